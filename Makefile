@@ -1,0 +1,53 @@
+# Two commands do all: `make run` shows the product, `make test` proves it. Each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
+	@$(BIN)/kinesis-handler run
+
+test: $(VENV)/.dev ## Run all tests
+	@$(BIN)/pytest
+
+lint: $(VENV)/.dev ## Check style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev ## Measure the handler beside its peers
+	@$(BIN)/python benchmarks/hot_path.py
+
+lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile $(LOCK) --extra cli --group build --output-file requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra cli --group dev --output-file requirements/dev.txt pyproject.toml
+
+clean: ## Remove what the other commands have made
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+
+# One file serves every platform and Python from 3.11 on; hashes stand for the index it comes from.
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(install)
+
+# What tests need includes what a run needs.
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(install)
+	@touch $(VENV)/.run
+
+define install
+	@echo "Installing $< into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+endef

@@ -1,0 +1,36 @@
+"""Turns a Kinesis stream of facts into current state: nothing lost, nothing counted twice, order kept."""
+
+from kinesis_handler.aggregate import Aggregate, Key, Remarked
+from kinesis_handler.errors import (
+    BusinessError,
+    ConfigurationError,
+    FailedError,
+    KinesisHandlerError,
+    RejectedError,
+    RepositoryError,
+)
+from kinesis_handler.event import Event
+from kinesis_handler.handler import KinesisHandler
+from kinesis_handler.outcome import Remark
+from kinesis_handler.processor import EventProcessor, event_processor
+from kinesis_handler.projection import Projection
+from kinesis_handler.telemetry import configure_logging
+
+__all__ = [
+    "Aggregate",
+    "BusinessError",
+    "ConfigurationError",
+    "Event",
+    "EventProcessor",
+    "FailedError",
+    "Key",
+    "KinesisHandler",
+    "KinesisHandlerError",
+    "Projection",
+    "RejectedError",
+    "Remark",
+    "Remarked",
+    "RepositoryError",
+    "configure_logging",
+    "event_processor",
+]

@@ -1,0 +1,143 @@
+"""An aggregate as it is kept, and the rule by which events are folded into it: each once, in order. Pure."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from kinesis_handler.event import Event
+from kinesis_handler.outcome import (
+    APPLIED,
+    DUPLICATE,
+    HELD_BACK,
+    SUPERSEDED,
+    Outcome,
+    Remark,
+    Status,
+    not_applied,
+)
+
+State = TypeVar("State")
+
+Key = tuple[str, str]
+"""(partition, sort): what an aggregate is kept and found by. Neither is empty."""
+
+RECENT_EVENT_IDS = 16
+"""How many applied events an aggregate remembers by their id."""
+
+
+class Aggregate(Struct, Generic[State], frozen=True, kw_only=True):
+    """The state of one key, with what is needed to know whether an event is new to it.
+
+    Args:
+        key: (partition, sort).
+        state: what the projection made of the events.
+        version: how many events have been applied. However the stream was cut into batches, it is the same.
+        updated_at: when the last applied event was created, in milliseconds since epoch.
+        sequence_number: the highest of the producer's numbers that was applied; None if none had one.
+        record_sequence_number: Kinesis's number of the last applied event's record.
+        record_sub_sequence_number: its place in an aggregated record.
+        recent_event_ids: ids of the last applied events, at most RECENT_EVENT_IDS, oldest first.
+    """
+
+    key: Key
+    state: State
+    version: int
+    updated_at: int
+    sequence_number: int | None
+    record_sequence_number: str
+    record_sub_sequence_number: int
+    recent_event_ids: tuple[str, ...]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The place of the last applied event's record, to be compared with `Record.position`."""
+        return int(self.record_sequence_number), self.record_sub_sequence_number
+
+
+_ABSENT: Aggregate[Any] = Aggregate(
+    key=("", ""),
+    state=None,
+    version=0,
+    updated_at=0,
+    sequence_number=None,
+    record_sequence_number="-1",
+    record_sub_sequence_number=0,
+    recent_event_ids=(),
+)
+"""What events are folded into if there is nothing yet: all of them are new to it."""
+
+
+class Remarked(Struct, Generic[State], frozen=True):
+    """A state with what was odd about the event that led to it."""
+
+    state: State
+    remarks: tuple[Remark, ...]
+
+
+def fold(
+    aggregate: Aggregate[State] | None,
+    key: Key,
+    events: Sequence[Event[Any]],
+    apply: Callable[[State | None, Event[Any]], State | Remarked[State]],
+) -> tuple[Aggregate[State] | None, list[Outcome]]:
+    """Apply to an aggregate those of its events that are new to it, in their order.
+
+    An event that its producer numbered is new if its number is above the highest applied one. Any other
+    is new if its record lies behind that of the last applied event, and its id is none of the recent ones.
+
+    After an event has failed the later ones are held back; one that is rejected lets them pass.
+
+    Returns:
+        The aggregate, the very same object if nothing was applied, and an outcome for each of the events.
+    """
+    known = aggregate if aggregate is not None else _ABSENT
+    state, version, highest = known.state, known.version, known.sequence_number
+    recent = deque(known.recent_event_ids, RECENT_EVENT_IDS)
+    last: Event[Any] | None = None
+    outcomes: list[Outcome] = []
+    for event in events:
+        number = event.sequence_number
+        if number is not None:
+            is_new = highest is None or number > highest
+        else:
+            last_position = last.record.position if last is not None else known.position
+            is_new = event.id not in recent and event.record.position > last_position
+        if not is_new:
+            outcomes.append(DUPLICATE if event.id in recent else SUPERSEDED)
+            continue
+        try:
+            result = apply(state, event)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
+            outcome = not_applied(error)
+            outcomes.append(outcome)
+            if outcome.status is Status.FAILED:
+                outcomes += [HELD_BACK] * (len(events) - len(outcomes))
+                break
+            continue
+        if isinstance(result, Remarked):
+            state = result.state
+            outcomes.append(Outcome(Status.APPLIED, remarks=result.remarks))
+        else:
+            state = result
+            outcomes.append(APPLIED)
+        version += 1
+        highest = number if number is not None else highest
+        recent.append(event.id)
+        last = event
+    if last is None:
+        return aggregate, outcomes
+    return (
+        Aggregate(
+            key=key,
+            state=state,
+            version=version,
+            updated_at=last.created_at,
+            sequence_number=highest,
+            record_sequence_number=last.record.sequence_number,
+            record_sub_sequence_number=last.record.sub_sequence_number,
+            recent_event_ids=tuple(recent),
+        ),
+        outcomes,
+    )

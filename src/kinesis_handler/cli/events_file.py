@@ -1,0 +1,158 @@
+"""Files of events → records on a shard in memory."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from kinesis_handler.errors import UnreadableInputError
+from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.record import LambdaRecord
+
+UNKNOWN_AGGREGATE = "-"
+"""The partition key of events that name no aggregate: one for all, which keeps them in order."""
+
+
+class _Keyed(Struct, rename="camel"):
+    aggregate_id: str | None = None
+
+
+class _Kinesis(Struct, rename="camel"):
+    sequence_number: str
+    partition_key: str
+    data: str
+
+
+class _LambdaRecord(Struct):
+    kinesis: _Kinesis
+
+
+class _Invocation(Struct, rename="pascal"):
+    records: list[_LambdaRecord]
+
+
+class _PerhapsInvocation(Struct, rename="pascal"):
+    records: Raw | UnsetType = UNSET
+
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_one = msgspec.json.Decoder(Raw)
+_array = msgspec.json.Decoder(list[Raw])
+_keyed = msgspec.json.Decoder(_Keyed)
+_invocation = msgspec.json.Decoder(_Invocation)
+_perhaps_invocation = msgspec.json.Decoder(_PerhapsInvocation)
+
+
+@contextmanager
+def open_events(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of events; `-` is standard input.
+
+    Raises UnreadableInputError if there is no such file, or it may not be read.
+    """
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UnreadableInputError(f"{path}: {error.strerror}") from error
+    with file:
+        yield file
+
+
+def read_records(file: BinaryIO, name: str) -> Iterator[LambdaRecord]:
+    """Yield the records that a file holds, in their order.
+
+    The file is one of these: a JSON array of events; one event a line, read line by line and so of any
+    length; a single event; a Lambda invocation, whose `Records` are taken as they are. Whether an event
+    is valid is not asked here: that is for the handler to say.
+
+    Raises UnreadableInputError if the file is not JSON, and says which event, which line, and why.
+    """
+    lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+    first_number, first = next(lines, (0, b""))
+    first = first.removeprefix(_BYTE_ORDER_MARK)
+    if first.lstrip().startswith(b"{") and _problem(first) is None and not _is_invocation(first):
+        yield from _on_shard(_each_line(chain([(first_number, first)], lines), name))
+        return
+    content = b"\n" * (first_number - 1) + first + file.read()
+    if not content.strip():
+        raise UnreadableInputError(f"{name}: there is no event in it")
+    try:
+        if content.lstrip().startswith(b"["):
+            yield from _on_shard(bytes(raw) for raw in _array.decode(content))
+        elif _is_invocation(content):
+            yield from _lambda_records(content, name)
+        else:
+            yield from _on_shard([content])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnreadableInputError(f"{name}: {_where(content)}{error}") from error
+
+
+def _each_line(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[bytes]:
+    for event, (number, line) in enumerate(lines, start=1):
+        problem = _problem(line)
+        if problem is not None:
+            raise UnreadableInputError(f"{name}: event {event}, line {number}: {problem}")
+        yield line.strip()
+
+
+def _problem(line: bytes) -> str | None:
+    """Say why a line is not JSON. One that is nested too deeply is: the handler will reject it."""
+    try:
+        _one.decode(line)
+    except msgspec.DecodeError as error:
+        return str(error)
+    except RecursionError:
+        return None
+    return None
+
+
+def _lambda_records(content: bytes, name: str) -> list[LambdaRecord]:
+    """Return the records as they came, once it is seen that the handler can report each of them."""
+    try:
+        _invocation.decode(content)
+    except msgspec.ValidationError as error:
+        raise UnreadableInputError(f"{name}: not an invocation by a Kinesis stream: {error}") from error
+    records: list[LambdaRecord] = msgspec.json.decode(content)["Records"]
+    return records
+
+
+def _is_invocation(content: bytes) -> bool:
+    return _perhaps_invocation.decode(content).records is not UNSET
+
+
+def _on_shard(events: Iterable[bytes]) -> Iterator[LambdaRecord]:
+    return put_on_shard((_partition_key(event), event) for event in events)
+
+
+def _partition_key(event: bytes) -> str:
+    try:
+        return _keyed.decode(event).aggregate_id or UNKNOWN_AGGREGATE
+    except (ValueError, RecursionError):  # it will be rejected
+        return UNKNOWN_AGGREGATE
+
+
+def _where(content: bytes) -> str:
+    """Tell at which event of an array, and on which line, its JSON breaks; nothing if that is not found."""
+    text = content.decode(errors="replace")
+    decode, blank = json.JSONDecoder().raw_decode, re.compile(r"[\s,]*")
+    position, event = text.find("[") + 1, 0
+    try:
+        while position < len(text):
+            event += 1
+            position = cast("re.Match[str]", blank.match(text, position)).end()
+            _, position = decode(text, position)
+    except json.JSONDecodeError as error:
+        return f"event {event}, line {error.lineno}: "
+    except RecursionError:
+        return f"event {event}: "
+    return ""

@@ -1,0 +1,83 @@
+"""What a run led to: tables for people, one JSON object for machines."""
+
+import sys
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kinesis_handler.aggregate import Aggregate
+from kinesis_handler.application import Application, View
+from kinesis_handler.cli.run import Tally
+from kinesis_handler.outcome import Status
+
+MAX_ROWS = 100
+MAX_FAILURES = 20
+NAME_WIDTH = 24
+
+_STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
+
+
+def print_json(application: Application, tally: Tally) -> None:
+    """Print the outcomes and what every view shows, numbers exact."""
+    documents = {
+        view.name: [view.document(aggregate) for aggregate in _sorted(view)] for view in application.views
+    }
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    line = encoder.encode({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
+    sys.stdout.write(line.decode() + "\n")
+
+
+def print_tables(application: Application, tally: Tally) -> None:
+    """Print a table for each view, the count of each outcome and remark, and what failed for good."""
+    console = Console(highlight=False, soft_wrap=False)
+    for view in application.views:
+        _print_view(console, view)
+    total = sum(tally.outcomes.values())
+    line = Text.assemble((f"{total:,} {'record' if total == 1 else 'records'}: ", "bold"))
+    counted = [(status, count) for status, count in tally.outcomes.items() if count]
+    line.append_text(
+        Text(", ").join(Text(f"{count:,} {status}", _STYLES.get(status, "")) for status, count in counted)
+    )
+    if tally.remarks:
+        told = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
+        line.append(f" · remarks: {told}", "yellow")
+    console.print(line)
+    for handled in tally.failed[:MAX_FAILURES]:
+        event = f"event {handled.event.id}, " if handled.event is not None else ""
+        place = f"record {handled.record.sequence_number}"
+        console.print(_clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
+    if len(tally.failed) > MAX_FAILURES:
+        console.print(f"… and {len(tally.failed) - MAX_FAILURES:,} more failed for good", style="red")
+
+
+def _print_view(console: Console, view: View[Any]) -> None:
+    """Print a table with the aggregates of each partition below its name."""
+    aggregates = _sorted(view)
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for place, heading in enumerate(view.headings):
+        table.add_column(heading, overflow="fold", min_width=NAME_WIDTH if place == 0 else None)
+    for partition, group in groupby(aggregates[:MAX_ROWS], key=lambda aggregate: aggregate.key[0]):
+        table.add_row(Text(_clean(partition), "bold cyan"))
+        for aggregate in group:
+            table.add_row(*(Text(_clean(cell.text), cell.style) for cell in view.row(aggregate)))
+        table.add_row()
+    if aggregates:
+        console.print(table)
+    else:
+        console.print(f"no {view.name}")
+    if len(aggregates) > MAX_ROWS:
+        console.print(f"… and {len(aggregates) - MAX_ROWS:,} more {view.name}: --json prints all of them")
+
+
+def _sorted(view: View[Any]) -> list[Aggregate[Any]]:
+    return sorted(view.repository.scan(), key=attrgetter("key"))
+
+
+def _clean(text: str) -> str:
+    """Replace what a terminal would obey instead of show: the text comes from the stream."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,0 +1,115 @@
+"""Every error of the engine, one tree.
+
+KinesisHandlerError
+├── ConfigurationError           what was built cannot work: stops the start
+├── InvalidInvocationError       not a Kinesis batch: raised, so Lambda retries the whole of it
+├── UnreadableInputError         a file of events that the command line cannot read
+├── InvalidCursorError           the cursor of a page that nobody handed out
+└── ProcessingError              what kept one record from being applied
+    ├── RejectedError            it can never succeed: kept aside, the stream goes on
+    │   ├── UndecodableRecordError   base64, checksum, gzip, size
+    │   └── InvalidEventError        JSON, schema
+    └── FailedError              it may succeed later: a batch item failure
+        ├── BusinessError            a rule of the domain says not now
+        ├── RepositoryError          the store did not answer, or said no
+        │   └── ConflictError            other writers kept winning
+        ├── HeldBackError            an earlier event of the same key failed
+        ├── OutOfTimeError           the deadline of the invocation came near
+        └── UnexpectedError          a processor raised something that is none of these
+
+The message of a `ProcessingError` is logged and stored: it names fields and places, and no payload value.
+"""
+
+
+class KinesisHandlerError(Exception):
+    """The root: `except KinesisHandlerError` catches all that the engine raises."""
+
+
+class ConfigurationError(KinesisHandlerError):
+    """What was built cannot work. The message names the part, its value and what is allowed."""
+
+
+class InvalidInvocationError(KinesisHandlerError):
+    """Lambda handed over something that cannot be answered with batch item failures."""
+
+
+class UnreadableInputError(KinesisHandlerError):
+    """A file of events cannot be read. The message says which event, which line, and why."""
+
+
+class InvalidCursorError(KinesisHandlerError):
+    """The cursor that asked for a page was not handed out with the page before it."""
+
+
+class ProcessingError(KinesisHandlerError):
+    """What kept one record from being applied."""
+
+
+class RejectedError(ProcessingError):
+    """The record can never succeed. It is acknowledged, so that it does not block its shard."""
+
+
+class UndecodableRecordError(RejectedError):
+    """The record's data cannot be unpacked: base64, aggregation, gzip, or too large."""
+
+
+class InvalidEventError(RejectedError):
+    """The record's data is not the JSON event that its type asks for.
+
+    Where the envelope could be read, the error knows the event's id, type and correlation id.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        event_id: str | None = None,
+        event_type: str | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.event_id = event_id
+        self.event_type = event_type
+        self.correlation_id = correlation_id
+
+
+class FailedError(ProcessingError):
+    """The record may succeed later. It is reported, and Lambda delivers it again."""
+
+
+class BusinessError(FailedError):
+    """A rule of the domain refuses the event for now, for one that needs what is not known yet."""
+
+
+class RepositoryError(FailedError):
+    """The store did not answer, or refused."""
+
+
+class ConflictError(RepositoryError):
+    """Other writers changed the aggregate each time between our read and our write."""
+
+
+class HeldBackError(FailedError):
+    """An earlier event of the same key failed: this one waits behind it, to keep their order."""
+
+
+class OutOfTimeError(FailedError):
+    """The invocation's deadline came near before this event had its turn."""
+
+
+class UnexpectedError(FailedError):
+    """A processor raised something outside this tree: most likely a bug. `__cause__` has it."""
+
+    def __init__(self, cause: Exception) -> None:
+        # By its type and place only: its own text may quote the payload.
+        super().__init__(f"{type(cause).__name__} raised{_place(cause)}")
+        self.__cause__ = cause
+
+
+def _place(error: Exception) -> str:
+    traceback = error.__traceback__
+    if traceback is None:
+        return ""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    code = traceback.tb_frame.f_code
+    return f" at {code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno} in {code.co_name}"

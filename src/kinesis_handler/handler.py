@@ -1,0 +1,165 @@
+"""The door on Lambda and the only loop: records in, each with one outcome out."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from kinesis_handler.errors import FailedError, InvalidInvocationError, OutOfTimeError, RejectedError
+from kinesis_handler.event import Event, EventDecoder
+from kinesis_handler.outcome import IGNORED, BatchResponse, BatchResult, Outcome, not_applied
+from kinesis_handler.processor import EventProcessor, RoutingTable
+from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
+from kinesis_handler.telemetry import log_batch
+
+_OUT_OF_TIME = not_applied(OutOfTimeError("the deadline of the invocation came near"))
+_WITHOUT_OUTCOME = not_applied(FailedError("the processor gave it no outcome"))
+
+
+class LambdaContext(Protocol):
+    """What the handler needs of Lambda's context object."""
+
+    @property
+    def aws_request_id(self) -> str:
+        """The invocation's id."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How many milliseconds are left before Lambda stops the function."""
+
+
+class KinesisHandler:
+    """A Lambda handler for Kinesis records: every record ends with exactly one outcome.
+
+    An instance is itself the function that Lambda calls:
+
+        handler = KinesisHandler([UserLimitEventProcessor(repository)])
+
+    Args:
+        processors: what takes the events; more can be added by `register`.
+        max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
+        reserve_ms: milliseconds before the deadline at which no further slice is begun. If the slowest
+            slice so far took longer, its time counts instead, with half as much on top.
+        clock: seconds, for the duration in the log.
+    """
+
+    def __init__(
+        self,
+        processors: Iterable[EventProcessor] = (),
+        *,
+        max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
+        reserve_ms: int = 1_000,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._routes = RoutingTable()
+        self._decoder = EventDecoder()
+        self._max_unpacked_bytes = max_unpacked_bytes
+        self._reserve_ms = reserve_ms
+        self._clock = clock
+        self._cold_start = True
+        self._log = structlog.get_logger(component="handler")
+        for processor in processors:
+            self.register(processor)
+
+    def register(self, processor: EventProcessor) -> None:
+        """Hand the processor's event types to it from now on.
+
+        Raises ConfigurationError if another processor takes one of them.
+        """
+        self._routes.register(processor)
+        self._decoder.register(processor.event_types)
+
+    def __call__(self, invocation: object, context: LambdaContext | None = None) -> BatchResponse:
+        """Handle an invocation by Lambda, and tell which records it shall deliver again.
+
+        Raises InvalidInvocationError if that cannot be told: Lambda then retries the whole batch.
+        """
+        return self.handle(invocation, context).response()
+
+    def handle(self, invocation: object, context: LambdaContext | None = None) -> BatchResult:
+        """Do what a call does, and return the outcome of each record."""
+        started = self._clock()
+        cold_start, self._cold_start = self._cold_start, False
+        request_id = context.aws_request_id if context is not None else None
+        with bound_contextvars(request_id=request_id, cold_start=cold_start):
+            result = self._handle(invocation, context)
+            log_batch(self._log, result, duration_ms=(self._clock() - started) * 1_000)
+        return result
+
+    def _handle(self, invocation: object, context: LambdaContext | None) -> BatchResult:
+        records = invocation.get("Records") if isinstance(invocation, dict) else None
+        if not isinstance(records, list):
+            raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")
+        in_order, queues, outcomes = self._read(records)
+        deadline = _Deadline(context, self._reserve_ms)
+        for processor, events in zip(self._routes.processors, queues, strict=True):
+            if events:
+                _process(processor, events, deadline, outcomes)
+        return BatchResult(in_order, outcomes)
+
+    def _read(
+        self, records: list[LambdaRecord]
+    ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Event[Any] | Record, Outcome]]:
+        """Return what came, in stream order; the events for each processor; the outcome of the others."""
+        decode, index_of = self._decoder.decode, self._routes.index_of
+        in_order: list[Event[Any] | Record] = []
+        queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
+        outcomes: dict[Event[Any] | Record, Outcome] = {}
+        for record, content in unpack(records, self._max_unpacked_bytes):
+            event = decode(record, content) if isinstance(content, bytes) else content
+            if isinstance(event, RejectedError):
+                in_order.append(record)
+                outcomes[record] = not_applied(event)
+                continue
+            in_order.append(event)
+            index = index_of.get(event.type)
+            if index is None:
+                outcomes[event] = IGNORED
+            else:
+                queues[index].append(event)
+        return in_order, queues, outcomes
+
+
+class _Deadline:
+    """Watches how much time Lambda leaves, and how much of it a slice takes."""
+
+    def __init__(self, context: LambdaContext | None, reserve_ms: int) -> None:
+        self.near = False
+        """False until a first slice is done: a batch that does nothing would be delivered in vain."""
+        self._context = context
+        self._reserve_ms = reserve_ms
+        self._slowest_ms = 0
+        self._left_ms = context.get_remaining_time_in_millis() if context is not None else 0
+
+    def slice_done(self) -> bool:
+        """Look at the clock: is it too late for one more slice like the slowest?"""
+        if self._context is None:
+            return False
+        left_ms = self._context.get_remaining_time_in_millis()
+        self._slowest_ms = max(self._slowest_ms, self._left_ms - left_ms)
+        self._left_ms = left_ms
+        self.near = left_ms < max(self._reserve_ms, self._slowest_ms * 3 // 2)
+        return self.near
+
+
+def _process(
+    processor: EventProcessor,
+    events: list[Event[Any]],
+    deadline: _Deadline,
+    outcomes: dict[Event[Any] | Record, Outcome],
+) -> None:
+    """Put an outcome for each of the events into `outcomes`, whatever the processor does."""
+    otherwise = _OUT_OF_TIME
+    if not deadline.near:
+        try:
+            for told in processor.process(events):
+                outcomes.update(told.items())
+                if deadline.slice_done():
+                    break
+            else:
+                otherwise = _WITHOUT_OUTCOME
+        except Exception as error:  # noqa: BLE001 - a bug of one processor fails its own events, and no others
+            otherwise = not_applied(error)
+    for event in events:
+        outcomes.setdefault(event, otherwise)

@@ -1,0 +1,133 @@
+"""What became of each record, and the answer that Lambda gets.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from msgspec import Struct
+
+from kinesis_handler.errors import HeldBackError, ProcessingError, RejectedError, UnexpectedError
+from kinesis_handler.event import Event
+from kinesis_handler.record import Record
+
+
+class Status(StrEnum):
+    """Every record ends as exactly one of these. All but FAILED are acknowledged."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    """Applied before: the same event, delivered again by Lambda or sent again by its producer."""
+    SUPERSEDED = "superseded"
+    """Older than what has been applied to its aggregate."""
+    IGNORED = "ignored"
+    """No processor takes its type."""
+    REJECTED = "rejected"
+    """It can never succeed."""
+    FAILED = "failed"
+    """It may succeed later: Lambda delivers it again."""
+
+
+class Remark(Struct, frozen=True):
+    """Something odd about an event that was applied all the same: a warning and a metric.
+
+    Args:
+        name: what is counted, such as `drift`.
+        detail: what was expected and what came, for the log. No value of the payload.
+    """
+
+    name: str
+    detail: str = ""
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one event. `error` is there if it was rejected or failed, and only then."""
+
+    status: Status
+    error: ProcessingError | None = None
+    remarks: tuple[Remark, ...] = ()
+
+
+APPLIED = Outcome(Status.APPLIED)
+DUPLICATE = Outcome(Status.DUPLICATE)
+SUPERSEDED = Outcome(Status.SUPERSEDED)
+IGNORED = Outcome(Status.IGNORED)
+HELD_BACK = Outcome(Status.FAILED, HeldBackError("an earlier event of the same key failed"))
+
+
+def not_applied(error: Exception) -> Outcome:
+    """Tell by its place in the tree of errors whether an event is rejected or failed.
+
+    An error from outside the tree is taken for a bug, which may be mended before the next delivery: failed.
+    """
+    if not isinstance(error, ProcessingError):
+        error = UnexpectedError(error)
+    return Outcome(Status.REJECTED if isinstance(error, RejectedError) else Status.FAILED, error)
+
+
+class BatchItemFailure(TypedDict):
+    """The sequence number of a record that Lambda shall deliver again."""
+
+    itemIdentifier: str
+
+
+class BatchResponse(TypedDict):
+    """`StreamsEventResponse` of Lambda. Of several failures it takes the lowest as its checkpoint."""
+
+    batchItemFailures: list[BatchItemFailure]
+
+
+class HandledRecord(Struct, frozen=True, gc=False):
+    """A record with its outcome, and its event if it could be decoded."""
+
+    record: Record
+    event: Event[Any] | None
+    outcome: Outcome
+
+
+class BatchResult:
+    """What became of the records of one batch: one outcome each, in stream order.
+
+    Args:
+        in_order: the events of the batch; for a record that is no event, the record itself.
+        outcomes: one for each of them.
+    """
+
+    def __init__(
+        self, in_order: Sequence[Event[Any] | Record], outcomes: Mapping[Event[Any] | Record, Outcome]
+    ) -> None:
+        self._in_order = in_order
+        self._outcomes = outcomes
+        self.notable = [self._handled(each) for each in in_order if outcomes[each] is not APPLIED]
+        """The records that were not simply applied: what there is to count, to report and to log."""
+
+    def __len__(self) -> int:
+        return len(self._in_order)
+
+    def __iter__(self) -> Iterator[HandledRecord]:
+        return map(self._handled, self._in_order)
+
+    def _handled(self, each: Event[Any] | Record) -> HandledRecord:
+        if isinstance(each, Record):
+            return HandledRecord(each, None, self._outcomes[each])
+        return HandledRecord(each.record, each, self._outcomes[each])
+
+    def counts(self) -> dict[Status, int]:
+        """Count the records by status: every status is there, and the counts add up to the batch."""
+        counts = Counter(each.outcome.status for each in self.notable)
+        counts[Status.APPLIED] += len(self) - len(self.notable)
+        return {status: counts[status] for status in Status}
+
+    def remarks(self) -> dict[str, int]:
+        """Count the remarks by name."""
+        return dict(Counter(remark.name for each in self.notable for remark in each.outcome.remarks))
+
+    def response(self) -> BatchResponse:
+        """Answer Lambda: the sequence number of each record that failed, once, in stream order."""
+        failed = dict.fromkeys(
+            each.record.sequence_number for each in self.notable if each.outcome.status is Status.FAILED
+        )
+        return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

@@ -1,0 +1,105 @@
+"""Projection: the processor that most streams need. It folds the events of each key into stored state."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from kinesis_handler.aggregate import Key, Remarked, fold
+from kinesis_handler.errors import ConflictError, RepositoryError
+from kinesis_handler.event import Event
+from kinesis_handler.outcome import HELD_BACK, Outcome, Status, not_applied
+from kinesis_handler.repository import Change, Repository
+
+State = TypeVar("State")
+
+
+class Projection(ABC, Generic[State]):
+    """Folds events into the state of each key, and keeps it in a repository.
+
+    To make one, say which `event_types` it takes and write `key` and `apply`, both pure. The rest is
+    done here: one read and one conditional write for each key of a batch, however many events it has.
+
+    Args:
+        repository: where the states are kept.
+        slice_size: how many keys are loaded, folded and saved together. The handler looks at the clock
+            between two slices.
+        attempts: how often a key is loaded and folded again while other writers get in between.
+    """
+
+    event_types: Mapping[str, type[Struct]]
+
+    def __init__(self, repository: Repository[State], *, slice_size: int = 1_000, attempts: int = 5) -> None:
+        self._repository = repository
+        self._slice_size = slice_size
+        self._attempts = attempts
+
+    @abstractmethod
+    def key(self, event: Event[Any]) -> Key:
+        """Return the key whose state the event changes: (partition, sort), neither empty."""
+
+    @abstractmethod
+    def apply(self, state: State | None, event: Event[Any]) -> State | Remarked[State]:
+        """Return the state after the event; `state` is None if there is none yet.
+
+        Called once for each new event of a key, in order, and again with the same arguments when the key
+        has to be folded again: it must be pure. Return a `Remarked` to point out what is odd. Raise a
+        `RejectedError` if the event can never be applied, a `BusinessError` if it may be later.
+        """
+
+    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
+        """Fold the events into their states, a slice of keys at a time. See `EventProcessor.process`."""
+        groups: dict[Key, list[Event[Any]]] = {}
+        for event in events:
+            try:
+                groups.setdefault(self.key(event), []).append(event)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
+                yield {event: not_applied(error)}
+        keys = list(groups)
+        for start in range(0, len(keys), self._slice_size):
+            part = {key: groups[key] for key in keys[start : start + self._slice_size]}
+            try:
+                yield self._fold_and_save(part)
+            except Exception as error:  # noqa: BLE001 - a store that raises fails this slice, not the next
+                outcome = not_applied(error)
+                yield {event: outcome for group in part.values() for event in group}
+
+    def _fold_and_save(self, groups: dict[Key, list[Event[Any]]]) -> dict[Event[Any], Outcome]:
+        """Load, fold and save all keys, those again in whose way another writer came (G7)."""
+        told: dict[Key, list[Outcome]] = {}
+        unsaved: Collection[Key] = groups
+        for _ in range(self._attempts):
+            loaded = self._repository.load(unsaved)
+            changes: list[Change[State]] = []
+            for key in unsaved:
+                if key in loaded.failed:
+                    told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
+                    continue
+                before = loaded.found.get(key)
+                after, told[key] = fold(before, key, groups[key], self.apply)
+                if after is not None and after is not before:
+                    changes.append(Change(before, after))
+            if not changes:
+                break
+            saved = self._repository.save(changes)
+            for key, error in saved.failed.items():
+                told[key] = _not_saved(told[key], error)
+            unsaved = saved.conflicts
+            if not unsaved:
+                break
+        else:
+            for key in unsaved:
+                told[key] = _not_saved(
+                    told[key], ConflictError(f"changed by other writers {self._attempts} times in a row")
+                )
+        outcomes: dict[Event[Any], Outcome] = {}
+        for key, events in groups.items():
+            outcomes.update(zip(events, told[key], strict=True))
+        return outcomes
+
+
+def _not_saved(outcomes: list[Outcome], error: RepositoryError) -> list[Outcome]:
+    """Fail what was applied, and hold back what came behind it: only what came before it was known."""
+    first = next(place for place, outcome in enumerate(outcomes) if outcome.status is Status.APPLIED)
+    return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]

@@ -1,0 +1,82 @@
+"""The port behind which aggregates are kept.
+
+What it promises are laws: `kinesis_handler.testing.RepositoryLaws` tests them for any implementation.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import RepositoryError
+
+State = TypeVar("State")
+
+
+class Change(Struct, Generic[State], frozen=True):
+    """An aggregate to be saved. `before` is what was loaded, and None if there was nothing."""
+
+    before: Aggregate[State] | None
+    after: Aggregate[State]
+
+    @property
+    def key(self) -> Key:
+        """The key that changes."""
+        return self.after.key
+
+
+class Loaded(Struct, Generic[State]):
+    """What was found, and which keys could not be read. A key in neither does not exist."""
+
+    found: dict[Key, Aggregate[State]]
+    failed: dict[Key, RepositoryError] = field(default_factory=dict)
+
+
+class Saved(Struct):
+    """Which changes were not saved; all others were.
+
+    Args:
+        conflicts: keys that another writer has changed since they were loaded.
+        failed: keys whose change may or may not have been written, and why.
+    """
+
+    conflicts: set[Key] = field(default_factory=set)
+    failed: dict[Key, RepositoryError] = field(default_factory=dict)
+
+
+class Page(Struct, Generic[State], frozen=True):
+    """Part of a partition. `cursor` asks for the next part; None behind the last one."""
+
+    aggregates: list[Aggregate[State]]
+    cursor: str | None
+
+
+class Repository(Protocol[State]):
+    """Keeps aggregates by key (partition, sort).
+
+    An aggregate that has expired is absent for every method, even if it is still stored. All methods may
+    be called from several threads at once.
+    """
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """Read the aggregates of these keys, with every write that was answered before the call."""
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """Write each change if its key is still as it was loaded: absent, or of the same version.
+
+        Each change is written whole or not at all, and without regard to the others. Never writes two
+        changes of one key: raises ValueError if there are.
+        """
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """Read up to `limit` aggregates of a partition, in the order of their sort keys.
+
+        Raises InvalidCursorError if `cursor` was not handed out by this method.
+        """
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """Remove these aggregates, whatever their version. A missing key does nothing."""
+
+    def scan(self) -> Iterator[Aggregate[State]]:
+        """Read all aggregates, in no particular order."""

@@ -1,0 +1,95 @@
+"""A repository in the memory of one process: for tests, for a laptop, and as the plainest example."""
+
+import base64
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from threading import Lock
+from typing import Generic, TypeVar
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import InvalidCursorError
+from kinesis_handler.repository import Change, Loaded, Page, Saved
+
+State = TypeVar("State")
+
+
+class MemoryRepository(Generic[State]):
+    """Keeps aggregates in a dictionary for each partition.
+
+    Args:
+        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        clock: seconds since epoch.
+    """
+
+    def __init__(self, ttl: int = 0, clock: Callable[[], float] = time.time) -> None:
+        self._ttl = ttl
+        self._clock = clock
+        self._lock = Lock()
+        self._partitions: dict[str, dict[str, tuple[Aggregate[State], float]]] = {}
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """See `Repository.load`. Nothing can fail here."""
+        with self._lock:
+            return Loaded({key: aggregate for key in keys if (aggregate := self._get(key)) is not None})
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """See `Repository.save`. Nothing but a conflict can keep a change from being saved."""
+        if len({change.key for change in changes}) < len(changes):
+            raise ValueError("two changes of one key in one save: which of them would win?")
+        saved = Saved()
+        with self._lock:
+            expires_at = self._clock() + self._ttl if self._ttl else math.inf
+            for change in changes:
+                current = self._get(change.key)
+                if _version(current) != _version(change.before):
+                    saved.conflicts.add(change.key)
+                    continue
+                partition, sort = change.key
+                self._partitions.setdefault(partition, {})[sort] = (change.after, expires_at)
+        return saved
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
+        after = _decode(cursor) if cursor is not None else ""
+        with self._lock:
+            sorts = sorted(sort for sort in self._partitions.get(partition, ()) if sort > after)
+            alive = [aggregate for sort in sorts if (aggregate := self._get((partition, sort))) is not None]
+        page = alive[:limit]
+        return Page(page, _encode(page[-1].key[1]) if len(alive) > limit else None)
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """See `Repository.delete`."""
+        with self._lock:
+            for partition, sort in keys:
+                self._partitions.get(partition, {}).pop(sort, None)
+
+    def scan(self) -> Iterator[Aggregate[State]]:
+        """See `Repository.scan`. Later writes do not show."""
+        with self._lock:
+            keys = [(partition, sort) for partition, kept in self._partitions.items() for sort in kept]
+            aggregates = [aggregate for key in keys if (aggregate := self._get(key)) is not None]
+        return iter(aggregates)
+
+    def _get(self, key: Key) -> Aggregate[State] | None:
+        partition, sort = key
+        kept = self._partitions.get(partition, {}).get(sort)
+        if kept is None:
+            return None
+        aggregate, expires_at = kept
+        return aggregate if expires_at > self._clock() else None
+
+
+def _version(aggregate: Aggregate[State] | None) -> int:
+    return aggregate.version if aggregate is not None else 0
+
+
+def _encode(sort: str) -> str:
+    return base64.urlsafe_b64encode(sort.encode()).decode()
+
+
+def _decode(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise InvalidCursorError("the cursor is none that this repository handed out") from error

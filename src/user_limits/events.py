@@ -1,0 +1,141 @@
+"""The events of user limits: the payload of each type, validated, its amounts exact."""
+
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from typing import Annotated, Literal, cast
+
+from msgspec import Meta, Struct
+
+from kinesis_handler.event import Timestamp
+
+LimitType = Literal["BALANCE", "BET", "DEPOSIT", "LOSS", "SESSION"]
+Period = Literal[
+    "CALENDAR_DAY", "CALENDAR_WEEK", "CALENDAR_MONTH", "DAY", "WEEK", "MONTH", "INDEFINITE", "INSTANCE"
+]
+LimitStatus = Literal["ACTIVE", "CANCELED", "FUTURE", "IN_COOLDOWN"]
+
+UserId = Annotated[str, Meta(min_length=1, max_length=512)]
+"""Fits DynamoDB's 2,048 bytes for a partition key, whatever characters it is made of."""
+
+LimitId = Annotated[str, Meta(min_length=1, max_length=256)]
+"""Fits DynamoDB's 1,024 bytes for a sort key, whatever characters it is made of."""
+
+Text = Annotated[str, Meta(max_length=256)]
+
+EXACT = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+"""Arithmetic that never rounds: it raises ArithmeticError for what is no DynamoDB number (38 digits).
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+"""
+
+
+class UserLimitCreated(Struct, gc=False, rename="camel"):
+    """USER_LIMIT_CREATED: a limit is made, or defined anew."""
+
+    user_id: UserId
+    user_limit_id: LimitId
+    value: Decimal | None = None
+    max_value: Decimal | None = None
+    name: Text | None = None
+    brand_id: Text | None = None
+    currency_code: Text | None = None
+    type: LimitType | None = None
+    period: Period | None = None
+    status: LimitStatus | None = None
+    active_from: Timestamp | None = None
+    active_until: Timestamp | None = None
+    next_reset_time: Timestamp | None = None
+    previous_limit_value: Decimal | None = None
+    progress: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        require_exact(
+            value=self.value,
+            maxValue=self.max_value,
+            previousLimitValue=self.previous_limit_value,
+            progress=self.progress,
+        )
+        if self.value is None and self.max_value is None:
+            raise ValueError("Object missing required field `value`, or its alias `maxValue`")
+        if self.value is not None and self.max_value is not None and self.value != self.max_value:
+            raise ValueError("`value` and its alias `maxValue` differ")
+        if self.limit_value < 0:
+            raise ValueError("`value` is below 0")
+
+    @property
+    def limit_value(self) -> Decimal:
+        """`value` or its alias `maxValue`: one of them is there, or it would not have been decoded."""
+        return self.value if self.value is not None else cast("Decimal", self.max_value)
+
+
+class UserLimitProgressChanged(Struct, gc=False, rename="camel"):
+    """USER_LIMIT_PROGRESS_CHANGED. `amount` is what the progress changes by, and may be negative."""
+
+    user_id: UserId
+    user_limit_id: LimitId
+    amount: Decimal
+    previous_progress: Decimal | None = None
+    remaining_amount: Decimal | None = None
+    next_reset_time: Timestamp | None = None
+    brand_id: Text | None = None
+    currency_code: Text | None = None
+
+    def __post_init__(self) -> None:
+        # Most of the stream is of this type, and its amounts are kept only as sums, whose digits are
+        # counted as they are made: counting those of each amount here too would cost a tenth of all.
+        before, remaining = self.previous_progress, self.remaining_amount
+        if not (
+            self.amount.is_finite()
+            and (before is None or before.is_finite())
+            and (remaining is None or remaining.is_finite())
+        ):
+            self.require_exact()
+
+    def require_exact(self) -> None:
+        """Raise ValueError if an amount cannot be kept exactly."""
+        require_exact(
+            amount=self.amount, previousProgress=self.previous_progress, remainingAmount=self.remaining_amount
+        )
+
+
+class UserLimitReset(Struct, gc=False, rename="camel"):
+    """USER_LIMIT_RESET. `reset_amount` is the progress that was reset, `unused_amount` what was left."""
+
+    user_id: UserId
+    user_limit_id: LimitId
+    type: LimitType | None = None
+    period: Period | None = None
+    next_reset_time: Timestamp | None = None
+    reset_amount: Decimal | None = None
+    reset_percentage: Decimal | None = None
+    unused_amount: Decimal | None = None
+    brand_id: Text | None = None
+    currency_code: Text | None = None
+
+    def __post_init__(self) -> None:
+        require_exact(
+            resetAmount=self.reset_amount,
+            resetPercentage=self.reset_percentage,
+            unusedAmount=self.unused_amount,
+        )
+
+
+UserLimitEvent = UserLimitCreated | UserLimitProgressChanged | UserLimitReset
+
+EVENT_TYPES: dict[str, type[Struct]] = {
+    "USER_LIMIT_CREATED": UserLimitCreated,
+    "USER_LIMIT_PROGRESS_CHANGED": UserLimitProgressChanged,
+    "USER_LIMIT_RESET": UserLimitReset,
+}
+
+
+def require_exact(**amounts: Decimal | None) -> None:
+    """Raise ValueError at an amount that cannot be kept exactly, and name its field."""
+    for field, amount in amounts.items():
+        if amount is None:
+            continue
+        if not amount.is_finite():
+            raise ValueError(f"`{field}` is not a finite number")
+        try:
+            EXACT.plus(amount)
+        except ArithmeticError:
+            raise ValueError(f"`{field}` is not a number of at most {EXACT.prec} digits") from None

@@ -1,0 +1,62 @@
+"""The settings: read once from the environment, validated, frozen."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, cast, get_args
+
+from msgspec import Struct
+
+from kinesis_handler import ConfigurationError
+from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
+from kinesis_handler.telemetry import LogLevel
+
+RepositoryType = Literal["inmemory"]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What can be set from outside.
+
+    Args:
+        repository_type: REPOSITORY_TYPE, where the limits are kept.
+        storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
+        log_level: LOG_LEVEL, the lowest level that is logged.
+        max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
+    """
+
+    repository_type: RepositoryType = "inmemory"
+    storage_ttl: int = 3_600
+    log_level: LogLevel = "info"
+    max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings; a variable that is missing or empty has its default.
+
+    Raises ConfigurationError that names the variable, its value and what is allowed.
+    """
+    default = Settings()
+    return Settings(
+        repository_type=cast(
+            "RepositoryType",
+            _choice(environment, "REPOSITORY_TYPE", get_args(RepositoryType), default.repository_type),
+        ),
+        storage_ttl=_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
+        log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
+        max_unpacked_bytes=_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
+    )
+
+
+def _choice(environment: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = environment.get(name, "").strip() or default
+    if value.lower() not in allowed:
+        raise ConfigurationError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
+    return value.lower()
+
+
+def _integer(environment: Mapping[str, str], name: str, minimum: int, default: int) -> int:
+    value = environment.get(name, "").strip()
+    if not value:
+        return default
+    if not re.fullmatch("[0-9]{1,18}", value) or int(value) < minimum:
+        raise ConfigurationError(f"{name} is {value!r}; allowed: a whole number from {minimum} up")
+    return int(value)

@@ -1,0 +1,122 @@
+"""A limit as it is shown to others: the document of the API and of `--json`. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+from msgspec import Struct
+
+from kinesis_handler import Aggregate
+from user_limits.events import LimitStatus, LimitType, Period
+from user_limits.limit import ZERO, Limit
+
+PERIOD_TYPES: dict[Period, str] = {
+    "DAY": "DAILY",
+    "WEEK": "WEEKLY",
+    "MONTH": "MONTHLY",
+    "CALENDAR_DAY": "CALENDAR_DAILY",
+    "CALENDAR_WEEK": "CALENDAR_WEEKLY",
+    "CALENDAR_MONTH": "CALENDAR_MONTHLY",
+    "INDEFINITE": "INDEFINITE",
+    "INSTANCE": "INSTANCE",
+}
+
+# Wide enough to hold the quotient of the largest and the smallest amount, so that it rounds only once.
+_WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
+_HUNDREDTH = Decimal("0.01")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LastResetDocument(Struct, frozen=True, rename="camel"):
+    """The last reset, with the figures that it stated."""
+
+    at: str
+    amount: Decimal | None
+    percentage: Decimal | None
+
+
+class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
+    """One limit. Amounts are exact JSON numbers, times RFC 3339 in UTC.
+
+    Args:
+        amount: the limit's value.
+        percentage: how much of it is used, rounded half up to two decimals; above 100 if it is exceeded.
+        remaining_amount: what is left of it, never below 0.
+        expires_at: when the progress will be reset.
+        rebuilt: the limit's creation was not seen, it has been rebuilt from a reset.
+        drifted_at: when an event last told figures that were not the known ones.
+        version: how many events have been applied.
+        last_updated: when the last of them was created.
+    """
+
+    limit_id: str
+    user_id: str
+    type: LimitType | None
+    amount: Decimal
+    progress: Decimal
+    percentage: Decimal
+    remaining_amount: Decimal
+    status: LimitStatus
+    period_type: str | None
+    expires_at: str | None
+    name: str | None
+    currency_code: str | None
+    active_from: str
+    active_until: str | None
+    last_reset: LastResetDocument | None
+    rebuilt: bool
+    drifted_at: str | None
+    version: int
+    last_updated: str
+
+
+def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
+    """Return the document of a stored limit."""
+    limit = aggregate.state
+    reset = limit.last_reset
+    return LimitDocument(
+        limit_id=limit.limit_id,
+        user_id=limit.user_id,
+        type=limit.type,
+        amount=limit.value,
+        progress=limit.progress,
+        percentage=percentage(limit),
+        remaining_amount=remaining(limit),
+        status=limit.status,
+        period_type=PERIOD_TYPES[limit.period] if limit.period is not None else None,
+        expires_at=_time(limit.next_reset_time),
+        name=limit.name,
+        currency_code=limit.currency_code,
+        active_from=rfc3339(limit.active_from),
+        active_until=_time(limit.active_until),
+        last_reset=LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
+        rebuilt=limit.rebuilt,
+        drifted_at=_time(limit.drifted_at),
+        version=aggregate.version,
+        last_updated=rfc3339(aggregate.updated_at),
+    )
+
+
+def percentage(limit: Limit) -> Decimal:
+    """Return how much of the value is used; of a limit of 0, 100 if there is progress, else 0."""
+    if limit.value == 0:
+        return Decimal(100) if limit.progress > 0 else ZERO
+    exact = _WIDE.divide(_WIDE.multiply(limit.progress, Decimal(100)), limit.value)
+    rounded = _WIDE.quantize(exact, _HUNDREDTH)
+    whole = rounded.to_integral_value()
+    return whole if whole == rounded else _WIDE.normalize(rounded)  # 75 and 7.5, not 75.00 and 7.50
+
+
+def remaining(limit: Limit) -> Decimal:
+    """Return what is left of the value, 0 if it is used up."""
+    return max(_WIDE.subtract(limit.value, limit.progress), ZERO)
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Return a time since epoch in UTC; its milliseconds only if there are any."""
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    text = moment.isoformat(timespec="milliseconds" if milliseconds % 1_000 else "seconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return rfc3339(milliseconds) if milliseconds is not None else None
