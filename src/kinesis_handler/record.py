@@ -127,8 +127,10 @@ def _inflate(data: bytes, limit: int) -> bytes | UndecodableRecordError:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             content = file.read(max(limit, 0) + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        return UndecodableRecordError(f"gzip: {error}")
+    except EOFError:
+        return UndecodableRecordError("gzip: the data is cut short")
+    except (OSError, zlib.error):
+        return UndecodableRecordError("gzip: the data is broken")
     if len(content) > limit:
         return UndecodableRecordError(f"gzip: it unpacks to more than the limit of {limit} bytes")
     return content

@@ -48,11 +48,12 @@ class UserLimitCreated(Struct, gc=False, rename="camel"):
     progress: Decimal | None = None
 
     def __post_init__(self) -> None:
-        require_exact(
-            value=self.value,
-            maxValue=self.max_value,
-            previousLimitValue=self.previous_limit_value,
-            progress=self.progress,
+        _check(
+            ("value", "maxValue", "previousLimitValue", "progress"),
+            self.value,
+            self.max_value,
+            self.previous_limit_value,
+            self.progress,
         )
         if self.value is None and self.max_value is None:
             raise ValueError("Object missing required field `value`, or its alias `maxValue`")
@@ -80,20 +81,11 @@ class UserLimitProgressChanged(Struct, gc=False, rename="camel"):
     currency_code: Text | None = None
 
     def __post_init__(self) -> None:
-        # Most of the stream is of this type, and its amounts are kept only as sums, whose digits are
-        # counted as they are made: counting those of each amount here too would cost a tenth of all.
-        before, remaining = self.previous_progress, self.remaining_amount
-        if not (
-            self.amount.is_finite()
-            and (before is None or before.is_finite())
-            and (remaining is None or remaining.is_finite())
-        ):
-            self.require_exact()
-
-    def require_exact(self) -> None:
-        """Raise ValueError if an amount cannot be kept exactly."""
-        require_exact(
-            amount=self.amount, previousProgress=self.previous_progress, remainingAmount=self.remaining_amount
+        _check(
+            ("amount", "previousProgress", "remainingAmount"),
+            self.amount,
+            self.previous_progress,
+            self.remaining_amount,
         )
 
 
@@ -112,10 +104,11 @@ class UserLimitReset(Struct, gc=False, rename="camel"):
     currency_code: Text | None = None
 
     def __post_init__(self) -> None:
-        require_exact(
-            resetAmount=self.reset_amount,
-            resetPercentage=self.reset_percentage,
-            unusedAmount=self.unused_amount,
+        _check(
+            ("resetAmount", "resetPercentage", "unusedAmount"),
+            self.reset_amount,
+            self.reset_percentage,
+            self.unused_amount,
         )
 
 
@@ -128,14 +121,19 @@ EVENT_TYPES: dict[str, type[Struct]] = {
 }
 
 
-def require_exact(**amounts: Decimal | None) -> None:
+def _check(fields: tuple[str, ...], *amounts: Decimal | None) -> None:
     """Raise ValueError at an amount that cannot be kept exactly, and name its field."""
-    for field, amount in amounts.items():
+    for amount in amounts:
         if amount is None:
             continue
         if not amount.is_finite():
-            raise ValueError(f"`{field}` is not a finite number")
+            raise ValueError(f"`{_name(amount, fields, amounts)}` is not a finite number")
         try:
             EXACT.plus(amount)
         except ArithmeticError:
+            field = _name(amount, fields, amounts)
             raise ValueError(f"`{field}` is not a number of at most {EXACT.prec} digits") from None
+
+
+def _name(amount: Decimal, fields: tuple[str, ...], amounts: tuple[Decimal | None, ...]) -> str:
+    return next(field for field, each in zip(fields, amounts, strict=True) if each is amount)
