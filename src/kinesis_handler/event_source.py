@@ -40,6 +40,24 @@ class DiscardedBatch(Struct, frozen=True):
     invocations: int
 
 
+class LocalContext:
+    """The context of one invocation: its id, and how much time it has left.
+
+    Args:
+        clock: seconds.
+        deadline: when, by that clock, the invocation is over.
+    """
+
+    def __init__(self, clock: Callable[[], float], deadline: float) -> None:
+        self.aws_request_id = str(uuid.uuid4())
+        self._clock = clock
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self) -> int:
+        """See `LambdaContext`."""
+        return max(0, int((self._deadline - self._clock()) * 1_000))
+
+
 class EventSourceMapping:
     """Invokes a Lambda function with the records of one shard until each batch is settled.
 
@@ -125,7 +143,7 @@ class EventSourceMapping:
 
     def _invoke(self, records: list[LambdaRecord]) -> int | None:
         """Call the function: the place of the first record to be delivered again, None if there is none."""
-        context = _Context(self._clock, self._clock() + self._timeout)
+        context = LocalContext(self._clock, self._clock() + self._timeout)
         try:
             response = self._function({"Records": records}, context)
         except Exception:  # noqa: BLE001 - whatever a function raises, Lambda delivers the batch again
@@ -178,8 +196,10 @@ def put_on_shard(
 ) -> Iterator[LambdaRecord]:
     """Give each (partition key, data) its place on a shard, as Kinesis does, in the shape of Lambda."""
     region = stream_arn.split(":")[3]
+    # As on Kinesis, later records have higher numbers: those of a later run too.
+    begun = int(clock() * 1_000)
     for place, (partition_key, content) in enumerate(data):
-        sequence_number = f"496{place:053d}"
+        sequence_number = f"496{begun:020d}{place:033d}"
         yield {
             "eventSource": "aws:kinesis",
             "eventVersion": "1.0",
@@ -196,18 +216,6 @@ def put_on_shard(
                 "approximateArrivalTimestamp": clock(),
             },
         }
-
-
-class _Context:
-    """The context of one invocation: its id, and how much time it has left."""
-
-    def __init__(self, clock: Callable[[], float], deadline: float) -> None:
-        self.aws_request_id = str(uuid.uuid4())
-        self._clock = clock
-        self._deadline = deadline
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self._deadline - self._clock()) * 1_000))
 
 
 def _batches(records: Iterable[LambdaRecord], batch_size: int) -> Iterator[list[LambdaRecord]]:

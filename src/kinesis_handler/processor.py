@@ -1,6 +1,7 @@
 """Processors: what takes the events of some types, and says what became of each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import update_wrapper
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -38,6 +39,7 @@ class FunctionProcessor:
         event_types: Mapping[str, type[Struct]],
         key: Callable[[Event[Any]], object],
     ) -> None:
+        update_wrapper(self, function)
         self.event_types = event_types
         self._function = function
         self._key = key
@@ -108,12 +110,14 @@ class RoutingTable:
         """
         event_types = list(processor.event_types)
         if not event_types:
-            raise ConfigurationError(f"{processor!r} takes no event type: nothing would ever reach it")
+            raise ConfigurationError(f"{_name(processor)} takes no event type: nothing would ever reach it")
         for event_type in event_types:
             if event_type in self.index_of:
-                other = self.processors[self.index_of[event_type]]
-                raise ConfigurationError(
-                    f"two processors claim the event type {event_type!r}: {other!r} and {processor!r}"
-                )
+                both = f"{_name(self.processors[self.index_of[event_type]])} and {_name(processor)}"
+                raise ConfigurationError(f"two processors claim the event type {event_type!r}: {both}")
         self.index_of |= dict.fromkeys(event_types, len(self.processors))
         self.processors.append(processor)
+
+
+def _name(processor: EventProcessor) -> str:
+    return str(getattr(processor, "__name__", type(processor).__name__))

@@ -90,6 +90,9 @@ def _encode(sort: str) -> str:
 
 def _decode(cursor: str) -> str:
     try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
-    except ValueError as error:
-        raise InvalidCursorError("the cursor is none that this repository handed out") from error
+        sort = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        sort = ""
+    if not sort:
+        raise InvalidCursorError("the cursor is none that this repository handed out")
+    return sort

@@ -1,0 +1,7 @@
+"""For tests, of an application's as of our own: records, a clock, faults, and the laws of a repository."""
+
+from kinesis_handler.testing.faults import FaultyRepository
+from kinesis_handler.testing.laws import LawState, RepositoryLaws
+from kinesis_handler.testing.records import FakeClock, invocation
+
+__all__ = ["FakeClock", "FaultyRepository", "LawState", "RepositoryLaws", "invocation"]

@@ -1,0 +1,16 @@
+import io
+
+import pytest
+
+from kinesis_handler import configure_logging
+
+# The laws are shipped for others' tests: their asserts should tell as much as our own.
+pytest.register_assert_rewrite("kinesis_handler.testing.laws")
+
+
+@pytest.fixture(autouse=True)
+def log_lines() -> io.StringIO:
+    """Keep what is logged out of the tests' output; a test that asks for it can read it."""
+    stream = io.StringIO()
+    configure_logging("tests", "info", stream)
+    return stream

@@ -1,0 +1,127 @@
+"""The guarantees, over random streams, cuts and faults: what is stored equals one clean pass."""
+
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kinesis_handler import Aggregate, KinesisHandler
+from kinesis_handler.cli.run import Tally
+from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
+from kinesis_handler.handler import LambdaContext
+from kinesis_handler.outcome import Status
+from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.testing import FakeClock, FaultyRepository
+from streams import Oracle, events, packed
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
+FAULTS = 6
+thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Invocations:
+    """A Lambda function that is cut off or loses its answer now and then, and whose answers are checked."""
+
+    def __init__(self, handler: KinesisHandler, clock: FakeClock, random: Random, budget: int) -> None:
+        self.tally = Tally()
+        self._handler = handler
+        self._clock = clock
+        self._random = random
+        self._budget = budget
+
+    def __call__(self, invocation: dict[str, Any], _context: LambdaContext) -> object:
+        # all the time in the world, or so little that only one slice is done
+        seconds = 0.5 if self._strikes() else 60
+        result = self._handler.handle(invocation, LocalContext(self._clock, self._clock() + seconds))
+        response = result.response()
+        assert sum(result.counts().values()) == len(result)
+        batch = {record["kinesis"]["sequenceNumber"] for record in invocation["Records"]}
+        identifiers = [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+        assert batch.issuperset(identifiers)
+        assert identifiers == sorted(identifiers)
+        self.tally.add(result)
+        if self._strikes():
+            raise TimeoutError("injected: the answer is lost")
+        return response
+
+    def _strikes(self) -> bool:
+        strikes = self._budget > 0 and self._random.random() < 0.2
+        self._budget -= strikes
+        return strikes
+
+
+def check_state(repository: MemoryRepository[Limit], oracle: Oracle) -> None:
+    stored: dict[Any, Aggregate[Limit]] = {aggregate.key: aggregate for aggregate in repository.scan()}
+    assert {key: each.state for key, each in stored.items()} == {k: e.limit for k, e in oracle.limits.items()}
+    for key, expected in oracle.limits.items():
+        aggregate = stored[key]
+        assert aggregate.version == expected.version
+        assert list(aggregate.recent_event_ids) == expected.ids[-16:]
+        assert aggregate.position == expected.position
+
+
+@thorough
+@given(data=st.data())
+def test_whatever_fails_on_the_way_the_state_equals_one_clean_pass(data: st.DataObject) -> None:
+    clock = FakeClock()
+    records = list(put_on_shard(data.draw(packed(data.draw(events()))), clock=clock))
+    random = data.draw(st.randoms(use_true_random=False))
+    repository: MemoryRepository[Limit] = MemoryRepository()
+    faulty = FaultyRepository(
+        repository, random, rate=data.draw(st.sampled_from([0, 0.1, 0.5])), budget=FAULTS
+    )
+    processor = UserLimitEventProcessor(faulty, slice_size=data.draw(st.integers(1, 3)), attempts=2)
+    function = Invocations(KinesisHandler([processor]), clock, random, FAULTS)
+    given_up: list[DiscardedBatch] = []
+    mapping = EventSourceMapping(
+        function,
+        batch_size=data.draw(st.integers(1, 12)),
+        maximum_retry_attempts=3 * FAULTS,
+        bisect_batch_on_function_error=True,
+        on_failure=given_up.append,
+        clock=clock,
+        sleep=clock.advance,
+    )
+    for _ in mapping.run(records):
+        function.tally.settle()
+    oracle = Oracle(records)
+    check_state(repository, oracle)
+    assert [r["kinesis"]["sequenceNumber"] for batch in given_up for r in batch.records] == oracle.given_up
+    assert sum(function.tally.outcomes.values()) == oracle.user_records
+    failed = dict.fromkeys(handled.record.sequence_number for handled in function.tally.failed)
+    assert list(failed) == oracle.given_up
+
+
+@thorough
+@given(data=st.data())
+def test_any_part_of_the_stream_may_come_again_in_any_cut(data: st.DataObject) -> None:
+    records = list(put_on_shard(data.draw(packed(data.draw(events(may_fail=False))))))
+    repository: MemoryRepository[Limit] = MemoryRepository()
+    handler = KinesisHandler([UserLimitEventProcessor(repository)])
+    done = 0
+    for end in [*data.draw(st.lists(st.integers(1, len(records)), max_size=6)), len(records)]:
+        # from anywhere in what has been delivered, to anywhere before its end or behind it
+        first = data.draw(st.integers(0, min(done, end - 1)))
+        assert handler({"Records": records[first:end]}) == {"batchItemFailures": []}
+        done = max(done, end)
+    check_state(repository, Oracle(records))
+
+
+@thorough
+@given(data=st.data())
+def test_the_outcomes_of_a_clean_pass_do_not_depend_on_the_batch_size(data: st.DataObject) -> None:
+    records = list(put_on_shard(data.draw(packed(data.draw(events(may_fail=False))))))
+    counts = []
+    for batch_size in (1, 3, 10_000):
+        handler = KinesisHandler([UserLimitEventProcessor(MemoryRepository())])
+        outcomes: dict[Status, int] = dict.fromkeys(Status, 0)
+        for start in range(0, len(records), batch_size):
+            for status, count in (
+                handler.handle({"Records": records[start : start + batch_size]}).counts().items()
+            ):
+                outcomes[status] += count
+        counts.append(outcomes)
+    assert counts[0] == counts[1] == counts[2]
+    assert counts[0][Status.FAILED] == 0

@@ -1,0 +1,218 @@
+"""G1 (one outcome each), G4 (the response fails closed), G6 (before the deadline); registration."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from kinesis_handler import ConfigurationError, Event, KinesisHandler, RejectedError, event_processor
+from kinesis_handler.errors import InvalidInvocationError
+from kinesis_handler.event_source import LocalContext
+from kinesis_handler.outcome import APPLIED, BatchResult, Outcome, Status
+from kinesis_handler.testing import FakeClock, invocation
+
+
+class Payload(Struct):
+    ok: bool = True
+
+
+class Taking:
+    """A processor made of a `process` of one's own."""
+
+    def __init__(self, process: Any, *types: str) -> None:
+        self.event_types: dict[str, type[Struct]] = dict.fromkeys(types or ("A",), Payload)
+        self._process = process
+
+    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
+        yield from self._process(events)
+
+
+def one_by_one(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+    yield from ({event: APPLIED} for event in events)
+
+
+def event(number: int, event_type: str = "A", payload: object = None) -> dict[str, Any]:
+    return {"eventId": f"e{number}", "type": event_type, "createdAt": number, "payload": payload or {}}
+
+
+def statuses(result: BatchResult) -> list[str]:
+    return [handled.outcome.status.value for handled in result]
+
+
+def reasons(result: BatchResult) -> set[str]:
+    return {str(handled.outcome.error) for handled in result if handled.outcome.error is not None}
+
+
+def identifiers(response: Mapping[str, Any]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def test_every_record_ends_as_one_outcome_in_stream_order() -> None:
+    @event_processor({"B": Payload})
+    def strict(event: Event[Payload]) -> None:
+        if not event.payload.ok:
+            raise RejectedError("not ok")
+
+    handler = KinesisHandler([Taking(one_by_one), strict])
+    batch = invocation([event(1), b"{", event(2, "foreign"), event(3, "B", {"ok": False}), event(4, "B")])
+    result = handler.handle(batch)
+    assert statuses(result) == ["applied", "rejected", "ignored", "rejected", "applied"]
+    assert sum(result.counts().values()) == len(result) == 5
+    assert result.counts()[Status.DUPLICATE] == 0
+
+
+def test_an_empty_batch_is_a_success() -> None:
+    assert KinesisHandler()({"Records": []}) == {"batchItemFailures": []}
+
+
+def test_the_identifiers_are_the_numbers_of_the_failed_records_once_each_in_stream_order() -> None:
+    @event_processor({"A": Payload}, key=lambda event: event.id)
+    def picky(event: Event[Payload]) -> None:
+        if not event.payload.ok:
+            raise ConnectionError
+
+    batch = invocation([event(n, payload={"ok": n % 2 == 0}) for n in range(5)])
+    expected = [batch["Records"][n]["kinesis"]["sequenceNumber"] for n in (1, 3)]
+    assert identifiers(KinesisHandler([picky])(batch)) == expected
+
+
+@pytest.mark.parametrize(
+    "not_a_batch",
+    [
+        None,
+        [],
+        "Records",
+        {},
+        {"Records": None},
+        {"Records": {}},
+        {"records": []},
+        {"Records": [{"body": ""}]},
+    ],
+)
+def test_what_is_no_kinesis_batch_is_raised_so_that_lambda_retries_it(not_a_batch: object) -> None:
+    with pytest.raises(InvalidInvocationError):
+        KinesisHandler()(not_a_batch)
+
+
+def test_nothing_is_processed_of_a_batch_with_a_record_that_could_not_be_reported() -> None:
+    seen: list[str] = []
+
+    @event_processor({"A": Payload})
+    def note(event: Event[Payload]) -> None:
+        seen.append(event.id)
+
+    batch = invocation([event(1), event(2)])
+    del batch["Records"][1]["kinesis"]["sequenceNumber"]
+    with pytest.raises(InvalidInvocationError, match=r"Records\[1\]"):
+        KinesisHandler([note])(batch)
+    assert seen == []
+
+
+def test_a_processor_that_raises_fails_its_own_open_events_and_no_others() -> None:
+    def raising(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+        yield {events[0]: APPLIED}
+        raise RuntimeError("s3cr3t")
+
+    handler = KinesisHandler([Taking(raising), Taking(one_by_one, "B")])
+    result = handler.handle(invocation([event(1), event(2), event(3, "B")]))
+    assert statuses(result) == ["applied", "failed", "applied"]
+    [reason] = reasons(result)
+    assert reason.startswith("RuntimeError raised at test_handler.py:")
+
+
+def test_an_event_that_its_processor_forgets_is_failed() -> None:
+    def forgetful(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+        yield {events[0]: APPLIED}
+
+    result = KinesisHandler([Taking(forgetful)]).handle(invocation([event(1), event(2)]))
+    assert statuses(result) == ["applied", "failed"]
+    assert reasons(result) == {"the processor gave it no outcome"}
+
+
+def test_near_the_deadline_no_further_slice_is_begun_and_the_rest_fails() -> None:
+    clock = FakeClock()
+
+    def slow(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+        for each in events:
+            clock.advance(2)
+            yield {each: APPLIED}
+
+    handler = KinesisHandler([Taking(slow), Taking(slow, "B")], reserve_ms=1_000)
+    context = LocalContext(clock, clock() + 10)
+    result = handler.handle(invocation([*(event(n) for n in range(6)), event(6, "B")]), context)
+    # after the fourth slice 2 seconds are left: too few for one that took 2, with half as much on top
+    assert statuses(result) == [*["applied"] * 4, "failed", "failed", "failed"]
+    assert reasons(result) == {"the deadline of the invocation came near"}
+    assert context.get_remaining_time_in_millis() > 0
+
+
+def test_the_reserve_is_kept_however_fast_the_slices_are() -> None:
+    clock = FakeClock()
+
+    def quick(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+        for each in events:
+            clock.advance(0.5)
+            yield {each: APPLIED}
+
+    handler = KinesisHandler([Taking(quick)], reserve_ms=3_000)
+    result = handler.handle(invocation([event(n) for n in range(20)]), LocalContext(clock, clock() + 10))
+    assert result.counts()[Status.APPLIED] == 15
+
+
+def test_one_slice_is_done_even_when_the_time_is_short_from_the_start() -> None:
+    clock = FakeClock()
+    handler = KinesisHandler([Taking(one_by_one)], reserve_ms=5_000)
+    result = handler.handle(invocation([event(1), event(2)]), LocalContext(clock, clock() + 1))
+    assert statuses(result) == ["applied", "failed"]
+
+
+def test_without_a_context_there_is_no_deadline() -> None:
+    assert KinesisHandler([Taking(one_by_one)])(invocation([event(1)])) == {"batchItemFailures": []}
+
+
+def test_two_processors_that_claim_one_type_are_an_error_that_names_both() -> None:
+    @event_processor({"A": Payload, "B": Payload})
+    def first(event: Event[Payload]) -> None: ...
+
+    @event_processor({"C": Payload, "B": Payload})
+    def second(event: Event[Payload]) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="two processors claim the event type 'B': first and second"):
+        KinesisHandler([first, second])
+    handler = KinesisHandler([first])
+    with pytest.raises(ConfigurationError, match="'B'"):
+        handler.register(second)
+    # the refused one has taken nothing
+    assert statuses(handler.handle(invocation([event(1, "C"), event(2, "A")]))) == ["ignored", "applied"]
+
+
+def test_a_processor_that_takes_no_type_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="takes no event type"):
+        KinesisHandler([event_processor({})(lambda _event: None)])
+
+
+def test_a_processor_can_be_registered_later() -> None:
+    handler = KinesisHandler()
+    assert statuses(handler.handle(invocation([event(1)]))) == ["ignored"]
+    handler.register(Taking(one_by_one))
+    assert statuses(handler.handle(invocation([event(1)]))) == ["applied"]
+
+
+def test_one_failed_user_record_fails_the_record_that_carried_it_once() -> None:
+    from aws_kinesis_agg.aggregator import RecordAggregator
+    from msgspec.json import encode
+
+    @event_processor({"A": Payload}, key=lambda event: event.id)
+    def picky(event: Event[Payload]) -> None:
+        if not event.payload.ok:
+            raise ConnectionError
+
+    aggregator = RecordAggregator()
+    for number in range(4):
+        aggregator.add_user_record("key", encode(event(number, payload={"ok": number in (0, 3)})))
+    _, _, data = aggregator.clear_and_get().get_contents()
+    batch = invocation([event(8), data, event(9)])
+    result = KinesisHandler([picky]).handle(batch)
+    assert statuses(result) == ["applied", "applied", "failed", "failed", "applied", "applied"]
+    assert identifiers(result.response()) == [batch["Records"][1]["kinesis"]["sequenceNumber"]]

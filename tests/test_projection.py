@@ -1,0 +1,300 @@
+"""G2 (order per key), G7 (concurrent writers), and the rule by which each event is applied once, in order."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from kinesis_handler import (
+    BusinessError,
+    Event,
+    KinesisHandler,
+    Projection,
+    RejectedError,
+    Remark,
+    Remarked,
+    RepositoryError,
+)
+from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key
+from kinesis_handler.outcome import BatchResult
+from kinesis_handler.repository import Change, Loaded, Repository, Saved
+from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.testing import invocation
+
+
+class Added(Struct):
+    key: str
+    letter: str
+
+
+class Letters(Projection[str]):
+    """Strings the letters of each key together. Some letters have a will of their own."""
+
+    event_types = {"ADDED": Added}
+
+    def key(self, event: Event[Added]) -> Key:
+        if event.payload.key == "?":
+            raise BusinessError("whose is it?")
+        return ("letters", event.payload.key)
+
+    def apply(self, state: str | None, event: Event[Added]) -> str | Remarked[str]:
+        letter = event.payload.letter
+        if letter == "!":
+            raise BusinessError("not now")
+        if letter == "#":
+            raise RejectedError("never")
+        if letter == "0":
+            raise ZeroDivisionError("s3cr3t")
+        if letter == "~":
+            return Remarked((state or "") + letter, (Remark("wavy"),))
+        return (state or "") + letter
+
+
+def added(key: str, letter: str, number: int | None = None, event_id: str | None = None) -> dict[str, Any]:
+    event = {
+        "eventId": event_id or f"{key}-{letter}-{number}",
+        "type": "ADDED",
+        "createdAt": 1_700_000_000_000 + (number or 0),
+        "payload": {"key": key, "letter": letter},
+    }
+    return event if number is None else {**event, "sequenceNumber": number}
+
+
+def stored(repository: Repository[str]) -> dict[str, str]:
+    return {aggregate.key[1]: aggregate.state for aggregate in repository.scan()}
+
+
+def aggregate_of(repository: Repository[str], key: str) -> Aggregate[str]:
+    return repository.load([("letters", key)]).found["letters", key]
+
+
+def statuses(result: BatchResult) -> list[str]:
+    return [handled.outcome.status.value for handled in result]
+
+
+def reasons(result: BatchResult) -> list[str]:
+    return [str(handled.outcome.error) for handled in result if handled.outcome.error is not None]
+
+
+class CountingRepository(MemoryRepository[str]):
+    """Counts the calls, and lets another writer in before the first saves."""
+
+    def __init__(self, intruders: int = 0) -> None:
+        super().__init__()
+        self.intruders = intruders
+        self.loaded: list[int] = []
+        self.saved: list[int] = []
+
+    def load(self, keys: Collection[Key]) -> Loaded[str]:
+        self.loaded.append(len(keys))
+        return super().load(keys)
+
+    def save(self, changes: Sequence[Change[str]]) -> Saved:
+        self.saved.append(len(changes))
+        if self.intruders:
+            self.intruders -= 1
+            other = KinesisHandler([Letters(MemoryView(self))])
+            number = 1_000 - self.intruders
+            other(invocation([added(changes[0].key[1], "i", number, f"intruder-{number}")]))
+        return super().save(changes)
+
+
+class MemoryView(MemoryRepository[str]):
+    """Another handler's way to the same aggregates, past the counting."""
+
+    def __init__(self, repository: MemoryRepository[str]) -> None:
+        super().__init__()
+        self._partitions = repository._partitions
+
+
+def test_a_key_is_read_and_written_once_however_many_events_it_has() -> None:
+    repository = CountingRepository()
+    events = [added(key, letter, number) for number, letter in enumerate("abc") for key in "xyz"]
+    KinesisHandler([Letters(repository)])(invocation(events))
+    assert stored(repository) == {"x": "abc", "y": "abc", "z": "abc"}
+    assert (repository.loaded, repository.saved) == ([3], [3])
+
+
+def test_keys_are_loaded_and_saved_in_slices() -> None:
+    repository = CountingRepository()
+    KinesisHandler([Letters(repository, slice_size=2)])(invocation([added(key, "a") for key in "vwxyz"]))
+    assert (repository.loaded, repository.saved) == ([2, 2, 1], [2, 2, 1])
+
+
+def test_nothing_is_written_where_nothing_was_applied() -> None:
+    repository = CountingRepository()
+    handler = KinesisHandler([Letters(repository)])
+    handler(invocation([added("x", "a", 1)]))
+    handler(invocation([added("x", "a", 1)]))
+    assert repository.saved == [1]
+
+
+def test_after_a_failure_later_events_of_the_key_are_held_back_and_other_keys_go_on() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    events = [
+        added("x", "a", 1),
+        added("x", "!", 2),
+        added("y", "a", 3),
+        added("x", "b", 4),
+        added("y", "b", 5),
+    ]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result) == ["applied", "failed", "applied", "failed", "applied"]
+    assert reasons(result) == ["not now", "an earlier event of the same key failed"]
+    assert stored(repository) == {"x": "a", "y": "ab"}
+
+
+def test_a_rejected_event_lets_the_later_ones_of_its_key_pass() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    events = [added("x", "a", 1), added("x", "#", 2), added("x", "b", 3)]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result) == ["applied", "rejected", "applied"]
+    assert aggregate_of(repository, "x").version == 2
+
+
+def test_an_unexpected_error_fails_the_event_and_tells_its_place_but_not_its_text() -> None:
+    result = KinesisHandler([Letters(MemoryRepository())]).handle(invocation([added("x", "0")]))
+    [reason] = reasons(result)
+    assert reason.startswith("ZeroDivisionError raised at test_projection.py:")
+    assert "s3cr3t" not in reason
+
+
+def test_an_event_whose_key_cannot_be_told_fails_alone() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    result = KinesisHandler([Letters(repository)]).handle(invocation([added("?", "a"), added("x", "a")]))
+    assert statuses(result) == ["failed", "applied"]
+
+
+def test_a_remark_comes_with_the_outcome_of_its_event() -> None:
+    result = KinesisHandler([Letters(MemoryRepository())]).handle(
+        invocation([added("x", "~"), added("x", "a")])
+    )
+    assert [[remark.name for remark in each.outcome.remarks] for each in result] == [["wavy"], []]
+    assert result.remarks() == {"wavy": 1}
+
+
+def test_a_numbered_event_not_above_the_last_is_a_duplicate_or_superseded() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    events = [
+        added("x", "a", 1),
+        added("x", "c", 3),
+        added("x", "b", 2),
+        added("x", "c", 3),
+        added("x", "d", 9),
+    ]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result) == ["applied", "applied", "superseded", "duplicate", "applied"]
+    assert aggregate_of(repository, "x").state == "acd"
+
+
+def test_an_event_without_a_number_is_ordered_by_its_record() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    handler = KinesisHandler([Letters(repository)])
+    batch = invocation([added("x", letter) for letter in "abc"])
+    handler(batch)
+    assert statuses(handler.handle(batch)) == ["duplicate"] * 3
+    assert aggregate_of(repository, "x").state == "abc"
+
+
+@pytest.mark.parametrize("between", [0, 1, RECENT_EVENT_IDS - 1])
+def test_a_repeat_by_the_producer_is_recognised_by_its_id_among_the_last_sixteen(between: int) -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    events = [added("x", "a"), *(added("x", "b", event_id=f"b{n}") for n in range(between)), added("x", "a")]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result)[-1] == "duplicate"
+    assert aggregate_of(repository, "x").version == between + 1
+
+
+def test_what_is_recognised_does_not_depend_on_how_the_stream_is_cut() -> None:
+    events = [added("x", "a"), *(added("x", "b", event_id=f"b{n}") for n in range(16)), added("x", "a")]
+    records = invocation(events)["Records"]
+    whole: MemoryRepository[str] = MemoryRepository()
+    KinesisHandler([Letters(whole)])({"Records": records})
+    cut: MemoryRepository[str] = MemoryRepository()
+    for record in records:
+        KinesisHandler([Letters(cut)])({"Records": [record]})
+    assert aggregate_of(whole, "x") == aggregate_of(cut, "x")
+
+
+def test_the_version_counts_the_applied_events_and_the_time_is_that_of_the_last() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    KinesisHandler([Letters(repository)])(
+        invocation([added("x", letter, n) for n, letter in enumerate("abca")])
+    )
+    aggregate = aggregate_of(repository, "x")
+    assert (aggregate.version, aggregate.updated_at) == (4, 1_700_000_000_003)
+
+
+def test_when_another_writer_gets_in_between_the_key_is_folded_again() -> None:
+    repository = CountingRepository(intruders=2)
+    events = [added("x", "a", 2_000), added("y", "b", 1)]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result) == ["applied", "applied"]
+    assert stored(repository) == {"x": "iia", "y": "b"}
+    assert repository.loaded == [2, 1, 1]
+
+
+def test_a_key_that_others_keep_changing_fails_in_the_end_and_nothing_of_it_is_lost() -> None:
+    repository = CountingRepository(intruders=5)
+    events = [added("x", "a", 2_000), added("x", "b", 2_001)]
+    result = KinesisHandler([Letters(repository, attempts=5)]).handle(invocation(events))
+    assert statuses(result) == ["failed", "failed"]
+    assert reasons(result)[0] == "changed by other writers 5 times in a row"
+    assert stored(repository) == {"x": "iiiii"}
+
+
+class BrokenRepository(MemoryRepository[str]):
+    """Cannot read some keys, and cannot write some others."""
+
+    def load(self, keys: Collection[Key]) -> Loaded[str]:
+        loaded = super().load(keys)
+        loaded.failed = {key: RepositoryError("unreadable") for key in keys if key[1] == "unreadable"}
+        return loaded
+
+    def save(self, changes: Sequence[Change[str]]) -> Saved:
+        saved = super().save([change for change in changes if change.key[1] != "unwritable"])
+        saved.failed = {
+            change.key: RepositoryError("unwritable") for change in changes if change.key[1] == "unwritable"
+        }
+        return saved
+
+
+def test_a_key_that_cannot_be_read_or_written_fails_and_keeps_no_other_from_being_saved() -> None:
+    repository = BrokenRepository()
+    events = [added("unreadable", "a"), added("unwritable", "a"), added("unwritable", "b"), added("x", "a")]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result) == ["failed", "failed", "failed", "applied"]
+    assert reasons(result) == ["unreadable", "unwritable", "an earlier event of the same key failed"]
+    assert stored(repository) == {"x": "a"}
+
+
+def test_what_was_known_before_stays_known_when_the_rest_of_its_key_cannot_be_written() -> None:
+    repository = BrokenRepository()
+    MemoryRepository.save(repository, [Change(None, after_one_event("unwritable"))])
+    events = [added("unwritable", "a", 1), added("unwritable", "b", 2), added("unwritable", "a", 1)]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result) == ["duplicate", "failed", "failed"]
+
+
+def after_one_event(key: str) -> Aggregate[str]:
+    repository: MemoryRepository[str] = MemoryRepository()
+    KinesisHandler([Letters(repository)])(invocation([added(key, "a", 1)]))
+    return aggregate_of(repository, key)
+
+
+class DownRepository(MemoryRepository[str]):
+    """Raises once, then is well."""
+
+    def load(self, keys: Collection[Key]) -> Loaded[str]:
+        if ("letters", "x") in keys:
+            raise ConnectionError("s3cr3t")
+        return super().load(keys)
+
+
+def test_a_store_that_raises_fails_its_slice_and_no_other() -> None:
+    repository = DownRepository()
+    result = KinesisHandler([Letters(repository, slice_size=1)]).handle(
+        invocation([added("w", "a"), added("x", "a"), added("y", "a")])
+    )
+    assert statuses(result) == ["applied", "failed", "applied"]

@@ -1,0 +1,289 @@
+import gzip
+import tracemalloc
+from typing import Any, cast
+
+import pytest
+from aws_kinesis_agg.aggregator import RecordAggregator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinesis_handler.errors import InvalidInvocationError, UndecodableRecordError
+from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
+
+EVENT = b'{"eventId":"evt-001"}'
+
+
+def on_shard(*contents: bytes) -> list[LambdaRecord]:
+    return list(put_on_shard(("user-123", content) for content in contents))
+
+
+def gzipped(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
+def with_kinesis(**changes: object) -> LambdaRecord:
+    """Return a record whose `kinesis` part is changed; what is changed to `...` is left out."""
+    (record,) = on_shard(EVENT)
+    kinesis = {name: value for name, value in (record["kinesis"] | changes).items() if value is not ...}
+    return cast("LambdaRecord", record | {"kinesis": kinesis})
+
+
+def aggregate(*user_records: bytes) -> bytes:
+    """Write user records with AWS's own library, under the partition keys user-0, user-1, …"""
+    writer = RecordAggregator()
+    for place, user_record in enumerate(user_records):
+        writer.add_user_record(f"user-{place}", user_record)
+    content: bytes = writer.clear_and_get().get_contents()[2]
+    return content
+
+
+def contents(records: list[LambdaRecord], limit: int = DEFAULT_MAX_UNPACKED_BYTES) -> list[bytes | str]:
+    """Unpack the records, and give the reason for each that is rejected."""
+    return [content if isinstance(content, bytes) else str(content) for _, content in unpack(records, limit)]
+
+
+def record_at(sequence_number: str, sub_sequence_number: int = 0) -> Record:
+    return Record(with_kinesis(), sequence_number, sub_sequence_number, "user-123")
+
+
+def test_data_is_base64() -> None:
+    assert contents([with_kinesis(data="eyJldmVudElkIjoiZXZ0LTAwMSJ9")]) == [EVENT]
+
+
+def test_a_plain_record_is_its_data() -> None:
+    (source,) = on_shard(EVENT)
+    ((record, content),) = unpack([source])
+
+    assert content == EVENT
+    assert record.source is source
+    assert record.sequence_number == source["kinesis"]["sequenceNumber"]
+    assert record.sub_sequence_number == 0
+    assert record.partition_key == "user-123"
+
+
+@pytest.mark.parametrize("content", [b"", b" {}", b"not JSON", b"\x1f", b"\xf3\x89\x9a", bytes(range(256))])
+def test_what_has_no_magic_number_comes_as_it_is(content: bytes) -> None:
+    assert contents(on_shard(content)) == [content]
+
+
+def test_each_user_record_of_an_aggregate_is_a_record_with_its_own_place_and_partition_key() -> None:
+    (source,) = on_shard(aggregate(b"{}", b"", EVENT))
+    unpacked = list(unpack([source]))
+
+    assert [content for _, content in unpacked] == [b"{}", b"", EVENT]
+    assert [record.sub_sequence_number for record, _ in unpacked] == [0, 1, 2]
+    assert [record.partition_key for record, _ in unpacked] == ["user-0", "user-1", "user-2"]
+    assert {record.sequence_number for record, _ in unpacked} == {source["kinesis"]["sequenceNumber"]}
+    assert all(record.source is source for record, _ in unpacked)
+
+
+def test_gzipped_data_is_decompressed() -> None:
+    assert contents(on_shard(gzipped(EVENT))) == [EVENT]
+
+
+def test_gzip_of_several_members_is_one_content() -> None:
+    assert contents(on_shard(gzipped(EVENT[:7]) + gzipped(EVENT[7:]))) == [EVENT]
+
+
+def test_gzipped_user_records_of_an_aggregate_are_decompressed() -> None:
+    assert contents(on_shard(aggregate(gzipped(EVENT), b"{}"))) == [EVENT, b"{}"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("e30", id="the padding is missing"),
+        pytest.param("e", id="one letter"),
+        pytest.param("e30=\n", id="a newline behind it"),
+        pytest.param("ey-_", id="the alphabet of URLs"),
+        pytest.param("e30=é", id="a letter that is not ASCII"),
+        pytest.param(None, id="null"),
+        pytest.param(3, id="a number"),
+        pytest.param(["e30="], id="a list"),
+    ],
+)
+def test_data_that_is_not_base64_is_rejected(data: object) -> None:
+    assert contents([with_kinesis(data=data)]) == ["data is not base64"]
+
+
+def test_gzip_that_is_cut_short_is_rejected_wherever_the_cut() -> None:
+    compressed = gzipped(EVENT)
+    for length in range(2, len(compressed)):
+        assert contents(on_shard(compressed[:length])) == ["gzip: the data is cut short"]
+
+
+def test_gzip_with_a_changed_byte_never_yields_a_changed_content() -> None:
+    compressed = gzipped(EVENT)
+    allowed = {EVENT, "gzip: the data is broken", "gzip: the data is cut short"}
+    for position in range(2, len(compressed)):
+        for change in (0x01, 0x10, 0x80, 0xFF):
+            changed = bytearray(compressed)
+            changed[position] ^= change
+
+            assert set(contents(on_shard(bytes(changed)))) <= allowed
+
+
+@pytest.mark.parametrize("at", [-1, -8, 2], ids=["length", "checksum", "compression method"])
+def test_gzip_that_contradicts_itself_is_rejected(at: int) -> None:
+    changed = bytearray(gzipped(EVENT))
+    changed[at] ^= 0xFF
+
+    assert contents(on_shard(bytes(changed))) == ["gzip: the data is broken"]
+
+
+def test_garbage_behind_gzip_is_rejected() -> None:
+    assert contents(on_shard(gzipped(EVENT) + b"garbage")) == ["gzip: the data is broken"]
+
+
+def test_a_broken_aggregate_comes_once_with_its_reason() -> None:
+    (source,) = on_shard(aggregate(b"a", b"b")[:-1])
+    ((record, content),) = unpack([source])
+
+    assert isinstance(content, UndecodableRecordError)
+    assert "checksum" in str(content)
+    assert (record.sub_sequence_number, record.partition_key) == (0, "user-123")
+
+
+def test_a_gzip_bomb_is_rejected_before_it_fills_the_memory() -> None:
+    bomb = on_shard(gzipped(bytes(50 * 1024 * 1024)))
+    tracemalloc.start()
+    try:
+        (reason,) = contents(bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert reason == f"gzip: it unpacks to more than the limit of {DEFAULT_MAX_UNPACKED_BYTES} bytes"
+    assert peak < 3 * DEFAULT_MAX_UNPACKED_BYTES
+
+
+def test_what_unpacks_to_exactly_the_limit_is_kept() -> None:
+    zeros = on_shard(gzipped(bytes(1_000)))
+
+    assert contents(zeros, limit=1_000) == [bytes(1_000)]
+    assert contents(zeros, limit=999) == ["gzip: it unpacks to more than the limit of 999 bytes"]
+
+
+def test_a_bomb_of_many_gzip_members_is_rejected() -> None:
+    members = on_shard(gzipped(bytes(100)) * 11)
+
+    assert contents(members, limit=1_000) == ["gzip: it unpacks to more than the limit of 1000 bytes"]
+
+
+def test_an_aggregate_of_too_much_is_rejected_naming_the_limit() -> None:
+    (reason,) = contents(on_shard(aggregate(bytes(600), bytes(600))), limit=1_500)
+
+    assert "limit of 1500 bytes" in str(reason)
+
+
+def test_user_records_of_one_aggregate_share_one_allowance() -> None:
+    compressed = gzipped(bytes(900))
+    first, second, third, plain = contents(
+        on_shard(aggregate(compressed, compressed, compressed, b"{}")), limit=2_500
+    )
+
+    assert first == second == bytes(900)
+    assert "gzip: it unpacks to more than the limit" in str(third)
+    assert plain == b"{}"
+
+
+def test_plain_user_records_use_up_the_allowance_too() -> None:
+    _, compressed = contents(on_shard(aggregate(bytes(500), gzipped(bytes(1_600)))), limit=2_000)
+
+    assert "gzip: it unpacks to more than the limit" in str(compressed)
+
+
+def test_each_record_has_an_allowance_of_its_own() -> None:
+    records = on_shard(*[gzipped(bytes(900))] * 3)
+
+    assert contents(records, limit=1_000) == [bytes(900)] * 3
+
+
+def test_a_broken_record_does_not_hide_its_neighbours() -> None:
+    first, cut, aggregated, last = on_shard(b"first", gzipped(EVENT)[:-1], aggregate(b"a")[:-1], b"last")
+    not_base64 = with_kinesis(data="?")
+
+    assert contents([first, cut, aggregated, not_base64, last]) == [
+        b"first",
+        "gzip: the data is cut short",
+        "aggregated record: the MD5 checksum does not match",
+        "data is not base64",
+        b"last",
+    ]
+
+
+def test_a_broken_user_record_does_not_hide_its_neighbours() -> None:
+    unpacked = list(unpack(on_shard(aggregate(b"first", gzipped(EVENT)[:-1], b"last"))))
+
+    assert [isinstance(content, UndecodableRecordError) for _, content in unpacked] == [False, True, False]
+    assert [record.sub_sequence_number for record, _ in unpacked] == [0, 1, 2]
+    assert [record.partition_key for record, _ in unpacked] == ["user-0", "user-1", "user-2"]
+
+
+@settings(deadline=None)
+@given(
+    magic=st.sampled_from([b"", b"{", b"\x1f\x8b", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", b"\xf3\x89\x9a\xc2"]),
+    rest=st.binary(),
+)
+def test_whatever_the_data_is_it_comes_once_as_content_or_rejection(magic: bytes, rest: bytes) -> None:
+    ((record, content),) = unpack(on_shard(magic + rest))
+
+    assert record.sub_sequence_number == 0
+    assert isinstance(content, bytes | UndecodableRecordError)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"eventSource": "aws:sqs", "messageId": "1", "body": "{}"}, id="SQS"),
+        pytest.param({"eventSource": "aws:dynamodb", "dynamodb": {"SequenceNumber": "1"}}, id="DynamoDB"),
+        pytest.param({"EventSource": "aws:sns", "Sns": {"Message": "{}"}}, id="SNS"),
+        pytest.param({}, id="an empty object"),
+        pytest.param(None, id="null"),
+        pytest.param("e30=", id="a string"),
+        pytest.param({"kinesis": None}, id="kinesis is null"),
+        pytest.param({"kinesis": ["e30="]}, id="kinesis is a list"),
+        pytest.param(with_kinesis(sequenceNumber="4959x"), id="a sequence number of letters"),
+        pytest.param(with_kinesis(sequenceNumber="-1"), id="a negative sequence number"),
+        pytest.param(with_kinesis(sequenceNumber=""), id="an empty sequence number"),
+        pytest.param(with_kinesis(sequenceNumber=None), id="sequence number null"),
+        pytest.param(with_kinesis(sequenceNumber=4959), id="a sequence number that is no string"),
+    ],
+)
+def test_what_is_no_record_of_kinesis_stops_the_invocation_and_is_named(record: Any) -> None:
+    with pytest.raises(InvalidInvocationError, match=r"Records\[3\]"):
+        list(unpack([*on_shard(EVENT, EVENT, EVENT), record]))
+
+
+@pytest.mark.parametrize("field", ["sequenceNumber", "partitionKey", "data"])
+def test_a_record_without_what_is_needed_stops_the_invocation_and_names_the_field(field: str) -> None:
+    with pytest.raises(InvalidInvocationError, match=rf"Records\[0\].*{field}"):
+        list(unpack([with_kinesis(**{field: ...})]))
+
+
+def test_positions_compare_as_numbers_and_not_as_text() -> None:
+    low, high = "9" * 55, "1" + "0" * 55
+
+    assert record_at("9").position < record_at("10").position
+    assert record_at(low).position < record_at(high).position
+    assert record_at(low, 10).position > record_at(low, 9).position
+    assert record_at(low, 10).position < record_at(high, 0).position
+
+
+def test_a_sequence_number_keeps_all_of_its_digits() -> None:
+    longest = str(2**186 - 1)
+
+    assert record_at(longest).position == (2**186 - 1, 0)
+
+
+def test_the_shard_is_read_from_the_event_id() -> None:
+    ((record, _),) = unpack(put_on_shard([("user-123", EVENT)], shard_id="shardId-000000000006"))
+
+    assert record.shard_id == "shardId-000000000006"
+
+
+def test_a_record_without_event_id_has_an_empty_shard() -> None:
+    ((record, _),) = unpack([cast("LambdaRecord", {"kinesis": with_kinesis()["kinesis"]})])
+
+    assert record.shard_id == ""
