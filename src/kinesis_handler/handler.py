@@ -12,7 +12,7 @@ from kinesis_handler.event import Event, EventDecoder
 from kinesis_handler.outcome import IGNORED, BatchResponse, BatchResult, Outcome, not_applied
 from kinesis_handler.processor import EventProcessor, RoutingTable
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
-from kinesis_handler.telemetry import log_batch
+from kinesis_handler.telemetry import ensure_logging, log_batch
 
 _OUT_OF_TIME = not_applied(OutOfTimeError("the deadline of the invocation came near"))
 _WITHOUT_OUTCOME = not_applied(FailedError("the processor gave it no outcome"))
@@ -58,6 +58,7 @@ class KinesisHandler:
         self._reserve_ms = reserve_ms
         self._clock = clock
         self._cold_start = True
+        ensure_logging()
         self._log = structlog.get_logger(component="handler")
         for processor in processors:
             self.register(processor)

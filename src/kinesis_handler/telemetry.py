@@ -4,15 +4,15 @@ JSON lines for machines; on a terminal, coloured ones for people. No value of a 
 above debug: an error or a remark names fields and places only.
 """
 
+import os
 import sys
-from functools import partial
 from logging import DEBUG
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import msgspec
 import structlog
 from structlog.contextvars import merge_contextvars
-from structlog.typing import EventDict, FilteringBoundLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from kinesis_handler.errors import InvalidEventError, UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
@@ -21,26 +21,31 @@ LogLevel = Literal["debug", "info", "warn", "error"]
 
 _METHODS = {"debug": "debug", "info": "info", "warn": "warning", "error": "error"}
 
+_ON_EVERY_LINE = {"component", "request_id", "cold_start", "shard_id", "sequence_number"}
+"""What machines search by, and what would push all else off the right edge of a terminal."""
+
 
 def configure_logging(service: str, level: LogLevel = "info", stream: TextIO | None = None) -> None:
     """Write log lines from `level` up to `stream`, or to standard error.
 
     To a terminal they are coloured text, to anything else JSON.
     """
-    stream = stream if stream is not None else sys.stderr
-    render = _console_renderer() if stream.isatty() else _render_json
+    stream = stream if stream is not None else cast("TextIO", _StandardError())
     structlog.configure(
         processors=[
             merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.EventRenamer("message"),
-            partial(_begin_with, service),
-            render,
+            *(_for_people() if stream.isatty() else _for_machines(service)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_METHODS[level]),
         logger_factory=structlog.WriteLoggerFactory(stream),
     )
+
+
+def ensure_logging() -> None:
+    """Configure logging unless the application has: structlog's default prints all to standard output."""
+    if not structlog.is_configured():
+        configure_logging(os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "kinesis-handler"))
 
 
 def log_batch(log: FilteringBoundLogger, result: BatchResult, duration_ms: float) -> None:
@@ -63,7 +68,7 @@ def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: boo
     if debug:
         fields["partition_key"] = handled.record.partition_key
     for remark in outcome.remarks:
-        log.warning(remark.name, detail=remark.detail, **fields)
+        log.warning(remark.name, **fields, detail=remark.detail)
     message = f"record {outcome.status}"
     if outcome.error is None:
         log.debug(message, **fields)
@@ -92,15 +97,48 @@ def _fields(handled: HandledRecord) -> dict[str, Any]:
     return fields
 
 
-def _begin_with(service: str, _logger: object, _method: str, line: EventDict) -> EventDict:
-    """Put what every line has in front, in an order that a reader can rely on."""
-    begin = {"level": line.pop("level"), "time": line.pop("time"), "message": line.pop("message")}
-    return {**begin, "service": service, **{name: value for name, value in line.items() if value is not None}}
+def _for_machines(service: str) -> list[Processor]:
+    def begin(_logger: object, _method: str, line: EventDict) -> EventDict:
+        """Put what every line has in front, in an order that a reader can rely on."""
+        begins = {"level": line.pop("level"), "time": line.pop("time"), "message": line.pop("message")}
+        return {**begins, "service": service, **_without(line)}
+
+    def render(_logger: object, _method: str, line: EventDict) -> str:
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+    return [
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.ExceptionRenderer(),
+        structlog.processors.EventRenamer("message"),
+        begin,
+        render,
+    ]
 
 
-def _render_json(_logger: object, _method: str, line: EventDict) -> str:
-    return msgspec.json.encode(line, enc_hook=str).decode()
+def _for_people() -> list[Processor]:
+    def shorten(_logger: object, _method: str, line: EventDict) -> EventDict:
+        return _without(line, *_ON_EVERY_LINE)
+
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        shorten,
+        structlog.dev.ConsoleRenderer(sort_keys=False, pad_event_to=16),
+    ]
 
 
-def _console_renderer() -> structlog.dev.ConsoleRenderer:
-    return structlog.dev.ConsoleRenderer(event_key="message", timestamp_key="time")
+def _without(line: EventDict, *names: str) -> EventDict:
+    """Leave out these fields, and those of which nothing is known."""
+    return {name: value for name, value in line.items() if name not in names and value is not None}
+
+
+class _StandardError:
+    """Standard error as it is at each write: it may have been redirected since, below a progress display."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()

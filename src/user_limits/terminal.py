@@ -23,6 +23,7 @@ def limit_row(aggregate: Aggregate[Limit]) -> tuple[Cell, ...]:
     style = "red" if percent > FULL else "yellow" if percent >= NEAR else "green"
     notes = [
         *([] if limit.status == "ACTIVE" else [limit.status.lower().replace("_", " ")]),
+        *(["exceeded"] if percent > FULL else []),
         *(["rebuilt"] if limit.rebuilt else []),
         *(["drift"] if limit.drifted_at is not None else []),
     ]

@@ -1,6 +1,7 @@
 """The commands, and what they have in common: the application, and how errors are told."""
 
 import importlib
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,9 +81,13 @@ def load_application(name: str) -> Application:
         raise ConfigurationError(f"--app is {name!r}; there is no module {error.name!r}") from error
     except AttributeError as error:
         raise ConfigurationError(f"--app is {name!r}; {module_name} has no {attribute!r}") from error
-    application = build() if callable(build) else None
+    try:
+        inspect.signature(build).bind()
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"--app is {name!r}, which cannot be called without arguments") from error
+    application = build()
     if not isinstance(application, Application):
-        raise ConfigurationError(f"--app is {name!r}, which is no function that returns an Application")
+        raise ConfigurationError(f"--app is {name!r}, which does not return an Application")
     return application
 
 

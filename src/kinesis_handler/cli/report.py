@@ -17,7 +17,7 @@ from kinesis_handler.outcome import Status
 
 MAX_ROWS = 100
 MAX_FAILURES = 20
-NAME_WIDTH = 24
+PLAIN_WIDTH = 120
 
 _STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
 
@@ -34,7 +34,9 @@ def print_json(application: Application, tally: Tally) -> None:
 
 def print_tables(application: Application, tally: Tally) -> None:
     """Print a table for each view, the count of each outcome and remark, and what failed for good."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a file or a pipe is as wide as it takes
+        console.width = max(console.width, PLAIN_WIDTH)
     for view in application.views:
         _print_view(console, view)
     total = sum(tally.outcomes.values())
@@ -59,8 +61,8 @@ def _print_view(console: Console, view: View[Any]) -> None:
     """Print a table with the aggregates of each partition below its name."""
     aggregates = _sorted(view)
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for place, heading in enumerate(view.headings):
-        table.add_column(heading, overflow="fold", min_width=NAME_WIDTH if place == 0 else None)
+    for heading in view.headings:
+        table.add_column(heading, overflow="fold")
     for partition, group in groupby(aggregates[:MAX_ROWS], key=lambda aggregate: aggregate.key[0]):
         table.add_row(Text(_clean(partition), "bold cyan"))
         for aggregate in group:

@@ -1,5 +1,6 @@
 """`run`: a shard in memory, the event source mapping, and the very handler that runs on Lambda."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,9 @@ from kinesis_handler.record import LambdaRecord
 
 RETRY_WAIT = 0.1
 """Seconds before the first retry: a person waits for it."""
+
+PATIENCE = 1
+"""Seconds after which a terminal shows how many records are done."""
 
 
 class Tally:
@@ -63,18 +67,8 @@ def run_locally(
         bisect_batch_on_function_error=True,
         retry_wait=RETRY_WAIT,
     )
-    with _progress() as progress:
-        task = progress.add_task("records", total=None)
-        for batch in mapping.run(records):
-            tally.settle()
-            progress.advance(task, len(batch))
-    return tally
-
-
-def _progress() -> Progress:
-    """Show on a terminal how many records are done, until all are."""
     console = Console(stderr=True)
-    return Progress(
+    progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.completed:,.0f} records"),
         TimeElapsedColumn(),
@@ -82,3 +76,14 @@ def _progress() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
+    task = progress.add_task("records", total=None)
+    begun = time.monotonic()
+    try:
+        for batch in mapping.run(records):
+            tally.settle()
+            progress.advance(task, len(batch))
+            if time.monotonic() - begun > PATIENCE:
+                progress.start()
+    finally:
+        progress.stop()
+    return tally

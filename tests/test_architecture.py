@@ -1,0 +1,104 @@
+"""The walls of the house: who may import whom, and what the public names are."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import kinesis_handler
+from kinesis_handler import errors
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src"
+MODULES = sorted(SRC.rglob("*.py"))
+
+PURE = ["record", "event", "outcome", "aggregate", "aggregation", "errors"]
+INPUT_AND_OUTPUT = {
+    "os",
+    "sys",
+    "socket",
+    "pathlib",
+    "subprocess",
+    "sqlite3",
+    "botocore",
+    "boto3",
+    "structlog",
+    "logging",
+}
+DOORS = {"kinesis_handler.cli", "user_limits.lambda_consumer"}
+CONCRETE = {"kinesis_handler.repository.memory"}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_walls_stand(path: Path) -> None:
+    name, imports = name_of(path), imports_of(path)
+    if name.startswith("kinesis_handler"):
+        assert not {each for each in imports if each.startswith("user_limits")}, (
+            "the engine knows no application"
+        )
+    if not name.startswith("kinesis_handler.cli"):
+        assert not {each for each in imports if each.startswith(tuple(DOORS))}, "nothing imports a door"
+    if name != "user_limits.wiring":
+        assert not imports & CONCRETE, "only wiring names concrete classes"
+    if name in {f"kinesis_handler.{pure}" for pure in PURE} | {"user_limits.limit", "user_limits.view"}:
+        assert not {each.partition(".")[0] for each in imports} & INPUT_AND_OUTPUT, "this room does no I/O"
+    assert len(path.read_text().splitlines()) <= 300, "a module is a room, not a hall"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph = {
+        name_of(path): {each for each in imports_of(path) if each in map(name_of, MODULES)}
+        for path in MODULES
+    }
+    graph.pop("kinesis_handler")  # the package's face: it hands names on
+    done: set[str] = set()
+
+    def walk(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " -> ".join([*way, name])
+        if name not in done:
+            for each in graph.get(name, ()):
+                walk(each, (*way, name))
+            done.add(name)
+
+    for name in graph:
+        walk(name, ())
+
+
+def test_the_public_names_are_those_that_the_package_lists() -> None:
+    tree = ast.parse((SRC / "kinesis_handler" / "__init__.py").read_text())
+    imported = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert imported == set(kinesis_handler.__all__)
+    assert kinesis_handler.__all__ == sorted(kinesis_handler.__all__, key=lambda n: (n[0].islower(), n))
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    drawn: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.match(r"((?:[│ ]   )*)(?:[├└]── )?([A-Z]\w+Error)", line):
+            depth = line.index(match[2]) // 4
+            drawn.append((depth, match[2]))
+    actual: list[tuple[int, str]] = []
+
+    def walk(error: type[Exception], depth: int) -> None:
+        actual.append((depth, error.__name__))
+        for child in error.__subclasses__():
+            if child.__module__ == errors.__name__:
+                walk(child, depth + 1)
+
+    walk(errors.KinesisHandlerError, 0)
+    assert drawn == actual

@@ -1,0 +1,276 @@
+"""`kinesis-handler run`, as a person or a script calls it."""
+
+import base64
+import gzip
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CAPTURE = ROOT.parent / "shared" / "data" / "events.json"
+COMMAND = Path(sys.executable).with_name("kinesis-handler")
+
+MINIMAL = {
+    "eventId": "evt-001",
+    "type": "USER_LIMIT_CREATED",
+    "payload": {
+        "userId": "user-123",
+        "userLimitId": "limit-001",
+        "name": "Daily API Requests",
+        "maxValue": 1000,
+    },
+    "createdAt": 1234567890000,
+}
+UNKNOWN = {
+    "eventId": "evt-002",
+    "type": "USER_LIMIT_PROGRESS_CHANGED",
+    "payload": {"userId": "user-123", "userLimitId": "limit-404", "amount": "1"},
+    "createdAt": 1234567890001,
+}
+
+
+def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "dumb", **environment},
+        timeout=60,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_json(*arguments: str, stdin: bytes = b"") -> dict[str, Any]:
+    done = run("run", "--json", *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout, parse_float=Decimal)
+    return document
+
+
+def counts(document: dict[str, Any]) -> dict[str, int]:
+    return {status: count for status, count in document["outcomes"].items() if count}
+
+
+@pytest.mark.skipif(not CAPTURE.exists(), reason="the capture of a real stream is not beside this checkout")
+@pytest.mark.parametrize("batch_size", ["1", "5", "100"])
+def test_the_capture_of_a_real_stream_gives_what_the_domain_says(batch_size: str) -> None:
+    document = run_json(str(CAPTURE), "--batch-size", batch_size)
+    assert counts(document) == {"applied": 11, "ignored": 6}
+    assert document["remarks"] == {"drift": 2, "rebuilt": 2}
+    assert len(document["limits"]) == 5
+    monthly = next(limit for limit in document["limits"] if limit["periodType"] == "MONTHLY")
+    assert (monthly["amount"], monthly["version"]) == (Decimal("250000.00"), 3)
+    assert monthly["lastReset"] == {
+        "at": "2022-04-22T10:48:12.272Z",
+        "amount": Decimal("200.00"),
+        "percentage": Decimal("0.08"),
+    }
+
+
+def test_without_arguments_it_runs_the_projects_own_stream_which_shows_what_the_product_does() -> None:
+    document = run_json()
+    assert {"applied", "duplicate", "ignored", "rejected"} <= set(counts(document))
+    assert {"drift", "exceeded", "rebuilt"} <= set(document["remarks"])
+    limits = document["limits"]
+    assert len({limit["userId"] for limit in limits}) >= 4
+    assert {limit["type"] for limit in limits} == {"BALANCE", "BET", "DEPOSIT", "LOSS", "SESSION"}
+    assert len({limit["periodType"] for limit in limits}) == 8
+    assert any(limit["percentage"] > 100 for limit in limits)
+
+
+def test_people_get_a_table_and_the_count_of_each_outcome() -> None:
+    done = run("run")
+    assert done.returncode == 0
+    assert "██████████  112.5 %  112.50 of 100.00 EUR" in done.stdout
+    assert "69 records: 63 applied, 1 duplicate, 1 superseded, 3 ignored, 1 rejected" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_the_log_goes_to_standard_error_as_json_lines() -> None:
+    lines = [json.loads(line) for line in run("run").stderr.splitlines()]
+    assert [line["message"] for line in lines] == [
+        "rebuilt",
+        "drift",
+        "record rejected",
+        "exceeded",
+        "batch handled",
+    ]
+
+
+def test_json_lines_come_from_standard_input() -> None:
+    lines = b"\n".join([json.dumps(MINIMAL).encode(), b"", json.dumps({**MINIMAL, "eventId": "2"}).encode()])
+    document = run_json("-", stdin=lines)
+    assert counts(document) == {"applied": 2}
+    [limit] = document["limits"]
+    assert (limit["limitId"], limit["amount"], limit["version"]) == ("limit-001", 1000, 2)
+    assert limit["lastUpdated"] == "2009-02-13T23:31:30Z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(MINIMAL),
+        json.dumps(MINIMAL, indent=2),
+        json.dumps([MINIMAL]),
+        "\ufeff" + json.dumps([MINIMAL], indent=1),
+    ],
+    ids=["a line", "an object over many lines", "an array on a line", "an array behind a byte order mark"],
+)
+def test_an_event_may_be_written_in_any_of_these_ways(text: str) -> None:
+    assert counts(run_json("-", stdin=text.encode())) == {"applied": 1}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_the_records_of_a_lambda_event_are_taken_as_they_are(tmp_path: Path, indent: int | None) -> None:
+    def record(number: str, data: bytes) -> dict[str, Any]:
+        kinesis = {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": "p",
+            "sequenceNumber": number,
+            "data": base64.b64encode(data).decode(),
+            "approximateArrivalTimestamp": 1545084650.987,
+        }
+        return {"eventID": f"shardId-000000000006:{number}", "eventSource": "aws:kinesis", "kinesis": kinesis}
+
+    broken = record("3", b"")
+    broken["kinesis"]["data"] = "no base64!"
+    records = [record("1", json.dumps(MINIMAL).encode()), record("2", gzip.compress(b"[]")), broken]
+    path = tmp_path / "invocation.json"
+    path.write_text(json.dumps({"Records": records}, indent=indent))
+    assert counts(run_json(str(path))) == {"applied": 1, "rejected": 2}
+
+
+def test_what_fails_for_good_is_named_and_the_exit_status_is_1() -> None:
+    done = run("run", "-", "--retries", "1", stdin=json.dumps([MINIMAL, UNKNOWN]).encode())
+    assert done.returncode == 1
+    assert "2 records: 1 applied, 1 failed" in done.stdout
+    assert "failed for good: event evt-002, record 496" in done.stdout
+    assert "the limit is not known" in done.stdout
+    errors = [line for line in done.stderr.splitlines() if '"level":"error"' in line]
+    assert len(errors) == 3  # the batch, then the record by itself, then its one retry
+
+
+def test_json_and_exit_status_1_go_together() -> None:
+    done = run("run", "-", "--json", "--retries", "0", stdin=json.dumps([UNKNOWN]).encode())
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["outcomes"]["failed"] == 1
+
+
+def test_a_rejected_event_is_no_failure() -> None:
+    assert counts(run_json("-", stdin=b'[{"eventId": 5}, 7, "text", null]')) == {"rejected": 4}
+
+
+def test_an_event_that_is_nested_too_deeply_is_the_handlers_to_reject() -> None:
+    line = b'{"eventId":"e","type":"T","createdAt":1,"payload":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n"
+    assert counts(run_json("-", stdin=json.dumps(MINIMAL).encode() + b"\n" + line)) == {
+        "applied": 1,
+        "rejected": 1,
+    }
+
+
+UNREADABLE = {
+    "no event": (b" \n", "-: there is no event in it"),
+    "a broken line": (
+        json.dumps(MINIMAL).encode() + b'\n\n{"eventId": \n',
+        "-: event 2, line 3: Input data was truncated",
+    ),
+    "a broken array": (b'[\n{"a": 1},\n{"b": tru}\n]', "-: event 2, line 3: JSON is malformed"),
+    "an array without its end": (b'[\n{"a": 1},\n', "-: event 2, line 3: Input data was truncated"),
+    "a text": (b"hello", "-: event 1, line 1: JSON is malformed"),
+    "an invocation by another service": (
+        b'{"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}',
+        "-: not an invocation by a Kinesis stream: Object missing required field `kinesis`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), UNREADABLE.values(), ids=UNREADABLE)
+def test_unreadable_input_ends_with_status_2_and_says_which_event_which_line_and_why(
+    content: bytes, message: str
+) -> None:
+    done = run("run", "-", stdin=content)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"Error: {message}")
+    assert done.stdout == ""
+
+
+BAD_USAGE = {
+    "no such file": (["run", "nowhere.json"], "nowhere.json: No such file or directory"),
+    "a directory": (["run", "docs"], "docs: Is a directory"),
+    "an application without a module": (["run", "--app", "limits"], "it takes the form package.module:name"),
+    "a module that is not there": (["run", "--app", "no.where:app"], "there is no module 'no'"),
+    "a name that is not there": (
+        ["run", "--app", "user_limits.wiring:app"],
+        "user_limits.wiring has no 'app'",
+    ),
+    "a name that is no function": (["run", "--app", "json:decoder"], "cannot be called without arguments"),
+    "a function that wants arguments": (["run", "--app", "json:dumps"], "cannot be called without arguments"),
+    "a function that returns another thing": (
+        ["run", "--app", "platform:node"],
+        "does not return an Application",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_USAGE.values(), ids=BAD_USAGE)
+def test_bad_usage_ends_with_status_2_and_a_sentence(arguments: list[str], message: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "option", [["--batch-size", "0"], ["--batch-size", "10001"], ["--retries", "-1"], ["--what"]]
+)
+def test_options_are_checked(option: list[str]) -> None:
+    assert run("run", *option).returncode == 2
+
+
+def test_a_wrong_setting_stops_the_start_and_names_variable_value_and_what_is_allowed() -> None:
+    done = run("run", LOG_LEVEL="loud")
+    assert done.returncode == 2
+    assert done.stderr == "Error: LOG_LEVEL is 'loud'; allowed: debug, info, warn, error\n"
+
+
+def test_every_command_and_option_has_help() -> None:
+    from typer.main import get_command
+
+    from kinesis_handler.cli.commands import app
+
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        assert command.help, name
+        for parameter in command.params:
+            assert parameter.help, f"{name} {parameter.name}"
+
+
+def test_an_application_of_ones_own_need_not_be_installed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from kinesis_handler import KinesisHandler\n"
+        "from kinesis_handler.application import Application\n"
+        "def app(): return Application(KinesisHandler())\n"
+    )
+    (tmp_path / "events.json").write_text(json.dumps(MINIMAL))
+    done = subprocess.run(
+        [COMMAND, "run", "events.json", "--app", "mine:app", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["outcomes"]["ignored"] == 1
+
+
+def test_text_of_the_stream_cannot_command_the_terminal() -> None:
+    event = {**MINIMAL, "payload": {**MINIMAL["payload"], "name": "\x1b[2Jgone"}}  # type: ignore[dict-item]
+    done = run("run", "-", stdin=json.dumps(event).encode())
+    assert "\x1b" not in done.stdout
+    assert "�[2Jgone" in done.stdout

@@ -1,0 +1,249 @@
+"""What each event does to a limit: the rules of the domain."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from kinesis_handler import BusinessError, Event, RejectedError, Remarked
+from kinesis_handler.event import EventDecoder
+from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.record import unpack
+from user_limits.events import EVENT_TYPES
+from user_limits.limit import LastReset, Limit, apply
+
+AT = 1_700_000_000_000
+
+WHOLE_RESET: dict[str, Any] = {
+    "type": "DEPOSIT",
+    "period": "DAY",
+    "resetAmount": "150",
+    "unusedAmount": "50.00",
+}
+
+
+def event(event_type: str, at: int = AT, **payload: Any) -> Event[Any]:
+    """Return an event as the handler would get it, payload validated and all."""
+    content = msgspec.json.encode(
+        {
+            "eventId": "e",
+            "type": f"USER_LIMIT_{event_type}",
+            "createdAt": at,
+            "payload": {"userId": "anna", "userLimitId": "deposit", **payload},
+        }
+    )
+    decoder = EventDecoder()
+    decoder.register(EVENT_TYPES)
+    [(record, content_again)] = unpack(put_on_shard([("anna", content)]))
+    assert isinstance(content_again, bytes)
+    decoded = decoder.decode(record, content_again)
+    assert isinstance(decoded, Event), decoded
+    return decoded
+
+
+def after(*events: Event[Any]) -> tuple[Limit, list[str]]:
+    """Apply events one after the other: the limit, and the names of the last one's remarks."""
+    limit: Limit | None = None
+    remarks: list[str] = []
+    for each in events:
+        result = apply(limit, each)
+        limit = result.state if isinstance(result, Remarked) else result
+        remarks = [remark.name for remark in result.remarks] if isinstance(result, Remarked) else []
+    assert limit is not None
+    return limit, remarks
+
+
+def created(**payload: Any) -> Event[Any]:
+    return event("CREATED", **{"value": "200", "currencyCode": "EUR", **payload})
+
+
+def changed(amount: str, **payload: Any) -> Event[Any]:
+    return event("PROGRESS_CHANGED", amount=amount, **payload)
+
+
+def test_created_makes_a_limit_with_the_defaults_of_the_domain() -> None:
+    limit, remarks = after(event("CREATED", maxValue=1000, name="Daily API Requests"))
+    assert limit == Limit(
+        user_id="anna",
+        limit_id="deposit",
+        value=Decimal(1000),
+        progress=Decimal(0),
+        status="ACTIVE",
+        active_from=AT,
+        name="Daily API Requests",
+    )
+    assert remarks == []
+
+
+def test_created_takes_over_all_that_it_carries() -> None:
+    limit, _ = after(
+        created(
+            type="LOSS",
+            period="CALENDAR_WEEK",
+            status="FUTURE",
+            activeFrom=1,
+            activeUntil=2,
+            nextResetTime=3,
+            previousLimitValue="100",
+            progress="7.50",
+            brandId="b",
+        )
+    )
+    assert (limit.type, limit.period, limit.status) == ("LOSS", "CALENDAR_WEEK", "FUTURE")
+    assert (limit.active_from, limit.active_until, limit.next_reset_time) == (1, 2, 3)
+    assert (limit.previous_value, limit.progress, limit.brand_id) == (Decimal(100), Decimal("7.50"), "b")
+
+
+def test_a_newer_created_redefines_the_limit_and_keeps_its_progress() -> None:
+    limit, _ = after(
+        created(type="DEPOSIT", period="DAY", name="Old", activeUntil=9, status="CANCELED"),
+        changed("50"),
+        created(value="300", period="WEEK"),
+    )
+    assert (limit.value, limit.progress, limit.period) == (Decimal(300), Decimal(50), "WEEK")
+    assert (limit.status, limit.active_from, limit.active_until, limit.name) == ("ACTIVE", AT, None, None)
+    assert (limit.type, limit.currency_code) == ("DEPOSIT", "EUR")
+
+
+def test_a_newer_created_that_carries_a_progress_sets_it() -> None:
+    limit, _ = after(created(), changed("50"), created(progress="0"))
+    assert limit.progress == 0
+
+
+def test_progress_is_moved_by_the_amount_which_may_be_negative() -> None:
+    limit, remarks = after(created(), changed("50.10"), changed("-20.05"))
+    assert limit.progress == Decimal("30.05")
+    assert remarks == []
+
+
+def test_progress_follows_the_events_own_figure_and_a_missed_event_is_a_drift() -> None:
+    limit, remarks = after(created(), changed("10", previousProgress="40"))
+    assert limit.progress == 50
+    assert remarks == ["drift"]
+    assert limit.drifted_at == AT
+
+
+def test_an_event_whose_figures_are_the_known_ones_is_no_drift() -> None:
+    limit, remarks = after(created(), changed("10", previousProgress="0.00", remainingAmount="190.00"))
+    assert (limit.value, limit.drifted_at, remarks) == (Decimal(200), None, [])
+
+
+def test_progress_and_remaining_amount_tell_the_value() -> None:
+    limit, remarks = after(created(), changed("10", previousProgress="0", remainingAmount="290"))
+    assert limit.value == 300
+    assert remarks == ["drift"]
+
+
+def test_a_drift_stays_to_be_seen_after_later_events() -> None:
+    limit, remarks = after(created(), changed("10", previousProgress="40"), changed("1"))
+    assert (limit.drifted_at, remarks) == (AT, [])
+
+
+def test_progress_above_the_value_is_a_fact_with_a_remark() -> None:
+    limit, remarks = after(created(), changed("200.01"))
+    assert limit.progress == Decimal("200.01")
+    assert remarks == ["exceeded"]
+    assert after(created(), changed("200"))[1] == []
+
+
+def test_one_event_may_be_both_a_drift_and_exceeded() -> None:
+    assert after(created(), changed("1", previousProgress="500"))[1] == ["drift", "exceeded"]
+
+
+def test_progress_moves_the_next_reset_only_if_it_carries_one() -> None:
+    limit, _ = after(created(nextResetTime=5), changed("1"))
+    assert limit.next_reset_time == 5
+    limit, _ = after(created(nextResetTime=5), changed("1", nextResetTime=6))
+    assert limit.next_reset_time == 6
+
+
+def test_reset_begins_anew_and_keeps_the_figures_of_the_last_period() -> None:
+    limit, remarks = after(
+        created(status="IN_COOLDOWN", nextResetTime=1),
+        changed("150"),
+        event("RESET", AT + 1, **WHOLE_RESET, resetPercentage="75.00", nextResetTime=2),
+    )
+    assert (limit.progress, limit.status, limit.next_reset_time) == (Decimal(0), "ACTIVE", 2)
+    assert limit.last_reset == LastReset(AT + 1, Decimal(150), Decimal("75.00"))
+    assert (limit.value, remarks) == (Decimal(200), [])
+
+
+def test_a_reset_from_another_progress_or_value_than_the_known_is_a_drift() -> None:
+    other_progress = event("RESET", **{**WHOLE_RESET, "resetAmount": "100", "unusedAmount": "100"})
+    assert after(created(), changed("150"), other_progress)[1] == ["drift"]
+    limit, remarks = after(created(), changed("150"), event("RESET", resetAmount="150", unusedAmount="100"))
+    assert (limit.value, remarks) == (Decimal(250), ["drift"])
+
+
+def test_a_reset_without_figures_only_begins_anew() -> None:
+    limit, remarks = after(created(), changed("150"), event("RESET"))
+    assert (limit.progress, limit.value, remarks) == (Decimal(0), Decimal(200), [])
+
+
+def test_a_limit_that_is_not_known_is_rebuilt_from_a_reset_that_says_all() -> None:
+    limit, remarks = after(event("RESET", **WHOLE_RESET, currencyCode="EUR", nextResetTime=7))
+    assert limit == Limit(
+        user_id="anna",
+        limit_id="deposit",
+        value=Decimal("200.00"),
+        active_from=AT,
+        next_reset_time=7,
+        type="DEPOSIT",
+        period="DAY",
+        currency_code="EUR",
+        last_reset=LastReset(AT, Decimal(150), None),
+        rebuilt=True,
+    )
+    assert remarks == ["rebuilt"]
+
+
+def test_a_limit_that_has_been_rebuilt_is_a_usual_one_once_it_is_defined() -> None:
+    assert after(event("RESET", **WHOLE_RESET), created())[0].rebuilt is False
+
+
+@pytest.mark.parametrize("missing", WHOLE_RESET)
+def test_a_reset_of_an_unknown_limit_that_does_not_say_all_is_a_business_error(missing: str) -> None:
+    part: dict[str, Any] = {name: value for name, value in WHOLE_RESET.items() if name != missing}
+    with pytest.raises(BusinessError, match="not known"):
+        apply(None, event("RESET", **part))
+
+
+def test_progress_of_an_unknown_limit_is_a_business_error() -> None:
+    with pytest.raises(BusinessError, match="not known"):
+        apply(None, changed("1", previousProgress="0", remainingAmount="10"))
+
+
+@pytest.mark.parametrize(
+    "in_sek",
+    [created(currencyCode="SEK"), changed("1", currencyCode="SEK"), event("RESET", currencyCode="SEK")],
+    ids=["created", "progress", "reset"],
+)
+def test_an_event_in_another_currency_is_a_business_error(in_sek: Event[Any]) -> None:
+    limit, _ = after(created(currencyCode="EUR"))
+    with pytest.raises(BusinessError, match="another currency"):
+        apply(limit, in_sek)
+
+
+def test_a_currency_that_was_not_known_is_taken_over() -> None:
+    limit, _ = after(event("CREATED", value="1"), changed("1", currencyCode="EUR"))
+    assert limit.currency_code == "EUR"
+
+
+def test_sums_of_38_digits_are_exact() -> None:
+    limit, _ = after(created(value="9" * 38), changed("9" * 37 + "8"), changed("0"), changed("1"))
+    assert limit.progress == Decimal("9" * 38)
+
+
+def test_a_sum_that_would_have_to_be_rounded_is_rejected_and_not_rounded() -> None:
+    limit, _ = after(created(value="9" * 38), changed("9" * 38))
+    with pytest.raises(RejectedError, match="38 digits"):
+        apply(limit, changed("0.1"))
+
+
+def test_no_message_tells_a_value_of_the_payload() -> None:
+    limit, _ = after(created(currencyCode="EUR"))
+    for known, refused in ((None, changed("1")), (limit, changed("1", currencyCode="SEK"))):
+        with pytest.raises(BusinessError) as caught:
+            apply(known, refused)
+        assert not {"anna", "deposit", "EUR", "SEK"} & set(str(caught.value).split())

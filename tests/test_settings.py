@@ -1,0 +1,98 @@
+"""The settings: read once, validated, and a wrong one stops the start."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from kinesis_handler import ConfigurationError
+from kinesis_handler.testing import invocation
+from user_limits.settings import Settings, read_settings
+from user_limits.wiring import application, consumer
+
+CREATED = {
+    "eventId": "e",
+    "type": "USER_LIMIT_CREATED",
+    "createdAt": 1,
+    "payload": {"userId": "anna", "userLimitId": "bet", "value": "9800.10"},
+}
+
+
+def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> None:
+    assert read_settings({}) == Settings(
+        repository_type="inmemory", storage_ttl=3600, log_level="info", max_unpacked_bytes=10 * 1024 * 1024
+    )
+
+
+def test_an_empty_variable_is_a_missing_one() -> None:
+    assert read_settings({"STORAGE_TTL": "", "LOG_LEVEL": " "}) == Settings()
+
+
+def test_each_variable_is_read() -> None:
+    environment = {
+        "REPOSITORY_TYPE": "InMemory",
+        "STORAGE_TTL": "0",
+        "LOG_LEVEL": "DEBUG",
+        "MAX_UNPACKED_BYTES": "1",
+    }
+    assert read_settings(environment) == Settings(
+        repository_type="inmemory", storage_ttl=0, log_level="debug", max_unpacked_bytes=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("REPOSITORY_TYPE", "oracle", "inmemory"),
+        ("LOG_LEVEL", "trace", "debug, info, warn, error"),
+        ("STORAGE_TTL", "-1", "a whole number from 0 up"),
+        ("STORAGE_TTL", "1h", "a whole number from 0 up"),
+        ("STORAGE_TTL", "1.5", "a whole number from 0 up"),
+        ("STORAGE_TTL", "٣", "a whole number from 0 up"),
+        ("MAX_UNPACKED_BYTES", "0", "a whole number from 1 up"),
+    ],
+)
+def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(
+    variable: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings({variable: value})
+    assert str(caught.value) == f"{variable} is {value!r}; allowed: {allowed}"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Settings().storage_ttl = 1  # type: ignore[misc]
+
+
+def test_the_command_line_and_lambda_run_the_same_handler() -> None:
+    built = application({})
+    assert built.handler(invocation([CREATED])) == {"batchItemFailures": []}
+    [view] = built.views
+    [limit] = view.repository.scan()
+    assert limit.state.value == Decimal("9800.10")
+
+
+def test_the_limit_on_what_a_record_may_unpack_to_is_that_of_the_setting() -> None:
+    import gzip
+
+    batch = invocation([gzip.compress(json.dumps(CREATED).encode())])
+    for limit, status in (("10", "rejected"), ("1000", "applied")):
+        [handled] = consumer({"MAX_UNPACKED_BYTES": limit}).handle(batch)
+        assert handled.outcome.status.value == status
+
+
+def test_the_lambda_entry_point_answers_an_invocation() -> None:
+    from user_limits.lambda_consumer import handler
+
+    assert handler(invocation([CREATED, {**CREATED, "type": "FOREIGN"}])) == {"batchItemFailures": []}
+
+
+def test_lambda_does_not_load_the_command_line() -> None:
+    program = "import sys, user_limits.lambda_consumer; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    loaded = set(done.stdout.split())
+    assert "user_limits.wiring" in loaded
+    assert not loaded & {"typer", "click", "kinesis_handler.cli", "kinesis_handler.event_source"}

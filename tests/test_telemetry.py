@@ -1,0 +1,197 @@
+"""What is logged, and what never is."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from kinesis_handler import BusinessError, Event, KinesisHandler, configure_logging, event_processor
+from kinesis_handler.event_source import LocalContext
+from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.testing import FakeClock, invocation
+from user_limits.processor import UserLimitEventProcessor
+
+
+class Secret(Struct):
+    word: str
+
+
+@event_processor({"TOLD": Secret})
+def tell(event: Event[Secret]) -> None:
+    if event.payload.word == "s3cr3t":
+        raise BusinessError("not now")
+    if event.payload.word == "bug-s3cr3t":
+        raise KeyError(event.payload.word)
+
+
+def told(word: object, **fields: Any) -> dict[str, Any]:
+    return {"eventId": "e1", "type": "TOLD", "createdAt": 1, "payload": {"word": word}, **fields}
+
+
+def logged(log_lines: io.StringIO, *events: object, level: Any = "info") -> list[dict[str, Any]]:
+    configure_logging("tests", level, log_lines)
+    context = LocalContext(FakeClock(), FakeClock()() + 60)
+    KinesisHandler([tell])(invocation(events, partition_key="s3cr3t-key"), context)
+    return [json.loads(line) for line in log_lines.getvalue().splitlines()]
+
+
+def test_a_batch_is_one_info_line_with_the_count_of_every_outcome(log_lines: io.StringIO) -> None:
+    [line] = logged(log_lines, told("a"), told("b"), {**told("c"), "type": "FOREIGN"})
+    assert list(line)[:5] == ["level", "time", "message", "service", "component"]
+    assert line["time"].endswith("Z")
+    del line["time"], line["duration_ms"], line["request_id"]
+    assert line == {
+        "level": "info",
+        "message": "batch handled",
+        "service": "tests",
+        "component": "handler",
+        "cold_start": True,
+        "records": 3,
+        "applied": 2,
+        "duplicate": 0,
+        "superseded": 0,
+        "ignored": 1,
+        "rejected": 0,
+        "failed": 0,
+    }
+
+
+def test_every_line_of_an_invocation_has_its_request_id_and_only_the_first_is_a_cold_start(
+    log_lines: io.StringIO,
+) -> None:
+    handler = KinesisHandler([tell])
+    contexts = [LocalContext(FakeClock(), 0) for _ in range(2)]
+    for context in contexts:
+        handler(invocation([told("s3cr3t")]), context)
+    lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+    assert [line["request_id"] for line in lines] == [c.aws_request_id for c in contexts for _ in "ab"]
+    assert [line["cold_start"] for line in lines] == [True, True, False, False]
+
+
+def test_a_failed_record_is_an_error_that_says_which_and_why(log_lines: io.StringIO) -> None:
+    [line, _] = logged(log_lines, told("s3cr3t", context={"correlationId": "req-1"}))
+    assert (line["level"], line["message"], line["error"]) == ("error", "record failed", "BusinessError")
+    assert (line["event_id"], line["event_type"], line["correlation_id"]) == ("e1", "TOLD", "req-1")
+    assert (line["shard_id"], line["reason"]) == ("shardId-000000000000", "not now")
+    assert len(line["sequence_number"]) == 56
+
+
+@pytest.mark.parametrize(
+    ("bad", "known"),
+    [(told(5), "e1"), (b"{", None), (b"\xff", None)],
+    ids=["a wrong payload", "a wrong envelope", "no text"],
+)
+def test_a_rejected_record_is_a_warning_with_all_that_is_known_of_it(
+    log_lines: io.StringIO, bad: object, known: str | None
+) -> None:
+    [line, _] = logged(log_lines, bad)
+    assert (line["level"], line["message"], line["error"]) == (
+        "warning",
+        "record rejected",
+        "InvalidEventError",
+    )
+    assert line.get("event_id") == known
+    assert line["reason"]
+
+
+def test_below_debug_there_is_no_line_for_a_record_that_was_applied_or_ignored(
+    log_lines: io.StringIO,
+) -> None:
+    assert len(logged(log_lines, told("a"), {**told("b"), "type": "FOREIGN"})) == 1
+
+
+def test_at_debug_there_is_a_line_for_every_record(log_lines: io.StringIO) -> None:
+    lines = logged(log_lines, told("a"), {**told("b"), "type": "FOREIGN"}, level="debug")
+    assert [line["message"] for line in lines] == ["record applied", "record ignored", "batch handled"]
+    assert lines[0]["partition_key"] == "s3cr3t-key"
+
+
+def test_a_remark_is_a_warning_and_counted(log_lines: io.StringIO) -> None:
+    payload = {"userId": "anna", "userLimitId": "bet", "value": 1, "progress": 2}
+    event = {"eventId": "e", "type": "USER_LIMIT_CREATED", "createdAt": 1, "payload": payload}
+    KinesisHandler([UserLimitEventProcessor(MemoryRepository())])(invocation([event]))
+    remark, batch = (json.loads(line) for line in log_lines.getvalue().splitlines())
+    assert (remark["level"], remark["message"], remark["event_id"]) == ("warning", "exceeded", "e")
+    assert remark["detail"] == "the progress is above the limit's value"
+    assert batch["remarks"] == {"exceeded": 1}
+
+
+@pytest.mark.parametrize("level", ["info", "warn", "error"])
+def test_above_debug_no_line_tells_a_value_of_a_payload_or_a_partition_key(
+    log_lines: io.StringIO, level: str
+) -> None:
+    events = [
+        told("s3cr3t"),
+        told("a"),
+        told(["s3cr3t"]),
+        told("bug-s3cr3t"),
+        b'{"s3cr3t',
+        told("b", createdAt="s3cr3t"),
+    ]
+    logged(log_lines, *events, level=level)
+    assert log_lines.getvalue()
+    assert "s3cr3t" not in log_lines.getvalue()
+
+
+def test_at_debug_an_unexpected_error_comes_with_its_traceback(log_lines: io.StringIO) -> None:
+    lines = logged(log_lines, told("bug-s3cr3t"), level="debug")
+    assert "KeyError: 'bug-s3cr3t'" in lines[0]["exception"]
+    assert lines[0]["reason"].startswith("KeyError raised at test_telemetry.py:")
+
+
+def test_the_level_keeps_lower_lines_out(log_lines: io.StringIO) -> None:
+    assert logged(log_lines, told("a"), level="warn") == []
+
+
+def test_of_a_user_record_the_place_in_its_aggregate_is_told(log_lines: io.StringIO) -> None:
+    from aws_kinesis_agg.aggregator import RecordAggregator
+
+    aggregator = RecordAggregator()
+    for data in (b"{}", b"{"):
+        aggregator.add_user_record("key", data)
+    KinesisHandler()(invocation([aggregator.clear_and_get().get_contents()[2]]))
+    lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+    assert [line.get("sub_sequence_number") for line in lines] == [None, 1, None]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_lines_are_coloured_and_short() -> None:
+    terminal = Terminal()
+    logged_on(terminal)
+    assert "\x1b[" in terminal.getvalue()
+    assert "request_id" not in terminal.getvalue()
+    assert "not now" in terminal.getvalue()
+
+
+def logged_on(terminal: Terminal) -> None:
+    configure_logging("tests", "info", terminal)
+    KinesisHandler([tell])(invocation([told("s3cr3t")]))
+
+
+def test_without_a_stream_lines_go_to_standard_error_as_it_is_then(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("tests")
+    KinesisHandler()(invocation([]))
+    captured = capsys.readouterr()
+    assert json.loads(captured.err)["message"] == "batch handled"
+    assert captured.out == ""
+
+
+def test_an_application_that_configures_no_logging_gets_json_lines_on_standard_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import structlog
+
+    structlog.reset_defaults()
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "my-function")
+    KinesisHandler([tell])(invocation([told("a")]))
+    captured = capsys.readouterr()
+    assert json.loads(captured.err)["service"] == "my-function"
+    assert captured.out == ""
