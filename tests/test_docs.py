@@ -1,0 +1,48 @@
+"""What the documentation names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TESTS = {
+    name
+    for path in [*(ROOT / "tests").glob("*.py"), *(ROOT / "src/kinesis_handler/testing").glob("*.py")]
+    for name in re.findall(r"def (test_\w+)", path.read_text())
+}
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    assert set(re.findall(r"`(test_\w+)`", page.read_text())) <= TESTS
+
+
+def test_every_guarantee_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "guarantees.md").read_text()
+    assert all(f"G{number}" in page for number in range(1, 10))
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    assert all(path.name in index for path in folder.glob("0*.md"))
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    from user_limits.settings import Settings
+
+    readme = (ROOT / "README.md").read_text()
+    for field in Settings.__struct_fields__:
+        assert f"| `{field.upper()}` | `{getattr(Settings(), field)}` |" in readme
