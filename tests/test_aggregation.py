@@ -153,6 +153,8 @@ def test_no_message_raises_anything_but_its_rejection(message: bytes) -> None:
         pytest.param(bytes_field(2, b"0"), id="an explicit hash key"),
         pytest.param(number_field(9, 2**64 - 1), id="a number"),
         pytest.param(bytes_field(9, ONE_RECORD), id="bytes that look like a user record"),
+        pytest.param(tag(1, FIXED64) + b"\xff" * 8, id="a fixed64 in the place of a partition key"),
+        pytest.param(tag(3, FIXED32) + b"\xff" * 4, id="a fixed32 in the place of a record"),
         pytest.param(tag(9, FIXED32) + b"\xff" * 4, id="a fixed32"),
         pytest.param(tag(9, FIXED64) + b"\xff" * 8, id="a fixed64"),
         pytest.param(bytes_field(19, b"\xff"), id="a field whose tag takes two bytes"),

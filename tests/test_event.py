@@ -43,10 +43,17 @@ DEEP_OBJECTS = Raw(b'{"s3cr3t":' * 10_000 + b"1" + b"}" * 10_000)
 TOO_EARLY, TOO_LATE = -62_135_596_800_001, 253_402_300_800_000
 
 
+class Circle(Struct, tag_field="kind", tag="circle"): ...
+
+
+class Square(Struct, tag_field="kind", tag="square"): ...
+
+
 class Note(Struct, rename="camel"):
     note_text: str
     stars: Annotated[int, Meta(ge=1, le=5)] | None = None
     anything: Any = None
+    shape: Circle | Square | None = None
 
 
 DECODER = EventDecoder()
@@ -136,6 +143,7 @@ def test_a_type_without_a_schema_needs_a_payload_that_is_an_object() -> None:
     assert "`$.payload`" in str(refused(envelope(type="LIMIT_USER_CREATED", payload=["s3cr3t"])))
 
 
+DEEP = "Nested too deeply - at `$"
 BAD_CONTENT: dict[str, tuple[bytes, str]] = {
     "the content is empty": (b"", "truncated - at `$`"),
     "the content is cut short": (MINIMAL[:-1], "truncated - at `$`"),
@@ -146,22 +154,22 @@ BAD_CONTENT: dict[str, tuple[bytes, str]] = {
     "the event is a string": (b'"s3cr3t"', "got `str` - at `$`"),
     "the event is a number": (b"987654321", "got `int` - at `$`"),
     "the event is null": (b"null", "got `null` - at `$`"),
-    "eventId is not UTF-8": (MINIMAL.replace(b"evt-001", b"s3cr3t\xff"), "not UTF-8 at byte 18"),
+    "eventId is not UTF-8": (MINIMAL.replace(b"evt-001", b"s3cr3t\xff"), "Not UTF-8 at byte 18"),
     "an unknown field is not UTF-8": (MINIMAL[:-1] + b',"x":"\xff"}', f"at byte {len(MINIMAL) + 5}"),
-    "a foreign payload is not UTF-8": (event("X", x="?").replace(b"?", b"\xc0\x80"), "not UTF-8 at byte"),
+    "a foreign payload is not UTF-8": (event("X", x="?").replace(b"?", b"\xc0\x80"), "Not UTF-8 at byte"),
     "an amount is the literal NaN": (created(value=Raw(b"NaN")), "invalid character (byte"),
     "an amount is the literal Infinity": (created(value=Raw(b"-Infinity")), "invalid character (byte"),
     "eventId has a lone surrogate": (envelope(eventId=SURROGATE), "JSON is malformed"),
     "name has a lone surrogate": (created(name=SURROGATE), "JSON is malformed"),
     "an unknown field has a lone surrogate": (envelope(x=SURROGATE), "JSON is malformed"),
     "a foreign payload has a lone surrogate": (event("X", x=SURROGATE), "JSON is malformed"),
-    "the content is a deep object": (bytes(DEEP_OBJECTS), "nested too deeply"),
-    "the payload is a deep array": (envelope(payload=DEEP_ARRAYS), "nested too deeply"),
-    "the payload is a deep object": (envelope(payload=DEEP_OBJECTS), "nested too deeply"),
-    "an unknown field of the payload is a deep object": (created(x=DEEP_OBJECTS), "nested too deeply"),
-    "an unknown field is a deep array": (envelope(x=DEEP_ARRAYS), "nested too deeply"),
-    "an unknown field is a deep object": (envelope(x=DEEP_OBJECTS), "nested too deeply"),
-    "a foreign payload is deep": (event("X", x=DEEP_OBJECTS), "nested too deeply"),
+    "the content is a deep object": (bytes(DEEP_OBJECTS), DEEP),
+    "the payload is a deep array": (envelope(payload=DEEP_ARRAYS), DEEP),
+    "the payload is a deep object": (envelope(payload=DEEP_OBJECTS), DEEP),
+    "an unknown field of the payload is a deep object": (created(x=DEEP_OBJECTS), DEEP),
+    "an unknown field is a deep array": (envelope(x=DEEP_ARRAYS), DEEP),
+    "an unknown field is a deep object": (envelope(x=DEEP_OBJECTS), DEEP),
+    "a foreign payload is deep": (event("X", x=DEEP_OBJECTS), DEEP),
     "eventId is missing": (envelope(eventId=...), "`eventId` - at `$`"),
     "type is missing": (envelope(type=...), "`type` - at `$`"),
     "createdAt is missing": (envelope(createdAt=...), "`createdAt` - at `$`"),
@@ -197,11 +205,15 @@ BAD_CONTENT: dict[str, tuple[bytes, str]] = {
     "value and maxValue differ": (created(maxValue=987654321), "`value` and its alias `maxValue` differ"),
     "value is below 0": (created(value=-987654321), "`value` is below 0 - at `$.payload`"),
     "a field of another schema is out of bounds": (event("NOTE", stars=987654321), "`$.payload.stars`"),
+    "a tag is unknown": (event("NOTE", shape={"kind": "s3cr3t"}), "`$.payload.shape.kind`"),
+    "a number is beyond bounds": (event("NOTE", anything=Raw(b"1e99999999999999999999")), "beyond"),
     "a field of another schema is missing": (event("NOTE", noteText=...), "`noteText` - at `$.payload`"),
 }  # fmt: skip
 
 
-TOO_MUCH = ["9" * 39, f"0.{'9' * 39}", "1e126", "1e99999999999999999999", LONG_NUMBER]
+ZEROS = "0" * 10_000
+TOO_MUCH = ["9" * 39, f"0.{'9' * 39}", "1e126", "1e-131", "1e99999999999999999999", LONG_NUMBER]
+TOO_MUCH += [f"1.{ZEROS}", f"0.{ZEROS}"]
 NO_NUMBERS = ["NaN", "sNaN987654321", "Infinity", "-Infinity", "s3cr3t", "", "987654321,5"]
 BAD_AMOUNTS = [*TOO_MUCH, *(f'"{amount}"' for amount in TOO_MUCH + NO_NUMBERS)]
 

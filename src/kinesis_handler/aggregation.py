@@ -22,8 +22,9 @@ USER_RECORD_OVERHEAD = 256
 """Bytes that each user record counts for beside its data: a million empty ones cost memory too."""
 
 _DIGEST_SIZE = 16
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_VARINT_MAX_SHIFT = 63
+_VARINT, _BYTES = 0, 2
+_FIXED_SIZES = {1: 8, 5: 4}
+_VARINT_BITS = 64
 
 _PARTITION_KEY_TABLE, _RECORDS = 1, 3
 _PARTITION_KEY_INDEX, _DATA = 1, 3
@@ -87,7 +88,7 @@ def _text(value: bytes) -> str:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value) of a protobuf message; fixed-width values come as their bytes."""
+    """Yield (field number, value) of a protobuf message, but for values of fixed width: none is of use."""
     position, end = 0, len(message)
     while position < end:
         tag, position = _varint(message, position)
@@ -98,15 +99,14 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
             continue
         if wire_type == _BYTES:
             size, position = _varint(message, position)
-        elif wire_type == _FIXED64:
-            size = 8
-        elif wire_type == _FIXED32:
-            size = 4
+        elif wire_type in _FIXED_SIZES:
+            size = _FIXED_SIZES[wire_type]
         else:
             raise ValueError(f"the protobuf wire type {wire_type} is not known")
         if size > end - position:
             raise ValueError("the protobuf message is cut short")
-        yield field, message[position : position + size]
+        if wire_type == _BYTES:
+            yield field, message[position : position + size]
         position += size
 
 
@@ -119,8 +119,10 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         byte = message[position]
         position += 1
         number |= (byte & 0b0111_1111) << shift
+        if number >> _VARINT_BITS:
+            raise ValueError("a protobuf number is longer than 64 bits")
         if not byte & 0b1000_0000:
             return number, position
         shift += 7
-        if shift > _VARINT_MAX_SHIFT:
+        if shift > _VARINT_BITS:
             raise ValueError("a protobuf number is longer than 64 bits")

@@ -1,5 +1,6 @@
 """Record → event: the envelope, then the payload by the schema that is registered for its type."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
@@ -30,7 +31,8 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
         id: the producer repeats it when it sends an event twice.
         type: decides which processor takes the event.
         created_at: milliseconds since epoch.
-        payload: an instance of the schema registered for the type; None if there is none.
+        payload: an instance of the schema registered for the type; if there is none, an object without
+            attributes.
         record: where it came from.
         sequence_number: the producer's order within one aggregate, with gaps. Not Kinesis's.
         aggregate_id: the producer's name for the aggregate.
@@ -47,6 +49,13 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
     aggregate_id: str | None = None
     source: str | None = None
     correlation_id: str | None = None
+
+
+# Of the decoder; of nesting; of a number without a declared type that is beyond Decimal's range.
+_UNDECODABLE = (ValueError, RecursionError, ArithmeticError)
+
+# Where msgspec saw the error, at the very end of its message.
+_PLACE = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
 
 
 class _Context(Struct, gc=False, rename="camel"):
@@ -93,14 +102,14 @@ class EventDecoder:
             if not content.isascii():
                 content.decode()
             envelope = self._decode_envelope(content)
-        except (ValueError, RecursionError) as error:
+        except _UNDECODABLE as error:
             return InvalidEventError(_reason(error))
         context = envelope.context
         correlation_id = context.correlation_id if context is not None else None
         decoder = self._payload_decoders.get(envelope.type, self._without_schema)
         try:
             payload = decoder.decode(envelope.payload)
-        except (ValueError, RecursionError) as error:
+        except _UNDECODABLE as error:
             return InvalidEventError(
                 _reason(error, inside=".payload"), envelope.event_id, envelope.type, correlation_id
             )
@@ -120,12 +129,14 @@ class EventDecoder:
 def _reason(error: Exception, inside: str = "") -> str:
     """Say what is wrong and where, without a value of the event: it will be logged."""
     if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 at byte {error.start}"
+        return f"Not UTF-8 at byte {error.start}"
+    message = str(error)
+    place = _PLACE.search(message)
+    what, where = (message[: place.start()], place[1]) if place is not None else (message, "")
     if isinstance(error, RecursionError):
-        return "nested too deeply"
-    what, _, where = str(error).rpartition(" - at `$")
-    if not what:  # the error stands at the root
-        what, where = where, "`"
-    if what.startswith("Invalid enum value"):  # msgspec quotes the value
+        what = "Nested too deeply"
+    elif isinstance(error, ArithmeticError):
+        what = "A number is beyond all bounds"
+    elif what.startswith(("Invalid enum value", "Invalid value")):  # msgspec quotes the value
         what = "Not one of the allowed values"
-    return f"{what} - at `${inside}{where}"
+    return f"{what} - at `${inside}{where}`"

@@ -19,6 +19,10 @@ from kinesis_handler.errors import InvalidInvocationError, UndecodableRecordErro
 DEFAULT_MAX_UNPACKED_BYTES = 10 * 1024 * 1024
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK_SIZE = 64 * 1024
+
+_MAX_DIGITS = 128
+"""Of a sequence number. Kinesis's have 56."""
 
 
 class KinesisPayload(TypedDict):
@@ -62,7 +66,7 @@ class Record(Struct, frozen=True, eq=False, gc=False):
     @property
     def shard_id(self) -> str:
         """The shard, out of Lambda's `eventID` (`shardId-000000000006:4959…`)."""
-        return str(self.source.get("eventID", "")).partition(":")[0]
+        return str(self.source.get("eventID") or "").partition(":")[0]
 
     @property
     def position(self) -> tuple[int, int]:
@@ -87,7 +91,7 @@ def unpack(
             kinesis = source["kinesis"]
             sequence_number, encoded = kinesis["sequenceNumber"], kinesis["data"]
             record = Record(source, sequence_number, 0, kinesis["partitionKey"])
-            reportable = sequence_number.isdecimal()
+            reportable = sequence_number.isdecimal() and len(sequence_number) <= _MAX_DIGITS
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidInvocationError(f"Records[{index}] is not a Kinesis record: {error!r}") from error
         if not reportable:
@@ -102,7 +106,7 @@ def unpack(
         elif data.startswith(AGGREGATED_MAGIC):
             yield from _user_records(record, data, limit)
         else:
-            yield record, _inflate(data, limit)
+            yield record, _Allowance(limit).inflate(data)
 
 
 def _user_records(
@@ -113,24 +117,33 @@ def _user_records(
     except UndecodableRecordError as error:
         yield record, error
         return
+    allowance = _Allowance(limit)
     for sub_sequence_number, (partition_key, user_data) in enumerate(user_records):
-        content = _inflate(user_data, limit)
-        if isinstance(content, bytes):
-            limit -= len(content)  # one allowance for all that came in one record
-        yield Record(record.source, record.sequence_number, sub_sequence_number, partition_key), content
+        user_record = Record(record.source, record.sequence_number, sub_sequence_number, partition_key)
+        yield user_record, allowance.inflate(user_data)
 
 
-def _inflate(data: bytes, limit: int) -> bytes | UndecodableRecordError:
-    """Decompress what is gzipped, up to `limit` bytes; anything else comes back as it is."""
-    if not data.startswith(_GZIP_MAGIC):
-        return data
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            content = file.read(max(limit, 0) + 1)
-    except EOFError:
-        return UndecodableRecordError("gzip: the data is cut short")
-    except (OSError, zlib.error):
-        return UndecodableRecordError("gzip: the data is broken")
-    if len(content) > limit:
-        return UndecodableRecordError(f"gzip: it unpacks to more than the limit of {limit} bytes")
-    return content
+class _Allowance:
+    """How many bytes all that came in one record may yet be decompressed to."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+
+    def inflate(self, data: bytes) -> bytes | UndecodableRecordError:
+        """Decompress what is gzipped; anything else comes back as it is."""
+        if not data.startswith(_GZIP_MAGIC):
+            return data
+        content = bytearray()
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+                while self._left >= 0 and (chunk := file.read(_CHUNK_SIZE)):
+                    self._left -= len(chunk)
+                    content += chunk
+        except EOFError:
+            return UndecodableRecordError("gzip: the data is cut short")
+        except (OSError, zlib.error):
+            return UndecodableRecordError("gzip: the data is broken")
+        if self._left < 0:
+            return UndecodableRecordError(f"gzip: it unpacks to more than the limit of {self._limit} bytes")
+        return bytes(content)

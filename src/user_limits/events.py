@@ -1,6 +1,16 @@
 """The events of user limits: the payload of each type, validated, its amounts exact."""
 
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import (
+    Clamped,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Rounded,
+    Subnormal,
+)
 from typing import Annotated, Literal, cast
 
 from msgspec import Meta, Struct
@@ -21,11 +31,16 @@ LimitId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 Text = Annotated[str, Meta(max_length=256)]
 
-EXACT = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+_NEVER = [Inexact, InvalidOperation, Overflow, Subnormal, DivisionByZero]
+
+EXACT = Context(prec=38, Emin=-130, Emax=125, traps=_NEVER)
 """Arithmetic that never rounds: it raises ArithmeticError for what is no DynamoDB number (38 digits).
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
+
+# Not even trailing zeros may go: an amount is kept as it came, and ten thousand of them are no amount.
+_AS_IT_IS = Context(prec=38, Emin=-130, Emax=125, traps=[*_NEVER, Rounded, Clamped])
 
 
 class UserLimitCreated(Struct, gc=False, rename="camel"):
@@ -129,7 +144,7 @@ def _check(fields: tuple[str, ...], *amounts: Decimal | None) -> None:
         if not amount.is_finite():
             raise ValueError(f"`{_name(amount, fields, amounts)}` is not a finite number")
         try:
-            EXACT.plus(amount)
+            _AS_IT_IS.plus(amount)
         except ArithmeticError:
             field = _name(amount, fields, amounts)
             raise ValueError(f"`{field}` is not a number of at most {EXACT.prec} digits") from None
