@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from decimal import localcontext
 from typing import Any
 
 from aws_kinesis_agg.aggregator import RecordAggregator
@@ -12,7 +13,7 @@ from msgspec.json import decode, encode
 from kinesis_handler import Event, Key, RejectedError, Remarked
 from kinesis_handler.event import EventDecoder
 from kinesis_handler.record import LambdaRecord, unpack
-from user_limits.events import EVENT_TYPES
+from user_limits.events import EVENT_TYPES, EXACT
 from user_limits.limit import Limit, apply
 
 LIMITS = [("anna", "deposit"), ("anna", "loss"), ("ben", "bet")]
@@ -158,7 +159,8 @@ class Oracle:
             elif event.id in known.ids[-16:] or event.record.position <= known.position:
                 return True
         try:
-            result = apply(known.limit if known else None, event)
+            with localcontext(EXACT):
+                result = apply(known.limit if known else None, event)
         except RejectedError:
             return True
         except Exception:  # noqa: BLE001 - what fails is given up

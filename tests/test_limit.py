@@ -1,17 +1,20 @@
 """What each event does to a limit: the rules of the domain."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import msgspec
 import pytest
 
-from kinesis_handler import BusinessError, Event, RejectedError, Remarked
+from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, Remarked
 from kinesis_handler.event import EventDecoder
 from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.record import unpack
-from user_limits.events import EVENT_TYPES
+from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.testing import invocation
+from user_limits.events import EVENT_TYPES, EXACT
 from user_limits.limit import LastReset, Limit, apply
+from user_limits.processor import UserLimitEventProcessor
 
 AT = 1_700_000_000_000
 
@@ -47,7 +50,8 @@ def after(*events: Event[Any]) -> tuple[Limit, list[str]]:
     limit: Limit | None = None
     remarks: list[str] = []
     for each in events:
-        result = apply(limit, each)
+        with localcontext(EXACT):
+            result = apply(limit, each)
         limit = result.state if isinstance(result, Remarked) else result
         remarks = [remark.name for remark in result.remarks] if isinstance(result, Remarked) else []
     assert limit is not None
@@ -237,7 +241,7 @@ def test_sums_of_38_digits_are_exact() -> None:
 
 def test_a_sum_that_would_have_to_be_rounded_is_rejected_and_not_rounded() -> None:
     limit, _ = after(created(value="9" * 38), changed("9" * 38))
-    with pytest.raises(RejectedError, match="38 digits"):
+    with localcontext(EXACT), pytest.raises(RejectedError, match="38 digits"):
         apply(limit, changed("0.1"))
 
 
@@ -247,3 +251,26 @@ def test_no_message_tells_a_value_of_the_payload() -> None:
         with pytest.raises(BusinessError) as caught:
             apply(known, refused)
         assert not {"anna", "deposit", "EUR", "SEK"} & set(str(caught.value).split())
+
+
+def test_the_processor_computes_in_the_exact_context() -> None:
+    repository: MemoryRepository[Limit] = MemoryRepository()
+    handler = KinesisHandler([UserLimitEventProcessor(repository)])
+    batch = [
+        {
+            "eventId": f"e{number}",
+            "type": f"USER_LIMIT_{event_type}",
+            "createdAt": number,
+            "payload": {"userId": "anna", "userLimitId": "deposit", **payload},
+        }
+        for number, (event_type, payload) in enumerate(
+            [("CREATED", {"value": "9" * 38}), ("PROGRESS_CHANGED", {"amount": "9" * 37 + "0"})]
+            + [("PROGRESS_CHANGED", {"amount": amount}) for amount in ("9", "0.1")]
+        )
+    ]
+    assert [each.outcome.status.value for each in handler.handle(invocation(batch))] == [
+        *["applied"] * 3,
+        "rejected",
+    ]
+    [aggregate] = repository.scan()
+    assert aggregate.state.progress == Decimal("9" * 38)

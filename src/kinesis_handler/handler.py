@@ -101,12 +101,12 @@ class KinesisHandler:
 
     def _read(
         self, records: list[LambdaRecord]
-    ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Event[Any] | Record, Outcome]]:
+    ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Any, Outcome]]:
         """Return what came, in stream order; the events for each processor; the outcome of the others."""
         decode, index_of = self._decoder.decode, self._routes.index_of
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
-        outcomes: dict[Event[Any] | Record, Outcome] = {}
+        outcomes: dict[Any, Outcome] = {}
         for record, content in unpack(records, self._max_unpacked_bytes):
             event = decode(record, content) if isinstance(content, bytes) else content
             if isinstance(event, RejectedError):
@@ -148,19 +148,18 @@ def _process(
     processor: EventProcessor,
     events: list[Event[Any]],
     deadline: _Deadline,
-    outcomes: dict[Event[Any] | Record, Outcome],
+    outcomes: dict[Any, Outcome],
 ) -> None:
     """Put an outcome for each of the events into `outcomes`, whatever the processor does."""
     otherwise = _OUT_OF_TIME
     if not deadline.near:
         try:
             for told in processor.process(events):
-                outcomes.update(told.items())
+                outcomes.update(told)
                 if deadline.slice_done():
                     break
             else:
                 otherwise = _WITHOUT_OUTCOME
         except Exception as error:  # noqa: BLE001 - a bug of one processor fails its own events, and no others
             otherwise = not_applied(error)
-    for event in events:
-        outcomes.setdefault(event, otherwise)
+    outcomes.update(dict.fromkeys([event for event in events if event not in outcomes], otherwise))

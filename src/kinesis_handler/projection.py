@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from decimal import Context, localcontext
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -29,6 +30,12 @@ class Projection(ABC, Generic[State]):
     """
 
     event_types: Mapping[str, type[Struct]]
+
+    decimal_context: Context | None = None
+    """What `apply` computes decimals in; None for the one that the program runs in.
+
+    Python's own rounds to 28 digits without a word. Choose one that traps `decimal.Inexact`, and it raises.
+    """
 
     def __init__(self, repository: Repository[State], *, slice_size: int = 1_000, attempts: int = 5) -> None:
         self._repository = repository
@@ -72,14 +79,15 @@ class Projection(ABC, Generic[State]):
         for _ in range(self._attempts):
             loaded = self._repository.load(unsaved)
             changes: list[Change[State]] = []
-            for key in unsaved:
-                if key in loaded.failed:
-                    told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
-                    continue
-                before = loaded.found.get(key)
-                after, told[key] = fold(before, key, groups[key], self.apply)
-                if after is not None and after is not before:
-                    changes.append(Change(before, after))
+            with localcontext(self.decimal_context):
+                for key in unsaved:
+                    if key in loaded.failed:
+                        told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
+                        continue
+                    before = loaded.found.get(key)
+                    after, told[key] = fold(before, key, groups[key], self.apply)
+                    if after is not None and after is not before:
+                        changes.append(Change(before, after))
             if not changes:
                 break
             saved = self._repository.save(changes)

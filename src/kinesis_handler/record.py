@@ -89,15 +89,15 @@ def unpack(
     for index, source in enumerate(records):
         try:
             kinesis = source["kinesis"]
-            sequence_number, encoded = kinesis["sequenceNumber"], kinesis["data"]
-            record = Record(source, sequence_number, 0, kinesis["partitionKey"])
-            reportable = sequence_number.isdecimal() and len(sequence_number) <= _MAX_DIGITS
+            record = Record(source, kinesis["sequenceNumber"], 0, kinesis["partitionKey"])
+            encoded = kinesis["data"]
+            reportable = record.sequence_number.encode().isdigit()  # of bytes it is far quicker
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidInvocationError(f"Records[{index}] is not a Kinesis record: {error!r}") from error
-        if not reportable:
+        if not reportable or len(record.sequence_number) > _MAX_DIGITS:
             raise InvalidInvocationError(f"Records[{index}].kinesis.sequenceNumber is not a number")
         try:
-            data = pybase64.b64decode(encoded, validate=True)
+            data = pybase64.b64decode(encoded, None, True)  # noqa: FBT003 - by keyword it takes a third longer
         except (ValueError, TypeError):
             yield record, UndecodableRecordError("data is not base64")
             continue

@@ -31,16 +31,16 @@ LimitId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 Text = Annotated[str, Meta(max_length=256)]
 
-_NEVER = [Inexact, InvalidOperation, Overflow, Subnormal, DivisionByZero]
+_NOT_EXACT = [Inexact, Subnormal, Overflow, InvalidOperation, DivisionByZero]
 
-EXACT = Context(prec=38, Emin=-130, Emax=125, traps=_NEVER)
-"""Arithmetic that never rounds: it raises ArithmeticError for what is no DynamoDB number (38 digits).
+EXACT = Context(prec=38, Emin=-130, Emax=125, traps=_NOT_EXACT)
+"""Arithmetic that never rounds: it raises ArithmeticError at a result that is no DynamoDB number.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
 
-# Not even trailing zeros may go: an amount is kept as it came, and ten thousand of them are no amount.
-_AS_IT_IS = Context(prec=38, Emin=-130, Emax=125, traps=[*_NEVER, Rounded, Clamped])
+# An amount is kept as it came: even zeros at its end count as digits, or there could be ten thousand.
+_as_it_is = Context(prec=38, Emin=-130, Emax=125, traps=[*_NOT_EXACT, Rounded, Clamped]).plus
 
 
 class UserLimitCreated(Struct, gc=False, rename="camel"):
@@ -141,14 +141,12 @@ def _check(fields: tuple[str, ...], *amounts: Decimal | None) -> None:
     for amount in amounts:
         if amount is None:
             continue
-        if not amount.is_finite():
-            raise ValueError(f"`{_name(amount, fields, amounts)}` is not a finite number")
         try:
-            _AS_IT_IS.plus(amount)
+            if amount.is_finite():
+                _as_it_is(amount)
+                continue
+            problem = "is not a finite number"
         except ArithmeticError:
-            field = _name(amount, fields, amounts)
-            raise ValueError(f"`{field}` is not a number of at most {EXACT.prec} digits") from None
-
-
-def _name(amount: Decimal, fields: tuple[str, ...], amounts: tuple[Decimal | None, ...]) -> str:
-    return next(field for field, each in zip(fields, amounts, strict=True) if each is amount)
+            problem = f"is not a number of at most {EXACT.prec} digits"
+        field = next(name for name, each in zip(fields, amounts, strict=True) if each is amount)
+        raise ValueError(f"`{field}` {problem}")

@@ -75,6 +75,8 @@ class Limit(Struct, frozen=True, kw_only=True, gc=False):
 def apply(limit: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
     """Return the limit after the event, with a remark on each thing that is odd about it.
 
+    To be called in the decimal context EXACT, in which a sum that would have to be rounded raises.
+
     Raises BusinessError if the event needs a limit that is not known, or is in another currency, and
     RejectedError if an exact result has more digits than can be kept.
     """
@@ -139,8 +141,8 @@ def _change_progress(
     before, remaining = changed.previous_progress, changed.remaining_amount
     if before is None:
         before = limit.progress
-    progress = EXACT.add(before, changed.amount)
-    value = EXACT.add(progress, remaining) if remaining is not None else limit.value
+    progress = before + changed.amount
+    value = progress + remaining if remaining is not None else limit.value
     drifted = before != limit.progress or value != limit.value
     after = replace(
         limit,
@@ -157,7 +159,7 @@ def _change_progress(
 def _reset(limit: Limit | None, reset: UserLimitReset, at: int) -> tuple[Limit, Remark | None]:
     """Begin the next period; a limit that is not known is rebuilt from a reset that says all of it."""
     amount, unused = reset.reset_amount, reset.unused_amount
-    value = EXACT.add(amount, unused) if amount is not None and unused is not None else None
+    value = amount + unused if amount is not None and unused is not None else None
     last_reset = LastReset(at, amount, reset.reset_percentage)
     if limit is None:
         if value is None or reset.type is None or reset.period is None:

@@ -1,7 +1,7 @@
 """The processor of user limits: which events it takes, which limit each is about, what it does to it."""
 
 from kinesis_handler import Event, Key, Projection, Remarked
-from user_limits.events import EVENT_TYPES, UserLimitEvent
+from user_limits.events import EVENT_TYPES, EXACT, UserLimitEvent
 from user_limits.limit import Limit, apply
 
 
@@ -9,6 +9,7 @@ class UserLimitEventProcessor(Projection[Limit]):
     """Keeps the current state of each limit, by user and limit id."""
 
     event_types = EVENT_TYPES
+    decimal_context = EXACT
 
     def key(self, event: Event[UserLimitEvent]) -> Key:
         """Return (user id, limit id)."""
