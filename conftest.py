@@ -13,6 +13,10 @@ ROOT = Path(__file__).parent
 # Running these from within the tests would run the tests within the tests, or take minutes.
 ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock"}
 
+# As a reader's shell has it: `make test`, which runs this, must not show in the `make` of a session.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
+ENVIRONMENT["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
 
 def run_console(example: Example) -> str | None:
     """Run each `$ command` of a console session, and compare what it prints; `…` stands for anything."""
@@ -26,7 +30,7 @@ def run_console(example: Example) -> str | None:
             command,
             shell=True,
             cwd=ROOT,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            env=ENVIRONMENT,
             capture_output=True,
             text=True,
             check=False,
