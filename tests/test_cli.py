@@ -274,3 +274,37 @@ def test_text_of_the_stream_cannot_command_the_terminal() -> None:
     done = run("run", "-", stdin=json.dumps(event).encode())
     assert "\x1b" not in done.stdout
     assert "�[2Jgone" in done.stdout
+
+
+def test_a_long_list_is_cut_for_people_and_whole_for_machines() -> None:
+    lines = b"\n".join(
+        json.dumps(
+            {**MINIMAL, "eventId": f"e{n}", "payload": {"userId": "u", "userLimitId": f"l{n:03}", "value": 1}}
+        ).encode()
+        for n in range(130)
+    )
+    done = run("run", "-", stdin=lines)
+    assert "… and 30 more limits: --json prints all of them" in done.stdout
+    assert len(run_json("-", stdin=lines)["limits"]) == 130
+
+
+def test_many_failures_are_counted_and_the_first_are_named() -> None:
+    lines = b"\n".join(json.dumps({**UNKNOWN, "eventId": f"e{n}"}).encode() for n in range(25))
+    done = run("run", "-", "--retries", "0", stdin=lines)
+    assert done.stdout.splitlines()[0] == "no limits"
+    assert done.stdout.count("failed for good: event e") == 20
+    assert "… and 5 more failed for good" in done.stdout
+
+
+def test_an_array_that_is_nested_too_deeply_to_be_taken_apart_is_unreadable() -> None:
+    done = run("run", "-", stdin=b"[\n{},\n" + b"[" * 10_000 + b"]" * 10_000 + b"]")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: -: event 2: ")
+
+
+@pytest.mark.parametrize("library", ["typer", "rich"])
+def test_without_its_libraries_the_command_says_what_to_install(library: str) -> None:
+    program = f"import sys; sys.modules[{library!r}] = None\nfrom kinesis_handler.cli import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"kinesis-handler needs {library}: pip install 'kinesis-handler[cli]'\n"

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from kinesis_handler import (
     BusinessError,
+    ConfigurationError,
     Event,
     KinesisHandler,
     Projection,
@@ -281,6 +282,12 @@ def after_one_event(key: str) -> Aggregate[str]:
     repository: MemoryRepository[str] = MemoryRepository()
     KinesisHandler([Letters(repository)])(invocation([added(key, "a", 1)]))
     return aggregate_of(repository, key)
+
+
+@pytest.mark.parametrize("numbers", [{"slice_size": 0}, {"attempts": 0}])
+def test_a_projection_that_could_do_nothing_is_an_error(numbers: dict[str, int]) -> None:
+    with pytest.raises(ConfigurationError, match="from 1 up"):
+        Letters(MemoryRepository(), **numbers)
 
 
 class DownRepository(MemoryRepository[str]):

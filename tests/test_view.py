@@ -52,6 +52,7 @@ def test_the_document_is_that_of_the_api() -> None:
         "expiresAt": "2024-01-15T23:59:59Z",
         "name": None,
         "currencyCode": "EUR",
+        "previousAmount": None,
         "activeFrom": "2024-01-15T00:00:00Z",
         "activeUntil": None,
         "lastReset": None,

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Key, Remarked, fold
-from kinesis_handler.errors import ConflictError, RepositoryError
+from kinesis_handler.errors import ConfigurationError, ConflictError, RepositoryError
 from kinesis_handler.event import Event
 from kinesis_handler.outcome import HELD_BACK, Outcome, Status, not_applied
 from kinesis_handler.repository import Change, Repository
@@ -26,7 +26,9 @@ class Projection(ABC, Generic[State]):
         repository: where the states are kept.
         slice_size: how many keys are loaded, folded and saved together. The handler looks at the clock
             between two slices.
-        attempts: how often a key is loaded and folded again while other writers get in between.
+        attempts: how often a key is loaded, folded and saved while other writers get in between.
+
+    Raises ConfigurationError if either number is below 1.
     """
 
     event_types: Mapping[str, type[Struct]]
@@ -38,6 +40,10 @@ class Projection(ABC, Generic[State]):
     """
 
     def __init__(self, repository: Repository[State], *, slice_size: int = 1_000, attempts: int = 5) -> None:
+        if slice_size < 1 or attempts < 1:
+            raise ConfigurationError(
+                f"slice_size is {slice_size} and attempts is {attempts}; allowed: from 1 up"
+            )
         self._repository = repository
         self._slice_size = slice_size
         self._attempts = attempts

@@ -42,6 +42,7 @@ class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
         percentage: how much of it is used, rounded half up to two decimals; above 100 if it is exceeded.
         remaining_amount: what is left of it, never below 0.
         expires_at: when the progress will be reset.
+        previous_amount: the value before the last redefinition.
         rebuilt: the limit's creation was not seen, it has been rebuilt from a reset.
         drifted_at: when an event last told figures that were not the known ones.
         version: how many events have been applied.
@@ -60,6 +61,7 @@ class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
     expires_at: str | None
     name: str | None
     currency_code: str | None
+    previous_amount: Decimal | None
     active_from: str
     active_until: str | None
     last_reset: LastResetDocument | None
@@ -86,6 +88,7 @@ def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
         expires_at=_time(limit.next_reset_time),
         name=limit.name,
         currency_code=limit.currency_code,
+        previous_amount=limit.previous_value,
         active_from=rfc3339(limit.active_from),
         active_until=_time(limit.active_until),
         last_reset=LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,

@@ -8,7 +8,8 @@ def main() -> None:
     try:
         from kinesis_handler.cli.commands import app  # noqa: PLC0415 - so that its absence can be told
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        library = (error.name or "").partition(".")[0]
+        if library not in {"typer", "rich"}:
             raise
-        sys.exit(f"kinesis-handler needs {error.name}: pip install 'kinesis-handler[cli]'")
+        sys.exit(f"kinesis-handler needs {library}: pip install 'kinesis-handler[cli]'")
     app()
