@@ -68,7 +68,8 @@ def events(draw: st.DrawFn, *, may_fail: bool = True) -> list[bytes]:
             stream.append(draw(st.sampled_from(stream)))
             continue
         user, limit = draw(st.sampled_from(LIMITS))
-        event_type, payload = draw(payloads(may_fail=may_fail))
+        known = any(limit.encode() in event for event in stream)
+        event_type, payload = draw(payloads(may_fail=may_fail and (known or draw(st.integers(0, 3)) == 0)))
         event = {
             "eventId": f"e{place}",
             "type": event_type,

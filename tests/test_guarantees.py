@@ -17,7 +17,8 @@ from streams import Oracle, events, packed
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
-FAULTS = 6
+FAULTS = 4
+"""Of each kind: reading, writing, and the invocation itself."""
 thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -67,18 +68,16 @@ def check_state(repository: MemoryRepository[Limit], oracle: Oracle) -> None:
 def test_whatever_fails_on_the_way_the_state_equals_one_clean_pass(data: st.DataObject) -> None:
     clock = FakeClock()
     records = list(put_on_shard(data.draw(packed(data.draw(events()))), clock=clock))
-    random = data.draw(st.randoms(use_true_random=False))
+    random = Random(data.draw(st.integers()))
     repository: MemoryRepository[Limit] = MemoryRepository()
-    faulty = FaultyRepository(
-        repository, random, rate=data.draw(st.sampled_from([0, 0.1, 0.5])), budget=FAULTS
-    )
+    faulty = FaultyRepository(repository, random, rate=data.draw(st.sampled_from([0.1, 0.3])), budget=FAULTS)
     processor = UserLimitEventProcessor(faulty, slice_size=data.draw(st.integers(1, 3)), attempts=2)
     function = Invocations(KinesisHandler([processor]), clock, random, FAULTS)
     given_up: list[DiscardedBatch] = []
     mapping = EventSourceMapping(
         function,
         batch_size=data.draw(st.integers(1, 12)),
-        maximum_retry_attempts=3 * FAULTS,
+        maximum_retry_attempts=3 * FAULTS + 1,
         bisect_batch_on_function_error=True,
         on_failure=given_up.append,
         clock=clock,

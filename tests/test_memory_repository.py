@@ -20,7 +20,7 @@ class TestFaultyRepositoryWithoutFaults(RepositoryLaws):
 
 
 def test_a_faulty_repository_fails_until_its_budget_is_spent() -> None:
-    repository: FaultyRepository[LawState] = FaultyRepository(MemoryRepository(), Random(0), rate=1, budget=4)
+    repository: FaultyRepository[LawState] = FaultyRepository(MemoryRepository(), Random(0), rate=1, budget=2)
     calls: list[Callable[[], object]] = [
         lambda: repository.find("a"),
         lambda: repository.delete([("a", "1")]),

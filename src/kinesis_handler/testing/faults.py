@@ -21,7 +21,7 @@ class FaultyRepository(Generic[State]):
         repository: where the aggregates are kept.
         random: what decides.
         rate: how likely each fault is, from 0 to 1.
-        budget: how many faults there are before the store is well for good.
+        budget: how many faults of reading there are, and of writing, before the store is well for good.
     """
 
     def __init__(
@@ -30,19 +30,19 @@ class FaultyRepository(Generic[State]):
         self._repository = repository
         self._random = random
         self._rate = rate
-        self.budget = budget
+        self._reading = self._writing = budget
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """Load, unless it raises or some of the keys cannot be read."""
-        self._perhaps_raise()
-        failed = {key: RepositoryError("injected: not read") for key in keys if self._strikes()}
+        self._perhaps_fail_to_read()
+        failed = {key: RepositoryError("injected: not read") for key in keys if self._reading_fails()}
         loaded = self._repository.load([key for key in keys if key not in failed])
         return Loaded(loaded.found, failed)
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """Save, unless it raises, before or after the write, or some of the changes fail or conflict."""
-        self._perhaps_raise()
-        unwritten = {change.key for change in changes if self._strikes()}
+        self._perhaps_fail_to_write()
+        unwritten = {change.key for change in changes if self._writing_fails()}
         saved = self._repository.save([change for change in changes if change.key not in unwritten])
         for key in sorted(unwritten):
             if self._random.random() < 0.5:
@@ -50,32 +50,40 @@ class FaultyRepository(Generic[State]):
             else:
                 saved.failed[key] = RepositoryError("injected: not written")
         for change in changes:
-            if change.key not in saved.failed | dict.fromkeys(saved.conflicts) and self._strikes():
+            if change.key not in unwritten | saved.conflicts and self._writing_fails():
                 saved.failed[change.key] = RepositoryError("injected: written, but the answer was lost")
-        self._perhaps_raise()
+        self._perhaps_fail_to_write()
         return saved
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """Find, unless it raises."""
-        self._perhaps_raise()
+        self._perhaps_fail_to_read()
         return self._repository.find(partition, limit=limit, cursor=cursor)
 
     def delete(self, keys: Collection[Key]) -> None:
         """Delete, unless it raises."""
-        self._perhaps_raise()
+        self._perhaps_fail_to_write()
         self._repository.delete(keys)
 
     def scan(self) -> Iterator[Aggregate[State]]:
         """Scan, unless it raises."""
-        self._perhaps_raise()
+        self._perhaps_fail_to_read()
         return self._repository.scan()
 
-    def _strikes(self) -> bool:
-        if self.budget == 0 or self._random.random() >= self._rate:
-            return False
-        self.budget -= 1
-        return True
+    def _reading_fails(self) -> bool:
+        fails = self._reading > 0 and self._random.random() < self._rate
+        self._reading -= fails
+        return fails
 
-    def _perhaps_raise(self) -> None:
-        if self._strikes():
-            raise RepositoryError("injected: the store is down")
+    def _writing_fails(self) -> bool:
+        fails = self._writing > 0 and self._random.random() < self._rate
+        self._writing -= fails
+        return fails
+
+    def _perhaps_fail_to_read(self) -> None:
+        if self._reading_fails():
+            raise RepositoryError("injected: the store cannot be read")
+
+    def _perhaps_fail_to_write(self) -> None:
+        if self._writing_fails():
+            raise RepositoryError("injected: the store cannot be written")
