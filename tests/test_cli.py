@@ -184,6 +184,11 @@ UNREADABLE = {
     ),
     "a broken array": (b'[\n{"a": 1},\n{"b": tru}\n]', "-: event 2, line 3: JSON is malformed"),
     "an array without its end": (b'[\n{"a": 1},\n', "-: event 2, line 3: Input data was truncated"),
+    "an array with a number that is none": (
+        b'[\n{"a": 1},\n{"a":\nNaN}\n]',
+        "-: event 2, which begins on line 3: JSON is malformed",
+    ),
+    "a broken object with an array in it": (b'{"a": [1, 2,\n3}', "-: event 1, line 2: JSON is malformed"),
     "a text": (b"hello", "-: event 1, line 1: JSON is malformed"),
     "an invocation by another service": (
         b'{"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}',
@@ -299,7 +304,7 @@ def test_many_failures_are_counted_and_the_first_are_named() -> None:
 def test_an_array_that_is_nested_too_deeply_to_be_taken_apart_is_unreadable() -> None:
     done = run("run", "-", stdin=b"[\n{},\n" + b"[" * 10_000 + b"]" * 10_000 + b"]")
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: -: event 2: ")
+    assert done.stderr.startswith("Error: -: event 2, which begins on line 3: ")
 
 
 @pytest.mark.parametrize("library", ["typer", "rich"])

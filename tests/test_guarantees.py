@@ -6,20 +6,37 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinesis_handler import Aggregate, KinesisHandler
+from kinesis_handler import Aggregate, Event, KinesisHandler, Remarked
 from kinesis_handler.cli.run import Tally
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import Status
+from kinesis_handler.repository import Repository
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
 from streams import Oracle, events, packed
+from user_limits.events import UserLimitEvent
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
 FAULTS = 4
-"""Of each kind: reading, writing, and the invocation itself."""
+"""Of each kind: reading, writing, processing, and the invocation itself."""
 thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class FlakyProcessor(UserLimitEventProcessor):
+    """Fails at an event now and then, though nothing is wrong with it."""
+
+    def __init__(self, repository: Repository[Limit], random: Random, **options: int) -> None:
+        super().__init__(repository, **options)
+        self._random = random
+        self._budget = FAULTS
+
+    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+        if self._budget and self._random.random() < 0.1:
+            self._budget -= 1
+            raise ConnectionError("injected: a service that the processor asks is down")
+        return super().apply(state, event)
 
 
 class Invocations:
@@ -71,13 +88,13 @@ def test_whatever_fails_on_the_way_the_state_equals_one_clean_pass(data: st.Data
     random = Random(data.draw(st.integers()))
     repository: MemoryRepository[Limit] = MemoryRepository()
     faulty = FaultyRepository(repository, random, rate=data.draw(st.sampled_from([0.1, 0.3])), budget=FAULTS)
-    processor = UserLimitEventProcessor(faulty, slice_size=data.draw(st.integers(1, 3)), attempts=2)
+    processor = FlakyProcessor(faulty, random, slice_size=data.draw(st.integers(1, 3)), attempts=2)
     function = Invocations(KinesisHandler([processor]), clock, random, FAULTS)
     given_up: list[DiscardedBatch] = []
     mapping = EventSourceMapping(
         function,
         batch_size=data.draw(st.integers(1, 12)),
-        maximum_retry_attempts=3 * FAULTS + 1,
+        maximum_retry_attempts=4 * FAULTS + 1,
         bisect_batch_on_function_error=True,
         on_failure=given_up.append,
         clock=clock,

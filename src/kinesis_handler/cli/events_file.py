@@ -142,17 +142,24 @@ def _partition_key(event: bytes) -> str:
 
 
 def _where(content: bytes) -> str:
-    """Tell at which event of an array, and on which line, its JSON breaks; nothing if that is not found."""
+    """Tell at which event, of an array or by itself, and on which line JSON breaks; nothing if unknown."""
     text = content.decode(errors="replace")
-    decode, blank = json.JSONDecoder().raw_decode, re.compile(r"[\s,]*")
-    position, event = text.find("[") + 1, 0
+    decode = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+    between = re.compile(r"[\s,]*")
+    position, event = (text.index("[") + 1, 0) if text.lstrip().startswith("[") else (0, 0)
     try:
-        while position < len(text):
+        while True:
+            position = cast("re.Match[str]", between.match(text, position)).end()
+            if text[position : position + 1] == "]":
+                return ""
             event += 1
-            position = cast("re.Match[str]", blank.match(text, position)).end()
             _, position = decode(text, position)
     except json.JSONDecodeError as error:
         return f"event {event}, line {error.lineno}: "
-    except RecursionError:
-        return f"event {event}: "
-    return ""
+    except (ValueError, RecursionError):
+        line = text.count("\n", 0, position) + 1
+        return f"event {event}, which begins on line {line}: "
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
