@@ -1,5 +1,7 @@
 """The guarantees, over random streams, cuts and faults: what is stored equals one clean pass."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
@@ -141,3 +143,27 @@ def test_the_outcomes_of_a_clean_pass_do_not_depend_on_the_batch_size(data: st.D
         counts.append(outcomes)
     assert counts[0] == counts[1] == counts[2]
     assert counts[0][Status.FAILED] == 0
+
+
+@settings(thorough, max_examples=60)
+@given(data=st.data())
+def test_two_handlers_on_one_shard_at_once_end_in_the_state_of_one(data: st.DataObject) -> None:
+    records = list(put_on_shard(data.draw(packed(data.draw(events(may_fail=False))))))
+    repository: MemoryRepository[Limit] = MemoryRepository()
+    sizes = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+
+    def run(batch_size: int) -> None:
+        handler = KinesisHandler([UserLimitEventProcessor(repository)])
+        mapping = EventSourceMapping(handler, batch_size=batch_size, maximum_retry_attempts=100, retry_wait=0)
+        for _ in mapping.run(records):
+            pass
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they get in each other's way
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(run, size) for size in sizes]:
+                done.result()
+    finally:
+        sys.setswitchinterval(interval)
+    check_state(repository, Oracle(records))
