@@ -27,6 +27,7 @@ import msgspec
 import pybase64
 
 from kinesis_handler import KinesisHandler, configure_logging
+from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository.memory import MemoryRepository
 from powertools_peer import PowertoolsPeer
 from records import EVENTS_PER_LIMIT, Invocation, invocations
@@ -46,16 +47,9 @@ Run = Callable[[], object]
 Timings = Mapping[str, list[float]]
 
 
-class FakeContext:
-    """What Lambda hands over beside the invocation."""
-
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-
-    def __init__(self) -> None:
-        self._deadline = time.monotonic() + 60
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._deadline - time.monotonic()) * 1_000)
+def context() -> LocalContext:
+    """Return what Lambda hands over beside the invocation."""
+    return LocalContext(time.monotonic, time.monotonic() + 60)
 
 
 def main() -> None:
@@ -67,7 +61,7 @@ def main() -> None:
         {
             FLOOR: lambda: partial(run_floor, whole),
             **{ours(size): partial(prepare_handler, batches[size]) for size in BATCH_SIZES},
-            PEER: lambda: partial(PowertoolsPeer(), whole, FakeContext()),
+            PEER: lambda: partial(PowertoolsPeer(), whole, context()),
         }
     )
     report_contenders(timings)
@@ -91,14 +85,14 @@ def prepare_handler(batches: list[Invocation]) -> Run:
 
 def run_handler(handler: KinesisHandler, batches: list[Invocation]) -> None:
     for invocation in batches:
-        handler(invocation, FakeContext())
+        handler(invocation, context())
 
 
 def check(invocation: Invocation) -> None:
     """Exit unless the handler and the peer make the same of the records."""
     repository = MemoryRepository[Limit]()
     handler, peer = KinesisHandler([UserLimitEventProcessor(repository)]), PowertoolsPeer()
-    for response in handler(invocation, FakeContext()), peer(invocation, FakeContext()):
+    for response in handler(invocation, context()), peer(invocation, context()):
         if response["batchItemFailures"]:
             sys.exit(f"{len(response['batchItemFailures'])} of the records failed: nothing was measured")
     told = {each.key: (each.state.progress, each.state.value, each.version) for each in repository.scan()}

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from decimal import localcontext
 from typing import Any
 
-from aws_kinesis_agg.aggregator import RecordAggregator
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.json import decode, encode
 
+from aggregates import aggregate
 from kinesis_handler import Event, Key, RejectedError, Remarked
 from kinesis_handler.event import EventDecoder
 from kinesis_handler.record import LambdaRecord, unpack
@@ -95,10 +95,7 @@ def packed(draw: st.DrawFn, stream: list[bytes]) -> list[tuple[str, bytes]]:
         count = draw(st.integers(1, 4)) if how == "aggregate" else 1
         part, left = left[:count], left[count:]
         if how == "aggregate":
-            aggregator = RecordAggregator()
-            for event in part:
-                aggregator.add_user_record(_partition_key(event), event)
-            records.append(("aggregate", aggregator.clear_and_get().get_contents()[2]))
+            records.append(("aggregate", aggregate((_partition_key(event), None, event) for event in part)))
         else:
             records.append((_partition_key(part[0]), gzip.compress(part[0]) if how == "gzip" else part[0]))
     return records

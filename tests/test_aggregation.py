@@ -2,10 +2,10 @@ import hashlib
 import tracemalloc
 
 import pytest
-from aws_kinesis_agg.aggregator import RecordAggregator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregates import aggregate
 from kinesis_handler.aggregation import MAGIC, USER_RECORD_OVERHEAD, disaggregate
 from kinesis_handler.errors import UndecodableRecordError
 
@@ -16,15 +16,6 @@ VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 partition_keys = st.sampled_from(["user-1", "user-2", "Jürgen"]) | st.text(min_size=1, max_size=20)
 hash_keys = st.none() | st.integers(0, 2**128 - 1).map(str)
 user_records = st.tuples(partition_keys, hash_keys, st.binary(max_size=40))
-
-
-def aggregate(records: list[tuple[str, str | None, bytes]]) -> bytes:
-    """Write (partition key, explicit hash key, data) with AWS's own library."""
-    writer = RecordAggregator()
-    for partition_key, hash_key, data in records:
-        writer.add_user_record(partition_key, data, hash_key)
-    content: bytes = writer.clear_and_get().get_contents()[2]
-    return content
 
 
 def seal(message: bytes) -> bytes:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.json import encode
 
+from aggregates import aggregate
 from kinesis_handler import ConfigurationError, Event, KinesisHandler, RejectedError, event_processor
 from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.event_source import LocalContext
@@ -200,19 +202,13 @@ def test_a_processor_can_be_registered_later() -> None:
 
 
 def test_one_failed_user_record_fails_the_record_that_carried_it_once() -> None:
-    from aws_kinesis_agg.aggregator import RecordAggregator
-    from msgspec.json import encode
-
     @event_processor({"A": Payload}, key=lambda event: event.id)
     def picky(event: Event[Payload]) -> None:
         if not event.payload.ok:
             raise ConnectionError
 
-    aggregator = RecordAggregator()
-    for number in range(4):
-        aggregator.add_user_record("key", encode(event(number, payload={"ok": number in (0, 3)})))
-    _, _, data = aggregator.clear_and_get().get_contents()
-    batch = invocation([event(8), data, event(9)])
+    user_records = [encode(event(number, payload={"ok": number in (0, 3)})) for number in range(4)]
+    batch = invocation([event(8), aggregate(("key", None, data) for data in user_records), event(9)])
     result = KinesisHandler([picky]).handle(batch)
     assert statuses(result) == ["applied", "applied", "failed", "failed", "applied", "applied"]
     assert identifiers(result.response()) == [batch["Records"][1]["kinesis"]["sequenceNumber"]]

@@ -3,10 +3,10 @@ import tracemalloc
 from typing import Any, cast
 
 import pytest
-from aws_kinesis_agg.aggregator import RecordAggregator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregates import aggregate
 from kinesis_handler.errors import InvalidInvocationError, UndecodableRecordError
 from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
@@ -29,13 +29,9 @@ def with_kinesis(**changes: object) -> LambdaRecord:
     return cast("LambdaRecord", record | {"kinesis": kinesis})
 
 
-def aggregate(*user_records: bytes) -> bytes:
-    """Write user records with AWS's own library, under the partition keys user-0, user-1, …"""
-    writer = RecordAggregator()
-    for place, user_record in enumerate(user_records):
-        writer.add_user_record(f"user-{place}", user_record)
-    content: bytes = writer.clear_and_get().get_contents()[2]
-    return content
+def aggregated(*user_records: bytes) -> bytes:
+    """Put user records into one record's data, under the partition keys user-0, user-1, …"""
+    return aggregate((f"user-{place}", None, data) for place, data in enumerate(user_records))
 
 
 BOMB = gzipped(bytes(50 * 1024 * 1024))
@@ -71,7 +67,7 @@ def test_what_has_no_magic_number_comes_as_it_is(content: bytes) -> None:
 
 
 def test_each_user_record_of_an_aggregate_is_a_record_with_its_own_place_and_partition_key() -> None:
-    (source,) = on_shard(aggregate(b"{}", b"", EVENT))
+    (source,) = on_shard(aggregated(b"{}", b"", EVENT))
     unpacked = list(unpack([source]))
 
     assert [content for _, content in unpacked] == [b"{}", b"", EVENT]
@@ -90,7 +86,7 @@ def test_gzip_of_several_members_is_one_content() -> None:
 
 
 def test_gzipped_user_records_of_an_aggregate_are_decompressed() -> None:
-    assert contents(on_shard(aggregate(gzipped(EVENT), b"{}"))) == [EVENT, b"{}"]
+    assert contents(on_shard(aggregated(gzipped(EVENT), b"{}"))) == [EVENT, b"{}"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +136,7 @@ def test_garbage_behind_gzip_is_rejected() -> None:
 
 
 def test_a_broken_aggregate_comes_once_with_its_reason() -> None:
-    (source,) = on_shard(aggregate(b"a", b"b")[:-1])
+    (source,) = on_shard(aggregated(b"a", b"b")[:-1])
     ((record, content),) = unpack([source])
 
     assert isinstance(content, UndecodableRecordError)
@@ -152,9 +148,9 @@ def test_a_broken_aggregate_comes_once_with_its_reason() -> None:
     "content",
     [
         pytest.param(BOMB, id="alone"),
-        pytest.param(aggregate(BOMB), id="in an aggregate"),
+        pytest.param(aggregated(BOMB), id="in an aggregate"),
         pytest.param(
-            aggregate(gzipped(bytes(DEFAULT_MAX_UNPACKED_BYTES)), b"more than is left", BOMB),
+            aggregated(gzipped(bytes(DEFAULT_MAX_UNPACKED_BYTES)), b"more than is left", BOMB),
             id="behind user records that leave nothing of the allowance",
         ),
     ],
@@ -186,7 +182,7 @@ def test_a_bomb_of_many_gzip_members_is_rejected() -> None:
 
 
 def test_an_aggregate_of_too_much_is_rejected_naming_the_limit() -> None:
-    (reason,) = contents(on_shard(aggregate(bytes(600), bytes(600))), limit=1_500)
+    (reason,) = contents(on_shard(aggregated(bytes(600), bytes(600))), limit=1_500)
 
     assert "limit of 1500 bytes" in str(reason)
 
@@ -194,7 +190,7 @@ def test_an_aggregate_of_too_much_is_rejected_naming_the_limit() -> None:
 def test_user_records_of_one_aggregate_share_one_allowance() -> None:
     compressed = gzipped(bytes(900))
     first, second, third, plain = contents(
-        on_shard(aggregate(compressed, compressed, compressed, b"{}")), limit=2_500
+        on_shard(aggregated(compressed, compressed, compressed, b"{}")), limit=2_500
     )
 
     assert first == second == bytes(900)
@@ -204,7 +200,7 @@ def test_user_records_of_one_aggregate_share_one_allowance() -> None:
 
 def test_what_was_refused_has_used_up_the_allowance_of_its_record() -> None:
     bomb, harmless, plain = contents(
-        on_shard(aggregate(gzipped(bytes(5_000)), gzipped(b"{}"), b"{}")), limit=2_000
+        on_shard(aggregated(gzipped(bytes(5_000)), gzipped(b"{}"), b"{}")), limit=2_000
     )
 
     assert bomb == harmless == "gzip: it unpacks to more than the limit of 2000 bytes"
@@ -218,10 +214,10 @@ def test_each_record_has_an_allowance_of_its_own() -> None:
 
 
 def test_a_broken_record_does_not_hide_its_neighbours() -> None:
-    first, cut, aggregated, last = on_shard(b"first", gzipped(EVENT)[:-1], aggregate(b"a")[:-1], b"last")
+    first, cut, changed, last = on_shard(b"first", gzipped(EVENT)[:-1], aggregated(b"a")[:-1], b"last")
     not_base64 = with_kinesis(data="?")
 
-    assert contents([first, cut, aggregated, not_base64, last]) == [
+    assert contents([first, cut, changed, not_base64, last]) == [
         b"first",
         "gzip: the data is cut short",
         "aggregated record: the MD5 checksum does not match",
@@ -231,7 +227,7 @@ def test_a_broken_record_does_not_hide_its_neighbours() -> None:
 
 
 def test_a_broken_user_record_does_not_hide_its_neighbours() -> None:
-    unpacked = list(unpack(on_shard(aggregate(b"first", gzipped(EVENT)[:-1], b"last"))))
+    unpacked = list(unpack(on_shard(aggregated(b"first", gzipped(EVENT)[:-1], b"last"))))
 
     assert [isinstance(content, UndecodableRecordError) for _, content in unpacked] == [False, True, False]
     assert [record.sub_sequence_number for record, _ in unpacked] == [0, 1, 2]

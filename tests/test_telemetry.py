@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from aggregates import aggregate
 from kinesis_handler import BusinessError, Event, KinesisHandler, configure_logging, event_processor
 from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository.memory import MemoryRepository
@@ -146,12 +147,7 @@ def test_the_level_keeps_lower_lines_out(log_lines: io.StringIO) -> None:
 
 
 def test_of_a_user_record_the_place_in_its_aggregate_is_told(log_lines: io.StringIO) -> None:
-    from aws_kinesis_agg.aggregator import RecordAggregator
-
-    aggregator = RecordAggregator()
-    for data in (b"{}", b"{"):
-        aggregator.add_user_record("key", data)
-    KinesisHandler()(invocation([aggregator.clear_and_get().get_contents()[2]]))
+    KinesisHandler()(invocation([aggregate([("key", None, b"{}"), ("key", None, b"{")])]))
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line.get("sub_sequence_number") for line in lines] == [None, 1, None]
 

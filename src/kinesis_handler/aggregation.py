@@ -112,17 +112,13 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
     """Read a base-128 number, seven bits a byte, least first: (number, position behind it)."""
-    number = shift = 0
-    while True:
+    number = 0
+    for shift in range(0, _VARINT_BITS, 7):
         if position >= len(message):
             raise ValueError("the protobuf message is cut short")
         byte = message[position]
         position += 1
         number |= (byte & 0b0111_1111) << shift
-        if number >> _VARINT_BITS:
-            raise ValueError("a protobuf number is longer than 64 bits")
-        if not byte & 0b1000_0000:
+        if not byte & 0b1000_0000 and not number >> _VARINT_BITS:
             return number, position
-        shift += 7
-        if shift > _VARINT_BITS:
-            raise ValueError("a protobuf number is longer than 64 bits")
+    raise ValueError("a protobuf number is longer than 64 bits")

@@ -115,7 +115,8 @@ def _user_records(
     try:
         user_records = disaggregate(data, limit)
     except UndecodableRecordError as error:
-        yield record, error
+        # A new one: the traceback of this one would keep the record's data in memory.
+        yield record, UndecodableRecordError(str(error))
         return
     allowance = _Allowance(limit)
     for sub_sequence_number, (partition_key, user_data) in enumerate(user_records):

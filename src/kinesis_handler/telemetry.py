@@ -19,8 +19,6 @@ from kinesis_handler.outcome import BatchResult, HandledRecord, Status
 
 LogLevel = Literal["debug", "info", "warn", "error"]
 
-_METHODS = {"debug": "debug", "info": "info", "warn": "warning", "error": "error"}
-
 _ON_EVERY_LINE = {"component", "request_id", "cold_start", "shard_id", "sequence_number"}
 """What machines search by, and what would push all else off the right edge of a terminal."""
 
@@ -37,7 +35,7 @@ def configure_logging(service: str, level: LogLevel = "info", stream: TextIO | N
             structlog.processors.add_log_level,
             *(_for_people() if stream.isatty() else _for_machines(service)),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_METHODS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
     )
 
