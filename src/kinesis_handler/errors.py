@@ -8,7 +8,8 @@ KinesisHandlerError
 └── ProcessingError              what kept one record from being applied
     ├── RejectedError            it can never succeed: kept aside, the stream goes on
     │   ├── UndecodableRecordError   base64, checksum, gzip, size
-    │   └── InvalidEventError        JSON, schema
+    │   ├── InvalidEventError        JSON, schema
+    │   └── UnstorableError          what it leads to is more than the store can keep
     └── FailedError              it may succeed later: a batch item failure
         ├── BusinessError            a rule of the domain says not now
         ├── RepositoryError          the store did not answer, or said no
@@ -70,6 +71,10 @@ class InvalidEventError(RejectedError):
         self.event_id = event_id
         self.event_type = event_type
         self.correlation_id = correlation_id
+
+
+class UnstorableError(RejectedError):
+    """The store can never keep what the event leads to: too large, or a number out of its range."""
 
 
 class FailedError(ProcessingError):

@@ -1,5 +1,6 @@
 """The door on Lambda and the only loop: records in, each with one outcome out."""
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -7,14 +8,14 @@ from typing import Any, Protocol
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from kinesis_handler.errors import FailedError, InvalidInvocationError, OutOfTimeError, RejectedError
+from kinesis_handler.deadline import within
+from kinesis_handler.errors import FailedError, InvalidInvocationError, RejectedError
 from kinesis_handler.event import Event, EventDecoder
-from kinesis_handler.outcome import IGNORED, BatchResponse, BatchResult, Outcome, not_applied
+from kinesis_handler.outcome import IGNORED, OUT_OF_TIME, BatchResponse, BatchResult, Outcome, not_applied
 from kinesis_handler.processor import EventProcessor, RoutingTable
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
 from kinesis_handler.telemetry import ensure_logging, log_batch
 
-_OUT_OF_TIME = not_applied(OutOfTimeError("the deadline of the invocation came near"))
 _WITHOUT_OUTCOME = not_applied(FailedError("the processor gave it no outcome"))
 
 
@@ -94,9 +95,10 @@ class KinesisHandler:
             raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")
         in_order, queues, outcomes = self._read(records)
         deadline = _Deadline(context, self._reserve_ms)
-        for processor, events in zip(self._routes.processors, queues, strict=True):
-            if events:
-                _process(processor, events, deadline, outcomes)
+        with within(deadline.seconds_left):
+            for processor, events in zip(self._routes.processors, queues, strict=True):
+                if events:
+                    _process(processor, events, deadline, outcomes)
         return BatchResult(in_order, outcomes)
 
     def _read(
@@ -133,6 +135,12 @@ class _Deadline:
         self._slowest_ms = 0
         self._left_ms = context.get_remaining_time_in_millis() if context is not None else 0
 
+    def seconds_left(self) -> float:
+        """Return how long is left until the reserve."""
+        if self._context is None:
+            return math.inf
+        return (self._context.get_remaining_time_in_millis() - self._reserve_ms) / 1_000
+
     def slice_done(self) -> bool:
         """Look at the clock: is it too late for one more slice like the slowest?"""
         if self._context is None:
@@ -151,7 +159,7 @@ def _process(
     outcomes: dict[Any, Outcome],
 ) -> None:
     """Put an outcome for each of the events into `outcomes`, whatever the processor does."""
-    otherwise = _OUT_OF_TIME
+    otherwise = OUT_OF_TIME
     if not deadline.near:
         try:
             for told in processor.process(events):

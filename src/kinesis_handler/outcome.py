@@ -10,7 +10,13 @@ from typing import Any, TypedDict
 
 from msgspec import Struct
 
-from kinesis_handler.errors import HeldBackError, ProcessingError, RejectedError, UnexpectedError
+from kinesis_handler.errors import (
+    HeldBackError,
+    OutOfTimeError,
+    ProcessingError,
+    RejectedError,
+    UnexpectedError,
+)
 from kinesis_handler.event import Event
 from kinesis_handler.record import Record
 
@@ -55,6 +61,7 @@ APPLIED = Outcome(Status.APPLIED)
 DUPLICATE = Outcome(Status.DUPLICATE)
 SUPERSEDED = Outcome(Status.SUPERSEDED)
 IGNORED = Outcome(Status.IGNORED)
+OUT_OF_TIME = Outcome(Status.FAILED, OutOfTimeError("the deadline of the invocation came near"))
 HELD_BACK = Outcome(Status.FAILED, HeldBackError("an earlier event of the same key failed"))
 
 

@@ -8,9 +8,15 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Key, Remarked, fold
-from kinesis_handler.errors import ConfigurationError, ConflictError, RepositoryError
+from kinesis_handler.deadline import time_left
+from kinesis_handler.errors import (
+    ConfigurationError,
+    ConflictError,
+    ProcessingError,
+    RejectedError,
+)
 from kinesis_handler.event import Event
-from kinesis_handler.outcome import HELD_BACK, Outcome, Status, not_applied
+from kinesis_handler.outcome import HELD_BACK, OUT_OF_TIME, Outcome, Status, not_applied
 from kinesis_handler.repository import Change, Repository
 
 State = TypeVar("State")
@@ -83,22 +89,15 @@ class Projection(ABC, Generic[State]):
         told: dict[Key, list[Outcome]] = {}
         unsaved: Collection[Key] = groups
         for _ in range(self._attempts):
-            loaded = self._repository.load(unsaved)
-            changes: list[Change[State]] = []
-            with localcontext(self.decimal_context):
-                for key in unsaved:
-                    if key in loaded.failed:
-                        told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
-                        continue
-                    before = loaded.found.get(key)
-                    after, told[key] = fold(before, key, groups[key], self.apply)
-                    if after is not None and after is not before:
-                        changes.append(Change(before, after))
+            changes = self._load_and_fold(unsaved, groups, told)
             if not changes:
                 break
             saved = self._repository.save(changes)
             for key, error in saved.failed.items():
-                told[key] = _not_saved(told[key], error)
+                if isinstance(error, RejectedError) and len(groups[key]) > 1:
+                    told[key] = self._one_by_one(key, groups[key])
+                else:
+                    told[key] = _not_saved(told[key], error)
             unsaved = saved.conflicts
             if not unsaved:
                 break
@@ -112,8 +111,36 @@ class Projection(ABC, Generic[State]):
             outcomes.update(zip(events, told[key], strict=True))
         return outcomes
 
+    def _load_and_fold(
+        self, keys: Collection[Key], groups: dict[Key, list[Event[Any]]], told: dict[Key, list[Outcome]]
+    ) -> list[Change[State]]:
+        """Return what is to be saved, and put into `told` what comes of the events once it is."""
+        loaded = self._repository.load(keys)
+        changes: list[Change[State]] = []
+        with localcontext(self.decimal_context):
+            for key in keys:
+                if key in loaded.failed:
+                    told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
+                    continue
+                before = loaded.found.get(key)
+                after, told[key] = fold(before, key, groups[key], self.apply)
+                if after is not None and after is not before:
+                    changes.append(Change(before, after))
+        return changes
 
-def _not_saved(outcomes: list[Outcome], error: RepositoryError) -> list[Outcome]:
+    def _one_by_one(self, key: Key, events: list[Event[Any]]) -> list[Outcome]:
+        """Fold and save each event by itself: together they led to what the store can never keep."""
+        outcomes: list[Outcome] = []
+        for event in events:
+            late = bool(outcomes) and time_left() <= 0  # the first makes some progress
+            outcome = OUT_OF_TIME if late else self._fold_and_save({key: [event]})[event]
+            outcomes.append(outcome)
+            if outcome.status is Status.FAILED:
+                return outcomes + [HELD_BACK] * (len(events) - len(outcomes))
+        return outcomes
+
+
+def _not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
     """Fail what was applied, and hold back what came behind it: only what came before it was known."""
     first = next(place for place, outcome in enumerate(outcomes) if outcome.status is Status.APPLIED)
     return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]

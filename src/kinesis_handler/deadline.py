@@ -1,0 +1,35 @@
+"""How much time an invocation leaves, for whatever has to decide below the handler if another attempt fits.
+
+The handler knows Lambda's clock; a store deep below it waits and tries again. Between them lie processors,
+which need not pass on what they have no use for: it is kept for the duration of an invocation.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+def _endless() -> float:
+    return math.inf
+
+
+_time_left: ContextVar[Callable[[], float]] = ContextVar("time_left", default=_endless)
+
+
+def time_left() -> float:
+    """Return the seconds until the handler has to be done; infinity where nothing stops it.
+
+    Known in the thread that called the handler, and not in others that it starts.
+    """
+    return _time_left.get()()
+
+
+@contextmanager
+def within(seconds_left: Callable[[], float]) -> Iterator[None]:
+    """Let `time_left` return, as long as the context lasts, what this function returns."""
+    token = _time_left.set(seconds_left)
+    try:
+        yield
+    finally:
+        _time_left.reset(token)
