@@ -27,7 +27,7 @@ RECENT_EVENT_IDS = 16
 """How many applied events an aggregate remembers by their id."""
 
 
-class Aggregate(Struct, Generic[State], frozen=True, kw_only=True):
+class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, rename="camel"):
     """The state of one key, with what is needed to know whether an event is new to it.
 
     Args:
@@ -45,7 +45,7 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True):
     state: State
     version: int
     updated_at: int
-    sequence_number: int | None
+    sequence_number: int | None = None
     record_sequence_number: str
     record_sub_sequence_number: int
     recent_event_ids: tuple[str, ...]

@@ -32,7 +32,7 @@ DRIFT = Remark("drift", "the event's figures are not those that were known: an e
 EXCEEDED = Remark("exceeded", "the progress is above the limit's value")
 
 
-class LastReset(Struct, frozen=True, gc=False):
+class LastReset(Struct, frozen=True, gc=False, rename="camel"):
     """The last reset: when it was (ms since epoch), and the figures that it stated."""
 
     at: int
@@ -40,7 +40,7 @@ class LastReset(Struct, frozen=True, gc=False):
     percentage: Decimal | None
 
 
-class Limit(Struct, frozen=True, kw_only=True, gc=False):
+class Limit(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """One limit of one user. Amounts are exact, times in milliseconds since epoch.
 
     Args:

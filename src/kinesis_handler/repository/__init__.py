@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import RepositoryError
+from kinesis_handler.errors import RepositoryError, UnstorableError
 
 State = TypeVar("State")
 
@@ -26,11 +26,25 @@ class Change(Struct, Generic[State], frozen=True):
         return self.after.key
 
 
+def by_key(changes: Sequence[Change[State]]) -> dict[Key, Change[State]]:
+    """Return the changes by their keys.
+
+    Raises ValueError if two of them are of one key: which of them would win?
+    """
+    keyed = {change.key: change for change in changes}
+    if len(keyed) < len(changes):
+        raise ValueError("two changes of one key in one save: which of them would win?")
+    return keyed
+
+
 class Loaded(Struct, Generic[State]):
-    """What was found, and which keys could not be read. A key in neither does not exist."""
+    """What was found, and which keys could not be read, and why. A key in neither does not exist.
+
+    `failed` has an UnstorableError for a key that the store can never keep.
+    """
 
     found: dict[Key, Aggregate[State]]
-    failed: dict[Key, RepositoryError] = field(default_factory=dict)
+    failed: dict[Key, RepositoryError | UnstorableError] = field(default_factory=dict)
 
 
 class Saved(Struct):
@@ -38,11 +52,12 @@ class Saved(Struct):
 
     Args:
         conflicts: keys that another writer has changed since they were loaded.
-        failed: keys whose change may or may not have been written, and why.
+        failed: why a key's change was not saved. After a RepositoryError it may have been written all the
+            same; an UnstorableError says that the store can never keep it.
     """
 
     conflicts: set[Key] = field(default_factory=set)
-    failed: dict[Key, RepositoryError] = field(default_factory=dict)
+    failed: dict[Key, RepositoryError | UnstorableError] = field(default_factory=dict)
 
 
 class Page(Struct, Generic[State], frozen=True):

@@ -1,6 +1,5 @@
 """A repository in the memory of one process: for tests, for a laptop, and as the plainest example."""
 
-import base64
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -8,8 +7,8 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import InvalidCursorError
-from kinesis_handler.repository import Change, Loaded, Page, Saved
+from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
+from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 
 State = TypeVar("State")
 
@@ -35,28 +34,25 @@ class MemoryRepository(Generic[State]):
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """See `Repository.save`. Nothing but a conflict can keep a change from being saved."""
-        if len({change.key for change in changes}) < len(changes):
-            raise ValueError("two changes of one key in one save: which of them would win?")
-        saved = Saved()
+        saved, keyed = Saved(), by_key(changes)
         with self._lock:
             expires_at = self._clock() + self._ttl if self._ttl else math.inf
-            for change in changes:
-                current = self._get(change.key)
-                if _version(current) != _version(change.before):
-                    saved.conflicts.add(change.key)
+            for key, change in keyed.items():
+                if _version(self._get(key)) != _version(change.before):
+                    saved.conflicts.add(key)
                     continue
-                partition, sort = change.key
+                partition, sort = key
                 self._partitions.setdefault(partition, {})[sort] = (change.after, expires_at)
         return saved
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
-        after = _decode(cursor) if cursor is not None else ""
+        after = decode_cursor(cursor)
         with self._lock:
             sorts = sorted(sort for sort in self._partitions.get(partition, ()) if sort > after)
             alive = [aggregate for sort in sorts if (aggregate := self._get((partition, sort))) is not None]
         page = alive[:limit]
-        return Page(page, _encode(page[-1].key[1]) if len(alive) > limit else None)
+        return Page(page, encode_cursor(page[-1].key[1]) if len(alive) > limit else None)
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`."""
@@ -82,17 +78,3 @@ class MemoryRepository(Generic[State]):
 
 def _version(aggregate: Aggregate[State] | None) -> int:
     return aggregate.version if aggregate is not None else 0
-
-
-def _encode(sort: str) -> str:
-    return base64.urlsafe_b64encode(sort.encode()).decode()
-
-
-def _decode(cursor: str) -> str:
-    try:
-        sort = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
-    except ValueError:
-        sort = ""
-    if not sort:
-        raise InvalidCursorError("the cursor is none that this repository handed out")
-    return sort

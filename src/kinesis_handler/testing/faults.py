@@ -35,9 +35,10 @@ class FaultyRepository(Generic[State]):
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """Load, unless it raises or some of the keys cannot be read."""
         self._perhaps_fail_to_read()
-        failed = {key: RepositoryError("injected: not read") for key in keys if self._reading_fails()}
-        loaded = self._repository.load([key for key in keys if key not in failed])
-        return Loaded(loaded.found, failed)
+        unread = [key for key in keys if self._reading_fails()]
+        loaded = self._repository.load([key for key in keys if key not in unread])
+        loaded.failed |= dict.fromkeys(unread, RepositoryError("injected: not read"))
+        return loaded
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """Save, unless it raises, before or after the write, or some of the changes fail or conflict."""

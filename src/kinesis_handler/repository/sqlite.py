@@ -1,0 +1,209 @@
+"""A repository in one SQLite file: for one machine, and any number of its processes."""
+
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
+
+import msgspec
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import ConfigurationError, RepositoryError
+from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
+from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
+
+State = TypeVar("State")
+
+SCHEMA_VERSION = 1
+SCAN_PAGE = 1_000
+BUSY_TIMEOUT = 10.0
+"""Seconds to wait while another process writes: far longer than any batch takes."""
+
+# Readers and a writer do not wait for each other. FULL: what was answered is on the disk, or a power cut
+# would lose what the stream has been told is done.
+_OPEN = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+
+_SCHEMA = f"""
+    BEGIN IMMEDIATE;
+    CREATE TABLE IF NOT EXISTS aggregates (
+        partition  TEXT NOT NULL,
+        sort       TEXT NOT NULL,
+        version    INTEGER NOT NULL,
+        expires_at REAL,  -- seconds since epoch; null for never
+        document   TEXT NOT NULL,  -- the whole aggregate as JSON, amounts as strings
+        PRIMARY KEY (partition, sort)
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS expiring ON aggregates (expires_at) WHERE expires_at IS NOT NULL;
+    PRAGMA user_version = {SCHEMA_VERSION};
+    COMMIT;
+"""
+_WHOSE = "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
+_LOAD = """
+    SELECT document FROM aggregates
+    WHERE partition = :partition AND sort = :sort AND (expires_at IS NULL OR expires_at > :now)
+"""
+_FIND = """
+    SELECT sort, document FROM aggregates
+    WHERE partition = :partition AND sort > :sort AND (expires_at IS NULL OR expires_at > :now)
+    ORDER BY sort LIMIT :limit
+"""
+_SCAN = """
+    SELECT partition, sort, document FROM aggregates
+    WHERE (partition, sort) > (:partition, :sort) AND (expires_at IS NULL OR expires_at > :now)
+    ORDER BY partition, sort LIMIT :limit
+"""
+_INSERT = """
+    INSERT INTO aggregates VALUES (:partition, :sort, :version, :expires_at, :document) ON CONFLICT DO NOTHING
+"""
+_UPDATE = """
+    UPDATE aggregates SET version = :version, expires_at = :expires_at, document = :document
+    WHERE partition = :partition AND sort = :sort AND version = :before
+"""
+_DELETE = "DELETE FROM aggregates WHERE partition = :partition AND sort = :sort"
+_DELETE_EXPIRED = "DELETE FROM aggregates WHERE expires_at <= :now"
+
+
+class SQLiteRepository(Generic[State]):
+    """Keeps aggregates in the table `aggregates` of a SQLite file, each as one JSON document.
+
+    A save is one transaction: a process that is killed leaves all of it or nothing.
+
+    Args:
+        path: the file; it is made if it is not there. Not on a network drive: its locks must work.
+        state_type: what the states are, anything that msgspec can write as JSON and read again.
+        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        clock: seconds since epoch.
+
+    Raises ConfigurationError if the file cannot be opened, or holds something else.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        state_type: type[State],
+        *,
+        ttl: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._ttl = ttl
+        self._clock = clock
+        self._state_type = state_type
+        self._decode = msgspec.json.Decoder(Aggregate[state_type]).decode  # type: ignore[valid-type]
+        self._lock = Lock()  # one connection for all threads: SQLite has but one writer
+        self._connection = _open(path)
+        weakref.finalize(self, self._connection.close)
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """See `Repository.load`. Reads all or raises RepositoryError."""
+        loaded: Loaded[State] = Loaded({})
+        now = self._clock()
+        with self._transaction("DEFERRED") as connection:
+            for key in keys:
+                row = connection.execute(_LOAD, {**_named(key), "now": now}).fetchone()
+                if row is None:
+                    continue
+                try:
+                    loaded.found[key] = self._read(row[0])
+                except RepositoryError as error:
+                    loaded.failed[key] = error
+        return loaded
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """See `Repository.save`. Raises RepositoryError, and has written nothing then."""
+        saved, keyed = Saved(), by_key(changes)
+        now = self._clock()
+        expires_at = now + self._ttl if self._ttl else None
+        with self._transaction("IMMEDIATE") as connection:
+            connection.execute(_DELETE_EXPIRED, {"now": now})  # it is absent, so that it can be inserted anew
+            for key, change in keyed.items():
+                row = {
+                    **_named(key),
+                    "version": change.after.version,
+                    "expires_at": expires_at,
+                    "document": msgspec.json.encode(change.after).decode(),
+                }
+                if change.before is None:
+                    written = connection.execute(_INSERT, row)
+                else:
+                    written = connection.execute(_UPDATE, {**row, "before": change.before.version})
+                if not written.rowcount:
+                    saved.conflicts.add(key)
+        return saved
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """See `Repository.find`."""
+        place = {"partition": partition, "sort": decode_cursor(cursor), "limit": limit + 1}
+        rows = self._select(_FIND, place)
+        page = [self._read(document) for _, document in rows[:limit]]
+        return Page(page, encode_cursor(page[-1].key[1]) if len(rows) > limit else None)
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """See `Repository.delete`."""
+        with self._transaction("IMMEDIATE") as connection:
+            connection.executemany(_DELETE, map(_named, keys))
+
+    def scan(self) -> Iterator[Aggregate[State]]:
+        """See `Repository.scan`. Reads a page at a time, so that it keeps no writer waiting."""
+        last: Key = ("", "")
+        while rows := self._select(_SCAN, {**_named(last), "limit": SCAN_PAGE}):
+            for partition, sort, document in rows:
+                yield self._read(document)
+                last = (partition, sort)
+
+    def _select(self, statement: str, values: Mapping[str, object]) -> list[tuple[str, ...]]:
+        with self._transaction("DEFERRED") as connection:
+            return connection.execute(statement, {**values, "now": self._clock()}).fetchall()
+
+    def _read(self, document: str) -> Aggregate[State]:
+        try:
+            return self._decode(document)
+        except msgspec.ValidationError as error:
+            raise RepositoryError(f"what is stored is no {self._state_type.__name__}: {error}") from error
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
+        """Do all that follows or nothing of it."""
+        with self._lock:
+            try:
+                self._connection.execute(f"BEGIN {kind}")
+                with self._connection:  # commits, or rolls back
+                    yield self._connection
+            except sqlite3.Error as error:
+                raise RepositoryError(f"SQLite, {self._path}: {error}") from error
+
+
+def _named(key: Key) -> dict[str, str]:
+    return {"partition": key[0], "sort": key[1]}
+
+
+def _open(path: str | Path) -> sqlite3.Connection:
+    """Open the file, and make its table if it is new."""
+    name = f"the SQLite file {str(path)!r}"
+    if not (folder := Path(path).parent).is_dir():
+        raise ConfigurationError(f"{name} cannot be made: there is no folder {str(folder)!r}")
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    try:
+        version, tables = connection.execute(_WHOSE).fetchone()
+        problem = _problem(version, tables)
+        if problem is None:
+            connection.executescript(_OPEN)
+            connection.executescript(_SCHEMA)
+    except sqlite3.Error as error:
+        problem = f"cannot be used: {error}"
+    if problem is not None:
+        connection.close()
+        raise ConfigurationError(f"{name} {problem}")
+    return connection
+
+
+def _problem(version: int, tables: int) -> str | None:
+    if version > SCHEMA_VERSION:
+        return "has been made by a newer version of kinesis-handler"
+    if tables and not version:
+        return "holds something else: choose another"
+    return None
