@@ -1,0 +1,173 @@
+"""A repository in a DynamoDB table: one read and one conditional write for each aggregate, many a request."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import RepositoryError, UnstorableError
+from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
+from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
+from kinesis_handler.repository.dynamodb.answer import Problem
+from kinesis_handler.repository.dynamodb.item import Item, ItemCodec, key_problem
+from kinesis_handler.repository.dynamodb.patience import Patience
+from kinesis_handler.repository.dynamodb.requests import Requests
+from kinesis_handler.repository.dynamodb.saving import Failed, Saving
+from kinesis_handler.repository.dynamodb.statement import Statements
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+State = TypeVar("State")
+
+KEYS_PER_READ = 100
+KEYS_PER_DELETE = 25
+_UNPROCESSED = RepositoryError("DynamoDB: throttled: left unprocessed")
+SEGMENTS = 4
+"""Parts of the table that a scan reads at once."""
+
+
+class DynamoDBRepository(Generic[State]):
+    """Keeps aggregates as items of a table: see `item` for what they look like.
+
+    `load` reads consistently. `find` and `scan` read at half the price what was true a moment ago.
+
+    Args:
+        client: botocore's: see `dynamodb_client`.
+        table: the table's name.
+        state_type: what the states are, a msgspec.Struct.
+        partition_key: name of the table's partition key, a string.
+        sort_key: name of its sort key, a string.
+        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        clock: seconds since epoch.
+        make_patience: how long to go on trying, for each load and each save.
+
+    Raises ConfigurationError if the state cannot be kept in such a table.
+    """
+
+    def __init__(  # noqa: PLR0913 - a table has a name and two keys
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        state_type: type[State],
+        *,
+        partition_key: str,
+        sort_key: str,
+        ttl: int = 0,
+        clock: Callable[[], float] = time.time,
+        make_patience: Callable[[], Patience] = Patience,
+    ) -> None:
+        self._requests = Requests(client, make_patience)
+        self._table = table
+        self._codec = ItemCodec(state_type, partition_key, sort_key)
+        self._ttl = ttl
+        self._clock = clock
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """See `Repository.load`. Raises nothing: what cannot be read is in `failed`."""
+        loaded: Loaded[State] = Loaded({})
+        wanted = []
+        for key in dict.fromkeys(keys):
+            if problem := key_problem(key):
+                loaded.failed[key] = UnstorableError(problem)
+            else:
+                wanted.append(key)
+        items, failed = self._read(wanted)
+        loaded.failed |= failed
+        now = self._clock()
+        for key, item in items.items():
+            if self._codec.has_expired(item, now):
+                continue
+            try:
+                loaded.found[key] = self._codec.aggregate(item)
+            except RepositoryError as error:
+                loaded.failed[key] = error
+        return loaded
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """See `Repository.save`. Answers that were lost are settled by reading."""
+        by_key(changes)
+        now = self._clock()
+        statements = Statements(self._table, self._codec, now=now, ttl=self._ttl)
+        return Saving(self._requests, statements, self._codec, self._read, now).save(changes)
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """See `Repository.find`. Raises RepositoryError if the table cannot be read."""
+        query: dict[str, Any] = {
+            "KeyConditionExpression": "#partition = :partition",
+            "ExpressionAttributeNames": {"#partition": self._codec.partition_key},
+            "ExpressionAttributeValues": {":partition": {"S": partition}},
+            "Limit": limit + 1,  # one more shows if there is a next page
+        }
+        if after := decode_cursor(cursor):
+            query["ExclusiveStartKey"] = self._codec.key((partition, after))
+        alive: list[Item] = []
+        while len(alive) <= limit:
+            answer = self._requests.insist("query", TableName=self._table, **query)
+            alive += self._alive(answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        page = [self._codec.aggregate(item) for item in alive[:limit]]
+        return Page(page, encode_cursor(page[-1].key[1]) if len(alive) > limit else None)
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """See `Repository.delete`. Raises RepositoryError if it is not known to be done."""
+        deletions = [{"DeleteRequest": {"Key": self._codec.key(key)}} for key in dict.fromkeys(keys)]
+        for start in range(0, len(deletions), KEYS_PER_DELETE):
+            left: Any = {self._table: deletions[start : start + KEYS_PER_DELETE]}
+            patience = self._requests.make_patience()
+            while left:
+                left = self._requests.insist("batch_write_item", RequestItems=left).get("UnprocessedItems")
+                if left and not patience.lasts():
+                    raise _UNPROCESSED
+
+    def scan(self) -> Iterator[Aggregate[State]]:
+        """See `Repository.scan`. Reads several segments of the table at once.
+
+        Raises RepositoryError if the table cannot be read.
+        """
+        segments: list[dict[str, Any]] = [
+            {"TableName": self._table, "Segment": segment, "TotalSegments": SEGMENTS}
+            for segment in range(SEGMENTS)
+        ]
+        while segments:
+            unfinished = []
+            for [segment], answer in self._requests.in_chunks(1, segments, self._scan_page):
+                for item in self._alive(answer["Items"]):
+                    yield self._codec.aggregate(item)
+                if "LastEvaluatedKey" in answer:
+                    unfinished.append({**segment, "ExclusiveStartKey": answer["LastEvaluatedKey"]})
+            segments = unfinished
+
+    def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return self._requests.insist("scan", **segments[0])
+
+    def _read(self, keys: Sequence[Key]) -> tuple[dict[Key, Item], Failed]:
+        """Read items consistently, expired ones too; say which keys could not be read, and why."""
+        items: dict[Key, Item] = {}
+        failed: Failed = {}
+        left = keys
+        patience = self._requests.make_patience()
+        while left:
+            again: Failed = {}
+            for chunk, answer in self._requests.in_chunks(KEYS_PER_READ, left, self._read_chunk):
+                if isinstance(answer, Problem):
+                    (again if answer.may_pass else failed).update(dict.fromkeys(chunk, answer.of_reading()))
+                    continue
+                items |= {self._codec.key_of(item): item for item in answer["Responses"].get(self._table, [])}
+                unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+                again |= dict.fromkeys(map(self._codec.key_of, unprocessed), _UNPROCESSED)
+            left = list(again)
+            if left and not patience.lasts():
+                failed |= again
+                break
+        return items, failed
+
+    def _read_chunk(self, keys: Sequence[Key]) -> dict[str, Any] | Problem:
+        wanted = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
+        return self._requests.send("batch_get_item", RequestItems={self._table: wanted})
+
+    def _alive(self, items: Sequence[Item]) -> list[Item]:
+        now = self._clock()
+        return [item for item in items if not self._codec.has_expired(item, now)]

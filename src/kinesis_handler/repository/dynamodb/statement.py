@@ -1,0 +1,85 @@
+"""The conditional writes, as PartiQL statements. Pure.
+
+A statement is what `BatchExecuteStatement` takes 25 of. Each is written or not by itself:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.multiplestatements.batching.html
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.repository import Change
+from kinesis_handler.repository.dynamodb.item import EXPIRES_AT, VERSION, Item, ItemCodec, to_attribute
+
+State = TypeVar("State")
+
+Statement = dict[str, Any]
+"""`{"Statement": text, "Parameters": [attribute values]}`"""
+
+
+class Statements(Generic[State]):
+    """Makes the statements of one save.
+
+    Args:
+        table: name of the table.
+        codec: of its items.
+        now: seconds since epoch.
+        ttl: seconds from now at which what is written expires; 0 for never.
+    """
+
+    def __init__(self, table: str, codec: ItemCodec[State], *, now: float, ttl: int) -> None:
+        self._table = table
+        self._codec = codec
+        self._now = now
+        self._expiry = {EXPIRES_AT: math.ceil(now) + ttl} if ttl else {}
+
+    def write(self, change: Change[State]) -> Statement:
+        """Write a change, if its key is still as it was loaded."""
+        after = self._attributes(change.after)
+        if change.before is None:
+            return self._insert(change.key, after)
+        before = self._codec.attributes(change.before)
+        alive = f'("{EXPIRES_AT}" IS MISSING OR "{EXPIRES_AT}" > ?)'
+        return self._update(change.key, before, after, alive, self._now)
+
+    def replace(self, expired: Item, after: Aggregate[State]) -> Statement:
+        """Make an expired item the one of a new aggregate, if it is still the one that was read."""
+        before = self._codec.stored_attributes(expired)
+        condition = f'"{EXPIRES_AT}"=?'
+        return self._update(after.key, before, self._attributes(after), condition, before[EXPIRES_AT])
+
+    def _attributes(self, aggregate: Aggregate[State]) -> dict[str, Any]:
+        return {**self._codec.attributes(aggregate), **self._expiry}
+
+    def _insert(self, key: Key, attributes: Mapping[str, Any]) -> Statement:
+        place = self._codec.key(key)
+        names = ", ".join(f"'{name}': ?" for name in [*place, *attributes])
+        return {
+            "Statement": f'INSERT INTO "{self._table}" VALUE {{{names}}}',
+            "Parameters": [*place.values(), *map(to_attribute, attributes.values())],
+        }
+
+    def _update(
+        self, key: Key, before: Mapping[str, Any], after: Mapping[str, Any], condition: str, operand: float
+    ) -> Statement:
+        """Set what differs and remove what is gone, if the version is that of `before`."""
+        place = self._codec.key(key)
+        changed = {
+            name: value for name, value in after.items() if name not in before or before[name] != value
+        }
+        gone = before.keys() - after.keys()
+        if EXPIRES_AT not in after:
+            gone |= {EXPIRES_AT}  # it may be there from a time when there was a time to live
+        sets = "".join(f' SET "{name}"=?' for name in changed)
+        removes = "".join(f' REMOVE "{name}"' for name in sorted(gone))
+        where = " AND ".join([*(f'"{name}"=?' for name in place), f'"{VERSION}"=?', condition])
+        return {
+            "Statement": f'UPDATE "{self._table}"{sets}{removes} WHERE {where}',
+            "Parameters": [
+                *map(to_attribute, changed.values()),
+                *place.values(),
+                to_attribute(before[VERSION]),
+                to_attribute(operand),
+            ],
+        }

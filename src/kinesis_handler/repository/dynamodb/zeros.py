@@ -1,0 +1,48 @@
+"""The zeros at the end of a number, which DynamoDB does not keep: 9800.10 would come back as 9800.1. Pure.
+
+How many decimals such a number had is kept beside it, in an attribute of the same shape as the state:
+
+    value = 9800.1, lastReset = {amount: 200, …}, decimals = {value: 2, lastReset: {amount: 2}}
+
+Where no number ends with a zero, there is no such attribute.
+"""
+
+from decimal import Context, Decimal
+from typing import Any
+
+_WIDE = Context(prec=400)
+"""Wide enough for the largest number of DynamoDB with the decimals of its smallest."""
+
+
+def lost_decimals(value: Any) -> Any:
+    """Return how many decimals the numbers have whose text DynamoDB would change; None if there are none."""
+    if isinstance(value, Decimal):
+        text = str(value)
+        if not ("E" in text or ("." in text and text[-1] == "0")):
+            return None
+        exponent = value.as_tuple().exponent
+        return -exponent if isinstance(exponent, int) else None  # a NaN has none, and cannot be kept
+    lost = {
+        name: decimals
+        for name, each in _parts(value).items()
+        if (decimals := lost_decimals(each)) is not None
+    }
+    return lost or None
+
+
+def with_decimals(value: Any, lost: Any) -> Any:
+    """Return a value whose numbers have their decimals again."""
+    if lost is None:
+        return value
+    if isinstance(lost, int):
+        return Decimal(value).quantize(Decimal((0, (1,), -lost)), context=_WIDE)
+    parts = {name: with_decimals(each, lost.get(name)) for name, each in _parts(value).items()}
+    return parts if isinstance(value, dict) else list(parts.values())
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list | tuple):
+        return {str(place): each for place, each in enumerate(value)}
+    return {}
