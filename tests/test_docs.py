@@ -41,8 +41,10 @@ def test_every_decision_is_in_the_index() -> None:
 
 
 def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    from kinesis_handler.repository.dynamodb.client import DEFAULT_REGION
     from user_limits.settings import Settings
 
     readme = (ROOT / "README.md").read_text()
     for field in Settings.__struct_fields__:
-        assert f"| `{field.upper()}` | `{getattr(Settings(), field)}` |" in readme
+        default = getattr(Settings(), field) or DEFAULT_REGION
+        assert f"| `{field.upper()}` | `{default}` |" in readme

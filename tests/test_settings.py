@@ -1,6 +1,7 @@
 """The settings: read once, validated, and a wrong one stops the start."""
 
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -22,7 +23,13 @@ CREATED = {
 
 def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> None:
     assert read_settings({}) == Settings(
-        repository_type="inmemory", storage_ttl=3600, log_level="info", max_unpacked_bytes=10 * 1024 * 1024
+        repository_type="inmemory",
+        sqlite_path="limits.db",
+        user_limit_table_name="UserLimits",
+        aws_region=None,
+        storage_ttl=3600,
+        log_level="info",
+        max_unpacked_bytes=10 * 1024 * 1024,
     )
 
 
@@ -32,20 +39,32 @@ def test_an_empty_variable_is_a_missing_one() -> None:
 
 def test_each_variable_is_read() -> None:
     environment = {
-        "REPOSITORY_TYPE": "InMemory",
+        "REPOSITORY_TYPE": "DynamoDB",
+        "SQLITE_PATH": "/var/lib/limits.db",
+        "USER_LIMIT_TABLE_NAME": "limits_v2",
+        "AWS_REGION": "eu-north-1",
         "STORAGE_TTL": "0",
         "LOG_LEVEL": "DEBUG",
         "MAX_UNPACKED_BYTES": "1",
     }
     assert read_settings(environment) == Settings(
-        repository_type="inmemory", storage_ttl=0, log_level="debug", max_unpacked_bytes=1
+        repository_type="dynamodb",
+        sqlite_path="/var/lib/limits.db",
+        user_limit_table_name="limits_v2",
+        aws_region="eu-north-1",
+        storage_ttl=0,
+        log_level="debug",
+        max_unpacked_bytes=1,
     )
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "allowed"),
     [
-        ("REPOSITORY_TYPE", "oracle", "inmemory"),
+        ("REPOSITORY_TYPE", "oracle", "inmemory, sqlite, dynamodb"),
+        ("USER_LIMIT_TABLE_NAME", "a b", "3 to 255 letters, digits, _ . and -"),
+        ("USER_LIMIT_TABLE_NAME", "ab", "3 to 255 letters, digits, _ . and -"),
+        ("AWS_REGION", "Stockholm", "a region's code, such as eu-north-1"),
         ("LOG_LEVEL", "trace", "debug, info, warn, error"),
         ("STORAGE_TTL", "-1", "a whole number from 0 up"),
         ("STORAGE_TTL", "1h", "a whole number from 0 up"),
@@ -96,3 +115,15 @@ def test_lambda_does_not_load_the_command_line() -> None:
     loaded = set(done.stdout.split())
     assert "user_limits.wiring" in loaded
     assert not loaded & {"typer", "click", "kinesis_handler.cli", "kinesis_handler.event_source"}
+    assert not loaded & {"boto3", "botocore", "sqlite3"}, "a store that was not chosen costs nothing"
+
+
+def test_lambda_with_dynamodb_does_without_boto3() -> None:
+    program = "import sys, user_limits.wiring as w; w.application(); print(*sys.modules)"
+    environment = {**os.environ, "REPOSITORY_TYPE": "dynamodb"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True, env=environment
+    )
+    loaded = set(done.stdout.split())
+    assert "botocore" in loaded
+    assert not loaded & {"boto3", "s3transfer", "typer", "sqlite3", "kinesis_handler.cli"}

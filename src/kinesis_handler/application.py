@@ -1,7 +1,7 @@
-"""An application as the command line meets it: its handler, and the views onto what it keeps."""
+"""An application as the command line meets it: its handler, the views onto what it keeps, its tables."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -37,13 +37,37 @@ class View(Struct, Generic[State], frozen=True):
     row: Callable[[Aggregate[State]], Sequence[Cell]]
 
 
+class Table(Protocol):
+    """What has to be made before a repository can keep anything in it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, where it is."""
+
+    def check(self) -> None:
+        """Raise ConfigurationError, which says what to do, if it cannot be used."""
+
+    def create(self, *, deletion_protection: bool = False) -> None:
+        """Make it. Raises ConfigurationError if it is there, or may not be made."""
+
+    def describe(self) -> Mapping[str, object]:
+        """Say what it is like. Raises ConfigurationError if it is not there, or may not be described."""
+
+    def delete(self) -> None:
+        """Remove it with all that is in it. Raises ConfigurationError if that cannot be done."""
+
+
 class Application(Struct, frozen=True):
     """What `--app package.module:name` names: a function that returns one of these.
+
+    The function is called without arguments, or with the URL of a store as `store` if it takes one.
 
     Args:
         handler: the very handler that runs on Lambda.
         views: the views onto what its processors keep.
+        tables: what they keep it in, if that has to be made first.
     """
 
     handler: KinesisHandler
     views: Sequence[View[Any]] = ()
+    tables: Sequence[Table] = ()

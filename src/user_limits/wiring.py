@@ -1,42 +1,103 @@
 """The one place where concrete classes are named and put together."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from kinesis_handler import KinesisHandler, configure_logging
-from kinesis_handler.application import Application, View
+from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
+from kinesis_handler.application import Application, Table, View
 from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import Settings, read_settings
+from user_limits.store import DynamoDB, InMemory, SQLite, Store, parse_store, store_of
 from user_limits.terminal import HEADINGS, limit_row
 from user_limits.view import limit_document
 
 SERVICE = "user-limits"
 
+PARTITION_KEY, SORT_KEY = "userId", "limitId"
+
+RESERVE_MS = 5_000
+"""A request to DynamoDB that is not answered takes 4 seconds; it must not outlast the invocation."""
+
 
 def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     """Build the handler that runs on Lambda.
 
-    Raises ConfigurationError at a wrong setting.
+    Raises ConfigurationError at a wrong setting, or if the store cannot be used.
     """
-    return application(environment).handler
+    built = application(environment)
+    with _setting_named(read_settings(environment)):
+        for table in built.tables:
+            table.check()
+    return built.handler
 
 
-def application(environment: Mapping[str, str] = os.environ) -> Application:
+def application(environment: Mapping[str, str] = os.environ, store: str | None = None) -> Application:
     """Build what the command line works with: the same handler, and the view onto its limits.
+
+    Args:
+        environment: the settings.
+        store: the URL of a store, in place of the one that the settings name.
 
     Raises ConfigurationError at a wrong setting.
     """
     settings = read_settings(environment)
     configure_logging(SERVICE, settings.log_level)
-    limits = _repository(settings)
+    if store is None:
+        with _setting_named(settings):
+            limits, tables = _open(store_of(settings), settings.storage_ttl)
+    else:
+        limits, tables = _open(parse_store(store, settings), settings.storage_ttl)
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits)], max_unpacked_bytes=settings.max_unpacked_bytes
+        [UserLimitEventProcessor(limits)],
+        max_unpacked_bytes=settings.max_unpacked_bytes,
+        reserve_ms=RESERVE_MS,
     )
-    return Application(handler, [View("limits", limits, limit_document, HEADINGS, limit_row)])
+    return Application(handler, [View("limits", limits, limit_document, HEADINGS, limit_row)], tables)
 
 
-def _repository(settings: Settings) -> Repository[Limit]:
-    return MemoryRepository(ttl=settings.storage_ttl)
+@contextmanager
+def _setting_named(settings: Settings) -> Iterator[None]:
+    """Say which setting named the store that cannot be used."""
+    try:
+        yield
+    except ConfigurationError as error:
+        match settings.repository_type:
+            case "sqlite":
+                raise ConfigurationError(f"SQLITE_PATH is {settings.sqlite_path!r}: {error}") from error
+            case "dynamodb":
+                name = settings.user_limit_table_name
+                raise ConfigurationError(f"USER_LIMIT_TABLE_NAME is {name!r}: {error}") from error
+        raise
+
+
+def _open(store: Store, ttl: int) -> tuple[Repository[Limit], Sequence[Table]]:
+    """Open a store: only the chosen one's library is imported, and paid for at a cold start."""
+    match store:
+        case InMemory():
+            from kinesis_handler.repository.memory import MemoryRepository
+
+            return MemoryRepository(ttl=ttl), ()
+        case SQLite(path):
+            from kinesis_handler.repository.sqlite import SQLiteRepository
+
+            return SQLiteRepository(path, Limit, ttl=ttl), ()
+        case DynamoDB(name, region, endpoint):
+            try:
+                from kinesis_handler.repository.dynamodb import (
+                    DynamoDBRepository,
+                    DynamoDBTable,
+                    dynamodb_client,
+                )
+            except ModuleNotFoundError as error:
+                raise ConfigurationError(
+                    f"the DynamoDB store needs {error.name}: pip install 'kinesis-handler[dynamodb]'"
+                ) from error
+            client = dynamodb_client(region, endpoint)
+            table = DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+            limits = DynamoDBRepository(
+                client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, ttl=ttl
+            )
+            return limits, [table]

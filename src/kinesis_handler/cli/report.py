@@ -1,7 +1,7 @@
 """What a run led to: tables for people, one JSON object for machines."""
 
 import sys
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
 
@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.application import Application, View
 from kinesis_handler.cli.run import Tally
 from kinesis_handler.outcome import Status
 
 MAX_ROWS = 100
+MAX_READ = 10_000
+"""A store may hold far more than a run leads to, and a person wants to see."""
 MAX_FAILURES = 20
 PLAIN_WIDTH = 120
 
@@ -25,7 +26,10 @@ _STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "b
 def print_json(application: Application, tally: Tally) -> None:
     """Print the outcomes and what every view shows, numbers exact."""
     documents = {
-        view.name: [view.document(aggregate) for aggregate in _sorted(view)] for view in application.views
+        view.name: [
+            view.document(aggregate) for aggregate in sorted(view.repository.scan(), key=attrgetter("key"))
+        ]
+        for view in application.views
     }
     encoder = msgspec.json.Encoder(decimal_format="number")
     line = encoder.encode({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
@@ -59,7 +63,7 @@ def print_tables(application: Application, tally: Tally) -> None:
 
 def _print_view(console: Console, view: View[Any]) -> None:
     """Print a table with the aggregates of each partition below its name."""
-    aggregates = _sorted(view)
+    aggregates = sorted(islice(view.repository.scan(), MAX_READ), key=attrgetter("key"))
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for heading in view.headings:
         table.add_column(heading, overflow="fold")
@@ -73,11 +77,9 @@ def _print_view(console: Console, view: View[Any]) -> None:
     else:
         console.print(f"no {view.name}")
     if len(aggregates) > MAX_ROWS:
-        console.print(f"… and {len(aggregates) - MAX_ROWS:,} more {view.name}: --json prints all of them")
-
-
-def _sorted(view: View[Any]) -> list[Aggregate[Any]]:
-    return sorted(view.repository.scan(), key=attrgetter("key"))
+        at_least = "at least " if len(aggregates) == MAX_READ else ""
+        more = len(aggregates) - MAX_ROWS
+        console.print(f"… and {at_least}{more:,} more {view.name}: --json prints all of them")
 
 
 def _clean(text: str) -> str:

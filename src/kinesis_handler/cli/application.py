@@ -1,0 +1,72 @@
+"""What the commands have in common: how the application is found, and how errors are told."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kinesis_handler.application import Application
+from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableInputError
+
+DEFAULT_APPLICATION = "user_limits.wiring:application"
+
+ApplicationName = Annotated[
+    str,
+    typer.Option(
+        "--app",
+        metavar="PACKAGE.MODULE:NAME",
+        envvar="KINESIS_HANDLER_APP",
+        help="The function that builds the application.",
+    ),
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="inmemory:, sqlite:///FILE or dynamodb://TABLE, in place of what the settings say.",
+    ),
+]
+
+
+def load_application(name: str, store: str | None = None) -> Application:
+    """Build the application that `package.module:name` names, on its own store or on that of a URL.
+
+    Raises ConfigurationError if it cannot be found, takes no store, or what is found builds no application.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not (module_name and attribute):
+        raise ConfigurationError(f"--app is {name!r}; it takes the form package.module:name")
+    sys.path.insert(0, str(Path.cwd()))  # an application of one's own need not be installed
+    try:
+        build = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"--app is {name!r}; there is no module {error.name!r}") from error
+    except AttributeError as error:
+        raise ConfigurationError(f"--app is {name!r}; {module_name} has no {attribute!r}") from error
+    arguments = {} if store is None else {"store": store}
+    try:
+        inspect.signature(build).bind(**arguments)
+    except (TypeError, ValueError) as error:
+        how = "without arguments" if store is None else "with a store"
+        raise ConfigurationError(f"--app is {name!r}, which cannot be called {how}") from error
+    application = build(**arguments)
+    if not isinstance(application, Application):
+        raise ConfigurationError(f"--app is {name!r}, which does not return an Application")
+    return application
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Tell an error that the user can mend in one sentence, and end with status 2."""
+    try:
+        yield
+    except (ConfigurationError, UnreadableInputError, RepositoryError) as error:
+        typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error

@@ -1,0 +1,88 @@
+"""`table`: makes, describes and removes the DynamoDB tables of an application, for development."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from kinesis_handler.application import Table
+from kinesis_handler.cli.application import (
+    DEFAULT_APPLICATION,
+    ApplicationName,
+    StoreUrl,
+    load_application,
+    told_errors,
+)
+from kinesis_handler.errors import ConfigurationError
+
+DYNAMODB = "dynamodb:"
+"""The store whose tables these are, unless another is named: with the name that the settings say."""
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def table() -> None:
+    """Make, describe and remove the DynamoDB tables that the application keeps its state in."""
+
+
+@app.command()
+def create(
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = DYNAMODB,
+    protect: Annotated[  # noqa: FBT002
+        bool, typer.Option("--deletion-protection", help="Let nobody delete it before that is ended.")
+    ] = False,
+) -> None:
+    """Make each table: on demand, its keys strings, its time to live on."""
+    with told_errors():
+        for each in _tables(application_name, store):
+            each.create(deletion_protection=protect)
+            typer.echo(f"made the table {each.name}")
+
+
+@app.command()
+def describe(
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = DYNAMODB,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
+) -> None:
+    """Show what each table is like."""
+    with told_errors():
+        described = [each.describe() for each in _tables(application_name, store)]
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(described).decode() + "\n")
+        return
+    for description in described:
+        grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for name, value in description.items():
+            grid.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
+        Console(highlight=False, soft_wrap=True).print(grid)
+
+
+@app.command()
+def delete(
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = DYNAMODB,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
+) -> None:
+    """Remove each table with all that is in it, if --yes is given."""
+    with told_errors():
+        tables = _tables(application_name, store)
+        if not yes:
+            names = ", ".join(each.name for each in tables)
+            raise ConfigurationError(f"this removes {names} with all that is in it, for good: say --yes")
+        for each in tables:
+            each.delete()
+            typer.echo(f"removed the table {each.name}")
+
+
+def _tables(application_name: str, store: str | None) -> Sequence[Table]:
+    tables = load_application(application_name, store).tables
+    if not tables:
+        raise ConfigurationError(f"the store {store} has no tables that could be made")
+    return tables
