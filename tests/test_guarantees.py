@@ -1,10 +1,13 @@
 """The guarantees, over random streams, cuts and faults: what is stored equals one clean pass."""
 
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +18,10 @@ from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import Status
 from kinesis_handler.repository import Repository
 from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
 from streams import Oracle, events, packed
+from tables import Tables
 from user_limits.events import UserLimitEvent
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
@@ -24,6 +29,20 @@ from user_limits.processor import UserLimitEventProcessor
 FAULTS = 4
 """Of each kind: reading, writing, processing, and the invocation itself."""
 thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+briefly = settings(thorough, max_examples=20)
+"""For stores that are slower than memory."""
+
+MakeRepository = Callable[[], Repository[Limit]]
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory, tables: Tables) -> dict[str, MakeRepository]:
+    """Return what makes an empty repository of each kind."""
+    folder, numbers = tmp_path_factory.mktemp("guarantees"), count()
+    return {
+        "sqlite": lambda: SQLiteRepository(folder / f"{next(numbers)}.db", Limit),
+        "dynamodb": lambda: tables.repository(Limit),
+    }
 
 
 class FlakyProcessor(UserLimitEventProcessor):
@@ -72,7 +91,7 @@ class Invocations:
         return strikes
 
 
-def check_state(repository: MemoryRepository[Limit], oracle: Oracle) -> None:
+def check_state(repository: Repository[Limit], oracle: Oracle) -> None:
     stored: dict[Any, Aggregate[Limit]] = {aggregate.key: aggregate for aggregate in repository.scan()}
     assert {key: each.state for key, each in stored.items()} == {k: e.limit for k, e in oracle.limits.items()}
     for key, expected in oracle.limits.items():
@@ -82,13 +101,11 @@ def check_state(repository: MemoryRepository[Limit], oracle: Oracle) -> None:
         assert aggregate.position == expected.position
 
 
-@thorough
-@given(data=st.data())
-def test_whatever_fails_on_the_way_the_state_equals_one_clean_pass(data: st.DataObject) -> None:
+def run_with_failures(data: st.DataObject, repository: Repository[Limit]) -> None:
+    """Fail wherever one can, and see that the state is that of one clean pass."""
     clock = FakeClock()
     records = list(put_on_shard(data.draw(packed(data.draw(events()))), clock=clock))
     random = Random(data.draw(st.integers()))
-    repository: MemoryRepository[Limit] = MemoryRepository()
     faulty = FaultyRepository(repository, random, rate=data.draw(st.sampled_from([0.1, 0.3])), budget=FAULTS)
     processor = FlakyProcessor(faulty, random, slice_size=data.draw(st.integers(1, 3)), attempts=2)
     function = Invocations(KinesisHandler([processor]), clock, random, FAULTS)
@@ -110,6 +127,21 @@ def test_whatever_fails_on_the_way_the_state_equals_one_clean_pass(data: st.Data
     assert sum(function.tally.outcomes.values()) == oracle.user_records
     failed = dict.fromkeys(handled.record.sequence_number for handled in function.tally.failed)
     assert list(failed) == oracle.given_up
+
+
+@thorough
+@given(data=st.data())
+def test_whatever_fails_on_the_way_the_state_equals_one_clean_pass(data: st.DataObject) -> None:
+    run_with_failures(data, MemoryRepository())
+
+
+@pytest.mark.parametrize("store", ["sqlite", "dynamodb"])
+@briefly
+@given(data=st.data())
+def test_whatever_fails_on_the_way_it_does_in_every_store(
+    stores: dict[str, MakeRepository], store: str, data: st.DataObject
+) -> None:
+    run_with_failures(data, stores[store]())
 
 
 @thorough
@@ -136,10 +168,10 @@ def test_the_outcomes_of_a_clean_pass_do_not_depend_on_the_batch_size(data: st.D
         handler = KinesisHandler([UserLimitEventProcessor(MemoryRepository())])
         outcomes: dict[Status, int] = dict.fromkeys(Status, 0)
         for start in range(0, len(records), batch_size):
-            for status, count in (
+            for status, number in (
                 handler.handle({"Records": records[start : start + batch_size]}).counts().items()
             ):
-                outcomes[status] += count
+                outcomes[status] += number
         counts.append(outcomes)
     assert counts[0] == counts[1] == counts[2]
     assert counts[0][Status.FAILED] == 0
@@ -148,8 +180,20 @@ def test_the_outcomes_of_a_clean_pass_do_not_depend_on_the_batch_size(data: st.D
 @settings(thorough, max_examples=60)
 @given(data=st.data())
 def test_two_handlers_on_one_shard_at_once_end_in_the_state_of_one(data: st.DataObject) -> None:
+    run_two_at_once(data, MemoryRepository())
+
+
+@pytest.mark.parametrize("store", ["sqlite", "dynamodb"])
+@briefly
+@given(data=st.data())
+def test_two_handlers_on_one_shard_at_once_end_in_the_state_of_one_in_every_store(
+    stores: dict[str, MakeRepository], store: str, data: st.DataObject
+) -> None:
+    run_two_at_once(data, stores[store]())
+
+
+def run_two_at_once(data: st.DataObject, repository: Repository[Limit]) -> None:
     records = list(put_on_shard(data.draw(packed(data.draw(events(may_fail=False))))))
-    repository: MemoryRepository[Limit] = MemoryRepository()
     sizes = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
 
     def run(batch_size: int) -> None:

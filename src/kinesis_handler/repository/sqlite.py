@@ -36,7 +36,7 @@ _SCHEMA = f"""
         expires_at REAL,  -- seconds since epoch; null for never
         document   TEXT NOT NULL,  -- the whole aggregate as JSON, amounts as strings
         PRIMARY KEY (partition, sort)
-    ) STRICT;
+    );
     CREATE INDEX IF NOT EXISTS expiring ON aggregates (expires_at) WHERE expires_at IS NOT NULL;
     PRAGMA user_version = {SCHEMA_VERSION};
     COMMIT;
@@ -186,10 +186,14 @@ def _open(path: str | Path) -> sqlite3.Connection:
     name = f"the SQLite file {str(path)!r}"
     if not (folder := Path(path).parent).is_dir():
         raise ConfigurationError(f"{name} cannot be made: there is no folder {str(folder)!r}")
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
-        version, tables = connection.execute(_WHOSE).fetchone()
-        problem = _problem(version, tables)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{name} cannot be opened: {error}") from error
+    try:
+        problem = _problem(*connection.execute(_WHOSE).fetchone())
         if problem is None:
             connection.executescript(_OPEN)
             connection.executescript(_SCHEMA)

@@ -1,0 +1,42 @@
+"""Tables in DynamoDB Local, a new one for each repository."""
+
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+State = TypeVar("State")
+
+PARTITION_KEY, SORT_KEY = "userId", "limitId"
+
+
+class Tables:
+    """What runs at an endpoint of DynamoDB."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.client = dynamodb_client(endpoint=endpoint)
+        self._numbers = count(1)
+
+    def table(self, client: "DynamoDBClient | None" = None) -> DynamoDBTable:
+        """Make a table with a name of its own."""
+        table = DynamoDBTable(
+            client or self.client,
+            f"Table-{next(self._numbers)}",
+            partition_key=PARTITION_KEY,
+            sort_key=SORT_KEY,
+        )
+        table.create()
+        return table
+
+    def repository(
+        self, state_type: type[State], client: "DynamoDBClient | None" = None, **options: Any
+    ) -> DynamoDBRepository[State]:
+        """Make a repository in a table of its own."""
+        name = self.table().name
+        return DynamoDBRepository(
+            client or self.client, name, state_type, partition_key=PARTITION_KEY, sort_key=SORT_KEY, **options
+        )

@@ -1,0 +1,130 @@
+"""`run --store` and `table`: the command line on stores that outlive it, against the real ones."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tables import Tables
+
+ROOT = Path(__file__).parent.parent
+COMMAND = Path(sys.executable).with_name("kinesis-handler")
+
+UNTABLED = """
+from kinesis_handler import KinesisHandler
+from kinesis_handler.application import Application
+
+def application():
+    return Application(KinesisHandler([]))
+"""
+
+
+class CommandLine:
+    """Runs commands with the settings that it has been given."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, "TERM": "dumb", "LOG_LEVEL": "error", **environment}
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [COMMAND, *arguments],
+            capture_output=True,
+            check=False,
+            text=True,
+            cwd=self._folder,
+            env=self._environment,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def command(tables: Tables, tmp_path: Path) -> CommandLine:
+    name = f"limits-{uuid4()}"  # a table of its own
+    return CommandLine(tmp_path, AWS_ENDPOINT_URL_DYNAMODB=tables.endpoint, USER_LIMIT_TABLE_NAME=name)
+
+
+@pytest.mark.parametrize("store", ["sqlite:///limits.db", "dynamodb:"])
+def test_a_second_run_on_a_store_finds_what_the_first_has_kept(command: CommandLine, store: str) -> None:
+    if store == "dynamodb:":
+        assert command("table", "create").returncode == 0
+    events = str(ROOT / "data" / "events.json")
+    first = json.loads(command("run", events, "--store", store, "--json").stdout)
+    second = json.loads(command("run", events, "--store", store, "--json").stdout)
+    assert first["outcomes"]["applied"] == 63
+    assert (second["outcomes"]["applied"], second["outcomes"]["duplicate"]) == (0, 64)
+    assert second["limits"] == first["limits"]
+
+
+def test_all_stores_show_the_same(command: CommandLine) -> None:
+    assert command("table", "create").returncode == 0
+    events = str(ROOT / "data" / "events.json")
+    shown = [
+        command("run", events, "--store", store, "--json").stdout
+        for store in ("inmemory:", "sqlite:///limits.db", "dynamodb:")
+    ]
+    assert shown[0].startswith('{"outcomes":{"applied":63')
+    assert shown[1:] == shown[:1] * 2
+
+
+def test_a_table_is_made_described_and_removed(command: CommandLine, tables: Tables) -> None:
+    made = command("table", "create")
+    assert (made.returncode, made.stdout.partition(" limits-")[0]) == (0, "made the table")
+    name = made.stdout.split()[-1]
+    [described] = json.loads(command("table", "describe", "--json").stdout)
+    assert described["name"] == name
+    assert (described["keys"], described["timeToLive"]) == (["userId", "limitId"], "expiresAt")
+    assert "PAY_PER_REQUEST" in command("table", "describe").stdout
+    assert command("table", "delete", "--yes").stdout == f"removed the table {name}\n"
+    assert name not in tables.client.list_tables()["TableNames"]
+
+
+def test_a_table_is_not_removed_without_yes(command: CommandLine) -> None:
+    command("table", "create")
+    refused = command("table", "delete")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("with all that is in it, for good: say --yes\n")
+    assert command("table", "describe").returncode == 0
+
+
+def test_a_protected_table_is_not_removed_even_with_yes(command: CommandLine) -> None:
+    command("table", "create", "--deletion-protection")
+    refused = command("table", "delete", "--yes")
+    assert refused.returncode == 2
+    assert "is protected against deletion" in refused.stderr
+
+
+def test_a_table_that_is_missing_is_told_before_anything_is_run(command: CommandLine) -> None:
+    done = command("run", str(ROOT / "data" / "events.json"), "--store", "dynamodb://Nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'Nowhere'" in done.stderr
+    assert "`kinesis-handler table create` makes it" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("run", "-"), ("table", "create"), ("table", "describe")])
+def test_a_url_that_names_no_store_is_told(command: CommandLine, arguments: tuple[str, ...]) -> None:
+    done = command(*arguments, "--store", "oracle://limits")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: the store is 'oracle://limits'; allowed: inmemory:, sqlite:///FILE")
+
+
+def test_a_store_without_tables_is_told(command: CommandLine) -> None:
+    done = command("table", "create", "--store", "sqlite:")
+    assert done.returncode == 2
+    assert done.stderr == "Error: the store sqlite: has no tables that could be made\n"
+
+
+def test_an_application_that_takes_no_store_is_told(command: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "untabled.py").write_text(UNTABLED)
+    done = command("run", "-", "--app", "untabled:application", "--store", "sqlite:")
+    assert done.returncode == 2
+    assert "which cannot be called with a store" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["create", "describe", "delete"])
+def test_each_command_tells_how_it_is_used(command: CommandLine, name: str) -> None:
+    assert "--store" in command("table", name, "--help").stdout

@@ -1,0 +1,116 @@
+"""Where the limits are kept: by the settings, or by a URL."""
+
+from pathlib import Path
+
+import pytest
+
+from kinesis_handler import ConfigurationError
+from kinesis_handler.testing import invocation
+from tables import Tables
+from user_limits.settings import Settings
+from user_limits.store import FORMS, DynamoDB, InMemory, SQLite, Store, parse_store, store_of
+from user_limits.wiring import application, consumer
+
+SETTINGS = Settings(sqlite_path="set.db", user_limit_table_name="Set", aws_region="eu-north-1")
+
+
+@pytest.mark.parametrize(
+    ("url", "store"),
+    [
+        ("inmemory:", InMemory()),
+        ("sqlite:", SQLite("set.db")),
+        ("sqlite:///limits.db", SQLite("limits.db")),
+        ("sqlite:///some/Limits.db", SQLite("some/Limits.db")),
+        ("sqlite:////var/lib/limits.db", SQLite("/var/lib/limits.db")),
+        ("dynamodb:", DynamoDB("Set", "eu-north-1")),
+        ("dynamodb://", DynamoDB("Set", "eu-north-1")),
+        ("dynamodb://My.Table_2", DynamoDB("My.Table_2", "eu-north-1")),
+        ("dynamodb://Table?region=us-west-2", DynamoDB("Table", "us-west-2")),
+        (
+            "dynamodb://Table?endpoint=http://127.0.0.1:8001",
+            DynamoDB("Table", "eu-north-1", "http://127.0.0.1:8001"),
+        ),
+    ],
+)
+def test_a_url_names_a_store_and_what_it_leaves_out_the_settings_say(url: str, store: Store) -> None:
+    assert parse_store(url, SETTINGS) == store
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "limits.db",
+        "oracle://limits",
+        "inmemory://limits",
+        "sqlite:limits.db",
+        "sqlite://limits.db",
+        "sqlite:///",
+        "sqlite:///limits.db?mode=ro",
+        "dynamodb://a",
+        "dynamodb://Table/limits",
+        "dynamodb://Table?Region=us-west-2",
+        "dynamodb://Table?region=US",
+    ],
+)
+def test_a_url_that_names_no_store_is_quoted_with_what_is_allowed(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_store(url, SETTINGS)
+    assert str(caught.value) == f"the store is {url!r}; allowed: {FORMS}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "store"),
+    [
+        (Settings(), InMemory()),
+        (Settings(repository_type="sqlite"), SQLite("limits.db")),
+        (Settings(repository_type="dynamodb"), DynamoDB("UserLimits")),
+    ],
+)
+def test_the_settings_name_a_store(settings: Settings, store: Store) -> None:
+    assert store_of(settings) == store
+
+
+CREATED = {
+    "eventId": "e",
+    "type": "USER_LIMIT_CREATED",
+    "createdAt": 1,
+    "payload": {"userId": "anna", "userLimitId": "bet", "value": "9800.10", "currencyCode": "SEK"},
+}
+
+
+def test_what_one_process_has_kept_in_a_file_another_one_finds(tmp_path: Path) -> None:
+    environment = {"REPOSITORY_TYPE": "sqlite", "SQLITE_PATH": str(tmp_path / "limits.db")}
+    assert consumer(environment)(invocation([CREATED])) == {"batchItemFailures": []}
+    [view] = application(environment).views
+    [limit] = view.repository.scan()
+    assert str(limit.state.value) == "9800.10"
+
+
+def test_what_the_consumer_has_kept_in_a_table_is_read_as_the_domain_says(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = tables.table().name
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint)
+    environment = {"REPOSITORY_TYPE": "dynamodb", "USER_LIMIT_TABLE_NAME": name}
+    assert consumer(environment)(invocation([CREATED])) == {"batchItemFailures": []}
+    item = tables.client.get_item(TableName=name, Key={"userId": {"S": "anna"}, "limitId": {"S": "bet"}})[
+        "Item"
+    ]
+    assert item["value"] == {"N": "9800.1"}
+    assert item["version"] == {"N": "1"}
+    assert item["currencyCode"] == {"S": "SEK"}
+    assert "expiresAt" in item
+    assert "name" not in item, "what is null is not there"
+
+
+def test_a_table_that_is_missing_stops_the_start(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint)
+    said = r"USER_LIMIT_TABLE_NAME is 'Nowhere': .* does not exist; `kinesis-handler table create` makes it"
+    with pytest.raises(ConfigurationError, match=said):
+        consumer({"REPOSITORY_TYPE": "dynamodb", "USER_LIMIT_TABLE_NAME": "Nowhere"})
+
+
+def test_a_file_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"SQLITE_PATH is '.*/nowhere/limits.db': .* no folder"):
+        consumer({"REPOSITORY_TYPE": "sqlite", "SQLITE_PATH": str(tmp_path / "nowhere" / "limits.db")})
