@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock clean
+.PHONY: help run test lint bench dynamodb lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ lint: $(VENV)/.dev ## Check style, format and types
 
 bench: $(VENV)/.dev ## Measure the handler beside its peers
 	@$(BIN)/python benchmarks/hot_path.py
+
+dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
+	@$(BIN)/python -m emulators.dynamodb_local
 
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(BIN)/python -m pip install --quiet uv

@@ -1,21 +1,55 @@
-"""Every snippet of README and docs is run: Python as it stands, console sessions command by command."""
+"""What all tests share; and every snippet of README and docs as a test.
+
+Python snippets are run as they stand, console sessions command by command.
+"""
 
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+from emulators.dynamodb_local import dynamodb_local
+
 ROOT = Path(__file__).parent
 # Running these from within the tests would run the tests within the tests, or take minutes.
-ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock"}
+ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb"}
 
-# As a reader's shell has it: `make test`, which runs this, must not show in the `make` of a session.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
-ENVIRONMENT["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+@pytest.fixture(scope="session", autouse=True)
+def aws_settings() -> Iterator[None]:
+    """Keep the settings of the machine's owner out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [each for each in os.environ if each.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "tests")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
+    """Run DynamoDB Local for as long as the tests take."""
+    with dynamodb_local() as endpoint:
+        yield endpoint
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """Return the environment of a reader's shell, on a machine where DynamoDB Local runs.
+
+    `make test`, which runs this, must not show in the `make` of a session.
+    """
+    kept = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**kept, "PATH": path, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
 
 
 def run_console(example: Example) -> str | None:
@@ -30,7 +64,7 @@ def run_console(example: Example) -> str | None:
             command,
             shell=True,
             cwd=ROOT,
-            env=ENVIRONMENT,
+            env=environment(example.namespace["dynamodb_endpoint"]),
             capture_output=True,
             text=True,
             check=False,
@@ -51,7 +85,16 @@ def _matches(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed.rstrip() + "\n") is not None
 
 
+def _remove_database(_namespace: dict[str, object]) -> None:
+    """Remove the file of a session with SQLite, so that the next one begins as a reader does."""
+    for path in ROOT.glob("limits.db*"):
+        path.unlink()
+
+
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console)],
     patterns=["*.md"],
+    fixtures=["dynamodb_endpoint"],
+    setup=_remove_database,
+    teardown=_remove_database,
 ).pytest()
