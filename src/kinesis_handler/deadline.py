@@ -20,9 +20,14 @@ _time_left: ContextVar[Callable[[], float]] = ContextVar("time_left", default=_e
 def time_left() -> float:
     """Return the seconds until the handler has to be done; infinity where nothing stops it.
 
-    Known in the thread that called the handler, and not in others that it starts.
+    Only the thread that called the handler knows: for others that it starts there is `time_left_here`.
     """
     return _time_left.get()()
+
+
+def time_left_here() -> Callable[[], float]:
+    """Return what tells any thread the time that is left in this one."""
+    return _time_left.get()
 
 
 @contextmanager

@@ -66,6 +66,9 @@ class Problem(Struct, frozen=True):
         return UnstorableError(str(self)) if self.meaning is Meaning.NEVER else RepositoryError(str(self))
 
 
+TOO_LATE = Problem(Meaning.NOT_NOW, "TooLate", "the deadline of the invocation came near")
+"""Nobody's answer: it was not sent."""
+
 DUPLICATE_ITEM = "DuplicateItem"
 
 # Without the `Exception` and `Error` at their end, of which requests and statements differ.
@@ -82,8 +85,23 @@ _BY_CODE = {
     "Validation": Meaning.NEVER,
     "ItemCollectionSizeLimitExceeded": Meaning.NEVER,
 }
+_MEMBERS = {
+    "batch_execute_statement": "Responses",
+    "batch_get_item": "Responses",
+    "batch_write_item": "UnprocessedItems",
+    "query": "Items",
+    "scan": "Items",
+}
+"""What each answer has, if nothing else."""
 _NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 _ANSWER_LOST = (HTTPClientError, SSLError, IncompleteReadError, ChecksumError, ResponseParserError)
+
+
+def problem_of_answer(operation: str, answer: Mapping[str, Any]) -> Problem | None:
+    """Return the problem of an answer that has lost its end: the SDK takes it for an empty one."""
+    if _MEMBERS[operation] in answer:
+        return None
+    return Problem(Meaning.UNSURE, "IncompleteAnswer", f"it has no {_MEMBERS[operation]}")
 
 
 def problem_of_statement(error: Mapping[str, Any]) -> Problem:

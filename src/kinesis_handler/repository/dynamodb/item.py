@@ -97,9 +97,15 @@ class ItemCodec(Generic[State]):
         return {name: to_python(value) for name, value in item.items() if name not in key_names}
 
     def has_expired(self, item: Item, now: float) -> bool:
-        """Tell whether an item has expired: DynamoDB removes it some time after that."""
-        expires_at = item.get(EXPIRES_AT)
-        return expires_at is not None and to_python(expires_at) <= now
+        """Tell whether an item has expired: DynamoDB removes it some time after that.
+
+        Raises RepositoryError if its expiry is no number.
+        """
+        if EXPIRES_AT not in item:
+            return False
+        if "N" not in item[EXPIRES_AT]:
+            raise RepositoryError(f"what is stored is no {self._state_name}: its {EXPIRES_AT} is no number")
+        return bool(to_python(item[EXPIRES_AT]) <= now)
 
     def aggregate(self, item: Item) -> Aggregate[State]:
         """Return the aggregate of an item.
@@ -118,7 +124,7 @@ class ItemCodec(Generic[State]):
                 self._type,
                 str_keys=True,
             )
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, TypeError, ArithmeticError) as error:
             raise RepositoryError(f"what is stored is no {self._state_name}: {error}") from error
         return aggregate
 

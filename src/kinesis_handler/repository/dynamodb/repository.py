@@ -8,7 +8,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
-from kinesis_handler.repository.dynamodb.answer import Problem
+from kinesis_handler.repository.dynamodb.answer import TOO_LATE, Problem
 from kinesis_handler.repository.dynamodb.item import Item, ItemCodec, key_problem
 from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.dynamodb.requests import Requests
@@ -22,9 +22,10 @@ State = TypeVar("State")
 
 KEYS_PER_READ = 100
 KEYS_PER_DELETE = 25
-_UNPROCESSED = RepositoryError("DynamoDB: throttled: left unprocessed")
 SEGMENTS = 4
 """Parts of the table that a scan reads at once."""
+
+_UNPROCESSED = "DynamoDB: throttled: left unprocessed"
 
 
 class DynamoDBRepository(Generic[State]):
@@ -72,14 +73,13 @@ class DynamoDBRepository(Generic[State]):
                 loaded.failed[key] = UnstorableError(problem)
             else:
                 wanted.append(key)
-        items, failed = self._read(wanted)
+        items, failed = self._read(wanted, self._requests.make_patience())
         loaded.failed |= failed
         now = self._clock()
         for key, item in items.items():
-            if self._codec.has_expired(item, now):
-                continue
             try:
-                loaded.found[key] = self._codec.aggregate(item)
+                if not self._codec.has_expired(item, now):
+                    loaded.found[key] = self._codec.aggregate(item)
             except RepositoryError as error:
                 loaded.failed[key] = error
         return loaded
@@ -120,7 +120,7 @@ class DynamoDBRepository(Generic[State]):
             while left:
                 left = self._requests.insist("batch_write_item", RequestItems=left).get("UnprocessedItems")
                 if left and not patience.lasts():
-                    raise _UNPROCESSED
+                    raise RepositoryError(_UNPROCESSED)
 
     def scan(self) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads several segments of the table at once.
@@ -134,6 +134,8 @@ class DynamoDBRepository(Generic[State]):
         while segments:
             unfinished = []
             for [segment], answer in self._requests.in_chunks(1, segments, self._scan_page):
+                if answer is None:
+                    raise TOO_LATE.of_reading()
                 for item in self._alive(answer["Items"]):
                     yield self._codec.aggregate(item)
                 if "LastEvaluatedKey" in answer:
@@ -143,21 +145,21 @@ class DynamoDBRepository(Generic[State]):
     def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return self._requests.insist("scan", **segments[0])
 
-    def _read(self, keys: Sequence[Key]) -> tuple[dict[Key, Item], Failed]:
+    def _read(self, keys: Sequence[Key], patience: Patience) -> tuple[dict[Key, Item], Failed]:
         """Read items consistently, expired ones too; say which keys could not be read, and why."""
         items: dict[Key, Item] = {}
         failed: Failed = {}
         left = keys
-        patience = self._requests.make_patience()
         while left:
             again: Failed = {}
             for chunk, answer in self._requests.in_chunks(KEYS_PER_READ, left, self._read_chunk):
-                if isinstance(answer, Problem):
-                    (again if answer.may_pass else failed).update(dict.fromkeys(chunk, answer.of_reading()))
+                if answer is None or isinstance(answer, Problem):
+                    problem = answer or TOO_LATE
+                    (again if problem.may_pass else failed).update(dict.fromkeys(chunk, problem.of_reading()))
                     continue
                 items |= {self._codec.key_of(item): item for item in answer["Responses"].get(self._table, [])}
                 unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-                again |= dict.fromkeys(map(self._codec.key_of, unprocessed), _UNPROCESSED)
+                again |= dict.fromkeys(map(self._codec.key_of, unprocessed), RepositoryError(_UNPROCESSED))
             left = list(again)
             if left and not patience.lasts():
                 failed |= again

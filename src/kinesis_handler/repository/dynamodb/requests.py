@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from kinesis_handler.repository.dynamodb.answer import Problem, problem_of_request
+from kinesis_handler.deadline import time_left_here
+from kinesis_handler.repository.dynamodb.answer import Problem, problem_of_answer, problem_of_request
 from kinesis_handler.repository.dynamodb.patience import Patience
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Requests:
             answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             return problem_of_request(error)
-        return answer
+        return problem_of_answer(operation, answer) or answer
 
     def insist(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Send a request that may well be sent twice, until there is an answer.
@@ -49,9 +50,19 @@ class Requests:
 
     def in_chunks(
         self, size: int, things: Sequence[T], send: Callable[[Sequence[T]], Answer]
-    ) -> Iterable[tuple[Sequence[T], Answer]]:
-        """Let `send` have the things in chunks, several at once; return each chunk with its answer."""
+    ) -> Iterable[tuple[Sequence[T], Answer | None]]:
+        """Let `send` have the things in chunks, several at once; return each chunk with its answer.
+
+        The answer is None if there was no time left to send it. Where there is none from the start, all are
+        sent: it is a first attempt, without which a batch would never get on.
+        """
+        seconds_left = time_left_here()
+        late_from_the_start = seconds_left() <= 0
+
+        def send_in_time(chunk: Sequence[T]) -> Answer | None:
+            return send(chunk) if late_from_the_start or seconds_left() > 0 else None
+
         chunks = [things[start : start + size] for start in range(0, len(things), size)]
-        # A single one needs no other thread.
-        answers = map(send, chunks) if len(chunks) < 2 else self._pool.map(send, chunks)  # noqa: PLR2004
-        return zip(chunks, answers, strict=True)
+        if len(chunks) == 1:  # it needs no other thread
+            return [(chunks[0], send(chunks[0]))]
+        return zip(chunks, self._pool.map(send_in_time, chunks), strict=True)

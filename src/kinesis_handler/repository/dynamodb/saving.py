@@ -15,15 +15,18 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Key
+from kinesis_handler.deadline import time_left
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.repository import Change, Saved
 from kinesis_handler.repository.dynamodb.answer import (
     DUPLICATE_ITEM,
+    TOO_LATE,
     Meaning,
     Problem,
     problem_of_statement,
 )
 from kinesis_handler.repository.dynamodb.item import Item, ItemCodec
+from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.dynamodb.requests import Requests
 from kinesis_handler.repository.dynamodb.statement import Statement, Statements
 
@@ -32,7 +35,7 @@ State = TypeVar("State")
 STATEMENTS_PER_REQUEST = 25
 
 Failed = dict[Key, RepositoryError | UnstorableError]
-Read = Callable[[Sequence[Key]], tuple[dict[Key, Item], Failed]]
+Read = Callable[[Sequence[Key], Patience], tuple[dict[Key, Item], Failed]]
 
 
 class _Write(Struct, Generic[State]):
@@ -68,6 +71,8 @@ class Saving(Generic[State]):
         self._codec = codec
         self._read = read
         self._now = now
+        self._patience = requests.make_patience()
+        self._late_from_the_start = time_left() <= 0  # a first attempt is made all the same, and seen through
         self._saved = Saved()
         self._open: dict[Key, _Write[State]] = {}
         self._problems: Failed = {}
@@ -75,11 +80,10 @@ class Saving(Generic[State]):
     def save(self, changes: Iterable[Change[State]]) -> Saved:
         """Write the changes, and tell which of them were not written."""
         self._open = {change.key: _Write(change, self._statements.write(change)) for change in changes}
-        patience = self._requests.make_patience()
         while self._open:
             self._problems.clear()
             self._send_all()
-            if self._problems and not patience.lasts():
+            if self._problems and not self._patience.lasts():
                 self._saved.failed |= self._problems
                 for key in self._problems:
                     del self._open[key]
@@ -90,13 +94,18 @@ class Saving(Generic[State]):
         doubtful: list[_Write[State]] = []
         writes = list(self._open.values())
         for chunk, answers in self._requests.in_chunks(STATEMENTS_PER_REQUEST, writes, self._send):
-            for write, problem in zip(chunk, answers, strict=True):
+            for write, problem in zip(chunk, answers or [TOO_LATE] * len(chunk), strict=True):
                 if problem is None:
                     del self._open[write.change.key]
                 elif self._is_doubtful(write, problem):
                     doubtful.append(write)
-        if doubtful:
+        if not doubtful:
+            return
+        if self._late_from_the_start or time_left() > 0:
             self._look_up(doubtful)
+        else:
+            for write in doubtful:
+                self._problems.setdefault(write.change.key, TOO_LATE.of_writing())
 
     def _send(self, writes: Sequence[_Write[State]]) -> list[Problem | None]:
         """Send up to 25 statements in one request, and return the problem of each, if it has one."""
@@ -129,23 +138,23 @@ class Saving(Generic[State]):
                 self._problems[key] = problem.of_writing()
             case Meaning.NEVER | Meaning.REFUSED:
                 self._saved.failed[key] = problem.of_writing()
-                del self._open[key]
+                self._end(key)
         return False
 
     def _look_up(self, writes: Sequence[_Write[State]]) -> None:
         """Read what is stored where these were to be written, and settle what became of them."""
-        items, failed = self._read([write.change.key for write in writes])
+        items, failed = self._read([write.change.key for write in writes], self._patience)
         for write in writes:
-            write.looked = True
             key = write.change.key
             if key in failed:
                 self._problems[key] = failed[key]
                 continue
+            write.looked = True
             try:
                 self._settle(write, items.get(key))
             except RepositoryError as error:  # what is stored there is something else
                 self._saved.failed[key] = error
-                del self._open[key]
+                self._end(key)
 
     def _settle(self, write: _Write[State], item: Item | None) -> None:
         key, before = write.change.key, write.change.before
@@ -157,12 +166,14 @@ class Saving(Generic[State]):
             return
         stored = self._codec.aggregate(item)
         if write.unsure and stored == write.change.after:
-            del self._open[key]
-            self._problems.pop(key, None)
+            self._end(key)
         elif before is None or stored.version != before.version:
             self._conflict(key)
 
     def _conflict(self, key: Key) -> None:
         self._saved.conflicts.add(key)
-        self._problems.pop(key, None)
+        self._end(key)
+
+    def _end(self, key: Key) -> None:
         del self._open[key]
+        self._problems.pop(key, None)

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.mu
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
@@ -16,6 +16,11 @@ State = TypeVar("State")
 
 Statement = dict[str, Any]
 """`{"Statement": text, "Parameters": [attribute values]}`"""
+
+
+_AS_LOADED = f'"{VERSION}"=? AND ("{EXPIRES_AT}" IS MISSING OR "{EXPIRES_AT}" > ?)'
+_AS_READ = f'"{EXPIRES_AT}"=?'
+"""Enough for an item that has expired: whoever writes it changes that."""
 
 
 class Statements(Generic[State]):
@@ -40,14 +45,12 @@ class Statements(Generic[State]):
         if change.before is None:
             return self._insert(change.key, after)
         before = self._codec.attributes(change.before)
-        alive = f'("{EXPIRES_AT}" IS MISSING OR "{EXPIRES_AT}" > ?)'
-        return self._update(change.key, before, after, alive, self._now)
+        return self._update(change.key, before, after, _AS_LOADED, [before[VERSION], self._now])
 
     def replace(self, expired: Item, after: Aggregate[State]) -> Statement:
         """Make an expired item the one of a new aggregate, if it is still the one that was read."""
         before = self._codec.stored_attributes(expired)
-        condition = f'"{EXPIRES_AT}"=?'
-        return self._update(after.key, before, self._attributes(after), condition, before[EXPIRES_AT])
+        return self._update(after.key, before, self._attributes(after), _AS_READ, [before[EXPIRES_AT]])
 
     def _attributes(self, aggregate: Aggregate[State]) -> dict[str, Any]:
         return {**self._codec.attributes(aggregate), **self._expiry}
@@ -61,9 +64,14 @@ class Statements(Generic[State]):
         }
 
     def _update(
-        self, key: Key, before: Mapping[str, Any], after: Mapping[str, Any], condition: str, operand: float
+        self,
+        key: Key,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+        condition: str,
+        operands: Sequence[float],
     ) -> Statement:
-        """Set what differs and remove what is gone, if the version is that of `before`."""
+        """Set what differs and remove what is gone, on a condition."""
         place = self._codec.key(key)
         changed = {
             name: value for name, value in after.items() if name not in before or before[name] != value
@@ -73,13 +81,12 @@ class Statements(Generic[State]):
             gone |= {EXPIRES_AT}  # it may be there from a time when there was a time to live
         sets = "".join(f' SET "{name}"=?' for name in changed)
         removes = "".join(f' REMOVE "{name}"' for name in sorted(gone))
-        where = " AND ".join([*(f'"{name}"=?' for name in place), f'"{VERSION}"=?', condition])
+        where = " AND ".join([*(f'"{name}"=?' for name in place), condition])
         return {
             "Statement": f'UPDATE "{self._table}"{sets}{removes} WHERE {where}',
             "Parameters": [
                 *map(to_attribute, changed.values()),
                 *place.values(),
-                to_attribute(before[VERSION]),
-                to_attribute(operand),
+                *map(to_attribute, operands),
             ],
         }

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.repository.dynamodb.answer import problem_of_request
-from kinesis_handler.repository.dynamodb.item import EXPIRES_AT
+from kinesis_handler.repository.dynamodb.answer import problem_of_answer, problem_of_request
+from kinesis_handler.repository.dynamodb.item import EXPIRES_AT, MAX_SORT_KEY
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -49,9 +49,13 @@ class DynamoDBTable:
         Raises ConfigurationError that says what to do if the table is missing, has other keys, may not be
         read, or does not answer at all.
         """
-        probe = {name: {"S": "-"} for name in self._keys}
+        partition_key, sort_key = self._keys
+        # Longer than a sort key may be: were they the other way round, it would be refused.
+        probe = {partition_key: {"S": "-" * (MAX_SORT_KEY + 1)}, sort_key: {"S": "-"}}
         try:
-            self._client.batch_get_item(RequestItems={self.name: {"Keys": [probe]}})
+            answer = self._client.batch_get_item(RequestItems={self.name: {"Keys": [probe]}})
+            if problem := problem_of_answer("batch_get_item", answer):
+                raise ConfigurationError(f"{self._place()} is no DynamoDB table: {problem}")
         except (ClientError, BotoCoreError) as error:
             if not problem_of_request(error).may_pass or isinstance(error, EndpointConnectionError):
                 raise self._error(error) from error
@@ -114,11 +118,14 @@ class DynamoDBTable:
         except (ClientError, BotoCoreError) as error:
             raise self._error(error) from error
 
+    def _place(self) -> str:
+        meta = self._client.meta
+        return f"the DynamoDB table {self.name!r} in {meta.region_name} ({meta.endpoint_url})"
+
     def _error(self, error: ClientError | BotoCoreError) -> ConfigurationError:
         """Say what is wrong, where, and what to do."""
         problem = problem_of_request(error)
-        meta = self._client.meta
-        table = f"the DynamoDB table {self.name!r} in {meta.region_name} ({meta.endpoint_url})"
+        table = self._place()
         match problem.code:
             case "ResourceNotFoundException":
                 text = f"{table} does not exist; `kinesis-handler table create` makes it"

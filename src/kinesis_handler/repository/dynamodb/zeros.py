@@ -22,20 +22,23 @@ def lost_decimals(value: Any) -> Any:
             return None
         exponent = value.as_tuple().exponent
         return -exponent if isinstance(exponent, int) else None  # a NaN has none, and cannot be kept
-    lost = {
-        name: decimals
-        for name, each in _parts(value).items()
-        if (decimals := lost_decimals(each)) is not None
-    }
+    if not (parts := _parts(value)):
+        return None
+    lost = {name: decimals for name, each in parts.items() if (decimals := lost_decimals(each)) is not None}
     return lost or None
 
 
 def with_decimals(value: Any, lost: Any) -> Any:
-    """Return a value whose numbers have their decimals again."""
+    """Return a value whose numbers have their decimals again.
+
+    Raises TypeError or ArithmeticError if they are not what `lost_decimals` returned.
+    """
     if lost is None:
         return value
     if isinstance(lost, int):
         return Decimal(value).quantize(Decimal((0, (1,), -lost)), context=_WIDE)
+    if not isinstance(lost, dict):
+        raise TypeError("the decimals are neither a number nor a map of them")
     parts = {name: with_decimals(each, lost.get(name)) for name, each in _parts(value).items()}
     return parts if isinstance(value, dict) else list(parts.values())
 
