@@ -20,8 +20,8 @@ lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.dev ## Measure the handler beside its peers
-	@$(BIN)/python benchmarks/hot_path.py
+bench: $(VENV)/.dev ## Measure the handler beside its peers (four minutes)
+	@for each in hot_path dynamodb start memory; do $(BIN)/python benchmarks/$$each.py || exit; done
 
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 	@$(BIN)/python -m emulators.dynamodb_local

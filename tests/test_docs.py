@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TESTS = {
     name
-    for path in [*(ROOT / "tests").glob("*.py"), *(ROOT / "src/kinesis_handler/testing").glob("*.py")]
+    for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/kinesis_handler/testing").glob("*.py")]
     for name in re.findall(r"def (test_\w+)", path.read_text())
 }
 

@@ -1,22 +1,37 @@
 """The guarantees, over random streams, cuts and faults: what is stored equals one clean pass."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from random import Random
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dynamodb_store.wire import (
+    FOR_EVER,
+    Answer,
+    Call,
+    Fault,
+    Wire,
+    cut,
+    error,
+    server_error,
+    timeout,
+    undelivered,
+)
 from kinesis_handler import Aggregate, Event, KinesisHandler, Remarked
 from kinesis_handler.cli.run import Tally
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import Status
 from kinesis_handler.repository import Repository
+from kinesis_handler.repository.dynamodb import dynamodb_client
+from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
@@ -29,20 +44,54 @@ from user_limits.processor import UserLimitEventProcessor
 FAULTS = 4
 """Of each kind: reading, writing, processing, and the invocation itself."""
 thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-briefly = settings(thorough, max_examples=20)
+briefly = settings(thorough, max_examples=12)
 """For stores that are slower than memory."""
 
 MakeRepository = Callable[[], Repository[Limit]]
 
 
+STORES = ["sqlite", "dynamodb", "dynamodb over a bad line"]
+
+
+BREAKS: list[Fault] = [cut, timeout, server_error, undelivered, error("ThrottlingException")]
+
+
+class BadLine:
+    """A line to DynamoDB on which requests and answers are lost, until it has been mended."""
+
+    def __init__(self) -> None:
+        self._random = Random(0)
+        self._left = 0
+
+    def breaks(self) -> None:
+        """From now on it is bad."""
+        self._left = 5 * FAULTS
+
+    def __call__(self, call: Call) -> Answer | AWSResponse:
+        if self._left <= 0 or self._random.random() > 0.3:
+            return call.send()
+        self._left -= 1
+        return self._random.choice(BREAKS)(call)
+
+
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory, tables: Tables) -> dict[str, MakeRepository]:
+def stores(tmp_path_factory: pytest.TempPathFactory, tables: Tables) -> Iterator[dict[str, MakeRepository]]:
     """Return what makes an empty repository of each kind."""
-    folder, numbers = tmp_path_factory.mktemp("guarantees"), count()
-    return {
-        "sqlite": lambda: SQLiteRepository(folder / f"{next(numbers)}.db", Limit),
-        "dynamodb": lambda: tables.repository(Limit),
-    }
+    folder, numbers, line = tmp_path_factory.mktemp("guarantees"), count(), BadLine()
+
+    def over_a_bad_line() -> Repository[Limit]:
+        repository = tables.repository(Limit, wire.client, make_patience=lambda: Patience(lambda _: None))
+        line.breaks()
+        return repository
+
+    with Wire(dynamodb_client(endpoint=tables.endpoint)) as wire:
+        for operation in ("BatchGetItem", "BatchExecuteStatement"):
+            wire.on(operation, line, times=FOR_EVER)
+        yield {
+            "sqlite": lambda: SQLiteRepository(folder / f"{next(numbers)}.db", Limit),
+            "dynamodb": lambda: tables.repository(Limit),
+            "dynamodb over a bad line": over_a_bad_line,
+        }
 
 
 class FlakyProcessor(UserLimitEventProcessor):
@@ -135,7 +184,7 @@ def test_whatever_fails_on_the_way_the_state_equals_one_clean_pass(data: st.Data
     run_with_failures(data, MemoryRepository())
 
 
-@pytest.mark.parametrize("store", ["sqlite", "dynamodb"])
+@pytest.mark.parametrize("store", STORES)
 @briefly
 @given(data=st.data())
 def test_whatever_fails_on_the_way_it_does_in_every_store(
@@ -183,7 +232,7 @@ def test_two_handlers_on_one_shard_at_once_end_in_the_state_of_one(data: st.Data
     run_two_at_once(data, MemoryRepository())
 
 
-@pytest.mark.parametrize("store", ["sqlite", "dynamodb"])
+@pytest.mark.parametrize("store", STORES)
 @briefly
 @given(data=st.data())
 def test_two_handlers_on_one_shard_at_once_end_in_the_state_of_one_in_every_store(

@@ -1,10 +1,14 @@
 """The client of DynamoDB: botocore's, with timeouts for a Lambda batch. One serves a whole process."""
 
-from typing import TYPE_CHECKING, cast
+import gzip
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import JSONFileLoader, Loader
 
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.repository.dynamodb.requests import CONNECTIONS
@@ -18,6 +22,25 @@ READ_TIMEOUT = 3.0
 """Seconds. The table answers within 0.05 as a rule: a request that takes a hundred times as long is lost."""
 
 
+class _Files(JSONFileLoader):
+    """Reads botocore's models with msgspec: a third of the time."""
+
+    def load_file(self, file_path: str) -> Any:
+        """Return what is in a file, whose name is given without its ending; None if there is none."""
+        for name, open_file in ((f"{file_path}.json", open), (f"{file_path}.json.gz", gzip.open)):
+            with suppress(FileNotFoundError), open_file(name, "rb") as file:
+                return msgspec.json.decode(file.read())
+        return None
+
+
+class _OneService(Loader):
+    """Knows of DynamoDB alone. To find one service, botocore lists the folders of all of them, twice."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
+        """Return the only service there is a client for."""
+        return ["dynamodb"]
+
+
 def dynamodb_client(region: str | None = None, endpoint: str | None = None) -> "DynamoDBClient":
     """Return a client. What is not given here comes from where the SDK always looks.
 
@@ -27,6 +50,7 @@ def dynamodb_client(region: str | None = None, endpoint: str | None = None) -> "
     Raises ConfigurationError if the settings that the SDK finds are no good.
     """
     session = botocore.session.get_session()
+    session.register_component("data_loader", _OneService(file_loader=_Files()))
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,

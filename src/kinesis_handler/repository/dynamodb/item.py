@@ -124,7 +124,7 @@ class ItemCodec(Generic[State]):
                 self._type,
                 str_keys=True,
             )
-        except (msgspec.ValidationError, TypeError, ArithmeticError) as error:
+        except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
             raise RepositoryError(f"what is stored is no {self._state_name}: {error}") from error
         return aggregate
 

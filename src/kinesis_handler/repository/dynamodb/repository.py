@@ -93,13 +93,16 @@ class DynamoDBRepository(Generic[State]):
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. Raises RepositoryError if the table cannot be read."""
+        after = decode_cursor(cursor)
+        if key_problem((partition, after or "-")) is not None:
+            return Page([], None)  # nothing can be there
         query: dict[str, Any] = {
             "KeyConditionExpression": "#partition = :partition",
             "ExpressionAttributeNames": {"#partition": self._codec.partition_key},
             "ExpressionAttributeValues": {":partition": {"S": partition}},
             "Limit": limit + 1,  # one more shows if there is a next page
         }
-        if after := decode_cursor(cursor):
+        if after:
             query["ExclusiveStartKey"] = self._codec.key((partition, after))
         alive: list[Item] = []
         while len(alive) <= limit:
@@ -113,7 +116,8 @@ class DynamoDBRepository(Generic[State]):
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`. Raises RepositoryError if it is not known to be done."""
-        deletions = [{"DeleteRequest": {"Key": self._codec.key(key)}} for key in dict.fromkeys(keys)]
+        stored = [key for key in dict.fromkeys(keys) if key_problem(key) is None]
+        deletions = [{"DeleteRequest": {"Key": self._codec.key(key)}} for key in stored]
         for start in range(0, len(deletions), KEYS_PER_DELETE):
             left: Any = {self._table: deletions[start : start + KEYS_PER_DELETE]}
             patience = self._requests.make_patience()

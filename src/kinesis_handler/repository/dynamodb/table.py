@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.repository.dynamodb.answer import problem_of_answer, problem_of_request
@@ -16,7 +16,8 @@ _WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
 """Seconds between two looks at a table that is being made or removed, and how many."""
 
 _CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_ENDPOINT = "is the region right, and AWS_ENDPOINT_URL_DYNAMODB if it is set?"
+_ENDPOINT = "is the region right, and AWS_ENDPOINT_URL_DYNAMODB if it is set? Does a VPC let it through?"
+_UNREACHABLE = (EndpointConnectionError, ConnectTimeoutError)
 
 
 class DynamoDBTable:
@@ -57,7 +58,7 @@ class DynamoDBTable:
             if problem := problem_of_answer("batch_get_item", answer):
                 raise ConfigurationError(f"{self._place()} is no DynamoDB table: {problem}")
         except (ClientError, BotoCoreError) as error:
-            if not problem_of_request(error).may_pass or isinstance(error, EndpointConnectionError):
+            if not problem_of_request(error).may_pass or isinstance(error, _UNREACHABLE):
                 raise self._error(error) from error
 
     def create(self, *, deletion_protection: bool = False) -> None:
@@ -140,7 +141,7 @@ class DynamoDBTable:
                 text = f"{table} may not be used: {problem.detail}"
             case "NoCredentialsError" | "PartialCredentialsError":
                 text = f"{table} needs credentials, and none were found: {_CREDENTIALS}"
-            case "EndpointConnectionError":
+            case "EndpointConnectionError" | "ConnectTimeoutError":
                 text = f"{table} does not answer: {_ENDPOINT}"
             case _:
                 text = f"{table} cannot be used: {problem}"

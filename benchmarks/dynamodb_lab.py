@@ -1,0 +1,102 @@
+"""Where the contenders of dynamodb.py are set up: clients, and new tables for each."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import boto3  # type: ignore[import-untyped] # it has none
+
+from dynamodb_peers import KEY_OF_EVENT, GetAndPut, Idempotent, Key, LimitTable
+from dynamodb_units import PARTITION_KEY, SORT_KEY, Meter, WeighedRepository
+from kinesis_handler import KinesisHandler
+from kinesis_handler.aggregate import Aggregate
+from kinesis_handler.event_source import LocalContext
+from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from records import Invocation
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+Limits = Mapping[Key, tuple[object, ...]]
+"""(progress, value, version) of each."""
+
+_numbers = count(1)
+
+
+def new_name() -> str:
+    return f"Table-{next(_numbers)}"
+
+
+@dataclass
+class Running:
+    """A contender with tables of its own: its Lambda function, and how to see what came of it."""
+
+    handle: Callable[[Invocation, LocalContext], Any]
+    limits: Callable[[], Limits]
+    table: str
+
+
+class Lab:
+    """Sets contenders up at an endpoint. Where there is a meter, it counts what they send."""
+
+    def __init__(self, endpoint: str, meter: Meter | None = None) -> None:
+        self._owner = dynamodb_client(endpoint=endpoint)
+        self._client = dynamodb_client(endpoint=endpoint)
+        self._peers_client: DynamoDBClient = boto3.client("dynamodb", endpoint_url=endpoint)
+        self._meter = meter
+        if meter:
+            meter.listen(self._client)
+            meter.listen(self._peers_client)
+
+    def handler(self) -> Running:
+        table = self._limits_table()
+        if self._meter:
+            repository: DynamoDBRepository[Limit] = WeighedRepository(
+                self._client, table, self._meter, self._owner, self._limits_table()
+            )
+        else:
+            repository = DynamoDBRepository(
+                self._client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+            )
+        handler = KinesisHandler([UserLimitEventProcessor(repository)])
+        return Running(handler, lambda: limits_of(repository.scan()), table)
+
+    def get_and_put(self) -> Running:
+        table, name = self._peers_table()
+        return Running(GetAndPut(table), lambda: _limits_of_peer(table), name)
+
+    def idempotent(self) -> Running:
+        table, name = self._peers_table()
+        events = new_name()
+        self._owner.create_table(
+            TableName=events,
+            KeySchema=[{"AttributeName": KEY_OF_EVENT, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": KEY_OF_EVENT, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        return Running(Idempotent(table, self._peers_client, events), lambda: _limits_of_peer(table), name)
+
+    def items(self, table: str) -> list[Any]:
+        """Return the items of a table as they are stored."""
+        pages = self._owner.get_paginator("scan").paginate(TableName=table)
+        return [item for page in pages for item in page["Items"]]
+
+    def _limits_table(self) -> str:
+        table = DynamoDBTable(self._owner, new_name(), partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+        table.create()
+        return table.name
+
+    def _peers_table(self) -> tuple[LimitTable, str]:
+        name = self._limits_table()
+        return LimitTable(self._peers_client, name), name
+
+
+def limits_of(aggregates: Iterable[Aggregate[Limit]]) -> Limits:
+    return {each.key: (each.state.progress, each.state.value, each.version) for each in aggregates}
+
+
+def _limits_of_peer(table: LimitTable) -> Limits:
+    return {key: (each.progress, each.value, each.version) for key, each in table.scan().items()}

@@ -1,0 +1,81 @@
+"""A table, a client that faults can be put on, and a proxy that has faults of its own."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dynamodb_store.wire import (
+    FaultProxy,
+    Wire,
+    fault_proxy,
+)
+from kinesis_handler.repository import Change
+from kinesis_handler.repository.dynamodb import dynamodb_client
+from kinesis_handler.testing import LawState
+from kinesis_handler.testing.laws import after as changed
+from kinesis_handler.testing.laws import aggregate, insert
+from tables import Tables
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+from dynamodb_store.faulty_store import KEY, TTL, Store, new
+
+
+@pytest.fixture(scope="module")
+def client(dynamodb_endpoint: str) -> Iterator["DynamoDBClient"]:
+    """Make a client to put faults on: it takes long to make one."""
+    with closing(dynamodb_client(endpoint=dynamodb_endpoint)) as made:
+        yield made
+
+
+@pytest.fixture
+def wire(client: "DynamoDBClient") -> Iterator[Wire]:
+    """Return a client that faults can be put on."""
+    with Wire(client) as made:
+        yield made
+
+
+@pytest.fixture
+def store(tables: Tables, wire: Wire) -> Store:
+    """Return a table whose items do not expire."""
+    return Store(tables, wire)
+
+
+@pytest.fixture
+def expiring(tables: Tables, wire: Wire) -> Store:
+    """Return a table whose items do expire."""
+    return Store(tables, wire, ttl=TTL)
+
+
+@pytest.fixture(scope="module")
+def running_proxy(dynamodb_endpoint: str) -> Iterator[FaultProxy]:
+    """Run the proxy for as long as these tests take."""
+    with fault_proxy(dynamodb_endpoint) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def proxied_client(running_proxy: FaultProxy) -> Iterator["DynamoDBClient"]:
+    """Make a client that talks to the proxy."""
+    with closing(dynamodb_client(endpoint=running_proxy.endpoint)) as made:
+        yield made
+
+
+@pytest.fixture
+def proxy(running_proxy: FaultProxy) -> Iterator[FaultProxy]:
+    """Return a proxy that no other test has left rules in."""
+    with running_proxy.watched():
+        yield running_proxy
+
+
+@pytest.fixture(params=["new", "changed"])
+def change(request: pytest.FixtureRequest, store: Store) -> Change[LawState]:
+    """Return a change to be saved: of a key that was not there, or one of a key that was."""
+    if request.param == "new":
+        return new(note="mine")
+    first = aggregate(KEY, note="first")
+    insert(store.other, first)
+    return changed(first, note="mine")
