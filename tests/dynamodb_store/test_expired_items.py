@@ -17,10 +17,12 @@ from dynamodb_store.faulty_store import (
     stored,
 )
 from dynamodb_store.wire import (
+    Answer,
     Call,
     Fault,
     Wire,
     after,
+    then,
     undelivered,
     unreachable,
 )
@@ -111,6 +113,31 @@ class TestExpiredItems:
         wire.on(WRITE, undelivered)
         save(expiring, new())
         assert stored(expiring) == {KEY: aggregate(KEY)}
+
+    @pytest.mark.usefixtures("expired")
+    def test_a_replacement_that_was_lost_while_dynamodb_removed_the_item_becomes_an_insert(
+        self, expiring: Store, wire: Wire
+    ) -> None:
+        wire.on(WRITE, Call.send)
+        wire.on(WRITE, then(undelivered, expiring.remove))
+        save(expiring, new())
+        assert stored(expiring) == {KEY: aggregate(KEY)}
+        assert wire.count(WRITE) == 3
+
+    def test_an_item_that_comes_and_goes_ends_with_the_patience(self, expiring: Store, wire: Wire) -> None:
+        other = new(note="theirs").after
+
+        def comes(call: Call) -> Answer:
+            insert(expiring.other, other)
+            answer = call.send()
+            expiring.remove()
+            return answer
+
+        wire.on(WRITE, undelivered)
+        wire.on(WRITE, comes, times=ATTEMPTS - 1)
+        saved = expiring.faulty.save([new()])
+        assert not saved.conflicts
+        assert str(saved.failed[KEY]) == "DynamoDB: the item keeps changing"
 
     @pytest.mark.usefixtures("expired")
     def test_a_look_for_an_expired_item_that_fails_makes_no_conflict(

@@ -217,7 +217,7 @@ class TestWhatIsSent:
     def test_what_expires_says_so_in_whole_seconds(self, expiring: Store) -> None:
         expiring.clock.advance(0.25)
         save(expiring, new())
-        assert expiring.item()["expiresAt"] == {"N": f"{1_700_000_001 + TTL}"}
+        assert expiring.item()["expiresAt"] == {"N": f"{4_000_000_001 + TTL}"}
 
     def test_what_does_not_expire_says_nothing_of_it(self, store: Store) -> None:
         save(store, new())

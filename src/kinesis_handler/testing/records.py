@@ -9,9 +9,12 @@ from kinesis_handler.event_source import put_on_shard
 
 
 class FakeClock:
-    """A clock that moves only when it is told to. Called, it tells its time in seconds."""
+    """A clock that moves only when it is told to. Called, it tells its time in seconds.
 
-    def __init__(self, now: float = 1_700_000_000) -> None:
+    It begins in 2096: a real store that looks at its own clock must not find that all has expired long ago.
+    """
+
+    def __init__(self, now: float = 4_000_000_000) -> None:
         self.now = now
 
     def __call__(self) -> float:

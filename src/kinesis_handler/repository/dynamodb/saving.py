@@ -149,12 +149,14 @@ class Saving(Generic[State]):
             if key in failed:
                 self._problems[key] = failed[key]
                 continue
-            write.looked = True
+            seen_before, write.looked = write.looked, True
             try:
                 self._settle(write, items.get(key))
             except RepositoryError as error:  # what is stored there is something else
                 self._saved.failed[key] = error
                 self._end(key)
+            if seen_before and key in self._open:  # or it might go on for ever, without a pause
+                self._problems.setdefault(key, RepositoryError("DynamoDB: the item keeps changing"))
 
     def _settle(self, write: _Write[State], item: Item | None) -> None:
         key, before = write.change.key, write.change.before
@@ -163,6 +165,8 @@ class Saving(Generic[State]):
                 self._conflict(key)
             elif item is not None:
                 write.statement = self._statements.replace(item, write.change.after)
+            else:
+                write.statement = self._statements.write(write.change)
             return
         stored = self._codec.aggregate(item)
         if write.unsure and stored == write.change.after:
