@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dynamodb_store.faulty_store import KEY, TTL, Store, new
 from dynamodb_store.wire import (
     FaultProxy,
     Wire,
@@ -21,10 +22,8 @@ from tables import Tables
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-from dynamodb_store.faulty_store import KEY, TTL, Store, new
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def client(dynamodb_endpoint: str) -> Iterator["DynamoDBClient"]:
     """Make a client to put faults on: it takes long to make one."""
     with closing(dynamodb_client(endpoint=dynamodb_endpoint)) as made:

@@ -1,5 +1,7 @@
+"""The table itself: what its check tells, how it is made and removed; and the client."""
+
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -24,20 +26,6 @@ if TYPE_CHECKING:
 
 NUMBERS = count(1)
 SOME_ENDPOINT = "http://127.0.0.1:1"
-
-
-@pytest.fixture(scope="module")
-def client(dynamodb_endpoint: str) -> Iterator["DynamoDBClient"]:
-    """Make a client to put faults on: it takes long to make one."""
-    with closing(dynamodb_client(endpoint=dynamodb_endpoint)) as made:
-        yield made
-
-
-@pytest.fixture
-def wire(client: "DynamoDBClient") -> Iterator[Wire]:
-    """Return a client that faults can be put on."""
-    with Wire(client) as made:
-        yield made
 
 
 @pytest.fixture
