@@ -17,6 +17,7 @@ PURE = {
     *(f"kinesis_handler.{name}" for name in ("record", "aggregation", "event", "outcome", "aggregate")),
     *(f"kinesis_handler.repository.dynamodb.{name}" for name in ("item", "statement", "zeros")),
     "kinesis_handler.errors",
+    "kinesis_handler.quarantine",
     "kinesis_handler.repository.cursor",
     "user_limits.limit",
     "user_limits.view",
@@ -35,7 +36,10 @@ INPUT_AND_OUTPUT = {
     "logging",
 }
 DOORS = {"kinesis_handler.cli", "user_limits.lambda_consumer"}
-STORES = tuple(f"kinesis_handler.repository.{name}" for name in ("memory", "sqlite", "dynamodb"))
+STORES = (
+    *(f"kinesis_handler.repository.{name}" for name in ("memory", "sqlite", "dynamodb")),
+    *(f"kinesis_handler.quarantine.{name}" for name in ("directory", "s3")),
+)
 
 
 def name_of(path: Path) -> str:

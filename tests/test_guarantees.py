@@ -11,6 +11,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.json import decode
 
 from dynamodb_store.wire import (
     FOR_EVER,
@@ -26,6 +27,7 @@ from dynamodb_store.wire import (
 )
 from kinesis_handler import Aggregate, Event, KinesisHandler, Remarked
 from kinesis_handler.cli.run import Tally
+from kinesis_handler.errors import QuarantineError
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import Status
@@ -42,9 +44,9 @@ from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
 FAULTS = 4
-"""Of each kind: reading, writing, processing, and the invocation itself."""
+"""Of each kind: reading, writing, processing, the quarantine, and the invocation itself."""
 thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-briefly = settings(thorough, max_examples=12)
+briefly = settings(thorough, max_examples=8)
 """For stores that are slower than memory."""
 
 MakeRepository = Callable[[], Repository[Limit]]
@@ -150,6 +152,28 @@ def check_state(repository: Repository[Limit], oracle: Oracle) -> None:
         assert aggregate.position == expected.position
 
 
+class FlakyQuarantine:
+    """Takes an object, or fails to, or takes it and fails to say so."""
+
+    def __init__(self, random: Random) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._random = random
+        self._budget = FAULTS
+
+    def keep(self, name: str, content: bytes) -> None:
+        fails = self._budget > 0 and self._random.random() < 0.3
+        self._budget -= fails
+        if not fails or self._random.random() < 0.5:
+            self.objects[name] = content
+        if fails:
+            raise QuarantineError("injected: not known to be kept")
+
+    def places(self) -> set[tuple[str, int]]:
+        """Return the records that are kept: one may be in several objects, after other cuts of the batch."""
+        entries = [decode(line) for content in self.objects.values() for line in content.splitlines()]
+        return {(entry["sequenceNumber"], entry["subSequenceNumber"]) for entry in entries}
+
+
 def run_with_failures(data: st.DataObject, repository: Repository[Limit]) -> None:
     """Fail wherever one can, and see that the state is that of one clean pass."""
     clock = FakeClock()
@@ -157,12 +181,13 @@ def run_with_failures(data: st.DataObject, repository: Repository[Limit]) -> Non
     random = Random(data.draw(st.integers()))
     faulty = FaultyRepository(repository, random, rate=data.draw(st.sampled_from([0.1, 0.3])), budget=FAULTS)
     processor = FlakyProcessor(faulty, random, slice_size=data.draw(st.integers(1, 3)), attempts=2)
-    function = Invocations(KinesisHandler([processor]), clock, random, FAULTS)
+    quarantine = FlakyQuarantine(random)
+    function = Invocations(KinesisHandler([processor], quarantine=quarantine), clock, random, FAULTS)
     given_up: list[DiscardedBatch] = []
     mapping = EventSourceMapping(
         function,
         batch_size=data.draw(st.integers(1, 12)),
-        maximum_retry_attempts=4 * FAULTS + 1,
+        maximum_retry_attempts=5 * FAULTS + 1,
         bisect_batch_on_function_error=True,
         on_failure=given_up.append,
         clock=clock,
@@ -176,6 +201,7 @@ def run_with_failures(data: st.DataObject, repository: Repository[Limit]) -> Non
     assert sum(function.tally.outcomes.values()) == oracle.user_records
     failed = dict.fromkeys(handled.record.sequence_number for handled in function.tally.failed)
     assert list(failed) == oracle.given_up
+    assert len(quarantine.places()) == function.tally.outcomes[Status.REJECTED]
 
 
 @thorough

@@ -14,6 +14,7 @@ KinesisHandlerError
         ├── BusinessError            a rule of the domain says not now
         ├── RepositoryError          the store did not answer, or said no
         │   └── ConflictError            other writers kept winning
+        ├── QuarantineError          it is rejected, and could not be kept aside
         ├── HeldBackError            an earlier event of the same key failed
         ├── OutOfTimeError           the deadline of the invocation came near
         └── UnexpectedError          a processor raised something that is none of these
@@ -91,6 +92,10 @@ class RepositoryError(FailedError):
 
 class ConflictError(RepositoryError):
     """Other writers changed the aggregate each time between our read and our write."""
+
+
+class QuarantineError(FailedError):
+    """The record can never succeed, but the quarantine did not take it: it must not be lost."""
 
 
 class HeldBackError(FailedError):

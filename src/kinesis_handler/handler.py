@@ -2,17 +2,26 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from kinesis_handler.deadline import within
-from kinesis_handler.errors import FailedError, InvalidInvocationError, RejectedError
+from kinesis_handler.errors import FailedError, InvalidInvocationError, QuarantineError, RejectedError
 from kinesis_handler.event import Event, EventDecoder
-from kinesis_handler.outcome import IGNORED, OUT_OF_TIME, BatchResponse, BatchResult, Outcome, not_applied
+from kinesis_handler.outcome import (
+    IGNORED,
+    OUT_OF_TIME,
+    BatchResponse,
+    BatchResult,
+    HandledRecord,
+    Outcome,
+    not_applied,
+)
 from kinesis_handler.processor import EventProcessor, RoutingTable
+from kinesis_handler.quarantine import Quarantine, objects
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
 from kinesis_handler.telemetry import ensure_logging, log_batch
 
@@ -39,6 +48,7 @@ class KinesisHandler:
 
     Args:
         processors: what takes the events; more can be added by `register`.
+        quarantine: where rejected records are kept; None to log and skip them.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further slice is begun. If the slowest
             slice so far took longer, its time counts instead, with half as much on top.
@@ -49,12 +59,14 @@ class KinesisHandler:
         self,
         processors: Iterable[EventProcessor] = (),
         *,
+        quarantine: Quarantine | None = None,
         max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
         reserve_ms: int = 1_000,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._routes = RoutingTable()
         self._decoder = EventDecoder()
+        self._quarantine = quarantine
         self._max_unpacked_bytes = max_unpacked_bytes
         self._reserve_ms = reserve_ms
         self._clock = clock
@@ -99,7 +111,14 @@ class KinesisHandler:
             for processor, events in zip(self._routes.processors, queues, strict=True):
                 if events:
                     _process(processor, events, deadline, outcomes)
-        return BatchResult(in_order, outcomes)
+        result = BatchResult(in_order, outcomes)
+        if self._quarantine is not None and (rejected := result.rejected()):
+            problem = _keep(rejected, self._quarantine)
+            if problem is not None:  # they must not be acknowledged: they fail, and come again
+                failed = not_applied(problem)
+                outcomes.update({each.event or each.record: failed for each in rejected})
+                result = BatchResult(in_order, outcomes)
+        return result
 
     def _read(
         self, records: list[LambdaRecord]
@@ -122,6 +141,18 @@ class KinesisHandler:
             else:
                 queues[index].append(event)
         return in_order, queues, outcomes
+
+
+def _keep(rejected: Sequence[HandledRecord], quarantine: Quarantine) -> QuarantineError | None:
+    """Put rejected records into the quarantine; return why they are not known to be there."""
+    try:
+        for name, content in objects(rejected).items():
+            quarantine.keep(name, content)
+    except QuarantineError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a bug of a quarantine loses no record either
+        return QuarantineError(f"it raised {type(error).__name__}")
+    return None
 
 
 class _Deadline:

@@ -6,12 +6,13 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailu
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from msgspec import Struct
 
 from kinesis_handler.errors import (
     HeldBackError,
+    InvalidEventError,
     OutOfTimeError,
     ProcessingError,
     RejectedError,
@@ -87,12 +88,30 @@ class BatchResponse(TypedDict):
     batchItemFailures: list[BatchItemFailure]
 
 
+class Identity(NamedTuple):
+    """What an event calls itself, as far as it could be read."""
+
+    event_id: str | None
+    event_type: str | None
+    correlation_id: str | None
+
+
 class HandledRecord(Struct, frozen=True, gc=False):
     """A record with its outcome, and its event if it could be decoded."""
 
     record: Record
     event: Event[Any] | None
     outcome: Outcome
+
+    @property
+    def identity(self) -> Identity:
+        """What the event calls itself, even if only its envelope could be read."""
+        if self.event is not None:
+            return Identity(self.event.id, self.event.type, self.event.correlation_id)
+        error = self.outcome.error
+        if isinstance(error, InvalidEventError):
+            return Identity(error.event_id, error.event_type, error.correlation_id)
+        return Identity(None, None, None)
 
 
 class BatchResult:
@@ -121,6 +140,10 @@ class BatchResult:
         if isinstance(each, Record):
             return HandledRecord(each, None, self._outcomes[each])
         return HandledRecord(each.record, each, self._outcomes[each])
+
+    def rejected(self) -> list[HandledRecord]:
+        """Return the records that can never succeed."""
+        return [each for each in self.notable if each.outcome.status is Status.REJECTED]
 
     def counts(self) -> dict[Status, int]:
         """Count the records by status: every status is there, and the counts add up to the batch."""

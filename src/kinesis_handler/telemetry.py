@@ -14,7 +14,7 @@ import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from kinesis_handler.errors import InvalidEventError, UnexpectedError
+from kinesis_handler.errors import UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
 
 LogLevel = Literal["debug", "info", "warn", "error"]
@@ -80,18 +80,12 @@ def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: boo
 
 def _fields(handled: HandledRecord) -> dict[str, Any]:
     """Tell which record it is, without a value of its payload."""
-    record, event, error = handled.record, handled.event, handled.outcome.error
+    record = handled.record
     fields: dict[str, Any] = {"shard_id": record.shard_id, "sequence_number": record.sequence_number}
     if record.sub_sequence_number:
         fields["sub_sequence_number"] = record.sub_sequence_number
-    if event is not None:
-        fields |= {"event_id": event.id, "event_type": event.type, "correlation_id": event.correlation_id}
-    elif isinstance(error, InvalidEventError):
-        fields |= {
-            "event_id": error.event_id,
-            "event_type": error.event_type,
-            "correlation_id": error.correlation_id,
-        }
+    if any(identity := handled.identity):
+        fields |= identity._asdict()
     return fields
 
 

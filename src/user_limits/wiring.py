@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
 from kinesis_handler.application import Application, Table, View
+from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.repository import Repository
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
@@ -52,10 +53,22 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         limits, tables = _open(parse_store(store, settings), settings.storage_ttl)
     handler = KinesisHandler(
         [UserLimitEventProcessor(limits)],
+        quarantine=_quarantine(settings),
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
     )
     return Application(handler, [View("limits", limits, limit_document, HEADINGS, limit_row)], tables)
+
+
+@contextmanager
+def _library_named(what: str) -> Iterator[None]:
+    """Say what to install for a part that was chosen."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"the {what} needs {error.name}: pip install 'kinesis-handler[aws]'"
+        ) from error
 
 
 @contextmanager
@@ -73,6 +86,21 @@ def _setting_named(settings: Settings) -> Iterator[None]:
         raise
 
 
+def _quarantine(settings: Settings) -> Quarantine | None:
+    scheme, _, place = settings.quarantine_url.partition("://")
+    match scheme:
+        case "file":
+            from kinesis_handler.quarantine.directory import DirectoryQuarantine
+
+            return DirectoryQuarantine(place)
+        case "s3":
+            with _library_named("quarantine in S3"):
+                from kinesis_handler.quarantine.s3 import S3Quarantine
+            bucket, _, prefix = place.partition("/")
+            return S3Quarantine(bucket, prefix.strip("/"), settings.aws_region)
+    return None
+
+
 def _open(store: Store, ttl: int) -> tuple[Repository[Limit], Sequence[Table]]:
     """Open a store: only the chosen one's library is imported, and paid for at a cold start."""
     match store:
@@ -85,16 +113,12 @@ def _open(store: Store, ttl: int) -> tuple[Repository[Limit], Sequence[Table]]:
 
             return SQLiteRepository(path, Limit, ttl=ttl), ()
         case DynamoDB(name, region, endpoint):
-            try:
+            with _library_named("store in DynamoDB"):
                 from kinesis_handler.repository.dynamodb import (
                     DynamoDBRepository,
                     DynamoDBTable,
                     dynamodb_client,
                 )
-            except ModuleNotFoundError as error:
-                raise ConfigurationError(
-                    f"the DynamoDB store needs {error.name}: pip install 'kinesis-handler[dynamodb]'"
-                ) from error
             client = dynamodb_client(region, endpoint)
             table = DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
             limits = DynamoDBRepository(

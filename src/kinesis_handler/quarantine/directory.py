@@ -1,0 +1,38 @@
+"""A quarantine in a folder: for one machine, and for development."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from kinesis_handler.errors import QuarantineError
+
+
+class DirectoryQuarantine:
+    """Keeps each object as a file below a folder, which is made with the first one."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """See `Quarantine.keep`. The file is on the disk when this returns, and never half of it."""
+        path = self._folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, content)
+        except OSError as error:
+            raise QuarantineError(f"the folder {str(self._folder)!r}: {error.strerror}") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise

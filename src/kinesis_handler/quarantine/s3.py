@@ -1,0 +1,47 @@
+"""A quarantine in an S3 bucket."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kinesis_handler.errors import QuarantineError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+class S3Quarantine:
+    """Keeps each object in a bucket. It takes the permission `s3:PutObject`, and no other.
+
+    The client is made with the first object: a cold start does not pay for what most batches never need.
+
+    Args:
+        bucket: its name.
+        prefix: of all keys, without a slash at its end; may be empty.
+        region: of the bucket; None for the one that the AWS SDK finds.
+    """
+
+    def __init__(self, bucket: str, prefix: str = "", region: str | None = None) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._region = region
+
+    def keep(self, name: str, content: bytes) -> None:
+        """See `Quarantine.keep`."""
+        key = f"{self._prefix}/{name}" if self._prefix else name
+        try:
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=content, ContentType="application/x-ndjson"
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise QuarantineError(f"the bucket {self._bucket!r}: {error}") from error
+
+    @cached_property
+    def _client(self) -> "S3Client":
+        # Once, and not for long: where it fails the records fail, and come again.
+        config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
+        session = botocore.session.get_session()
+        return cast("S3Client", session.create_client("s3", region_name=self._region, config=config))

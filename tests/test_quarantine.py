@@ -1,0 +1,282 @@
+"""G5: a rejected record is acknowledged only after it has been kept."""
+
+import base64
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+import pytest
+from moto.server import ThreadedMotoServer
+
+from aggregates import aggregate
+from kinesis_handler import ConfigurationError, KinesisHandler
+from kinesis_handler.errors import QuarantineError
+from kinesis_handler.outcome import Status
+from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from kinesis_handler.quarantine.s3 import S3Quarantine
+from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.testing import invocation
+from kinesis_handler.version import __version__
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import consumer
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+CREATED = {
+    "eventId": "evt-1",
+    "type": "USER_LIMIT_CREATED",
+    "createdAt": 1,
+    "payload": {"userId": "anna", "userLimitId": "bet", "value": "10"},
+}
+INVALID = {
+    **CREATED,
+    "eventId": "evt-2",
+    "context": {"correlationId": "req-2"},
+    "payload": {"userId": "anna"},
+}
+
+
+class MemoryQuarantine:
+    """Keeps objects in a dictionary; can be told to fail."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.error: Exception | None = None
+
+    def keep(self, name: str, content: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.objects[name] = content
+
+    def entries(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for content in self.objects.values() for line in content.splitlines()]
+
+
+def handler(quarantine: Quarantine | None) -> KinesisHandler:
+    return KinesisHandler([UserLimitEventProcessor(MemoryRepository[Limit]())], quarantine=quarantine)
+
+
+class TestTheHandler:
+    def test_what_is_rejected_is_kept_with_its_place_and_the_reason_and_acknowledged(self) -> None:
+        quarantine = MemoryQuarantine()
+        batch = invocation([CREATED, INVALID], partition_key="anna")
+        record = batch["Records"][1]
+        assert handler(quarantine)(batch) == {"batchItemFailures": []}
+        [entry] = quarantine.entries()
+        assert entry == {
+            "reason": "Object missing required field `userLimitId` - at `$.payload`",
+            "error": "InvalidEventError",
+            "eventId": "evt-2",
+            "eventType": "USER_LIMIT_CREATED",
+            "correlationId": "req-2",
+            "stream": record["eventSourceARN"],
+            "shardId": "shardId-000000000000",
+            "sequenceNumber": record["kinesis"]["sequenceNumber"],
+            "subSequenceNumber": 0,
+            "partitionKey": "anna",
+            "arrivedAt": entry["arrivedAt"],
+            "handlerVersion": __version__,
+            "data": base64.b64encode(json.dumps(INVALID, separators=(",", ":")).encode()).decode(),
+        }
+        assert entry["arrivedAt"].startswith("20")
+        assert entry["arrivedAt"].endswith("Z")
+
+    @pytest.mark.parametrize("data", [b"\xff", b"", gzip.compress(b"{}")[:-4], gzip.compress(b"[]")])
+    def test_the_data_is_kept_as_it_came(self, data: bytes) -> None:
+        quarantine = MemoryQuarantine()
+        handler(quarantine)(invocation([data]))
+        [entry] = quarantine.entries()
+        assert base64.b64decode(entry["data"]) == data
+
+    def test_a_part_of_an_aggregated_record_is_kept_with_the_whole_and_its_place_in_it(self) -> None:
+        quarantine = MemoryQuarantine()
+        parts = [json.dumps(each).encode() for each in (CREATED, INVALID)]
+        whole = aggregate(("anna", None, part) for part in parts)
+        assert handler(quarantine)(invocation([whole])) == {"batchItemFailures": []}
+        [entry] = quarantine.entries()
+        assert (entry["subSequenceNumber"], base64.b64decode(entry["data"])) == (1, whole)
+
+    def test_a_batch_without_rejects_leaves_nothing(self) -> None:
+        quarantine = MemoryQuarantine()
+        handler(quarantine)(invocation([CREATED, {**CREATED, "type": "FOREIGN"}]))
+        assert quarantine.objects == {}
+
+    def test_a_batch_that_comes_again_overwrites_its_own_object(self) -> None:
+        quarantine = MemoryQuarantine()
+        batch = invocation([CREATED, INVALID, b"{"])
+        for _ in range(2):
+            handler(quarantine)(batch)
+        [name] = quarantine.objects
+        number = batch["Records"][1]["kinesis"]["sequenceNumber"]
+        assert name.endswith(f"/shardId-000000000000/{number}-0.jsonl")
+        assert len(quarantine.entries()) == 2
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (QuarantineError("it is full"), "it is full"),
+            (ZeroDivisionError("s3cr3t"), "it raised ZeroDivisionError"),
+        ],
+    )
+    def test_what_could_not_be_kept_is_failed_and_comes_again(self, error: Exception, reason: str) -> None:
+        quarantine = MemoryQuarantine()
+        quarantine.error = error
+        function = handler(quarantine)
+        batch = invocation([CREATED, INVALID, b"{"])
+        result = function.handle(batch)
+        assert [handled.outcome.status for handled in result] == [Status.APPLIED, *[Status.FAILED] * 2]
+        assert {str(handled.outcome.error) for handled in result.notable} == {reason}
+        assert [each["itemIdentifier"] for each in result.response()["batchItemFailures"]] == [
+            record["kinesis"]["sequenceNumber"] for record in batch["Records"][1:]
+        ]
+        quarantine.error = None
+        assert function({"Records": batch["Records"][1:]}) == {"batchItemFailures": []}
+        assert len(quarantine.entries()) == 2
+
+    def test_without_a_quarantine_a_rejected_record_is_acknowledged(self) -> None:
+        assert handler(None)(invocation([INVALID])) == {"batchItemFailures": []}
+
+    def test_records_of_several_shards_and_streams_are_kept_apart(self) -> None:
+        quarantine = MemoryQuarantine()
+        batch = invocation([INVALID, INVALID, INVALID])
+        for record, shard, stream in zip(
+            batch["Records"], ("shardId-1", "shardId-2", "../.."), ("a", "a", "b\n"), strict=True
+        ):
+            record["eventID"] = f"{shard}:{record['kinesis']['sequenceNumber']}"
+            record["eventSourceARN"] = f"arn:aws:kinesis:eu-north-1:1:stream/{stream}"
+        handler(quarantine)(batch)
+        assert sorted(name.split("/")[1:3] for name in quarantine.objects) == [
+            ["a", "shardId-1"],
+            ["a", "shardId-2"],
+            ["b_", ".._.."],
+        ]
+
+    def test_a_record_that_does_not_say_where_it_is_from_is_kept_all_the_same(self) -> None:
+        quarantine = MemoryQuarantine()
+        batch = invocation([INVALID])
+        [record] = batch["Records"]
+        kinesis = {name: record["kinesis"][name] for name in ("sequenceNumber", "partitionKey", "data")}
+        assert handler(quarantine)({"Records": [{"kinesis": kinesis}]}) == {"batchItemFailures": []}
+        [name] = quarantine.objects
+        assert name == f"unknown-date/unknown-stream/unknown-shard/{kinesis['sequenceNumber']}-0.jsonl"
+
+
+@pytest.fixture(scope="module")
+def s3(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def s3_client() -> "S3Client":
+    session = botocore.session.get_session()
+    return cast("S3Client", session.create_client("s3", region_name="us-east-1"))
+
+
+class Kept:
+    """A quarantine, and a way to see what is in it."""
+
+    def __init__(self, quarantine: Quarantine, read: Callable[[str], bytes]) -> None:
+        self.quarantine = quarantine
+        self.read = read
+
+
+@pytest.fixture(params=["directory", "s3", "s3 with a prefix"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    if request.param == "directory":
+        return Kept(
+            DirectoryQuarantine(tmp_path / "new"), lambda name: (tmp_path / "new" / name).read_bytes()
+        )
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("s3"))
+    client = s3_client()
+    client.create_bucket(Bucket="rejected")
+    prefix = "some/prefix" if request.param != "s3" else ""
+
+    def read(name: str) -> bytes:
+        return client.get_object(Bucket="rejected", Key=f"{prefix}/{name}".lstrip("/"))["Body"].read()
+
+    return Kept(S3Quarantine("rejected", prefix, "us-east-1"), read)
+
+
+class TestEveryQuarantine:
+    def test_an_object_is_kept_under_its_name(self, kept: Kept) -> None:
+        kept.quarantine.keep("2026-11-22/stream/shard/1-0.jsonl", b"{}\n")
+        kept.quarantine.keep("2026-11-22/stream/shard/2-0.jsonl", b"[]\n")
+        assert kept.read("2026-11-22/stream/shard/1-0.jsonl") == b"{}\n"
+
+    def test_an_object_of_the_same_name_is_replaced(self, kept: Kept) -> None:
+        for content in (b"first, and longer", b"second"):
+            kept.quarantine.keep("name.jsonl", content)
+        assert kept.read("name.jsonl") == b"second"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(QuarantineError, match=r"the folder '.*/file': Not a directory"):
+        DirectoryQuarantine(tmp_path / "file").keep("a/b.jsonl", b"")
+
+
+def test_what_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "taken.jsonl").mkdir()
+    with pytest.raises(QuarantineError, match="Is a directory"):
+        DirectoryQuarantine(tmp_path).keep("taken.jsonl", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.jsonl"]
+
+
+def test_a_bucket_that_is_missing_is_named(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+    with pytest.raises(QuarantineError, match=r"the bucket 'missing': .*NoSuchBucket"):
+        S3Quarantine("missing", region="us-east-1").keep("a.jsonl", b"")
+
+
+def test_a_store_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    with pytest.raises(QuarantineError, match=r"the bucket 'rejected': Could not connect"):
+        S3Quarantine("rejected", region="us-east-1").keep("a.jsonl", b"")
+
+
+def test_settings_that_the_sdk_cannot_use_fail_the_records_and_not_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    quarantine = S3Quarantine("rejected")
+    with pytest.raises(QuarantineError, match="nobody"):
+        quarantine.keep("a.jsonl", b"")
+
+
+def test_the_setting_chooses_a_folder(tmp_path: Path) -> None:
+    function = consumer({"QUARANTINE_URL": f"file://{tmp_path}/rejected"})
+    assert function(invocation([INVALID])) == {"batchItemFailures": []}
+    [path] = tmp_path.rglob("*.jsonl")
+    assert json.loads(path.read_bytes())["eventId"] == "evt-2"
+
+
+def test_the_setting_chooses_a_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+    client = s3_client()
+    client.create_bucket(Bucket="chosen")
+    function = consumer({"QUARANTINE_URL": "s3://chosen/by/setting/", "AWS_REGION": "us-east-1"})
+    assert function(invocation([INVALID])) == {"batchItemFailures": []}
+    [found] = client.list_objects_v2(Bucket="chosen")["Contents"]
+    assert found["Key"].startswith("by/setting/20")
+
+
+@pytest.mark.parametrize("url", ["/var/rejected", "file://rejected", "s3://", "s3://Bucket", "http://bucket"])
+def test_a_setting_that_names_no_quarantine_stops_the_start(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        consumer({"QUARANTINE_URL": url})
+    allowed = "file:///FOLDER or s3://BUCKET/PREFIX"
+    assert str(caught.value) == f"QUARANTINE_URL is {url!r}; allowed: {allowed}"
+
+
+def test_the_version_in_the_entries_is_that_of_the_package() -> None:
+    project = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    assert f'\nversion = "{__version__}"\n' in project
