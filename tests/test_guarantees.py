@@ -46,7 +46,7 @@ from user_limits.processor import UserLimitEventProcessor
 FAULTS = 4
 """Of each kind: reading, writing, processing, the quarantine, and the invocation itself."""
 thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-briefly = settings(thorough, max_examples=8)
+briefly = settings(thorough, max_examples=15)
 """For stores that are slower than memory."""
 
 MakeRepository = Callable[[], Repository[Limit]]

@@ -128,7 +128,9 @@ class Wire(AbstractContextManager["Wire"]):
     def __init__(self, client: "DynamoDBClient") -> None:
         self.client = client
         self.sent: list[Call] = []
-        self._session = URLLib3Session(max_pool_connections=16)
+        # Without Nagle's algorithm, as botocore's own: else each request would wait 40 ms.
+        no_delay: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # its stubs want strings
+        self._session = URLLib3Session(max_pool_connections=16, socket_options=no_delay)
         self._faults: list[tuple[str, Fault, str]] = []
         self._left: Counter[int] = Counter()
         self._unused: set[int] = set()
