@@ -5,6 +5,7 @@ Python snippets are run as they stand, console sessions command by command.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,16 +86,17 @@ def _matches(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed.rstrip() + "\n") is not None
 
 
-def _remove_database(_namespace: dict[str, object]) -> None:
-    """Remove the file of a session with SQLite, so that the next one begins as a reader does."""
+def _remove_stores(_namespace: dict[str, object]) -> None:
+    """Remove what sessions have stored beside the code, so that each page begins as a reader does."""
     for path in ROOT.glob("limits.db*"):
         path.unlink()
+    shutil.rmtree(ROOT / "rejected", ignore_errors=True)
 
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console)],
     patterns=["*.md"],
     fixtures=["dynamodb_endpoint"],
-    setup=_remove_database,
-    teardown=_remove_database,
+    setup=_remove_stores,
+    teardown=_remove_stores,
 ).pytest()

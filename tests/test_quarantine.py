@@ -3,9 +3,10 @@
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import botocore.session
 import pytest
@@ -15,7 +16,7 @@ from aggregates import aggregate
 from kinesis_handler import ConfigurationError, KinesisHandler
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.outcome import Status
-from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.quarantine import Quarantine, ReadableQuarantine, entries
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.s3 import S3Quarantine
 from kinesis_handler.repository.memory import MemoryRepository
@@ -181,41 +182,59 @@ def s3_client() -> "S3Client":
     return cast("S3Client", session.create_client("s3", region_name="us-east-1"))
 
 
-class Kept:
-    """A quarantine, and a way to see what is in it."""
-
-    def __init__(self, quarantine: Quarantine, read: Callable[[str], bytes]) -> None:
-        self.quarantine = quarantine
-        self.read = read
-
-
-@pytest.fixture(params=["directory", "s3", "s3 with a prefix"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kept:
+@pytest.fixture(params=["directory", "s3"])
+def kept(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ReadableQuarantine:
     if request.param == "directory":
-        return Kept(
-            DirectoryQuarantine(tmp_path / "new"), lambda name: (tmp_path / "new" / name).read_bytes()
-        )
+        return DirectoryQuarantine(tmp_path / "new")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("s3"))
-    client = s3_client()
-    client.create_bucket(Bucket="rejected")
-    prefix = "some/prefix" if request.param != "s3" else ""
-
-    def read(name: str) -> bytes:
-        return client.get_object(Bucket="rejected", Key=f"{prefix}/{name}".lstrip("/"))["Body"].read()
-
-    return Kept(S3Quarantine("rejected", prefix, "us-east-1"), read)
+    bucket = f"bucket-{uuid4()}"
+    s3_client().create_bucket(Bucket=bucket)
+    s3_client().put_object(Bucket=bucket, Key="some/other", Body=b"")
+    return S3Quarantine(bucket, "some/prefix", "us-east-1")
 
 
 class TestEveryQuarantine:
-    def test_an_object_is_kept_under_its_name(self, kept: Kept) -> None:
-        kept.quarantine.keep("2026-11-22/stream/shard/1-0.jsonl", b"{}\n")
-        kept.quarantine.keep("2026-11-22/stream/shard/2-0.jsonl", b"[]\n")
-        assert kept.read("2026-11-22/stream/shard/1-0.jsonl") == b"{}\n"
+    def test_what_is_kept_is_listed_and_read_by_its_name(self, kept: ReadableQuarantine) -> None:
+        assert list(kept.names()) == []
+        for number in (2, 1):
+            kept.keep(f"2026-11-22/stream/shard/{number}-0.jsonl", b"%d\n" % number)
+        assert list(kept.names()) == [f"2026-11-22/stream/shard/{number}-0.jsonl" for number in (1, 2)]
+        assert kept.read("2026-11-22/stream/shard/1-0.jsonl") == b"1\n"
 
-    def test_an_object_of_the_same_name_is_replaced(self, kept: Kept) -> None:
+    def test_an_object_of_the_same_name_is_replaced(self, kept: ReadableQuarantine) -> None:
         for content in (b"first, and longer", b"second"):
-            kept.quarantine.keep("name.jsonl", content)
+            kept.keep("name.jsonl", content)
         assert kept.read("name.jsonl") == b"second"
+        assert list(kept.names()) == ["name.jsonl"]
+
+    def test_an_object_that_is_not_there_is_an_error(self, kept: ReadableQuarantine) -> None:
+        with pytest.raises(QuarantineError, match=r"the (folder|bucket) "):
+            kept.read("missing.jsonl")
+
+    def test_a_record_that_was_kept_twice_is_read_once_and_in_the_order_of_the_stream(
+        self, kept: ReadableQuarantine
+    ) -> None:
+        batch = invocation([INVALID, b"{", b"["])
+        for start in (2, 0, 1):  # as when it comes again in other cuts
+            handler(kept)({"Records": batch["Records"][start:]})
+        assert len(list(kept.names())) == 3
+        numbers = [record["kinesis"]["sequenceNumber"] for record in batch["Records"]]
+        assert [entry.sequence_number for entry in entries(kept)] == numbers
+
+    def test_something_else_among_the_objects_is_named(self, kept: ReadableQuarantine) -> None:
+        kept.keep("2026-11-22/other.jsonl", b"{}\n")
+        with pytest.raises(QuarantineError, match=r"2026-11-22/other\.jsonl holds something else: .*reason"):
+            entries(kept)
+
+
+def test_without_a_prefix_an_s3_key_is_the_name(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+    s3_client().create_bucket(Bucket="bare")
+    S3Quarantine("bare", region="us-east-1").keep("a/b.jsonl", b"")
+    [found] = s3_client().list_objects_v2(Bucket="bare")["Contents"]
+    assert found["Key"] == "a/b.jsonl"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

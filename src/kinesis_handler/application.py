@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
+from kinesis_handler.quarantine import QuarantineReader
 from kinesis_handler.repository import Repository
 
 State = TypeVar("State")
@@ -66,8 +67,10 @@ class Application(Struct, frozen=True):
         handler: the very handler that runs on Lambda.
         views: the views onto what its processors keep.
         tables: what they keep it in, if that has to be made first.
+        quarantine: where the handler keeps what it rejects; None if it does not.
     """
 
     handler: KinesisHandler
     views: Sequence[View[Any]] = ()
     tables: Sequence[Table] = ()
+    quarantine: QuarantineReader | None = None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
 from kinesis_handler.application import Application, Table, View
-from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
@@ -51,13 +51,16 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
             limits, tables = _open(store_of(settings), settings.storage_ttl)
     else:
         limits, tables = _open(parse_store(store, settings), settings.storage_ttl)
+    quarantine = _quarantine(settings)
     handler = KinesisHandler(
         [UserLimitEventProcessor(limits)],
-        quarantine=_quarantine(settings),
+        quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
     )
-    return Application(handler, [View("limits", limits, limit_document, HEADINGS, limit_row)], tables)
+    return Application(
+        handler, [View("limits", limits, limit_document, HEADINGS, limit_row)], tables, quarantine
+    )
 
 
 @contextmanager
@@ -86,7 +89,7 @@ def _setting_named(settings: Settings) -> Iterator[None]:
         raise
 
 
-def _quarantine(settings: Settings) -> Quarantine | None:
+def _quarantine(settings: Settings) -> ReadableQuarantine | None:
     scheme, _, place = settings.quarantine_url.partition("://")
     match scheme:
         case "file":

@@ -11,7 +11,12 @@ from typing import Annotated
 import typer
 
 from kinesis_handler.application import Application
-from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableInputError
+from kinesis_handler.errors import (
+    ConfigurationError,
+    QuarantineError,
+    RepositoryError,
+    UnreadableInputError,
+)
 
 DEFAULT_APPLICATION = "user_limits.wiring:application"
 
@@ -66,7 +71,7 @@ def told_errors() -> Iterator[None]:
     """Tell an error that the user can mend in one sentence, and end with status 2."""
     try:
         yield
-    except (ConfigurationError, UnreadableInputError, RepositoryError) as error:
+    except (ConfigurationError, UnreadableInputError, RepositoryError, QuarantineError) as error:
         typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error

@@ -38,9 +38,7 @@ def print_json(application: Application, tally: Tally) -> None:
 
 def print_tables(application: Application, tally: Tally) -> None:
     """Print a table for each view, the count of each outcome and remark, and what failed for good."""
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a file or a pipe is as wide as it takes
-        console.width = max(console.width, PLAIN_WIDTH)
+    console = standard_output()
     for view in application.views:
         _print_view(console, view)
     total = sum(tally.outcomes.values())
@@ -56,7 +54,7 @@ def print_tables(application: Application, tally: Tally) -> None:
     for handled in tally.failed[:MAX_FAILURES]:
         event = f"event {handled.event.id}, " if handled.event is not None else ""
         place = f"record {handled.record.sequence_number}"
-        console.print(_clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
+        console.print(clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
     if len(tally.failed) > MAX_FAILURES:
         console.print(f"… and {len(tally.failed) - MAX_FAILURES:,} more failed for good", style="red")
 
@@ -68,9 +66,9 @@ def _print_view(console: Console, view: View[Any]) -> None:
     for heading in view.headings:
         table.add_column(heading, overflow="fold")
     for partition, group in groupby(aggregates[:MAX_ROWS], key=lambda aggregate: aggregate.key[0]):
-        table.add_row(Text(_clean(partition), "bold cyan"))
+        table.add_row(Text(clean(partition), "bold cyan"))
         for aggregate in group:
-            table.add_row(*(Text(_clean(cell.text), cell.style) for cell in view.row(aggregate)))
+            table.add_row(*(Text(clean(cell.text), cell.style) for cell in view.row(aggregate)))
         table.add_row()
     if aggregates:
         console.print(table)
@@ -82,6 +80,14 @@ def _print_view(console: Console, view: View[Any]) -> None:
         console.print(f"… and {at_least}{more:,} more {view.name}: --json prints all of them")
 
 
-def _clean(text: str) -> str:
+def standard_output() -> Console:
+    """Return where reports are printed; a file or a pipe is as wide as it takes."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PLAIN_WIDTH)
+    return console
+
+
+def clean(text: str) -> str:
     """Replace what a terminal would obey instead of show: the text comes from the stream."""
     return "".join(character if character.isprintable() else "�" for character in text)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table as Grid
 
 from kinesis_handler.application import Table
@@ -17,6 +16,7 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.report import standard_output
 from kinesis_handler.errors import ConfigurationError
 
 DYNAMODB = "dynamodb:"
@@ -61,7 +61,7 @@ def describe(
         grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
         for name, value in description.items():
             grid.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
-        Console(highlight=False, soft_wrap=True).print(grid)
+        standard_output().print(grid)
 
 
 @app.command()

@@ -5,7 +5,7 @@ of when: a batch that is delivered again overwrites its own object.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from kinesis_handler.errors import QuarantineError
 from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
 
@@ -29,6 +30,26 @@ class Quarantine(Protocol):
 
         Raises QuarantineError if it is not known to be stored.
         """
+
+
+class QuarantineReader(Protocol):
+    """Reads what a quarantine keeps."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all objects, in their order.
+
+        Raises QuarantineError if they cannot be listed.
+        """
+
+    def read(self, name: str) -> bytes:
+        """Return an object.
+
+        Raises QuarantineError if it cannot be read.
+        """
+
+
+class ReadableQuarantine(Quarantine, QuarantineReader, Protocol):
+    """Keeps objects, and gives them back."""
 
 
 class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -61,6 +82,9 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     data: str
 
 
+_DECODER = msgspec.json.Decoder(Entry)
+
+
 def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
     """Return the objects that keep these records, by name: one for each shard, a line for each record.
 
@@ -72,6 +96,20 @@ def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
         if (group := list(each))
     }
+
+
+def entries(reader: QuarantineReader) -> list[Entry]:
+    """Return every record that is kept, once, by stream, shard and place in it.
+
+    Raises QuarantineError if something cannot be read, or is no entry.
+    """
+    kept: dict[tuple[str, str, int, int], Entry] = {}
+    for name in reader.names():
+        try:
+            kept.update((_place(each), each) for each in _DECODER.decode_lines(reader.read(name)))
+        except (msgspec.DecodeError, ValueError) as error:
+            raise QuarantineError(f"{name} holds something else: {error}") from error
+    return [kept[place] for place in sorted(kept)]
 
 
 def _entry(handled: HandledRecord) -> Entry:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,25 @@ class DirectoryQuarantine:
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, content)
         except OSError as error:
-            raise QuarantineError(f"the folder {str(self._folder)!r}: {error.strerror}") from error
+            raise self._error(error) from error
+
+    def names(self) -> Iterator[str]:
+        """See `QuarantineReader.names`. A folder that is not there yet is an empty one."""
+        try:
+            for path in sorted(self._folder.rglob("[!.]*.jsonl")):
+                yield path.relative_to(self._folder).as_posix()
+        except OSError as error:
+            raise self._error(error) from error
+
+    def read(self, name: str) -> bytes:
+        """See `QuarantineReader.read`."""
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> QuarantineError:
+        return QuarantineError(f"the folder {str(self._folder)!r}: {error.strerror}")
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -1,5 +1,7 @@
 """A quarantine in an S3 bucket."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class S3Quarantine:
-    """Keeps each object in a bucket. It takes the permission `s3:PutObject`, and no other.
+    """Keeps each object in a bucket. To keep takes the permission `s3:PutObject`, and no other.
 
     The client is made with the first object: a cold start does not pay for what most batches never need.
 
@@ -26,16 +28,36 @@ class S3Quarantine:
 
     def __init__(self, bucket: str, prefix: str = "", region: str | None = None) -> None:
         self._bucket = bucket
-        self._prefix = prefix
+        self._prefix = f"{prefix}/" if prefix else ""
         self._region = region
 
     def keep(self, name: str, content: bytes) -> None:
         """See `Quarantine.keep`."""
-        key = f"{self._prefix}/{name}" if self._prefix else name
-        try:
+        key = self._prefix + name
+        with self._told():
             self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=content, ContentType="application/x-ndjson"
             )
+
+    def names(self) -> Iterator[str]:
+        """See `QuarantineReader.names`."""
+        with self._told():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix
+            )
+            for page in pages:
+                for each in page.get("Contents", []):
+                    yield each["Key"].removeprefix(self._prefix)
+
+    def read(self, name: str) -> bytes:
+        """See `QuarantineReader.read`."""
+        with self._told():
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except (ClientError, BotoCoreError) as error:
             raise QuarantineError(f"the bucket {self._bucket!r}: {error}") from error
 
