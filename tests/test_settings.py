@@ -112,10 +112,38 @@ def test_the_lambda_entry_point_answers_an_invocation() -> None:
     assert handler(invocation([CREATED, {**CREATED, "type": "FOREIGN"}])) == {"batchItemFailures": []}
 
 
+def run_alone(program: str, **environment: str) -> str:
+    """Run a program in a process of its own, which is not measured: that would load more."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, check=True, text=True, env={**kept, **environment})
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [
+        ({"REPOSITORY_TYPE": "dynamodb"}, "store in DynamoDB"),
+        ({"QUARANTINE_URL": "s3://rejected"}, "quarantine in S3"),
+    ],
+)
+def test_a_part_whose_library_is_missing_says_what_to_install(setting: dict[str, str], part: str) -> None:
+    program = """
+import sys
+sys.modules["botocore"] = None
+from user_limits.wiring import application
+try:
+    application()
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+    said = f"ConfigurationError: the {part} needs botocore: pip install 'kinesis-handler[aws]'"
+    assert run_alone(program, **setting) == f"{said}\n"
+
+
 def test_lambda_does_not_load_the_command_line() -> None:
     program = "import sys, user_limits.lambda_consumer; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
-    loaded = set(done.stdout.split())
+    loaded = set(run_alone(program).split())
     assert "user_limits.wiring" in loaded
     assert not loaded & {"typer", "click", "kinesis_handler.cli", "kinesis_handler.event_source"}
     assert not loaded & {"boto3", "botocore", "sqlite3"}, "a store that was not chosen costs nothing"
@@ -123,10 +151,6 @@ def test_lambda_does_not_load_the_command_line() -> None:
 
 def test_lambda_with_dynamodb_does_without_boto3() -> None:
     program = "import sys, user_limits.wiring as w; w.application(); print(*sys.modules)"
-    environment = {**os.environ, "REPOSITORY_TYPE": "dynamodb"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True, env=environment
-    )
-    loaded = set(done.stdout.split())
+    loaded = set(run_alone(program, REPOSITORY_TYPE="dynamodb").split())
     assert "botocore" in loaded
     assert not loaded & {"boto3", "s3transfer", "typer", "sqlite3", "kinesis_handler.cli"}

@@ -69,9 +69,8 @@ def _library_named(what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"the {what} needs {error.name}: pip install 'kinesis-handler[aws]'"
-        ) from error
+        library = (error.name or "").partition(".")[0]
+        raise ConfigurationError(f"the {what} needs {library}: pip install 'kinesis-handler[aws]'") from error
 
 
 @contextmanager
@@ -80,6 +79,8 @@ def _setting_named(settings: Settings) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            raise
         match settings.repository_type:
             case "sqlite":
                 raise ConfigurationError(f"SQLITE_PATH is {settings.sqlite_path!r}: {error}") from error
