@@ -193,10 +193,12 @@ def _open(path: str | Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise ConfigurationError(f"{name} cannot be opened: {error}") from error
     try:
-        problem = _problem(*connection.execute(_WHOSE).fetchone())
+        version, tables = connection.execute(_WHOSE).fetchone()
+        problem = _problem(version, tables)
         if problem is None:
             connection.executescript(_OPEN)
-            connection.executescript(_SCHEMA)
+            if not tables:  # else each start would wait for whoever is writing
+                connection.executescript(_SCHEMA)
     except sqlite3.Error as error:
         problem = f"cannot be used: {error}"
     if problem is not None:
