@@ -83,7 +83,7 @@ def test_only_the_records_of_a_reason_are_shown(folder: Path) -> None:
     [entry] = json.loads(command(folder, "show", "--reason", "UTF-8", "--json").stdout)
     assert base64.b64decode(entry["data"]) == b"\xff"
     assert len(json.loads(command(folder, "show", "--reason", "InvalidEvent", "--json").stdout)) == 3
-    assert command(folder, "show", "--reason", "nothing like it").stdout == "nothing was rejected\n"
+    assert command(folder, "show", "--reason", "nothing like it").stdout == "nothing is waiting\n"
 
 
 def test_no_more_records_are_shown_than_asked_for(folder: Path) -> None:
@@ -93,7 +93,7 @@ def test_no_more_records_are_shown_than_asked_for(folder: Path) -> None:
 
 def test_an_empty_quarantine_is_told(tmp_path: Path) -> None:
     for name in ("list", "show"):
-        assert command(tmp_path / "new", name).stdout == "nothing was rejected\n"
+        assert command(tmp_path / "new", name).stdout == "nothing is waiting\n"
         assert command(tmp_path / "new", name, "--json").stdout == "[]\n"
 
 

@@ -16,7 +16,8 @@ from aggregates import aggregate
 from kinesis_handler import ConfigurationError, KinesisHandler
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.outcome import Status
-from kinesis_handler.quarantine import Quarantine, ReadableQuarantine, entries
+from kinesis_handler.quarantine import Quarantine, ReadableQuarantine
+from kinesis_handler.quarantine.contents import read_contents
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.s3 import S3Quarantine
 from kinesis_handler.repository.memory import MemoryRepository
@@ -221,12 +222,12 @@ class TestEveryQuarantine:
             handler(kept)({"Records": batch["Records"][start:]})
         assert len(list(kept.names())) == 3
         numbers = [record["kinesis"]["sequenceNumber"] for record in batch["Records"]]
-        assert [entry.sequence_number for entry in entries(kept)] == numbers
+        assert [str(place.sequence_number) for place in sorted(read_contents(kept).open())] == numbers
 
     def test_something_else_among_the_objects_is_named(self, kept: ReadableQuarantine) -> None:
         kept.keep("2026-11-22/other.jsonl", b"{}\n")
         with pytest.raises(QuarantineError, match=r"2026-11-22/other\.jsonl holds something else: .*reason"):
-            entries(kept)
+            read_contents(kept)
 
 
 def test_without_a_prefix_an_s3_key_is_the_name(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
-from kinesis_handler.quarantine import QuarantineReader
+from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
+from kinesis_handler.stream.checkpoint import Checkpoint
 
 State = TypeVar("State")
 
@@ -57,6 +58,16 @@ class Table(Protocol):
     def delete(self) -> None:
         """Remove it with all that is in it. Raises ConfigurationError if that cannot be done."""
 
+    def exists(self) -> bool:
+        """Tell whether it is there. Raises ConfigurationError if that may not be asked."""
+
+
+class CheckpointStore(Struct, frozen=True):
+    """Where the checkpoints of streams are kept, and the tables that this takes: they are made as needed."""
+
+    repository: Repository[Checkpoint]
+    tables: Sequence[Table] = ()
+
 
 class Application(Struct, frozen=True):
     """What `--app package.module:name` names: a function that returns one of these.
@@ -68,9 +79,13 @@ class Application(Struct, frozen=True):
         views: the views onto what its processors keep.
         tables: what they keep it in, if that has to be made first.
         quarantine: where the handler keeps what it rejects; None if it does not.
+        on_failure: where Lambda keeps the batches that it gave up, if that is known.
+        checkpoints: opens where `consume` keeps how far it has read: beside the state that this led to.
     """
 
     handler: KinesisHandler
     views: Sequence[View[Any]] = ()
     tables: Sequence[Table] = ()
-    quarantine: QuarantineReader | None = None
+    quarantine: ReadableQuarantine | None = None
+    on_failure: ReadableQuarantine | None = None
+    checkpoints: Callable[[], CheckpointStore] | None = None

@@ -5,6 +5,8 @@ KinesisHandlerError
 ├── InvalidInvocationError       not a Kinesis batch: raised, so Lambda retries the whole of it
 ├── UnreadableInputError         a file of events that the command line cannot read
 ├── InvalidCursorError           the cursor of a page that nobody handed out
+├── StreamError                  a stream cannot be read or written: it is not there, or may not be used
+│   └── StreamUnavailableError       it does not answer just now, or is throttled
 └── ProcessingError              what kept one record from being applied
     ├── RejectedError            it can never succeed: kept aside, the stream goes on
     │   ├── UndecodableRecordError   base64, checksum, gzip, size
@@ -41,6 +43,14 @@ class UnreadableInputError(KinesisHandlerError):
 
 class InvalidCursorError(KinesisHandlerError):
     """The cursor that asked for a page was not handed out with the page before it."""
+
+
+class StreamError(KinesisHandlerError):
+    """A Kinesis stream cannot be read or written. The message names the stream, and says why."""
+
+
+class StreamUnavailableError(StreamError):
+    """The stream is throttled, or the service does not answer: to ask again later may help."""
 
 
 class ProcessingError(KinesisHandlerError):

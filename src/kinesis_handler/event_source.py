@@ -195,27 +195,43 @@ def put_on_shard(
     clock: Callable[[], float] = time.time,
 ) -> Iterator[LambdaRecord]:
     """Give each (partition key, data) its place on a shard, as Kinesis does, in the shape of Lambda."""
-    region = stream_arn.split(":")[3]
     # As on Kinesis, later records have higher numbers: those of a later run too.
     begun = int(clock() * 1_000)
     for place, (partition_key, content) in enumerate(data):
-        sequence_number = f"496{begun:020d}{place:033d}"
-        yield {
-            "eventSource": "aws:kinesis",
-            "eventVersion": "1.0",
-            "eventID": f"{shard_id}:{sequence_number}",
-            "eventName": "aws:kinesis:record",
-            "invokeIdentityArn": "arn:aws:iam::000000000000:role/local",
-            "awsRegion": region,
-            "eventSourceARN": stream_arn,
-            "kinesis": {
-                "kinesisSchemaVersion": "1.0",
-                "partitionKey": partition_key,
-                "sequenceNumber": sequence_number,
-                "data": pybase64.b64encode(content).decode(),
-                "approximateArrivalTimestamp": clock(),
-            },
-        }
+        number = f"496{begun:020d}{place:033d}"
+        encoded = pybase64.b64encode(content).decode()
+        yield lambda_record(stream_arn, shard_id, number, partition_key, encoded, clock())
+
+
+def lambda_record(  # noqa: PLR0913, PLR0917 - a record has that many parts
+    stream_arn: str, shard_id: str, sequence_number: str, partition_key: str, data: str, arrived_at: float
+) -> LambdaRecord:
+    """Return a record of a stream in the shape in which Lambda delivers it.
+
+    Args:
+        stream_arn: the stream's, in which its region stands; empty if it is not known.
+        shard_id: the shard's.
+        sequence_number: the record's.
+        partition_key: the record's.
+        data: what the producer put, in base64.
+        arrived_at: seconds since epoch.
+    """
+    return {
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"{shard_id}:{sequence_number}",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::000000000000:role/local",
+        "awsRegion": (*stream_arn.split(":"), "", "", "")[3],
+        "eventSourceARN": stream_arn,
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": partition_key,
+            "sequenceNumber": sequence_number,
+            "data": data,
+            "approximateArrivalTimestamp": arrived_at,
+        },
+    }
 
 
 def _batches(records: Iterable[LambdaRecord], batch_size: int) -> Iterator[list[LambdaRecord]]:

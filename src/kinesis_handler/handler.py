@@ -21,7 +21,8 @@ from kinesis_handler.outcome import (
     not_applied,
 )
 from kinesis_handler.processor import EventProcessor, RoutingTable
-from kinesis_handler.quarantine import Quarantine, objects
+from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
 from kinesis_handler.telemetry import ensure_logging, log_batch
 

@@ -14,7 +14,8 @@ RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]
 
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 REGION = "[a-z0-9-]+"
-QUARANTINE = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
+PLACE = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
+PLACES = "file:///FOLDER or s3://BUCKET/PREFIX"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         user_limit_table_name: USER_LIMIT_TABLE_NAME, the DynamoDB table that they are kept in.
         aws_region: AWS_REGION, where the table is; None for the one that the AWS SDK finds.
         quarantine_url: QUARANTINE_URL, where rejected records are kept; empty to log and skip them.
+        on_failure_url: ON_FAILURE_URL, where Lambda keeps what it gave up; empty if the tools need not know.
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
         log_level: LOG_LEVEL, the lowest level that is logged.
         max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
@@ -36,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     user_limit_table_name: str = "UserLimits"
     aws_region: str | None = None
     quarantine_url: str = ""
+    on_failure_url: str = ""
     storage_ttl: int = 3_600
     log_level: LogLevel = "info"
     max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES
@@ -59,9 +62,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         or default.user_limit_table_name,
         aws_region=_matching(environment, "AWS_REGION", REGION, "a region's code, such as eu-north-1")
         or None,
-        quarantine_url=_matching(
-            environment, "QUARANTINE_URL", QUARANTINE, "file:///FOLDER or s3://BUCKET/PREFIX"
-        ),
+        quarantine_url=_matching(environment, "QUARANTINE_URL", PLACE, PLACES),
+        on_failure_url=_matching(environment, "ON_FAILURE_URL", PLACE, PLACES),
         storage_ttl=_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
         log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
         max_unpacked_bytes=_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),

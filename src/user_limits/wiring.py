@@ -1,13 +1,15 @@
 """The one place where concrete classes are named and put together."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Application, Table, View
+from kinesis_handler.application import Application, CheckpointStore, Table, View
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
+from kinesis_handler.stream.checkpoint import Checkpoint
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import Settings, read_settings
@@ -48,18 +50,23 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     configure_logging(SERVICE, settings.log_level)
     if store is None:
         with _setting_named(settings):
-            limits, tables = _open(store_of(settings), settings.storage_ttl)
+            opened = _open(store_of(settings), settings.storage_ttl)
     else:
-        limits, tables = _open(parse_store(store, settings), settings.storage_ttl)
-    quarantine = _quarantine(settings)
+        opened = _open(parse_store(store, settings), settings.storage_ttl)
+    quarantine = _quarantine(settings.quarantine_url, settings.aws_region)
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits)],
+        [UserLimitEventProcessor(opened.limits)],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
     )
     return Application(
-        handler, [View("limits", limits, limit_document, HEADINGS, limit_row)], tables, quarantine
+        handler,
+        [View("limits", opened.limits, limit_document, HEADINGS, limit_row)],
+        opened.tables,
+        quarantine,
+        on_failure=_quarantine(settings.on_failure_url, settings.aws_region),
+        checkpoints=opened.checkpoints,
     )
 
 
@@ -90,8 +97,8 @@ def _setting_named(settings: Settings) -> Iterator[None]:
         raise
 
 
-def _quarantine(settings: Settings) -> ReadableQuarantine | None:
-    scheme, _, place = settings.quarantine_url.partition("://")
+def _quarantine(url: str, region: str | None) -> ReadableQuarantine | None:
+    scheme, _, place = url.partition("://")
     match scheme:
         case "file":
             from kinesis_handler.quarantine.directory import DirectoryQuarantine
@@ -101,21 +108,36 @@ def _quarantine(settings: Settings) -> ReadableQuarantine | None:
             with _library_named("quarantine in S3"):
                 from kinesis_handler.quarantine.s3 import S3Quarantine
             bucket, _, prefix = place.partition("/")
-            return S3Quarantine(bucket, prefix.strip("/"), settings.aws_region)
+            return S3Quarantine(bucket, prefix.strip("/"), region)
     return None
 
 
-def _open(store: Store, ttl: int) -> tuple[Repository[Limit], Sequence[Table]]:
-    """Open a store: only the chosen one's library is imported, and paid for at a cold start."""
+class _Opened(NamedTuple):
+    """What a store is used as. The checkpoints are opened when they are asked for: Lambda never does."""
+
+    limits: Repository[Limit]
+    tables: Sequence[Table]
+    checkpoints: Callable[[], CheckpointStore]
+
+
+def _open(store: Store, ttl: int) -> _Opened:
+    """Open a store: only the chosen one's library is imported, and paid for at a cold start.
+
+    Checkpoints lie beside the limits, so that neither is lost without the other, and never expire.
+    """
     match store:
         case InMemory():
             from kinesis_handler.repository.memory import MemoryRepository
 
-            return MemoryRepository(ttl=ttl), ()
+            return _Opened(MemoryRepository(ttl=ttl), (), lambda: CheckpointStore(MemoryRepository()))
         case SQLite(path):
             from kinesis_handler.repository.sqlite import SQLiteRepository
 
-            return SQLiteRepository(path, Limit, ttl=ttl), ()
+            return _Opened(
+                SQLiteRepository(path, Limit, ttl=ttl),
+                (),
+                lambda: CheckpointStore(SQLiteRepository(path, Checkpoint, table="checkpoints")),
+            )
         case DynamoDB(name, region, endpoint):
             with _library_named("store in DynamoDB"):
                 from kinesis_handler.repository.dynamodb import (
@@ -128,4 +150,14 @@ def _open(store: Store, ttl: int) -> tuple[Repository[Limit], Sequence[Table]]:
             limits = DynamoDBRepository(
                 client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, ttl=ttl
             )
-            return limits, [table]
+
+            def checkpoints() -> CheckpointStore:
+                beside, partition_key, sort_key = f"{name}-checkpoints", "stream", "shard"
+                return CheckpointStore(
+                    DynamoDBRepository(
+                        client, beside, Checkpoint, partition_key=partition_key, sort_key=sort_key
+                    ),
+                    [DynamoDBTable(client, beside, partition_key=partition_key, sort_key=sort_key)],
+                )
+
+            return _Opened(limits, [table], checkpoints)

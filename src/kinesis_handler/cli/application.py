@@ -15,6 +15,7 @@ from kinesis_handler.errors import (
     ConfigurationError,
     QuarantineError,
     RepositoryError,
+    StreamError,
     UnreadableInputError,
 )
 
@@ -71,7 +72,7 @@ def told_errors() -> Iterator[None]:
     """Tell an error that the user can mend in one sentence, and end with status 2."""
     try:
         yield
-    except (ConfigurationError, UnreadableInputError, RepositoryError, QuarantineError) as error:
+    except (ConfigurationError, UnreadableInputError, RepositoryError, QuarantineError, StreamError) as error:
         typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error

@@ -12,8 +12,10 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.quarantine import app as quarantine_commands
+from kinesis_handler.cli.redrive import redrive
 from kinesis_handler.cli.report import print_json, print_tables
 from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.table import app as table_commands
@@ -27,6 +29,10 @@ app = typer.Typer(
 
 app.add_typer(table_commands, name="table")
 app.add_typer(quarantine_commands, name="quarantine")
+
+
+app.command()(consume)
+app.command()(redrive)
 
 
 @app.callback()

@@ -1,16 +1,17 @@
-"""`quarantine`: what was rejected, why, and since when."""
+"""`quarantine`: what was rejected or given up, why, and since when."""
 
 import base64
 import sys
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import Annotated
 
 import msgspec
 import typer
+from msgspec import Struct
 from rich.table import Table
 from rich.text import Text
 
+from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
     DEFAULT_APPLICATION,
     ApplicationName,
@@ -19,7 +20,8 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.report import clean, standard_output
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.quarantine import Entry, entries
+from kinesis_handler.quarantine.contents import Contents, read_contents
+from kinesis_handler.quarantine.entry import Entry
 
 MAX_SHOWN = 20
 MAX_TEXT = 500
@@ -35,7 +37,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def quarantine() -> None:
-    """See which records were rejected, and why."""
+    """See which records were rejected or given up, and why."""
 
 
 @app.command("list")
@@ -44,23 +46,22 @@ def list_reasons(
     reason: Reason = "",
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Count the rejected records by their reason, with the arrival of the first and the last."""
-    found = sorted(_entries(application_name, reason), key=_why)
-    groups = [(*why, list(each)) for why, each in groupby(found, key=_why)]
+    """Count the records that wait by their reason, with the arrival of the first and the last."""
+    contents, entries = _waiting(application_name, reason)
+    groups = grouped(entries)
     if as_json:
-        _print_json(
-            {"error": error, "reason": why, "records": len(each), "first": _first(each), "last": _last(each)}
-            for error, why, each in groups
-        )
+        _print_json(msgspec.to_builtins(groups))
         return
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("records", justify="right")
-    for heading in ("first", "last", "error"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("reason", overflow="fold")
-    for error, why, each in sorted(groups, key=lambda group: -len(group[2])):
-        table.add_row(f"{len(each):,}", _first(each), _last(each), error, Text(clean(why)))
-    standard_output().print(table if groups else "nothing was rejected")
+    print_groups(groups)
+    console = standard_output()
+    done = sum(len(each.done) for each in contents)
+    if done:
+        console.print(f"{done:,} more {'is' if done == 1 else 'are'} done with", style="dim")
+    for document in (each for some in contents for each in some.unfetched.values()):
+        info = document.info
+        place = f"{info.shard_id} from {info.start_sequence_number}"
+        told = f"{info.batch_size:,} records of {place} are on the stream only: `redrive` fetches them"
+        console.print(clean(told), style="yellow")
 
 
 @app.command()
@@ -70,14 +71,16 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="How many records, from the latest back.")] = MAX_SHOWN,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show rejected records, the latest first: their place in the stream, the reason, the data."""
-    found = sorted(_entries(application_name, reason), key=lambda entry: entry.arrived_at or "", reverse=True)
+    """Show records that wait, the latest first: their place in the stream, the reason, the data."""
+    _, found = _waiting(application_name, reason)
+    found.sort(key=lambda entry: entry.arrived_at or "", reverse=True)
     if as_json:
         _print_json(found[:limit])
         return
     console = standard_output()
     for entry in found[:limit]:
-        place = f"{entry.shard_id} {entry.sequence_number}-{entry.sub_sequence_number}"
+        part = "" if entry.sub_sequence_number is None else f"-{entry.sub_sequence_number}"
+        place = f"{entry.shard_id} {entry.sequence_number}{part}"
         console.print(Text(f"{entry.arrived_at or 'unknown'}  {clean(place)}", "bold"))
         console.print(Text(clean(f"  {entry.error}: {entry.reason}"), "yellow"))
         event = f"  event {entry.event_id} of type {entry.event_type}" if entry.event_id else "  no event"
@@ -86,27 +89,62 @@ def show(
     if len(found) > limit:
         console.print(f"… and {len(found) - limit:,} more: --limit shows them")
     elif not found:
-        console.print("nothing was rejected")
+        console.print("nothing is waiting")
 
 
-def _entries(application_name: str, reason: str) -> list[Entry]:
+class Group(Struct, frozen=True):
+    """Records that wait for one reason: how many, and when the first and the last arrived."""
+
+    error: str
+    reason: str
+    records: int
+    first: str
+    last: str
+
+
+def grouped(entries: Iterable[Entry]) -> list[Group]:
+    """Return a group for each reason, the largest first."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        groups.setdefault((entry.error, entry.reason), []).append(entry.arrived_at or "unknown")
+    found = [Group(*why, len(times), min(times), max(times)) for why, times in groups.items()]
+    return sorted(found, key=lambda group: (-group.records, group.error, group.reason))
+
+
+def print_groups(groups: Sequence[Group]) -> None:
+    """Print a table with a line for each reason."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("records", justify="right")
+    for heading in ("first", "last", "error"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    for each in groups:
+        table.add_row(f"{each.records:,}", each.first, each.last, clean(each.error), Text(clean(each.reason)))
+    standard_output().print(table if groups else "nothing is waiting")
+
+
+def read_all(application: Application) -> list[Contents]:
+    """Read what the quarantine holds, and what Lambda's on-failure destination does.
+
+    Raises ConfigurationError if there is neither, and QuarantineError if one cannot be read.
+    """
+    places = [each for each in (application.quarantine, application.on_failure) if each is not None]
+    if not places:
+        raise ConfigurationError("there is no quarantine: the settings name none")
+    return [read_contents(each) for each in places]
+
+
+def matches(entry: Entry, reason: str) -> bool:
+    """Tell whether an entry is meant by --reason."""
+    return reason in entry.reason or reason in entry.error
+
+
+def _waiting(application_name: str, reason: str) -> tuple[list[Contents], list[Entry]]:
+    """Return all contents, and the entries that wait, in the order of the stream."""
     with told_errors():
-        kept = load_application(application_name).quarantine
-        if kept is None:
-            raise ConfigurationError("there is no quarantine: the settings name none")
-        return [entry for entry in entries(kept) if any(reason in each for each in _why(entry))]
-
-
-def _why(entry: Entry) -> tuple[str, str]:
-    return entry.error, entry.reason
-
-
-def _first(group: Sequence[Entry]) -> str:
-    return min(entry.arrived_at or "unknown" for entry in group)
-
-
-def _last(group: Sequence[Entry]) -> str:
-    return max(entry.arrived_at or "" for entry in group) or "unknown"
+        contents = read_all(load_application(application_name))
+    waiting = {place: entry for each in contents for place, (_, entry) in each.open().items()}
+    return contents, [waiting[place] for place in sorted(waiting) if matches(waiting[place], reason)]
 
 
 def _print_json(things: Iterable[object]) -> None:

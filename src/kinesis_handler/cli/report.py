@@ -11,13 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from kinesis_handler.application import Application, View
-from kinesis_handler.cli.run import Tally
+from kinesis_handler.cli.tally import Tally
 from kinesis_handler.outcome import Status
 
 MAX_ROWS = 100
 MAX_READ = 10_000
 """A store may hold far more than a run leads to, and a person wants to see."""
-MAX_FAILURES = 20
 PLAIN_WIDTH = 120
 
 _STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
@@ -37,13 +36,18 @@ def print_json(application: Application, tally: Tally) -> None:
 
 
 def print_tables(application: Application, tally: Tally) -> None:
-    """Print a table for each view, the count of each outcome and remark, and what failed for good."""
-    console = standard_output()
+    """Print a table for each view, then what `print_summary` does."""
     for view in application.views:
-        _print_view(console, view)
+        _print_view(standard_output(), view)
+    print_summary(tally)
+
+
+def print_summary(tally: Tally) -> None:
+    """Print the count of each outcome and remark, and what failed for good."""
+    console = standard_output()
     total = sum(tally.outcomes.values())
-    line = Text.assemble((f"{total:,} {'record' if total == 1 else 'records'}: ", "bold"))
     counted = [(status, count) for status, count in tally.outcomes.items() if count]
+    line = Text(f"{total:,} {'record' if total == 1 else 'records'}{': ' if counted else ''}", "bold")
     line.append_text(
         Text(", ").join(Text(f"{count:,} {status}", _STYLES.get(status, "")) for status, count in counted)
     )
@@ -51,12 +55,13 @@ def print_tables(application: Application, tally: Tally) -> None:
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
         line.append(f" · remarks: {told}", "yellow")
     console.print(line)
-    for handled in tally.failed[:MAX_FAILURES]:
+    for handled in tally.failed:
         event = f"event {handled.event.id}, " if handled.event is not None else ""
         place = f"record {handled.record.sequence_number}"
         console.print(clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
-    if len(tally.failed) > MAX_FAILURES:
-        console.print(f"… and {len(tally.failed) - MAX_FAILURES:,} more failed for good", style="red")
+    more = tally.outcomes[Status.FAILED] - len(tally.failed)
+    if more:
+        console.print(f"… and {more:,} more failed for good", style="red")
 
 
 def _print_view(console: Console, view: View[Any]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.table import Table as Grid
 
-from kinesis_handler.application import Table
+from kinesis_handler.application import Application, Table
 from kinesis_handler.cli.application import (
     DEFAULT_APPLICATION,
     ApplicationName,
@@ -40,7 +40,7 @@ def create(
 ) -> None:
     """Make each table: on demand, its keys strings, its time to live on."""
     with told_errors():
-        for each in _tables(application_name, store):
+        for each in _tables(load_application(application_name, store), store):
             each.create(deletion_protection=protect)
             typer.echo(f"made the table {each.name}")
 
@@ -53,7 +53,7 @@ def describe(
 ) -> None:
     """Show what each table is like."""
     with told_errors():
-        described = [each.describe() for each in _tables(application_name, store)]
+        described = [each.describe() for each in _tables(load_application(application_name, store), store)]
     if as_json:
         sys.stdout.write(msgspec.json.encode(described).decode() + "\n")
         return
@@ -72,7 +72,8 @@ def delete(
 ) -> None:
     """Remove each table with all that is in it, if --yes is given."""
     with told_errors():
-        tables = _tables(application_name, store)
+        application = load_application(application_name, store)
+        tables = [*_tables(application, store), *_checkpoint_tables(application)]
         if not yes:
             names = ", ".join(each.name for each in tables)
             raise ConfigurationError(f"this removes {names} with all that is in it, for good: say --yes")
@@ -81,8 +82,14 @@ def delete(
             typer.echo(f"removed the table {each.name}")
 
 
-def _tables(application_name: str, store: str | None) -> Sequence[Table]:
-    tables = load_application(application_name, store).tables
-    if not tables:
+def _tables(application: Application, store: str | None) -> Sequence[Table]:
+    if not application.tables:
         raise ConfigurationError(f"the store {store} has no tables that could be made")
-    return tables
+    return application.tables
+
+
+def _checkpoint_tables(application: Application) -> Sequence[Table]:
+    """Return those that `consume` has made: what it reads into a table that is made anew begins anew."""
+    if application.checkpoints is None:
+        return ()
+    return [each for each in application.checkpoints().tables if each.exists()]

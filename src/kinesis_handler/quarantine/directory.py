@@ -25,17 +25,25 @@ class DirectoryQuarantine:
             raise self._error(error) from error
 
     def names(self) -> Iterator[str]:
-        """See `QuarantineReader.names`. A folder that is not there yet is an empty one."""
+        """See `ReadableQuarantine.names`. A folder that is not there yet is an empty one."""
         try:
-            for path in sorted(self._folder.rglob("[!.]*.jsonl")):
-                yield path.relative_to(self._folder).as_posix()
+            for path in sorted(self._folder.rglob("[!.]*")):
+                if path.is_file():
+                    yield path.relative_to(self._folder).as_posix()
         except OSError as error:
             raise self._error(error) from error
 
     def read(self, name: str) -> bytes:
-        """See `QuarantineReader.read`."""
+        """See `ReadableQuarantine.read`."""
         try:
             return (self._folder / name).read_bytes()
+        except OSError as error:
+            raise self._error(error) from error
+
+    def delete(self, name: str) -> None:
+        """See `ReadableQuarantine.delete`."""
+        try:
+            (self._folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise self._error(error) from error
 

@@ -40,7 +40,7 @@ class S3Quarantine:
             )
 
     def names(self) -> Iterator[str]:
-        """See `QuarantineReader.names`."""
+        """See `ReadableQuarantine.names`."""
         with self._told():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix
@@ -50,9 +50,14 @@ class S3Quarantine:
                     yield each["Key"].removeprefix(self._prefix)
 
     def read(self, name: str) -> bytes:
-        """See `QuarantineReader.read`."""
+        """See `ReadableQuarantine.read`."""
         with self._told():
             return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
+
+    def delete(self, name: str) -> None:
+        """See `ReadableQuarantine.delete`."""
+        with self._told():
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -27,9 +27,9 @@ BUSY_TIMEOUT = 10.0
 # would lose what the stream has been told is done.
 _OPEN = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 
-_SCHEMA = f"""
+_SCHEMA = """
     BEGIN IMMEDIATE;
-    CREATE TABLE IF NOT EXISTS aggregates (
+    CREATE TABLE IF NOT EXISTS {table} (
         partition  TEXT NOT NULL,
         sort       TEXT NOT NULL,
         version    INTEGER NOT NULL,
@@ -37,44 +37,48 @@ _SCHEMA = f"""
         document   TEXT NOT NULL,  -- the whole aggregate as JSON, amounts as strings
         PRIMARY KEY (partition, sort)
     );
-    CREATE INDEX IF NOT EXISTS expiring ON aggregates (expires_at) WHERE expires_at IS NOT NULL;
-    PRAGMA user_version = {SCHEMA_VERSION};
+    CREATE INDEX IF NOT EXISTS {table}_expiring ON {table} (expires_at) WHERE expires_at IS NOT NULL;
+    PRAGMA user_version = {version};
     COMMIT;
 """
-_WHOSE = "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
+_WHOSE = """
+    SELECT user_version, (SELECT count(*) FROM sqlite_schema),
+        (SELECT count(*) FROM sqlite_schema WHERE name = :table) FROM pragma_user_version
+"""
 _LOAD = """
-    SELECT document FROM aggregates
+    SELECT document FROM {table}
     WHERE partition = :partition AND sort = :sort AND (expires_at IS NULL OR expires_at > :now)
 """
 _FIND = """
-    SELECT sort, document FROM aggregates
+    SELECT sort, document FROM {table}
     WHERE partition = :partition AND sort > :sort AND (expires_at IS NULL OR expires_at > :now)
     ORDER BY sort LIMIT :limit
 """
 _SCAN = """
-    SELECT partition, sort, document FROM aggregates
+    SELECT partition, sort, document FROM {table}
     WHERE (partition, sort) > (:partition, :sort) AND (expires_at IS NULL OR expires_at > :now)
     ORDER BY partition, sort LIMIT :limit
 """
 _INSERT = """
-    INSERT INTO aggregates VALUES (:partition, :sort, :version, :expires_at, :document) ON CONFLICT DO NOTHING
+    INSERT INTO {table} VALUES (:partition, :sort, :version, :expires_at, :document) ON CONFLICT DO NOTHING
 """
 _UPDATE = """
-    UPDATE aggregates SET version = :version, expires_at = :expires_at, document = :document
+    UPDATE {table} SET version = :version, expires_at = :expires_at, document = :document
     WHERE partition = :partition AND sort = :sort AND version = :before
 """
-_DELETE = "DELETE FROM aggregates WHERE partition = :partition AND sort = :sort"
-_DELETE_EXPIRED = "DELETE FROM aggregates WHERE expires_at <= :now"
+_DELETE = "DELETE FROM {table} WHERE partition = :partition AND sort = :sort"
+_DELETE_EXPIRED = "DELETE FROM {table} WHERE expires_at <= :now"
 
 
 class SQLiteRepository(Generic[State]):
-    """Keeps aggregates in the table `aggregates` of a SQLite file, each as one JSON document.
+    """Keeps aggregates in a table of a SQLite file, each as one JSON document.
 
     A save is one transaction: a process that is killed leaves all of it or nothing.
 
     Args:
         path: the file; it is made if it is not there. Not on a network drive: its locks must work.
         state_type: what the states are, anything that msgspec can write as JSON and read again.
+        table: its name, an SQL identifier: one file may hold several repositories.
         ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
         clock: seconds since epoch.
 
@@ -86,16 +90,18 @@ class SQLiteRepository(Generic[State]):
         path: str | Path,
         state_type: type[State],
         *,
+        table: str = "aggregates",
         ttl: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
+        self._table = table
         self._ttl = ttl
         self._clock = clock
         self._state_type = state_type
         self._decode = msgspec.json.Decoder(Aggregate[state_type]).decode  # type: ignore[valid-type]
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
-        self._connection = _open(path)
+        self._connection = _open(path, table)
         weakref.finalize(self, self._connection.close)
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
@@ -104,7 +110,7 @@ class SQLiteRepository(Generic[State]):
         now = self._clock()
         with self._transaction("DEFERRED") as connection:
             for key in keys:
-                row = connection.execute(_LOAD, {**_named(key), "now": now}).fetchone()
+                row = connection.execute(self._sql(_LOAD), {**_named(key), "now": now}).fetchone()
                 if row is None:
                     continue
                 try:
@@ -119,7 +125,8 @@ class SQLiteRepository(Generic[State]):
         now = self._clock()
         expires_at = now + self._ttl if self._ttl else None
         with self._transaction("IMMEDIATE") as connection:
-            connection.execute(_DELETE_EXPIRED, {"now": now})  # it is absent, so that it can be inserted anew
+            # What has expired is absent, so that it can be inserted anew.
+            connection.execute(self._sql(_DELETE_EXPIRED), {"now": now})
             for key, change in keyed.items():
                 row = {
                     **_named(key),
@@ -128,9 +135,9 @@ class SQLiteRepository(Generic[State]):
                     "document": msgspec.json.encode(change.after).decode(),
                 }
                 if change.before is None:
-                    written = connection.execute(_INSERT, row)
+                    written = connection.execute(self._sql(_INSERT), row)
                 else:
-                    written = connection.execute(_UPDATE, {**row, "before": change.before.version})
+                    written = connection.execute(self._sql(_UPDATE), {**row, "before": change.before.version})
                 if not written.rowcount:
                     saved.conflicts.add(key)
         return saved
@@ -145,7 +152,7 @@ class SQLiteRepository(Generic[State]):
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`."""
         with self._transaction("IMMEDIATE") as connection:
-            connection.executemany(_DELETE, map(_named, keys))
+            connection.executemany(self._sql(_DELETE), map(_named, keys))
 
     def scan(self) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads a page at a time, so that it keeps no writer waiting."""
@@ -157,7 +164,10 @@ class SQLiteRepository(Generic[State]):
 
     def _select(self, statement: str, values: Mapping[str, object]) -> list[tuple[str, ...]]:
         with self._transaction("DEFERRED") as connection:
-            return connection.execute(statement, {**values, "now": self._clock()}).fetchall()
+            return connection.execute(self._sql(statement), {**values, "now": self._clock()}).fetchall()
+
+    def _sql(self, statement: str) -> str:
+        return statement.format(table=self._table)
 
     def _read(self, document: str) -> Aggregate[State]:
         try:
@@ -181,8 +191,8 @@ def _named(key: Key) -> dict[str, str]:
     return {"partition": key[0], "sort": key[1]}
 
 
-def _open(path: str | Path) -> sqlite3.Connection:
-    """Open the file, and make its table if it is new."""
+def _open(path: str | Path, table: str) -> sqlite3.Connection:
+    """Open the file, and make the table if it is not there."""
     name = f"the SQLite file {str(path)!r}"
     if not (folder := Path(path).parent).is_dir():
         raise ConfigurationError(f"{name} cannot be made: there is no folder {str(folder)!r}")
@@ -193,12 +203,12 @@ def _open(path: str | Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise ConfigurationError(f"{name} cannot be opened: {error}") from error
     try:
-        version, tables = connection.execute(_WHOSE).fetchone()
+        version, tables, is_there = connection.execute(_WHOSE, {"table": table}).fetchone()
         problem = _problem(version, tables)
         if problem is None:
             connection.executescript(_OPEN)
-            if not tables:  # else each start would wait for whoever is writing
-                connection.executescript(_SCHEMA)
+            if not is_there:  # else each start would wait for whoever is writing
+                connection.executescript(_SCHEMA.format(table=table, version=SCHEMA_VERSION))
     except sqlite3.Error as error:
         problem = f"cannot be used: {error}"
     if problem is not None:

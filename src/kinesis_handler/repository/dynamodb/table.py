@@ -86,6 +86,16 @@ class DynamoDBTable:
         except (ClientError, BotoCoreError) as error:
             raise self._error(error) from error
 
+    def exists(self) -> bool:
+        """Tell whether there is a table of this name. Raises ConfigurationError if that may not be asked."""
+        try:
+            self._client.describe_table(TableName=self.name)
+        except (ClientError, BotoCoreError) as error:
+            if problem_of_request(error).code == "ResourceNotFoundException":
+                return False
+            raise self._error(error) from error
+        return True
+
     def describe(self) -> dict[str, object]:
         """Return what the table is like: status, keys, billing, protection, time to live, size.
 

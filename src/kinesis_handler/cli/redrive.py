@@ -1,0 +1,159 @@
+"""`redrive`: what was rejected or given up goes back on its way."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Annotated
+
+import typer
+from msgspec.structs import replace
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kinesis_handler.application import Application
+from kinesis_handler.cli.application import (
+    DEFAULT_APPLICATION,
+    ApplicationName,
+    StoreUrl,
+    load_application,
+    told_errors,
+)
+from kinesis_handler.cli.moment import parse_moment
+from kinesis_handler.cli.quarantine import Reason, grouped, matches, print_groups, read_all
+from kinesis_handler.cli.report import clean, standard_output
+from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.quarantine.contents import Contents
+from kinesis_handler.quarantine.entry import Entry
+from kinesis_handler.redrive import Redrive, Way
+from kinesis_handler.redrive.fetch import fetch_from_queue, fetch_records
+from kinesis_handler.redrive.queue import FailedBatchQueue
+from kinesis_handler.redrive.through_handler import ThroughHandler
+from kinesis_handler.redrive.through_stream import ThroughStream
+from kinesis_handler.stream.client import kinesis_client
+from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.stream.writer import StreamWriter
+
+
+class Through(StrEnum):
+    """The ways that there are."""
+
+    HANDLER = "handler"
+    STREAM = "stream"
+
+
+def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+    through: Annotated[
+        Through, typer.Option(help="Into the store by the handler, or onto the stream as new records.")
+    ],
+    reason: Reason = "",
+    since: Annotated[
+        str, typer.Option(metavar="WHEN", help="Only what arrived then or later: a time, or 6h or 3d ago.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and end.")] = False,  # noqa: FBT002
+    delete: Annotated[  # noqa: FBT002
+        bool, typer.Option("--delete", help="Then remove the objects that are done with as a whole.")
+    ] = False,
+    queue: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="First fetch what an on-failure SQS queue refers to."),
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Another stream than the records came from.")
+    ] = None,
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = None,
+) -> None:
+    """Send rejected and failed records again, in the order of the stream, and mark those that went through.
+
+    Interrupted and run again, it goes on where it was. What a document only refers to is fetched from the
+    stream first, while it is retained.
+
+    The exit status is 0 if all went through, 1 if something is left, 2 if it cannot work.
+    """
+    with told_errors():
+        application = load_application(application_name, store)
+        earliest = parse_moment("--since", since, time.time()) if since else 0.0
+        problems = [] if dry_run else _fetch(application, queue)
+        contents = read_all(application)
+        problems += [] if dry_run else [each for some in contents for each in fetch_records(some, _reader_of)]
+        sending = Redrive(contents, lambda entry: matches(entry, reason) and _arrived(entry) >= earliest)
+        if dry_run:
+            print_groups(grouped(sending.entries))
+            _tell_unfetched(contents, queue)
+            return
+        left = _send(sending, _way(through, application, stream))
+        removed = sending.remove_finished() if delete else 0
+    _tell(sending, left, problems, removed)
+    raise typer.Exit(1 if left or problems else 0)
+
+
+def _way(through: Through, application: Application, stream: str | None) -> Way:
+    if through is Through.HANDLER:
+        if stream is not None:
+            raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
+        for table in application.tables:
+            table.check()
+        return ThroughHandler(application.handler)
+    client = kinesis_client()
+    return ThroughStream(cache(lambda arn: StreamWriter(client, stream or arn, time.sleep)))
+
+
+def _fetch(application: Application, queue: str | None) -> list[str]:
+    if queue is None:
+        return []
+    if application.quarantine is None:
+        raise ConfigurationError("--queue needs a quarantine to keep the records in: the settings name none")
+    return list(fetch_from_queue(FailedBatchQueue(queue), application.quarantine, _reader_of))
+
+
+@cache
+def _reader_of(arn: str) -> StreamReader:
+    return StreamReader(kinesis_client(), arn)
+
+
+def _send(sending: Redrive, way: Way) -> list[tuple[Entry, str]]:
+    """Send all of it behind a progress bar; return what is left."""
+    console = Console(stderr=True)
+    left: list[tuple[Entry, str]] = []
+    with Progress(
+        TextColumn("through the {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(way.name, total=len(sending.entries))
+        for sent in sending.run(way):
+            left += sent.left
+            bar.advance(task, len(sent.done) + len(sent.left))
+    return left
+
+
+def _tell(sending: Redrive, left: Sequence[tuple[Entry, str]], problems: Sequence[str], removed: int) -> None:
+    console = standard_output()
+    total = len(sending.entries)
+    parts = [f"{total - len(left):,} went through"]
+    parts += [f"{len(left):,} left"] if left else []
+    parts += [f"{removed:,} {'object' if removed == 1 else 'objects'} removed"] if removed else []
+    console.print(f"{total:,} {'record' if total == 1 else 'records'}: {', '.join(parts)}")
+    if left:
+        print_groups(grouped(replace(entry, reason=why) for entry, why in left))
+    for problem in problems:
+        console.print(clean(f"not fetched: {problem}"), style="red")
+
+
+def _tell_unfetched(contents: Sequence[Contents], queue: str | None) -> None:
+    console = standard_output()
+    waiting = sum(each.info.batch_size for some in contents for each in some.unfetched.values())
+    if waiting:
+        console.print(f"and {waiting:,} records that would be fetched from the stream first")
+    if queue is not None:
+        console.print(f"and what about {len(FailedBatchQueue(queue)):,} messages of the queue refer to")
+
+
+def _arrived(entry: Entry) -> float:
+    return datetime.fromisoformat(entry.arrived_at).timestamp() if entry.arrived_at else 0.0

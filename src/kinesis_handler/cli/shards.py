@@ -1,0 +1,90 @@
+"""The live table of `consume`: a line for each shard."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from kinesis_handler.cli.report import clean
+from kinesis_handler.cli.tally import Tally
+from kinesis_handler.outcome import Status
+from kinesis_handler.stream.consumer import ShardProgress, State
+
+REFRESHES_PER_SECOND = 2
+WINDOW = 5.0
+"""Seconds that a rate is taken over."""
+
+_STYLES = {State.READING: "green", State.FAILED: "bold red", State.STOPPED: "yellow"}
+
+
+@contextmanager
+def live(progress: Mapping[str, ShardProgress], tallies: Mapping[str, Tally]) -> Iterator[None]:
+    """Show how far each shard is for as long as the block takes; on a terminal only."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    lines = ShardLines(progress, tallies)
+    with Live(
+        console=console,
+        get_renderable=lines.table,
+        refresh_per_second=REFRESHES_PER_SECOND,
+        vertical_overflow="ellipsis",
+    ):
+        yield
+
+
+class ShardLines:
+    """The table, made anew at each look from what the threads have written."""
+
+    def __init__(self, progress: Mapping[str, ShardProgress], tallies: Mapping[str, Tally]) -> None:
+        self._progress = progress
+        self._tallies = tallies
+        self._seen: dict[str, list[tuple[float, int]]] = {}
+
+    def table(self) -> Table:
+        """Return a line for each shard: what it does, how fast, how old its records are, what failed."""
+        table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+        for heading in ("shard", "state"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("records", "a second", "age", "behind", "failed"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("")
+        now = time.monotonic()
+        for shard_id, each in list(self._progress.items()):
+            tally = self._tallies.get(shard_id)
+            failed = tally.outcomes[Status.FAILED] if tally is not None else 0
+            table.add_row(
+                shard_id,
+                Text(each.state, _STYLES.get(each.state, "dim")),
+                f"{each.records:,}",
+                f"{self._rate(shard_id, each.records, now):,.0f}",
+                span(each.age),
+                span(each.behind_ms / 1_000) if each.behind_ms else "",
+                Text(f"{failed:,}" if failed else "", "red"),
+                Text(clean(each.problem), "yellow"),
+            )
+        return table
+
+    def _rate(self, shard_id: str, records: int, now: float) -> float:
+        """Return records a second over the last seconds."""
+        seen = self._seen.setdefault(shard_id, [(now, 0)])
+        seen.append((now, records))
+        while len(seen) > 2 and seen[1][0] <= now - WINDOW:  # noqa: PLR2004 - the two ends of the window
+            del seen[0]
+        (begun, before), (at, after) = seen[0], seen[-1]
+        return (after - before) / (at - begun) if at > begun else 0.0
+
+
+def span(seconds: float | None) -> str:
+    """Write how long something is in its largest unit."""
+    if seconds is None:
+        return ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,118 @@
+"""Records that can never succeed, as a handler keeps them. Pure.
+
+An entry is a line of JSON; those of a batch go into one object. Its name is made of what was rejected and not
+of when: a batch that is delivered again overwrites its own object.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from kinesis_handler.outcome import HandledRecord
+from kinesis_handler.version import __version__
+
+_LINES = msgspec.json.Encoder()
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]|^\.+$")
+"""What would be another folder, or none that a person can type."""
+
+
+WHOLE = -1
+"""In place of a sub-sequence number: the record with all that it holds."""
+
+
+class Place(NamedTuple):
+    """Where a record was on the stream: no two have the same. Of one shard, they are in stream order."""
+
+    stream: str
+    shard_id: str
+    sequence_number: int
+    sub_sequence_number: int
+
+
+class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A record that was not applied: all that is needed to see why, and to send it again.
+
+    Args:
+        reason: why it was not.
+        error: name of the error's class; for what an event source mapping gave up, its condition.
+        event_id: the event's, with its type and correlation id, if that much of it could be read.
+        stream: ARN of the stream.
+        sub_sequence_number: the place inside an aggregated record, whose `data` is that of the whole; None if
+            the entry stands for all that the record holds.
+        partition_key: the producer's; for a user record of an aggregate, its own.
+        arrived_at: when it came onto the stream, RFC 3339 in UTC; None if that is not known.
+        handler_version: which version rejected it.
+        data: the Kinesis record's data, base64, as it came.
+    """
+
+    reason: str
+    error: str
+    event_id: str | None
+    event_type: str | None
+    correlation_id: str | None
+    stream: str
+    shard_id: str
+    sequence_number: str
+    sub_sequence_number: int | None
+    partition_key: str
+    arrived_at: str | None
+    handler_version: str
+    data: str
+
+    @property
+    def place(self) -> Place:
+        """Where it was on the stream."""
+        sub_sequence_number = self.sub_sequence_number if self.sub_sequence_number is not None else WHOLE
+        return Place(self.stream, self.shard_id, int(self.sequence_number), sub_sequence_number)
+
+
+def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
+    """Return the objects that keep these records, by name: one for each shard, a line for each record.
+
+    A name is `date/stream/shard/sequence number-sub-sequence number.jsonl`, those of the first record in it.
+    """
+    entries = sorted(map(_entry, rejected), key=lambda entry: entry.place)
+    return {
+        object_name(group[0], f"-{group[0].sub_sequence_number}.jsonl"): _LINES.encode_lines(group)
+        for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
+        if (group := list(each))
+    }
+
+
+def _entry(handled: HandledRecord) -> Entry:
+    record = handled.record
+    return Entry(
+        reason=str(handled.outcome.error),
+        error=type(handled.outcome.error).__name__,
+        **handled.identity._asdict(),
+        stream=str(record.source.get("eventSourceARN") or ""),
+        shard_id=record.shard_id,
+        sequence_number=record.sequence_number,
+        sub_sequence_number=record.sub_sequence_number,
+        partition_key=record.partition_key,
+        arrived_at=rfc3339(record.source["kinesis"].get("approximateArrivalTimestamp")),
+        handler_version=__version__,
+        data=record.source["kinesis"]["data"],
+    )
+
+
+def object_name(first: Entry, ending: str) -> str:
+    """Return the name of an object: `date/stream/shard/sequence number` of the first entry, and an ending."""
+    date = first.arrived_at.partition("T")[0] if first.arrived_at is not None else "unknown-date"
+    stream = first.stream.rpartition("/")[2] or "unknown-stream"
+    shard = first.shard_id or "unknown-shard"
+    parts = (date, stream, shard, f"{first.sequence_number}{ending}")
+    return "/".join(_UNSAFE.sub("_", part) for part in parts)
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Return a time since epoch in UTC, with milliseconds."""
+    if seconds is None:
+        return None
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

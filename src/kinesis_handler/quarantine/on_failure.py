@@ -1,0 +1,148 @@
+"""Batches that an event source mapping gave up, in the form of Lambda's on-failure destination. Pure.
+
+A bucket gets the whole invocation, with its records; a queue or a topic is told only where they were on the
+stream.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+"""
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from kinesis_handler.event_source import DiscardedBatch
+from kinesis_handler.quarantine.entry import Entry, object_name, rfc3339
+from kinesis_handler.record import LambdaRecord
+
+
+class _RequestContext(Struct, rename="camel"):
+    condition: str
+    approximate_invoke_count: int = 0
+    request_id: str = ""
+    function_arn: str = ""
+
+
+class _ResponseContext(Struct, rename="camel"):
+    status_code: int | None = None
+    executed_version: str | None = None
+    function_error: str | None = None
+
+
+class BatchInfo(Struct, frozen=True, rename="camel"):
+    """Where the records of a batch are, or were, on the stream."""
+
+    shard_id: str
+    start_sequence_number: str
+    end_sequence_number: str
+    batch_size: int
+    stream_arn: str
+    approximate_arrival_of_first_record: str | None = None
+    approximate_arrival_of_last_record: str | None = None
+
+
+class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
+    """One document of an on-failure destination. `payload` is the invocation as JSON, if it is there."""
+
+    request_context: _RequestContext
+    response_context: _ResponseContext | None = None
+    version: str = "1.0"
+    timestamp: str | None = None
+    info: BatchInfo = field(name="KinesisBatchInfo")
+    payload: str | None = None
+
+    @property
+    def records(self) -> list[LambdaRecord] | None:
+        """The records as they were delivered; None if the document does not carry them.
+
+        Raises msgspec.DecodeError if the payload is something else.
+        """
+        if self.payload is None:
+            return None
+        msgspec.json.decode(self.payload, type=_Invocation)
+        records: list[LambdaRecord] = msgspec.json.decode(self.payload)["Records"]
+        return records
+
+    def with_records(self, records: list[LambdaRecord]) -> "FailedBatch":
+        """Return the document with the records in it."""
+        return replace(self, payload=msgspec.json.encode({"Records": records}).decode())
+
+    def entries(self) -> list[Entry]:
+        """Return an entry for each of the records, none if it does not carry them."""
+        return [self._entry(record) for record in self.records or ()]
+
+    def object(self) -> tuple[str, bytes]:
+        """Return the name and the content of the object that keeps it: the same batch has the same name.
+
+        Raises ValueError if it does not carry its records.
+        """
+        first, *_ = self.entries()
+        ending = f"-{self.info.end_sequence_number}.on-failure.json"
+        return object_name(first, ending), msgspec.json.encode(self)
+
+    def _entry(self, record: LambdaRecord) -> Entry:
+        kinesis = record["kinesis"]
+        times = self.request_context.approximate_invoke_count
+        return Entry(
+            reason=f"given up after {times} {'delivery' if times == 1 else 'deliveries'}",
+            error=self.request_context.condition,
+            event_id=None,
+            event_type=None,
+            correlation_id=None,
+            stream=self.info.stream_arn,
+            shard_id=self.info.shard_id,
+            sequence_number=kinesis["sequenceNumber"],
+            sub_sequence_number=None,
+            partition_key=kinesis["partitionKey"],
+            arrived_at=rfc3339(kinesis.get("approximateArrivalTimestamp")),
+            handler_version=(self.response_context and self.response_context.executed_version) or "",
+            data=kinesis["data"],
+        )
+
+
+class _Kinesis(Struct, rename="camel"):
+    sequence_number: str
+    partition_key: str
+    data: str
+
+
+class _LambdaRecord(Struct):
+    kinesis: _Kinesis
+
+
+class _Invocation(Struct, rename="pascal"):
+    records: list[_LambdaRecord]
+
+
+_DECODER = msgspec.json.Decoder(FailedBatch)
+
+
+def decode(content: bytes | str) -> FailedBatch:
+    """Return the document in an object or a message.
+
+    Raises msgspec.DecodeError if it is something else.
+    """
+    return _DECODER.decode(content)
+
+
+def failed_batch(discarded: DiscardedBatch, at: float) -> FailedBatch:
+    """Return the document of a batch that our own event source mapping gave up.
+
+    Args:
+        discarded: what it handed over.
+        at: seconds since epoch.
+    """
+    first, last = discarded.records[0], discarded.records[-1]
+    document = FailedBatch(
+        request_context=_RequestContext(discarded.condition, discarded.invocations),
+        timestamp=rfc3339(at),
+        info=BatchInfo(
+            shard_id=first["eventID"].partition(":")[0],
+            start_sequence_number=first["kinesis"]["sequenceNumber"],
+            end_sequence_number=last["kinesis"]["sequenceNumber"],
+            batch_size=len(discarded.records),
+            stream_arn=first["eventSourceARN"],
+            approximate_arrival_of_first_record=rfc3339(first["kinesis"]["approximateArrivalTimestamp"]),
+            approximate_arrival_of_last_record=rfc3339(last["kinesis"]["approximateArrivalTimestamp"]),
+        ),
+    )
+    return document.with_records(discarded.records)
