@@ -6,7 +6,7 @@ and what was delivered twice is harmless (G3).
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from kinesis_handler.errors import RepositoryError, StreamError, StreamUnavailableError
 from kinesis_handler.event_source import EventSourceMapping
-from kinesis_handler.record import LambdaRecord
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stream.reader import ShardReader, StreamReader
 from kinesis_handler.stream.shards import readable
@@ -57,8 +56,8 @@ class ShardProgress(Struct):
     problem: str = ""
 
 
-class StoppedError(Exception):
-    """What ends a shard's thread when it has been told to stop."""
+class Stopped(BaseException):
+    """What ends a shard's thread when it has been told to stop. No error: nobody may wait for it to pass."""
 
 
 class Stop:
@@ -76,9 +75,9 @@ class Stop:
         return self._event.is_set()
 
     def pause(self, seconds: float) -> None:
-        """Wait. Raises StoppedError as soon as all is to end."""
+        """Wait. Raises Stopped as soon as all is to end."""
         if self._event.wait(seconds):
-            raise StoppedError
+            raise Stopped
 
 
 MakeMapping = Callable[[str, Callable[[float], None]], EventSourceMapping]
@@ -95,7 +94,7 @@ class StreamConsumer:
         begin: where to begin if there is no checkpoint yet.
         until_caught_up: end as soon as each shard has been read to its tip.
         stop: ends it before.
-        on_batch: called with the shard's id and its records when a batch has been settled.
+        on_batch: called with a shard's id when a batch of it has been settled.
         clock: seconds since epoch.
     """
 
@@ -108,7 +107,7 @@ class StreamConsumer:
         begin: Checkpoint,
         until_caught_up: bool = False,
         stop: Stop | None = None,
-        on_batch: Callable[[str, Sequence[LambdaRecord]], None] = lambda _shard, _records: None,
+        on_batch: Callable[[str], None] = lambda _shard: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.progress: dict[str, ShardProgress] = {}
@@ -172,7 +171,7 @@ class StreamConsumer:
             return []
         try:
             listed = self._patiently(self._stream.shards, ShardProgress())
-        except StoppedError:
+        except Stopped:
             return []
         return [each.id for each in readable(listed, ended) if each.id not in self.progress]
 
@@ -188,7 +187,7 @@ class StreamConsumer:
             problem: Exception | None = None
             try:
                 progress.state = self._read(shard_id, self._stream.shard(shard_id, place), progress)
-            except StoppedError:
+            except Stopped:
                 progress.state = State.STOPPED
             except Exception as error:  # noqa: BLE001 - it is raised where the thread was started
                 progress.state, progress.problem, problem = State.FAILED, str(error), error
@@ -206,7 +205,7 @@ class StreamConsumer:
                 self._save(shard_id, Checkpoint(after=last["sequenceNumber"]), progress)
                 progress.records += len(batch)
                 progress.age = max(0.0, self._clock() - last["approximateArrivalTimestamp"])
-                self._on_batch(shard_id, batch)
+                self._on_batch(shard_id)
                 self._stop.pause(0)
             progress.behind_ms = page.behind_ms
             if page.ended:
