@@ -26,6 +26,7 @@ _PASSING = {
     "ThrottlingException",
 }
 _ADVICE = {
+    "ResourceInUseException": "it is there already, or is just being made or removed",
     "ResourceNotFoundException": "it does not exist: are its name and the region right?",
     "NoCredentialsError": "no credentials were found: set AWS_PROFILE, "
     "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",

@@ -15,7 +15,7 @@ from kinesis_handler.stream.client import told
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
-    from types_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
+    from types_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef, WaiterConfigTypeDef
 
 MAX_RECORDS = 500
 MAX_BYTES = 4 * 1024 * 1024
@@ -25,7 +25,20 @@ ATTEMPTS = 8
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 """Seconds behind a request of which something was refused: twice as long each time."""
 
+_WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
+"""Seconds between two looks at a stream that is being made, and how many."""
+
 _Queue = deque[tuple[int, bytes]]
+
+
+def create_stream(client: "KinesisClient", name: str, shards: int) -> None:
+    """Make a stream, and wait until it can be used.
+
+    Raises StreamError if there is one of this name, or it may not be made.
+    """
+    with told(name):
+        client.create_stream(StreamName=name, ShardCount=shards)
+        client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig=_WAIT)
 
 
 class StreamWriter:

@@ -1,0 +1,53 @@
+"""`put`: a file of events onto a real stream."""
+
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import pybase64
+import typer
+
+from kinesis_handler.cli.application import told_errors
+from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.stream.client import kinesis_client
+from kinesis_handler.stream.writer import StreamWriter, create_stream
+
+AT_ONCE = 500
+
+
+def put(
+    stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
+    events: Annotated[
+        Path,
+        typer.Argument(help="JSON array, JSON lines, or a Lambda event with Records; - is standard input."),
+    ] = Path("data/events.json"),
+    shards: Annotated[
+        int | None, typer.Option("--create", metavar="SHARDS", min=1, help="Make the stream first.")
+    ] = None,
+) -> None:
+    """Put events onto a stream, those of one aggregate in their order.
+
+    The exit status is 0 if all were put, 1 if some were refused for good, 2 if it cannot work.
+    """
+    put_count, refused = 0, 0
+    with told_errors():
+        client = kinesis_client()
+        if shards is not None:
+            create_stream(client, stream, shards)
+        writer = StreamWriter(client, stream, time.sleep)
+        with open_events(events) as file:
+            records = (
+                (each["kinesis"]["partitionKey"], pybase64.b64decode(each["kinesis"]["data"]))
+                for each in read_records(file, str(events))
+            )
+            while batch := list(islice(records, AT_ONCE)):
+                left = writer.put(batch)
+                put_count += len(batch) - len(left)
+                refused += len(left)
+                for reason in sorted(set(left.values())):
+                    typer.secho(reason, fg="red", err=True)
+    told = f", {refused:,} refused" if refused else ""
+    sys.stdout.write(f"{put_count:,} {'record' if put_count == 1 else 'records'} put onto {stream}{told}\n")
+    raise typer.Exit(1 if refused else 0)
