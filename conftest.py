@@ -10,16 +10,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from emulators.dynamodb_local import dynamodb_local
+from emulators.kinesis_local import kinesis_local
 
 ROOT = Path(__file__).parent
 # Running these from within the tests would run the tests within the tests, or take minutes.
-ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb"}
+ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb", "make kinesis"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,14 +45,25 @@ def dynamodb_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it
         yield endpoint
 
 
-def environment(endpoint: str) -> dict[str, str]:
-    """Return the environment of a reader's shell, on a machine where DynamoDB Local runs.
+@pytest.fixture(scope="session")
+def kinesis_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
+    """Run kinesis-local for as long as the tests take."""
+    with kinesis_local() as endpoint:
+        yield endpoint
+
+
+def environment(namespace: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of a reader's shell, on a machine where DynamoDB Local and kinesis-local run.
 
     `make test`, which runs this, must not show in the `make` of a session.
     """
     kept = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**kept, "PATH": path, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
+    endpoints = {
+        f"AWS_ENDPOINT_URL_{service.upper()}": namespace[f"{service}_endpoint"]
+        for service in ("dynamodb", "kinesis")
+    }
+    return {**kept, "PATH": path, **endpoints}
 
 
 def run_console(example: Example) -> str | None:
@@ -65,7 +78,7 @@ def run_console(example: Example) -> str | None:
             command,
             shell=True,
             cwd=ROOT,
-            env=environment(example.namespace["dynamodb_endpoint"]),
+            env=environment(example.namespace),
             capture_output=True,
             text=True,
             check=False,
@@ -96,7 +109,7 @@ def _remove_stores(_namespace: dict[str, object]) -> None:
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console)],
     patterns=["*.md"],
-    fixtures=["dynamodb_endpoint"],
+    fixtures=["dynamodb_endpoint", "kinesis_endpoint"],
     setup=_remove_stores,
     teardown=_remove_stores,
 ).pytest()

@@ -1,0 +1,165 @@
+"""What is the same for each emulator that npm publishes: fetched once, on loopback, gone with its starter."""
+
+import argparse
+import base64
+import hashlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+_START_SECONDS = 30
+_LAST_LINES = 15
+
+
+class EmulatorError(Exception):
+    """The emulator cannot be run. The message says what is missing, and what to do."""
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package of npm, one folder of which is an emulator."""
+
+    name: str
+    version: str
+    integrity: str
+    """Of the package's tarball, in the form that npm gives."""
+    folder: str
+    emulator: str
+    """What people call it."""
+
+    def fetch(self) -> Path:
+        """Return where the folder is kept. The first time it is fetched into the cache of the user.
+
+        Raises EmulatorError if npm is missing or fails, or if what it fetched is not the package expected.
+        """
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        kept = f"{self.emulator.lower().replace(' ', '-')}-{self.version}"
+        return made_once(caches / "kinesis-handler" / kept, self._fetched)
+
+    def _fetched(self, temporary: Path) -> Path:
+        npm = on_path("npm", f"It fetches {self.emulator}, once: install Node.js.")
+        done = run([npm, "pack", f"{self.name}@{self.version}", "--pack-destination", str(temporary)])
+        if done.returncode:
+            raise EmulatorError(
+                f"npm could not fetch {self.name} {self.version}; try again:\n{last_lines(done.stdout)}"
+            )
+        file = temporary / f"{self.name}-{self.version}.tgz"
+        integrity = f"sha512-{base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()}"
+        if integrity != self.integrity:
+            raise EmulatorError(
+                f"{self.name} {self.version} is not kept: its integrity is {integrity}, not {self.integrity}."
+            )
+        with tarfile.open(file) as tarball:
+            members = [each for each in tarball if each.name.startswith(f"{self.folder}/")]
+            tarball.extractall(temporary, members, filter="data")
+        return temporary / self.folder
+
+
+@contextmanager
+def running(
+    command: list[str], *, environment: Mapping[str, str], not_started: Callable[[str], EmulatorError]
+) -> Iterator[str]:
+    """Run an emulator and yield its endpoint.
+
+    Its standard output is the number of the port where it answers, and it ends with its standard input: a
+    starter that is killed cannot end it otherwise. If it does not start, `not_started` makes the error of
+    what it logged.
+    """
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(  # noqa: S603
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        ) as process,
+    ):
+        try:
+            answer = _first_line(process.stdout)
+            if not answer:
+                log.seek(0)
+                raise not_started(log.read())
+            yield f"http://127.0.0.1:{int(answer)}"
+        finally:
+            process.kill()
+
+
+def run_for_people(
+    start: Callable[[int], AbstractContextManager[str]], *, emulator: str, service: str, port: int
+) -> None:
+    """Be the command line of an emulator: run it until Ctrl-C or SIGTERM, and print how to use it."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m emulators.{Path(sys.argv[0]).stem}",
+        description=f"Run {emulator} until Ctrl-C or SIGTERM. Prints the line for a shell that uses it.",
+    )
+    parser.add_argument("--port", type=int, default=port, help="where it listens; 0 for any that is free")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with start(options.port) as endpoint:
+            dummies = "AWS_DEFAULT_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+            print(f"export AWS_ENDPOINT_URL_{service}={endpoint} {dummies}", flush=True)  # noqa: T201
+            signal.pause()
+    except KeyboardInterrupt:
+        pass
+    except EmulatorError as error:
+        sys.exit(str(error))
+
+
+def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:
+    """Return a folder; if it is not there, let it be made in a temporary one. It appears whole or not at all.
+
+    Of two sessions that make it at once, both take that of the first.
+    """
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder to be, because a rename is atomic only within one file system.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as temporary:
+            made = make(Path(temporary))
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+    return folder
+
+
+def did_not_start(emulator: str, log: str) -> EmulatorError:
+    """Return the error of an emulator for which nothing is missing: the end of its log tells why."""
+    reason = last_lines(log) or f"It gave no answer within {_START_SECONDS} seconds."
+    return EmulatorError(f"{emulator} did not start:\n{reason}")
+
+
+def on_path(name: str, complaint: str) -> str:
+    """Return where a program is. Raises EmulatorError with the complaint if it is nowhere."""
+    if path := shutil.which(name):
+        return path
+    raise EmulatorError(f"There is no {name} on the PATH. {complaint}")
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with all that it says as its standard output."""
+    return subprocess.run(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+
+
+def last_lines(text: str) -> str:
+    """Return as much as a reader wants to see."""
+    return "\n".join(text.strip().splitlines()[-_LAST_LINES:])
+
+
+def _first_line(stream: IO[bytes] | None) -> bytes:
+    """Return what the emulator answers; nothing if it ended, or takes too long."""
+    return stream.readline() if stream and select.select([stream], [], [], _START_SECONDS)[0] else b""
