@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench dynamodb lock clean
+.PHONY: help run test lint bench chaos fuzz dynamodb kinesis lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ run: $(VENV)/.run ## Run data/events.json through the handler and show the limit
 	@$(BIN)/kinesis-handler run
 
 test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff check .
@@ -23,13 +23,24 @@ lint: $(VENV)/.dev ## Check style, format and types
 bench: $(VENV)/.dev ## Measure the handler beside its peers (four minutes)
 	@for each in hot_path dynamodb start memory; do $(BIN)/python benchmarks/$$each.py || exit; done
 
+chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
+	@$(BIN)/python -m chaos
+
+fuzz: $(VENV)/.dev ## Look for input that breaks the handler (five minutes, or FUZZ_SECONDS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements/fuzz.txt || true
+	@$(BIN)/python -m fuzz
+
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 	@$(BIN)/python -m emulators.dynamodb_local
+
+kinesis: $(VENV)/.dev ## Run an emulator of Kinesis on this machine until Ctrl-C
+	@$(BIN)/python -m emulators.kinesis_local
 
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
 
 clean: ## Remove what the other commands have made
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage build dist

@@ -24,6 +24,13 @@ ROOT = Path(__file__).parent
 ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb", "make kinesis"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module, and all pages, each in one process: pages share the stores beside the code."""
+    for item in items:
+        group = "pages" if item.path.suffix == ".md" else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def aws_settings() -> Iterator[None]:
     """Keep the settings of the machine's owner out of the tests."""

@@ -216,6 +216,11 @@ def test_a_number_may_fill_64_bits() -> None:
         pytest.param(
             ONE_KEY + ONE_RECORD + bytes_field(1, b"\xff"), "not UTF-8", id="a partition key is not UTF-8"
         ),
+        pytest.param(
+            ONE_RECORD + key_in_table("k" * 257),
+            "longer than 256 characters",
+            id="a partition key is too long",
+        ),
         pytest.param(ONE_RECORD + ONE_KEY[:-1], "cut short", id="bytes end too early"),
         pytest.param(
             ONE_KEY + ONE_RECORD + tag(9, FIXED32) + bytes(3), "cut short", id="a fixed32 ends too early"

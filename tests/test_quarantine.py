@@ -104,6 +104,27 @@ class TestTheHandler:
         [entry] = quarantine.entries()
         assert (entry["subSequenceNumber"], base64.b64decode(entry["data"])) == (1, whole)
 
+    def test_of_several_parts_of_a_record_the_first_is_kept_with_its_data_and_all_are_read_with_it(
+        self, tmp_path: Path
+    ) -> None:
+        quarantine = DirectoryQuarantine(tmp_path)
+        whole = aggregate(("anna", None, json.dumps(each).encode()) for each in (INVALID, CREATED, INVALID))
+        handler(quarantine)(invocation([whole, b"{"]))
+        [name] = quarantine.names()
+        lines = [json.loads(line) for line in quarantine.read(name).splitlines()]
+        assert [bool(line["data"]) for line in lines] == [True, False, True]
+        read = [entry for _, entry in read_contents(quarantine).open().values()]
+        assert [base64.b64decode(entry.data) for entry in read] == [whole, whole, b"{"]
+        assert [entry.sub_sequence_number for entry in read] == [0, 2, 0]
+
+    def test_what_is_no_time_is_kept_as_none(self) -> None:
+        quarantine = MemoryQuarantine()
+        batch = invocation([INVALID, INVALID])
+        for record, moment in zip(batch["Records"], ("soon", 1e30), strict=True):
+            record["kinesis"]["approximateArrivalTimestamp"] = moment
+        assert handler(quarantine)(batch) == {"batchItemFailures": []}
+        assert [entry["arrivedAt"] for entry in quarantine.entries()] == [None, None]
+
     def test_a_batch_without_rejects_leaves_nothing(self) -> None:
         quarantine = MemoryQuarantine()
         handler(quarantine)(invocation([CREATED, {**CREATED, "type": "FOREIGN"}]))
@@ -210,6 +231,15 @@ class TestEveryQuarantine:
         assert kept.read("name.jsonl") == b"second"
         assert list(kept.names()) == ["name.jsonl"]
 
+    def test_a_removed_object_is_gone_alone_and_a_missing_one_does_nothing(
+        self, kept: ReadableQuarantine
+    ) -> None:
+        for name in ("a/1-0.jsonl", "a/2-0.jsonl"):
+            kept.keep(name, b"")
+        for _ in range(2):
+            kept.delete("a/1-0.jsonl")
+        assert list(kept.names()) == ["a/2-0.jsonl"]
+
     def test_an_object_that_is_not_there_is_an_error(self, kept: ReadableQuarantine) -> None:
         with pytest.raises(QuarantineError, match=r"the (folder|bucket) "):
             kept.read("missing.jsonl")
@@ -249,6 +279,15 @@ def test_what_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(QuarantineError, match="Is a directory"):
         DirectoryQuarantine(tmp_path).keep("taken.jsonl", b"content")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.jsonl"]
+
+
+def test_what_cannot_be_removed_is_named(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(QuarantineError, match=r"the folder '.*': "):
+        DirectoryQuarantine(tmp_path).delete("folder")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+    with pytest.raises(QuarantineError, match=r"the bucket 'missing': .*NoSuchBucket"):
+        S3Quarantine("missing", region="us-east-1").delete("a.jsonl")
 
 
 def test_a_bucket_that_is_missing_is_named(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,9 @@ MAGIC = b"\xf3\x89\x9a\xc2"
 USER_RECORD_OVERHEAD = 256
 """Bytes that each user record counts for beside its data: a million empty ones cost memory too."""
 
+MAX_PARTITION_KEY = 256
+"""Characters, as of any partition key. A thousand records may name one key."""
+
 _DIGEST_SIZE = 16
 _VARINT, _BYTES = 0, 2
 _FIXED_SIZES = {1: 8, 5: 4}
@@ -82,9 +85,12 @@ def _user_record(message: bytes) -> tuple[int, bytes]:
 
 def _text(value: bytes) -> str:
     try:
-        return value.decode()
+        text = value.decode()
     except UnicodeDecodeError:
         raise ValueError("a partition key is not UTF-8") from None
+    if len(text) > MAX_PARTITION_KEY:
+        raise ValueError(f"a partition key is longer than {MAX_PARTITION_KEY} characters")
+    return text
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -92,7 +92,7 @@ def unpack(
             record = Record(source, kinesis["sequenceNumber"], 0, kinesis["partitionKey"])
             encoded = kinesis["data"]
             reportable = record.sequence_number.encode().isdigit()  # of bytes it is far quicker
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, UnicodeError) as error:
             raise InvalidInvocationError(f"Records[{index}] is not a Kinesis record: {error!r}") from error
         if not reportable or len(record.sequence_number) > _MAX_DIGITS:
             raise InvalidInvocationError(f"Records[{index}].kinesis.sequenceNumber is not a number")

@@ -4,6 +4,7 @@ JSON lines for machines; on a terminal, coloured ones for people. No value of a 
 above debug: an error or a remark names fields and places only.
 """
 
+import json
 import os
 import sys
 from logging import DEBUG
@@ -96,7 +97,10 @@ def _for_machines(service: str) -> list[Processor]:
         return {**begins, "service": service, **_without(line)}
 
     def render(_logger: object, _method: str, line: EventDict) -> str:
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        try:
+            return msgspec.json.encode(line, enc_hook=str).decode()
+        except UnicodeError:  # a lone surrogate, which came in some text: it must not fail what is logged
+            return json.dumps(line, default=str)
 
     return [
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
-from kinesis_handler.quarantine.entry import Entry, Place, rfc3339
+from kinesis_handler.quarantine.entry import Entry, Place, decode_entries, rfc3339
 from kinesis_handler.quarantine.on_failure import FailedBatch
 
 DONE = "done/"
@@ -77,7 +77,6 @@ class Contents(Struct, frozen=True):
             self.quarantine.delete(each)
 
 
-_ENTRIES = msgspec.json.Decoder(Entry)
 _MARKS = msgspec.json.Decoder(Mark)
 _LINES = msgspec.json.Encoder()
 
@@ -108,7 +107,7 @@ def _take(contents: Contents, name: str, content: bytes) -> None:
         else:
             contents.objects[name] = document.entries()
     else:
-        contents.objects[name] = _ENTRIES.decode_lines(content)
+        contents.objects[name] = decode_entries(content)
 
 
 def marks(name: str, done: Iterable[Place], through: str, at: float) -> tuple[str, bytes]:

@@ -2,16 +2,20 @@
 
 An entry is a line of JSON; those of a batch go into one object. Its name is made of what was rejected and not
 of when: a batch that is delivered again overwrites its own object.
+
+Of an aggregated record each part that was rejected has an entry, and the first of them has the data: a few
+kilobytes may hold thousands of parts.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
@@ -47,7 +51,8 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
         partition_key: the producer's; for a user record of an aggregate, its own.
         arrived_at: when it came onto the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: which version rejected it.
-        data: the Kinesis record's data, base64, as it came.
+        data: the Kinesis record's data, base64, as it came. In an object, an entry of the same record as the
+            one before it leaves it out.
     """
 
     reason: str
@@ -62,13 +67,16 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     partition_key: str
     arrived_at: str | None
     handler_version: str
-    data: str
+    data: str = ""
 
     @property
     def place(self) -> Place:
         """Where it was on the stream."""
         sub_sequence_number = self.sub_sequence_number if self.sub_sequence_number is not None else WHOLE
         return Place(self.stream, self.shard_id, int(self.sequence_number), sub_sequence_number)
+
+
+_ENTRIES = msgspec.json.Decoder(Entry)
 
 
 def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
@@ -78,10 +86,31 @@ def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
     """
     entries = sorted(map(_entry, rejected), key=lambda entry: entry.place)
     return {
-        object_name(group[0], f"-{group[0].sub_sequence_number}.jsonl"): _LINES.encode_lines(group)
+        object_name(group[0], f"-{group[0].sub_sequence_number}.jsonl"): _LINES.encode_lines(
+            _without_repeats(group)
+        )
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
         if (group := list(each))
     }
+
+
+def decode_entries(content: bytes) -> list[Entry]:
+    """Return the entries of an object, each with the data of its record.
+
+    Raises msgspec.DecodeError if there is something else in it.
+    """
+    entries: list[Entry] = []
+    for entry in _ENTRIES.decode_lines(content):
+        repeats = entries and not entry.data and entry.place[:WHOLE] == entries[-1].place[:WHOLE]
+        entries.append(replace(entry, data=entries[-1].data) if repeats else entry)
+    return entries
+
+
+def _without_repeats(entries: Sequence[Entry]) -> Iterator[Entry]:
+    before: str | None = None
+    for entry in entries:
+        yield replace(entry, data="") if entry.sequence_number == before else entry
+        before = entry.sequence_number
 
 
 def _entry(handled: HandledRecord) -> Entry:
@@ -94,10 +123,10 @@ def _entry(handled: HandledRecord) -> Entry:
         shard_id=record.shard_id,
         sequence_number=record.sequence_number,
         sub_sequence_number=record.sub_sequence_number,
-        partition_key=record.partition_key,
+        partition_key=_text(record.partition_key),
         arrived_at=rfc3339(record.source["kinesis"].get("approximateArrivalTimestamp")),
         handler_version=__version__,
-        data=record.source["kinesis"]["data"],
+        data=_text(record.source["kinesis"]["data"]),
     )
 
 
@@ -111,8 +140,18 @@ def object_name(first: Entry, ending: str) -> str:
 
 
 def rfc3339(seconds: float | None) -> str | None:
-    """Return a time since epoch in UTC, with milliseconds."""
-    if seconds is None:
+    """Return a time since epoch in UTC, with milliseconds; None for what is no time."""
+    try:
+        text = datetime.fromtimestamp(cast("float", seconds), UTC).isoformat(timespec="milliseconds")
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def _text(value: object) -> str:
+    """Return what must be text and may be anything, so that it can be written and read again.
+
+    Text that is right comes back as it is and not as a copy: thousands of entries may have the same.
+    """
+    text = value if isinstance(value, str) else repr(value)
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,0 +1,180 @@
+"""What must hold of the handler whatever comes: stated once, for the tests and for the search."""
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from types import NoneType
+from typing import TYPE_CHECKING
+
+from msgspec.json import encode
+
+from fuzz.samples import CREATED, aggregated, gzipped, sealed
+from kinesis_handler import BusinessError, KinesisHandler, RejectedError
+from kinesis_handler.errors import HeldBackError
+from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.outcome import BatchResult, Status
+from kinesis_handler.quarantine.contents import read_contents
+from kinesis_handler.repository.memory import MemoryRepository
+from user_limits.events import EXACT
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
+if TYPE_CHECKING:
+    from kinesis_handler.record import LambdaRecord
+
+LIMIT = 1024 * 1024
+"""What a record may unpack to. A tenth of the default: bombs are as bad with it, and quicker."""
+
+GOOD_USER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+"""The user of the good records: no bad input names it."""
+
+LONGEST_REASON = 500
+"""Characters. A longer one quotes what came."""
+
+# UnexpectedError is none of them: what a processor does not foresee would block the shard.
+_ERRORS: dict[Status, type[object] | tuple[type[object], ...]] = {
+    **dict.fromkeys(Status, NoneType),
+    Status.REJECTED: RejectedError,
+    Status.FAILED: (BusinessError, HeldBackError),
+}
+
+
+def good(limit_id: str) -> bytes:
+    """Write an event that must be applied, whatever stands beside it."""
+    payload = {"userId": GOOD_USER, "userLimitId": limit_id, "value": "10"}
+    return encode({"eventId": limit_id, "type": CREATED, "createdAt": 1, "payload": payload})
+
+
+def check(*data: bytes | str, good_inside: tuple[str, ...] = ()) -> BatchResult:
+    """Handle records beside two good ones, and check all that must hold.
+
+    Args:
+        data: of each record; a string is taken for its base64, right or wrong.
+        good_inside: limit ids of the good events that stand in aggregates among these.
+    """
+    batch = Batch(*data)
+    result = batch.handle()
+    batch.check(result, good_inside)
+    return result
+
+
+def check_in_every_wrapping(data: bytes) -> BatchResult:
+    """Check data as that of a record, and as all else in a record that data can be."""
+    inside = good("inside")
+    return check(
+        data,
+        data.decode("latin-1"),
+        gzipped(data),
+        sealed(data),
+        aggregated(data, inside, gzipped(data)),
+        good_inside=("inside",),
+    )
+
+
+class Nowhere(io.StringIO):
+    """Takes the log and keeps none of it: it would count as memory, and writing it may raise."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class MemoryQuarantine:
+    """Keeps objects in a dictionary."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def keep(self, name: str, content: bytes) -> None:
+        self.objects[name] = content
+
+    def names(self) -> Iterator[str]:
+        return iter(sorted(self.objects))
+
+    def read(self, name: str) -> bytes:
+        return self.objects[name]
+
+    def delete(self, name: str) -> None:
+        self.objects.pop(name, None)
+
+
+class Batch:
+    """Records between two good ones, and a handler of the application for them alone."""
+
+    def __init__(self, *data: bytes | str) -> None:
+        contents = [each if isinstance(each, bytes) else b"" for each in data]
+        keyed = [("key", each) for each in (good("first"), *contents, good("last"))]
+        self.records: list[LambdaRecord] = list(put_on_shard(keyed))
+        for record, each in zip(self.records[1:], data, strict=False):
+            if isinstance(each, str):
+                record["kinesis"]["data"] = each
+        self.quarantine = MemoryQuarantine()
+        self._repository = MemoryRepository[Limit]()
+        self._handler = KinesisHandler(
+            [UserLimitEventProcessor(self._repository)],
+            quarantine=self.quarantine,
+            max_unpacked_bytes=LIMIT,
+        )
+
+    def handle(self) -> BatchResult:
+        """Hand the records to the handler: what it raises is a breach too."""
+        return self._handler.handle({"Records": self.records})
+
+    def check(self, result: BatchResult, good_inside: tuple[str, ...] = ()) -> None:
+        """Raise AssertionError if something does not hold that must."""
+        self._each_has_one_outcome(result)
+        self._good_ones_are_applied(result, {"first", "last", *good_inside})
+        self._rejected_ones_are_kept(result)
+        self._amounts_are_exact()
+        failed = [each.record.sequence_number for each in result if each.outcome.status is Status.FAILED]
+        told = [each["itemIdentifier"] for each in result.response()["batchItemFailures"]]
+        assert told == list(dict.fromkeys(failed)), "the response names other records than those that failed"
+
+    def _each_has_one_outcome(self, result: BatchResult) -> None:
+        places = [(each.record.sequence_number, each.record.sub_sequence_number) for each in result]
+        carried = Counter(number for number, _ in places)
+        numbers = [record["kinesis"]["sequenceNumber"] for record in self.records]
+        assert places == [(number, sub) for number in numbers for sub in range(carried[number])], (
+            "the user records are not each there once, in stream order"
+        )
+        assert all(carried[number] for number in numbers), "a record has no outcome"
+        assert sum(result.counts().values()) == len(places), "the counts do not add up"
+        assert result.counts() == {**dict.fromkeys(Status, 0), **Counter(e.outcome.status for e in result)}
+        for each in result:
+            status, error = each.outcome.status, each.outcome.error
+            assert isinstance(error, _ERRORS[status]), f"it ended as {status} with {error!r}"
+            assert len(str(error)) <= LONGEST_REASON, f"the reason is long: {str(error)[:LONGEST_REASON]}"
+
+    def _good_ones_are_applied(self, result: BatchResult, limit_ids: set[str]) -> None:
+        applied = {
+            each.event.payload.user_limit_id
+            for each in result
+            if each.event is not None
+            and each.outcome.status is Status.APPLIED
+            and each.event.payload.user_id == GOOD_USER
+        }
+        assert applied == limit_ids, "a good record beside bad ones was not applied"
+        stored = {each.key[1] for each in self._repository.find(GOOD_USER).aggregates}
+        assert stored == limit_ids, "a good record beside bad ones was not stored"
+
+    def _amounts_are_exact(self) -> None:
+        for aggregate in self._repository.scan():
+            limit = aggregate.state
+            for amount in (limit.value, limit.progress, limit.previous_value):
+                if amount is not None:
+                    EXACT.plus(amount)  # it raises ArithmeticError at what a store would have to round
+
+    def _rejected_ones_are_kept(self, result: BatchResult) -> None:
+        rejected = [
+            (
+                each.record.sequence_number,
+                each.record.sub_sequence_number,
+                each.record.source["kinesis"]["data"],
+                str(each.outcome.error),
+            )
+            for each in result.rejected()
+        ]
+        kept = [
+            (entry.sequence_number, entry.sub_sequence_number, entry.data, entry.reason)
+            for _, (_, entry) in sorted(read_contents(self.quarantine).open().items())
+        ]
+        assert kept == rejected, "what is in the quarantine is not what was rejected, as it came"

@@ -1,0 +1,5 @@
+"""A profile of Hypothesis with more examples, as a plugin of pytest: where atheris cannot be had."""
+
+from hypothesis import settings
+
+settings.register_profile("fuzz", max_examples=500, print_blob=True)
