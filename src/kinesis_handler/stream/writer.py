@@ -8,7 +8,7 @@ Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.h
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinesis_handler.errors import StreamUnavailableError
 from kinesis_handler.stream.client import told
@@ -25,10 +25,18 @@ ATTEMPTS = 8
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 """Seconds behind a request of which something was refused: twice as long each time."""
 
+_PASSING = {"ProvisionedThroughputExceededException", "InternalFailure"}
+"""Codes with which a record is refused that may be taken later."""
+
 _WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
 """Seconds between two looks at a stream that is being made, and how many."""
 
 _Queue = deque[tuple[int, bytes]]
+
+
+class _Refusal(NamedTuple):
+    reason: str
+    may_pass: bool
 
 
 def create_stream(client: "KinesisClient", name: str, shards: int) -> None:
@@ -74,20 +82,20 @@ class StreamWriter:
             for key in asked:
                 if key in refused:
                     refusals[key] += 1
-                    if refusals[key] == ATTEMPTS:
-                        given_up.update((index, refused[key]) for index, _ in queues.pop(key))
+                    if refusals[key] == ATTEMPTS or not refused[key].may_pass:
+                        given_up.update((index, refused[key].reason) for index, _ in queues.pop(key))
                         del refusals[key]
                     continue
                 refusals.pop(key, None)
                 queues[key].popleft()
                 if not queues[key]:
                     del queues[key]
-            if refused and queues:
-                self._sleep(min(FIRST_WAIT * 2 ** (max(refusals.values(), default=1) - 1), LONGEST_WAIT))
+            if refusals:
+                self._sleep(min(FIRST_WAIT * 2 ** (max(refusals.values()) - 1), LONGEST_WAIT))
         return given_up
 
-    def _request(self, partition_keys: Sequence[str], queues: Mapping[str, _Queue]) -> Mapping[str, str]:
-        """Put the first record of each of these queues; return why some were refused, by partition key."""
+    def _request(self, partition_keys: Sequence[str], queues: Mapping[str, _Queue]) -> Mapping[str, _Refusal]:
+        """Put the first record of each of these queues; return which were refused, by partition key."""
         entries: list[PutRecordsRequestEntryTypeDef] = [
             {"PartitionKey": key, "Data": queues[key][0][1]} for key in partition_keys
         ]
@@ -95,9 +103,11 @@ class StreamWriter:
             with told(self.name):
                 answer = self._client.put_records(Records=entries, **self._stream)
         except StreamUnavailableError as error:
-            return dict.fromkeys(partition_keys, str(error))
+            return dict.fromkeys(partition_keys, _Refusal(str(error), may_pass=True))
         return {
-            key: f"{each['ErrorCode']}: {each.get('ErrorMessage', '')}"
+            key: _Refusal(
+                f"{each['ErrorCode']}: {each.get('ErrorMessage', '')}", each["ErrorCode"] in _PASSING
+            )
             for key, each in zip(partition_keys, answer["Records"], strict=True)
             if "ErrorCode" in each
         }

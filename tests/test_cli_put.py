@@ -1,0 +1,79 @@
+"""`put`: a file of events onto a real stream."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kinesis_handler.stream.checkpoint import Checkpoint
+from kinesis_handler.stream.client import kinesis_client
+from kinesis_handler.stream.reader import StreamReader
+
+if TYPE_CHECKING:
+    from kinesis_handler.record import LambdaRecord
+
+COMMAND = Path(sys.executable).with_name("kinesis-handler")
+STREAMS = (f"put-{number}" for number in count())
+
+
+@pytest.fixture
+def stream(kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a stream that is not there yet."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
+    return next(STREAMS)
+
+
+def put(*arguments: str | Path, events: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, "put", *arguments],
+        input=events,
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "TERM": "dumb"},
+        timeout=60,
+    )
+
+
+def test_the_events_of_a_file_are_on_the_stream_those_of_an_aggregate_in_their_order(stream: str) -> None:
+    events = [{"eventId": str(number), "aggregateId": f"user-{number % 3}"} for number in range(20)]
+    done = put("--stream", stream, "--create", "2", "-", events=json.dumps(events))
+    assert (done.returncode, done.stdout) == (0, f"20 records put onto {stream}\n")
+    reader = StreamReader(kinesis_client(), stream)
+    found: list[LambdaRecord] = []
+    for shard in reader.shards():
+        found += reader.shard(shard.id, Checkpoint()).read().records
+    assert len(found) == len(events)
+    for user in ("user-0", "user-1", "user-2"):
+        of_user = [each["kinesis"]["data"] for each in found if each["kinesis"]["partitionKey"] == user]
+        assert len(of_user) == sum(event["aggregateId"] == user for event in events)
+        numbers = [json.loads(base64.b64decode(data))["eventId"] for data in of_user]
+        assert numbers == sorted(numbers, key=int)
+
+
+def test_a_stream_that_is_not_there_is_told(stream: str) -> None:
+    done = put("--stream", stream, "-", events="{}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Error: the stream '{stream}': it does not exist: are its name and the region right?\n"
+    )
+
+
+def test_a_stream_that_is_there_is_not_made_again(stream: str) -> None:
+    assert put("--stream", stream, "--create", "1", "-", events="{}").returncode == 0
+    done = put("--stream", stream, "--create", "1", "-", events="{}")
+    assert done.returncode == 2
+    assert "it is there already" in done.stderr
+
+
+def test_a_record_that_is_too_large_is_refused_and_the_others_are_put(stream: str) -> None:
+    events = [{"aggregateId": "a", "fill": "x" * 1_100_000}, {"aggregateId": "b"}]
+    done = put("--stream", stream, "--create", "1", "-", events=json.dumps(events))
+    assert (done.returncode, done.stdout) == (1, f"1 record put onto {stream}, 1 refused\n")
+    assert "exceeds" in done.stderr
