@@ -13,7 +13,7 @@ from kinesis_handler import BusinessError, KinesisHandler, RejectedError
 from kinesis_handler.errors import HeldBackError
 from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.outcome import BatchResult, Status
-from kinesis_handler.quarantine.contents import read_contents
+from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.repository.memory import MemoryRepository
 from user_limits.events import EXACT
 from user_limits.limit import Limit
@@ -175,6 +175,6 @@ class Batch:
         ]
         kept = [
             (entry.sequence_number, entry.sub_sequence_number, entry.data, entry.reason)
-            for _, (_, entry) in sorted(read_contents(self.quarantine).open().items())
+            for _, _, entry in waiting_in([read_contents(self.quarantine)]).values()
         ]
         assert kept == rejected, "what is in the quarantine is not what was rejected, as it came"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kinesis_handler import KinesisHandler
+from kinesis_handler.quarantine.contents import marks, read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.testing import invocation
@@ -101,6 +102,31 @@ def test_without_a_quarantine_there_is_nothing_to_read() -> None:
     done = command(Path(), "list")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: there is no quarantine: the settings name none\n"
+
+
+def test_what_is_done_with_is_counted_and_not_shown(folder: Path) -> None:
+    kept = DirectoryQuarantine(folder)
+    waiting = waiting_in([read_contents(kept)])
+    last = max(waiting)
+    kept.keep(*marks(waiting[last].name, [last], "handler", 1_795_000_000))
+    told = command(folder, "list").stdout
+    assert told.endswith("1 more is done with\n")
+    assert [line.split()[0] for line in told.splitlines() if "InvalidEventError" in line] == ["2"]
+    assert len(json.loads(command(folder, "show", "--json").stdout)) == 2
+
+
+def test_a_batch_whose_records_are_on_the_stream_only_is_told(folder: Path) -> None:
+    info = {
+        "shardId": "shardId-000000000007",
+        "startSequenceNumber": "17",
+        "endSequenceNumber": "21",
+        "batchSize": 4,
+        "streamArn": "arn:aws:kinesis:eu-west-1:123456789012:stream/limits",
+    }
+    document = {"requestContext": {"condition": "RecordAgeExceeded"}, "KinesisBatchInfo": info}
+    (folder / "batch.json").write_text(json.dumps(document))
+    told = command(folder, "list").stdout.splitlines()[-1]
+    assert told == "4 records of shardId-000000000007 from 17 are on the stream only: `redrive` fetches them"
 
 
 def test_something_else_in_the_folder_is_named(folder: Path) -> None:

@@ -27,7 +27,7 @@ from fuzz.samples import CREATED, EVENTS, PAYLOADS, aggregated, gzipped, key_in_
 from kinesis_handler import configure_logging
 from kinesis_handler.aggregation import USER_RECORD_OVERHEAD
 from kinesis_handler.outcome import Status
-from kinesis_handler.quarantine.contents import read_contents
+from kinesis_handler.quarantine.contents import read_contents, waiting_in
 
 MOST_MEMORY = 16
 """Times what a record may unpack to. The worst that is known takes 14: a value that msgspec quotes in its
@@ -127,7 +127,7 @@ def test_what_is_rejected_for_its_data_is_kept_so_that_it_can_be_read(data: Any,
     result = batch.handle()
 
     assert result.counts()[Status.REJECTED] == 1
-    [(_, entry)] = read_contents(batch.quarantine).open().values()
+    [(_, _, entry)] = waiting_in([read_contents(batch.quarantine)]).values()
     assert entry.data == kept
 
 

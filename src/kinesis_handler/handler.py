@@ -92,17 +92,27 @@ class KinesisHandler:
         """
         return self.handle(invocation, context).response()
 
-    def handle(self, invocation: object, context: LambdaContext | None = None) -> BatchResult:
-        """Do what a call does, and return the outcome of each record."""
+    def handle(
+        self, invocation: object, context: LambdaContext | None = None, *, keep_rejected: bool = True
+    ) -> BatchResult:
+        """Do what a call does, and return the outcome of each record.
+
+        Args:
+            invocation: with its `Records`.
+            context: Lambda's.
+            keep_rejected: put what is rejected into the quarantine. A record that comes out of it is there.
+        """
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
         request_id = context.aws_request_id if context is not None else None
         with bound_contextvars(request_id=request_id, cold_start=cold_start):
-            result = self._handle(invocation, context)
+            result = self._handle(invocation, context, keep_rejected=keep_rejected)
             log_batch(self._log, result, duration_ms=(self._clock() - started) * 1_000)
         return result
 
-    def _handle(self, invocation: object, context: LambdaContext | None) -> BatchResult:
+    def _handle(
+        self, invocation: object, context: LambdaContext | None, *, keep_rejected: bool
+    ) -> BatchResult:
         records = invocation.get("Records") if isinstance(invocation, dict) else None
         if not isinstance(records, list):
             raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")
@@ -113,8 +123,9 @@ class KinesisHandler:
                 if events:
                     _process(processor, events, deadline, outcomes)
         result = BatchResult(in_order, outcomes)
-        if self._quarantine is not None and (rejected := result.rejected()):
-            problem = _keep(rejected, self._quarantine)
+        quarantine = self._quarantine if keep_rejected else None
+        if quarantine is not None and (rejected := result.rejected()):
+            problem = _keep(rejected, quarantine)
             if problem is not None:  # they must not be acknowledged: they fail, and come again
                 failed = not_applied(problem)
                 outcomes.update({each.event or each.record: failed for each in rejected})

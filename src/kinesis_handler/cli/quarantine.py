@@ -20,7 +20,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.report import clean, standard_output
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.quarantine.contents import Contents, read_contents
+from kinesis_handler.quarantine.contents import Contents, read_contents, waiting_in
 from kinesis_handler.quarantine.entry import Entry
 
 MAX_SHOWN = 20
@@ -54,7 +54,7 @@ def list_reasons(
         return
     print_groups(groups)
     console = standard_output()
-    done = sum(len(each.done) for each in contents)
+    done = len({place for each in contents for place in each.done})
     if done:
         console.print(f"{done:,} more {'is' if done == 1 else 'are'} done with", style="dim")
     for document in (each for some in contents for each in some.unfetched.values()):
@@ -143,8 +143,8 @@ def _waiting(application_name: str, reason: str) -> tuple[list[Contents], list[E
     """Return all contents, and the entries that wait, in the order of the stream."""
     with told_errors():
         contents = read_all(load_application(application_name))
-    waiting = {place: entry for each in contents for place, (_, entry) in each.open().items()}
-    return contents, [waiting[place] for place in sorted(waiting) if matches(waiting[place], reason)]
+    entries = [each.entry for each in waiting_in(contents).values()]
+    return contents, [entry for entry in entries if matches(entry, reason)]
 
 
 def _print_json(things: Iterable[object]) -> None:

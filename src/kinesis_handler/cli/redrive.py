@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Annotated
@@ -24,7 +23,7 @@ from kinesis_handler.cli.moment import parse_moment
 from kinesis_handler.cli.quarantine import Reason, grouped, matches, print_groups, read_all
 from kinesis_handler.cli.report import clean, standard_output
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.quarantine.contents import Contents
+from kinesis_handler.quarantine.contents import Contents, remove_finished
 from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.redrive import Redrive, Way
 from kinesis_handler.redrive.fetch import fetch_from_queue, fetch_records
@@ -75,16 +74,21 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     with told_errors():
         application = load_application(application_name, store)
         earliest = parse_moment("--since", since, time.time()) if since else 0.0
+        way = _way(through, application, stream)
+        if queue is not None and application.quarantine is None:
+            raise ConfigurationError(
+                "--queue needs a quarantine to keep the records in: the settings name none"
+            )
         problems = [] if dry_run else _fetch(application, queue)
         contents = read_all(application)
         problems += [] if dry_run else [each for some in contents for each in fetch_records(some, _reader_of)]
-        sending = Redrive(contents, lambda entry: matches(entry, reason) and _arrived(entry) >= earliest)
+        sending = Redrive(contents, lambda entry: matches(entry, reason) and entry.arrived >= earliest)
         if dry_run:
             print_groups(grouped(sending.entries))
             _tell_unfetched(contents, queue)
             return
-        left = _send(sending, _way(through, application, stream))
-        removed = sending.remove_finished() if delete else 0
+        left = _send(sending, way)
+        removed = remove_finished(contents) if delete else 0
     _tell(sending, left, problems, removed)
     raise typer.Exit(1 if left or problems else 0)
 
@@ -95,16 +99,14 @@ def _way(through: Through, application: Application, stream: str | None) -> Way:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
         for table in application.tables:
             table.check()
-        return ThroughHandler(application.handler)
+        return ThroughHandler(application.handler, application.quarantine)
     client = kinesis_client()
     return ThroughStream(cache(lambda arn: StreamWriter(client, stream or arn, time.sleep)))
 
 
 def _fetch(application: Application, queue: str | None) -> list[str]:
-    if queue is None:
+    if queue is None or application.quarantine is None:
         return []
-    if application.quarantine is None:
-        raise ConfigurationError("--queue needs a quarantine to keep the records in: the settings name none")
     return list(fetch_from_queue(FailedBatchQueue(queue), application.quarantine, _reader_of))
 
 
@@ -153,7 +155,3 @@ def _tell_unfetched(contents: Sequence[Contents], queue: str | None) -> None:
         console.print(f"and {waiting:,} records that would be fetched from the stream first")
     if queue is not None:
         console.print(f"and what about {len(FailedBatchQueue(queue)):,} messages of the queue refer to")
-
-
-def _arrived(entry: Entry) -> float:
-    return datetime.fromisoformat(entry.arrived_at).timestamp() if entry.arrived_at else 0.0

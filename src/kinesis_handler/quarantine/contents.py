@@ -5,14 +5,15 @@ which of their records have gone through since: `done/<name of the object>/<firs
 ever changed in place, so that whoever is interrupted leaves nothing half done.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
-from kinesis_handler.quarantine.entry import Entry, Place, decode_entries, rfc3339
+from kinesis_handler.quarantine.entry import ENDING, Entry, Place, decode_entries, rfc3339
 from kinesis_handler.quarantine.on_failure import FailedBatch
 
 DONE = "done/"
@@ -40,41 +41,74 @@ class Contents(Struct, frozen=True):
     Args:
         quarantine: where.
         objects: of each object its entries, also those that are done with.
-        done: the places of these.
-        marks: names of the objects that say so, by the name of the object that they are about.
         unfetched: documents that do not carry their records, by the name of their object.
+        marks: of each object of marks the places that it is about.
     """
 
     quarantine: ReadableQuarantine
     objects: dict[str, list[Entry]]
-    done: set[Place]
-    marks: dict[str, list[str]]
     unfetched: dict[str, FailedBatch]
+    marks: dict[str, set[Place]]
 
-    def open(self) -> dict[Place, tuple[str, Entry]]:
-        """Return the entries that are not done with, each once, with the name of its object."""
-        return {
-            entry.place: (name, entry)
-            for name, entries in self.objects.items()
-            for entry in entries
-            if entry.place not in self.done
-        }
+    @property
+    def done(self) -> set[Place]:
+        """The places of the records that are done with."""
+        return {place for places in self.marks.values() for place in places}
 
-    def finished(self) -> list[str]:
-        """Return the names of the objects of which every entry is done with."""
-        return [
-            name
-            for name, entries in self.objects.items()
-            if all(entry.place in self.done for entry in entries)
-        ]
+    def mark(self, name: str, done: Collection[Place], through: str, at: float) -> None:
+        """Say that records of an object are done with.
 
-    def remove(self, name: str) -> None:
-        """Remove an object, then what says that it is done with: the other way round it would come back.
-
-        Raises QuarantineError if that fails.
+        Raises QuarantineError if that is not known to be kept.
         """
-        for each in (name, *self.marks.get(name, ())):
-            self.quarantine.delete(each)
+        mark, content = marks(name, done, through, at)
+        self.quarantine.keep(mark, content)
+        self.marks[mark] = set(done)
+
+
+class Waiting(NamedTuple):
+    """A record that waits: its entry, and where that lies."""
+
+    contents: Contents
+    name: str
+    entry: Entry
+
+
+def waiting_in(contents: Sequence[Contents]) -> dict[Place, Waiting]:
+    """Return what waits in several quarantines, each record once, in the order of the stream."""
+    done = {place for each in contents for place in each.done}
+    found = {
+        entry.place: Waiting(each, name, entry)
+        for each in contents
+        for name, entries in each.objects.items()
+        for entry in entries
+        if entry.place not in done
+    }
+    return {place: found[place] for place in sorted(found)}
+
+
+def remove_finished(contents: Sequence[Contents]) -> int:
+    """Remove the objects of which every record is done with; return how many there were.
+
+    A mark goes when no object is left that has a record which it is about, and after the objects: the other
+    way round records that are done with would wait again.
+
+    Raises QuarantineError if something cannot be removed.
+    """
+    done = {place for each in contents for place in each.done}
+    removed = 0
+    for each in contents:
+        for name, entries in list(each.objects.items()):
+            if all(entry.place in done for entry in entries):
+                each.quarantine.delete(name)
+                del each.objects[name]
+                removed += 1
+    left = {entry.place for each in contents for entries in each.objects.values() for entry in entries}
+    for each in contents:
+        for mark, places in list(each.marks.items()):
+            if left.isdisjoint(places):
+                each.quarantine.delete(mark)
+                del each.marks[mark]
+    return removed
 
 
 _MARKS = msgspec.json.Decoder(Mark)
@@ -86,7 +120,7 @@ def read_contents(quarantine: ReadableQuarantine) -> Contents:
 
     Raises QuarantineError if something cannot be read, or is none of what belongs there.
     """
-    contents = Contents(quarantine, {}, set(), {}, {})
+    contents = Contents(quarantine, {}, {}, {})
     for name in quarantine.names():
         content = quarantine.read(name)
         try:
@@ -98,19 +132,18 @@ def read_contents(quarantine: ReadableQuarantine) -> Contents:
 
 def _take(contents: Contents, name: str, content: bytes) -> None:
     if name.startswith(DONE):
-        contents.done.update(mark.place for mark in _MARKS.decode_lines(content))
-        contents.marks.setdefault(name.removeprefix(DONE).rpartition("/")[0], []).append(name)
-    elif b'"KinesisBatchInfo"' in content:
+        contents.marks[name] = {mark.place for mark in _MARKS.decode_lines(content)}
+    elif name.endswith(ENDING):
+        contents.objects[name] = decode_entries(content)
+    else:  # as Lambda names them, they have no ending
         document = on_failure.decode(content)
-        if document.payload is None:
+        if document.records is None:
             contents.unfetched[name] = document
         else:
             contents.objects[name] = document.entries()
-    else:
-        contents.objects[name] = decode_entries(content)
 
 
-def marks(name: str, done: Iterable[Place], through: str, at: float) -> tuple[str, bytes]:
+def marks(name: str, done: Collection[Place], through: str, at: float) -> tuple[str, bytes]:
     """Return the name and the content of the object which says that these records of an object are done with.
 
     Args:

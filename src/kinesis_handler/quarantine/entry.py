@@ -1,7 +1,7 @@
 """Records that can never succeed, as a handler keeps them. Pure.
 
 An entry is a line of JSON; those of a batch go into one object. Its name is made of what was rejected and not
-of when: a batch that is delivered again overwrites its own object.
+of when: a batch that is delivered again overwrites its own object, and no object of which it is but a part.
 
 Of an aggregated record each part that was rejected has an entry, and the first of them has the data: a few
 kilobytes may hold thousands of parts.
@@ -10,16 +10,23 @@ kilobytes may hold thousands of parts.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from itertools import groupby
-from typing import NamedTuple, cast
+from typing import Annotated, NamedTuple, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
 
+ENDING = ".jsonl"
+"""Of the names of objects with entries, and of no others but marks."""
+
+SequenceNumber = Annotated[str, Meta(pattern="^[0-9]{1,128}$")]
+
+_RFC3339 = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
 _LINES = msgspec.json.Encoder()
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]|^\.+$")
 """What would be another folder, or none that a person can type."""
@@ -62,12 +69,17 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     correlation_id: str | None
     stream: str
     shard_id: str
-    sequence_number: str
+    sequence_number: SequenceNumber
     sub_sequence_number: int | None
     partition_key: str
-    arrived_at: str | None
+    arrived_at: Annotated[str, Meta(pattern=_RFC3339)] | None
     handler_version: str
     data: str = ""
+
+    @property
+    def arrived(self) -> float:
+        """When it arrived, in seconds since epoch; 0 if that is not known."""
+        return datetime.fromisoformat(self.arrived_at).timestamp() if self.arrived_at else 0.0
 
     @property
     def place(self) -> Place:
@@ -82,16 +94,20 @@ _ENTRIES = msgspec.json.Decoder(Entry)
 def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
     """Return the objects that keep these records, by name: one for each shard, a line for each record.
 
-    A name is `date/stream/shard/sequence number-sub-sequence number.jsonl`, those of the first record in it.
+    A name is `date/stream/shard/sequence number-sub-sequence number.digest.jsonl`: the numbers of the first
+    record in it, and a digest of the places of all.
     """
     entries = sorted(map(_entry, rejected), key=lambda entry: entry.place)
     return {
-        object_name(group[0], f"-{group[0].sub_sequence_number}.jsonl"): _LINES.encode_lines(
-            _without_repeats(group)
-        )
+        object_name(group[0], _ending(group)): _LINES.encode_lines(_without_repeats(group))
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
         if (group := list(each))
     }
+
+
+def _ending(entries: Sequence[Entry]) -> str:
+    digest = blake2b(repr([entry.place for entry in entries]).encode(), digest_size=6).hexdigest()
+    return f"-{entries[0].sub_sequence_number}.{digest}{ENDING}"
 
 
 def decode_entries(content: bytes) -> list[Entry]:

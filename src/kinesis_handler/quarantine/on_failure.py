@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kinesis_handler.event_source import DiscardedBatch
-from kinesis_handler.quarantine.entry import Entry, object_name, rfc3339
+from kinesis_handler.quarantine.entry import Entry, SequenceNumber, object_name, rfc3339
 from kinesis_handler.record import LambdaRecord
 
 
@@ -32,8 +32,8 @@ class BatchInfo(Struct, frozen=True, rename="camel"):
     """Where the records of a batch are, or were, on the stream."""
 
     shard_id: str
-    start_sequence_number: str
-    end_sequence_number: str
+    start_sequence_number: SequenceNumber
+    end_sequence_number: SequenceNumber
     batch_size: int
     stream_arn: str
     approximate_arrival_of_first_record: str | None = None
@@ -52,13 +52,12 @@ class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def records(self) -> list[LambdaRecord] | None:
-        """The records as they were delivered; None if the document does not carry them.
+        """The records as they were delivered; None if the document does not carry any.
 
         Raises msgspec.DecodeError if the payload is something else.
         """
-        if self.payload is None:
+        if self.payload is None or not msgspec.json.decode(self.payload, type=_Invocation).records:
             return None
-        msgspec.json.decode(self.payload, type=_Invocation)
         records: list[LambdaRecord] = msgspec.json.decode(self.payload)["Records"]
         return records
 
@@ -100,7 +99,7 @@ class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class _Kinesis(Struct, rename="camel"):
-    sequence_number: str
+    sequence_number: SequenceNumber
     partition_key: str
     data: str
 

@@ -7,20 +7,19 @@ twice, which is harmless (G3), and forgets nothing.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
 from typing import Protocol
 
 from msgspec import Struct
 
 from kinesis_handler.event_source import lambda_record
-from kinesis_handler.quarantine.contents import Contents, marks
-from kinesis_handler.quarantine.entry import Entry, Place
+from kinesis_handler.quarantine.contents import Contents, waiting_in
+from kinesis_handler.quarantine.entry import WHOLE, Entry, Place
 from kinesis_handler.record import LambdaRecord
 
 
-class Waiting(Struct, frozen=True):
-    """A record of the stream that waits: itself, and which entries stand for it or for parts of it."""
+class Item(Struct, frozen=True):
+    """A record of the stream that is to be sent, and the entries that stand for it or for parts of it."""
 
     record: LambdaRecord
     entries: tuple[Entry, ...]
@@ -37,7 +36,7 @@ class Way(Protocol):
     def batch_size(self) -> int:
         """How many records go at once."""
 
-    def send(self, waiting: Sequence[Waiting]) -> Mapping[Place, str]:
+    def send(self, items: Sequence[Item]) -> Mapping[Place, str]:
         """Send records, in stream order; return why entries are not done with, by their place."""
 
 
@@ -54,12 +53,12 @@ class Sent(Struct, frozen=True):
 
 
 class Redrive:
-    """What waits in several places, and how it is sent again.
+    """What waits in several quarantines, and how it is sent again.
 
     All of it is held in memory, so that it can be sent in the order of the stream.
 
     Args:
-        contents: what has been read of these places.
+        contents: what has been read of them.
         chosen: which entries are to be sent.
         clock: seconds since epoch.
     """
@@ -70,16 +69,9 @@ class Redrive:
         chosen: Callable[[Entry], bool] = lambda _: True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._contents = contents
         self._clock = clock
-        self._objects: dict[Place, tuple[int, str]] = {}
-        entries: dict[Place, Entry] = {}
-        for index, each in enumerate(contents):
-            for place, (name, entry) in each.open().items():
-                if chosen(entry):
-                    entries[place] = entry
-                    self._objects[place] = index, name
-        self.entries = [entries[place] for place in sorted(entries)]
+        self._waiting = waiting_in(contents)
+        self.entries = [each.entry for each in self._waiting.values() if chosen(each.entry)]
         """What is to be sent, in the order of each shard."""
 
     def run(self, way: Way) -> Iterator[Sent]:
@@ -87,43 +79,30 @@ class Redrive:
 
         Raises QuarantineError if something cannot be marked.
         """
-        waiting = [
-            _waiting(tuple(group)) for _, group in groupby(self.entries, key=lambda entry: entry.place[:3])
+        items = [
+            _item(tuple(group)) for _, group in groupby(self.entries, key=lambda entry: entry.place[:WHOLE])
         ]
-        for first in range(0, len(waiting), way.batch_size):
-            batch = waiting[first : first + way.batch_size]
+        for first in range(0, len(items), way.batch_size):
+            batch = items[first : first + way.batch_size]
             left = way.send(batch)
-            entries = [entry for each in batch for entry in each.entries]
+            entries = [entry for item in batch for entry in item.entries]
             done = [entry for entry in entries if entry.place not in left]
             self._mark(done, way.name)
             yield Sent(done, [(entry, left[entry.place]) for entry in entries if entry.place in left])
 
-    def remove_finished(self) -> int:
-        """Remove the objects of which every entry is done with; return how many there were."""
-        removed = 0
-        for contents in self._contents:
-            for name in contents.finished():
-                contents.remove(name)
-                removed += 1
-        return removed
-
     def _mark(self, done: Sequence[Entry], way: str) -> None:
         by_object: dict[tuple[int, str], list[Place]] = defaultdict(list)
         for entry in done:
-            by_object[self._objects[entry.place]].append(entry.place)
-        for (index, name), places in by_object.items():
-            contents = self._contents[index]
-            mark, content = marks(name, places, way, self._clock())
-            contents.quarantine.keep(mark, content)
-            contents.done.update(places)
-            contents.marks.setdefault(name, []).append(mark)
+            waiting = self._waiting[entry.place]
+            by_object[id(waiting.contents), waiting.name].append(entry.place)
+        for (_, name), places in by_object.items():
+            self._waiting[places[0]].contents.mark(name, places, way, self._clock())
 
 
-def _waiting(entries: tuple[Entry, ...]) -> Waiting:
+def _item(entries: tuple[Entry, ...]) -> Item:
     """Put the record together that these entries are about."""
     first = entries[0]
-    arrived_at = datetime.fromisoformat(first.arrived_at).timestamp() if first.arrived_at else 0.0
     record = lambda_record(
-        first.stream, first.shard_id, first.sequence_number, first.partition_key, first.data, arrived_at
+        first.stream, first.shard_id, first.sequence_number, first.partition_key, first.data, first.arrived
     )
-    return Waiting(record, entries)
+    return Item(record, entries)

@@ -43,7 +43,7 @@ def fetch_from_queue(
         if document is None:
             yield "a message that is no document of a Kinesis stream was left in the queue"
             continue
-        whole, problem = (document, "") if document.payload else _with_records(document, reader_of)
+        whole, problem = (document, "") if document.records else _with_records(document, reader_of)
         if problem:
             yield problem
         if whole is not None:

@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
@@ -38,13 +39,13 @@ class FailedBatchQueue:
     """The documents in a queue.
 
     Args:
-        url: of the queue; its region stands in it, else it is the one that the AWS SDK finds.
+        url: of the queue; its region stands in it, else it is AWS_REGION, or the one that the SDK finds.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         _, _, region_and_more = (urlsplit(url).hostname or "").partition("sqs.")
-        region = region_and_more.partition(".")[0] or None
+        region = region_and_more.partition(".")[0] or os.environ.get("AWS_REGION")
         with self._told():
             session = botocore.session.get_session()
             self._client = cast("SQSClient", session.create_client("sqs", region_name=region))
@@ -94,9 +95,11 @@ class FailedBatchQueue:
 def _document(body: str) -> FailedBatch | None:
     for text in (body, _unwrapped(body)):
         try:
-            return on_failure.decode(text)
+            document = on_failure.decode(text)
+            document.entries()  # raises at a payload that is something else
         except msgspec.DecodeError:
             continue
+        return document
     return None
 
 

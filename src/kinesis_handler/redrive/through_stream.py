@@ -1,24 +1,36 @@
 """Back onto the stream: as new records, behind all that has come since."""
 
-import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import pybase64
 
 from kinesis_handler.aggregation import MAGIC, disaggregate
-from kinesis_handler.errors import UndecodableRecordError
+from kinesis_handler.errors import StreamError, UndecodableRecordError
 from kinesis_handler.quarantine.entry import Entry, Place
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
-from kinesis_handler.redrive import Waiting
+from kinesis_handler.redrive import Item
 from kinesis_handler.stream.writer import MAX_RECORDS, StreamWriter
 
 NOT_BASE64 = "its data is not base64: what was on the stream is not known"
+NO_PARTITION_KEY = "its partition key is empty: no stream takes it"
+HELD_BACK = "an earlier record of the same partition key was refused"
+
+
+class _Put(NamedTuple):
+    """What is put for some entries, or why it cannot be."""
+
+    entries: Sequence[Entry]
+    partition_key: str
+    data: bytes
+    problem: str = ""
 
 
 class ThroughStream:
     """Puts records onto the stream that they came from, or another, with the partition key they had.
 
-    A part of an aggregated record goes by itself: the other parts went through.
+    A part of an aggregated record goes by itself: the other parts went through. When a record is refused,
+    those behind it with its partition key are held back, in later batches too.
 
     Args:
         writer_of: returns what writes the stream with an ARN.
@@ -29,33 +41,50 @@ class ThroughStream:
 
     def __init__(self, writer_of: Callable[[str], StreamWriter]) -> None:
         self._writer_of = writer_of
+        self._refused: set[tuple[str, str]] = set()
 
-    def send(self, waiting: Sequence[Waiting]) -> Mapping[Place, str]:
-        """See `Way.send`. Raises StreamError if a stream cannot be written at all."""
+    def send(self, items: Sequence[Item]) -> Mapping[Place, str]:
+        """See `Way.send`."""
         left: dict[Place, str] = {}
-        of_stream: dict[str, list[tuple[Place, str, bytes]]] = {}
-        for each in waiting:
-            for place, put in _puts(each):
-                if put is None:
-                    left[place] = NOT_BASE64
+        of_stream: dict[str, list[_Put]] = {}
+        for item in items:
+            for put in _puts(item):
+                stream = put.entries[0].stream
+                problem = HELD_BACK if (stream, put.partition_key) in self._refused else put.problem
+                if problem:
+                    left.update((entry.place, problem) for entry in put.entries)
                 else:
-                    of_stream.setdefault(place.stream, []).append((place, *put))
+                    of_stream.setdefault(stream, []).append(put)
         for stream, puts in of_stream.items():
-            refused = self._writer_of(stream).put([(key, data) for _, key, data in puts])
-            left.update((puts[index][0], why) for index, why in refused.items())
+            for put, why in self._refusals(stream, puts):
+                self._refused.add((stream, put.partition_key))
+                left.update((entry.place, why) for entry in put.entries)
         return left
 
+    def _refusals(self, stream: str, puts: Sequence[_Put]) -> list[tuple[_Put, str]]:
+        """Put what goes onto one stream; return what was refused, and why."""
+        try:
+            refused = self._writer_of(stream).put([(put.partition_key, put.data) for put in puts])
+        except StreamError as error:  # others go on: what was put onto them must be marked
+            return [(put, str(error)) for put in puts]
+        return [(puts[index], why) for index, why in refused.items()]
 
-def _puts(waiting: Waiting) -> Iterator[tuple[Place, tuple[str, bytes] | None]]:
-    """Yield (partition key, data) of what is to be put for each entry."""
+
+def _puts(item: Item) -> Iterator[_Put]:
+    """Yield what is to be put for each entry. The whole record, if it waits, takes its parts with it."""
     try:
-        data = pybase64.b64decode(waiting.record["kinesis"]["data"], validate=True)
-    except (binascii.Error, ValueError):
-        yield from ((entry.place, None) for entry in waiting.entries)
+        data = pybase64.b64decode(item.record["kinesis"]["data"], validate=True)
+    except ValueError:
+        yield _Put(item.entries, item.entries[0].partition_key, b"", NOT_BASE64)
+        return
+    whole = next((entry for entry in item.entries if entry.sub_sequence_number is None), None)
+    if whole is not None:
+        yield _Put(item.entries, whole.partition_key, data)
         return
     parts = _parts(data)
-    for entry in waiting.entries:
-        yield entry.place, _part(entry, parts) or (entry.partition_key, data)
+    for entry in item.entries:
+        partition_key, content = _part(entry, parts) or (entry.partition_key, data)
+        yield _Put([entry], partition_key, content, "" if partition_key else NO_PARTITION_KEY)
 
 
 def _parts(data: bytes) -> list[tuple[str, bytes]]:

@@ -1,0 +1,390 @@
+"""`redrive` as a person calls it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from kinesis_handler import ConfigurationError, KinesisHandler
+from kinesis_handler.cli.commands import app
+from kinesis_handler.cli.moment import ALLOWED
+from kinesis_handler.cli.quarantine import read_all
+from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from kinesis_handler.record import LambdaRecord
+from kinesis_handler.repository.sqlite import SQLiteRepository
+from redrive.documents import KEY, metadata, whole
+from redrive.stream import Stream
+from redrive.waiting import (
+    StrictProcessor,
+    clean_pass,
+    created,
+    data_of,
+    give_up,
+    on_shard,
+    open_in,
+    progress,
+    repository,
+    state_of,
+)
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import application
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+
+COMMAND = Path(sys.executable).with_name("kinesis-handler")
+DAY = "2026-11-18T11:06:"
+MISSING = "Object missing required field `brandId` - at `$.payload`"
+PATIENCE = 60
+"""Seconds after which a process is taken to hang."""
+
+
+class Shell:
+    """A shell in an empty folder, with a quarantine and a store in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.quarantine = DirectoryQuarantine(folder / "rejected")
+        self.environment = {
+            **os.environ,
+            "TERM": "dumb",
+            "COLUMNS": "200",
+            "LOG_LEVEL": "error",
+            "REPOSITORY_TYPE": "sqlite",
+            "STORAGE_TTL": "0",
+            "QUARANTINE_URL": f"file://{folder}/rejected",
+        }
+
+    def __call__(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [COMMAND, *arguments],
+            capture_output=True,
+            check=False,
+            text=True,
+            cwd=self.folder,
+            env=self.environment | settings,
+            timeout=PATIENCE,
+        )
+
+    def store(self) -> SQLiteRepository[Limit]:
+        return SQLiteRepository(self.folder / "limits.db", Limit)
+
+    def reject(self, *events: object, first: int = 0) -> list[LambdaRecord]:
+        """Keep what a handler rejects whose schema is too narrow; return all records."""
+        records = on_shard(events, first=first)
+        KinesisHandler([StrictProcessor(repository())], quarantine=self.quarantine)({"Records": records})
+        return records
+
+    def files(self) -> dict[str, bytes]:
+        """Return each file in the folder, but for the store's."""
+        return {
+            str(path): path.read_bytes()
+            for path in self.folder.rglob("*")
+            if path.is_file() and not path.name.startswith("limits.db")
+        }
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines, with single spaces."""
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_what_would_be_sent_is_told_and_nothing_is_changed_then_it_is_sent_once(shell: Shell) -> None:
+    records = shell.reject(created("e1"), created("e2", "ben"))
+    records += on_shard([progress("e3", 5)], first=2)
+    give_up(shell.quarantine, records[2:])
+    before = shell.files()
+    tried = shell("redrive", "--through", "handler", "--dry-run")
+    assert (tried.returncode, tried.stderr) == (0, "")
+    assert lines(tried.stdout) == [
+        "records first last error reason",
+        f"2 {DAY}40.250Z {DAY}41.250Z InvalidEventError {MISSING}",
+        f"1 {DAY}42.250Z {DAY}42.250Z RetryAttemptsExhausted given up after 3 deliveries",
+    ]
+    assert shell.files() == before
+    assert state_of(shell.store()) == {}
+
+    done = shell("redrive", "--through", "handler")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 records: 3 went through\n", "")
+    assert state_of(shell.store()) == clean_pass(records)
+    assert shell.files().items() > before.items(), "nothing is deleted unless asked"
+    assert shell("quarantine", "list").stdout == "nothing is waiting\n3 more are done with\n"
+
+    again = shell("redrive", "--through", "handler", "--delete")
+    assert (again.returncode, again.stdout) == (0, "0 records: 0 went through, 2 objects removed\n")
+    assert shell.files() == {}
+    assert state_of(shell.store()) == clean_pass(records)
+
+
+def test_what_is_left_is_told_with_its_new_reason_and_only_what_is_done_with_is_removed(shell: Shell) -> None:
+    shell.reject(created("e1"))
+    give_up(shell.quarantine, on_shard([progress("e2", 5, "ben"), progress("e3", 6, "ben")], first=1))
+    done = shell("redrive", "--through", "handler", "--delete")
+    assert done.returncode == 1
+    told = lines(done.stdout)
+    assert told[0] == "3 records: 1 went through, 2 left, 1 object removed"
+    assert len(told) == 4
+    reasons = " ".join(told[2:])
+    assert "an earlier event of the same key failed" in reasons
+    assert "limit" in reasons
+    assert open_in(shell.quarantine) == [1, 2]
+    assert [name.rpartition(".")[2] for name in shell.files()] == ["json"]
+
+
+def test_only_what_is_chosen_by_reason_and_arrival_is_sent(shell: Shell) -> None:
+    old, new = on_shard([created("e1"), created("e2", "ben")])
+    new["kinesis"]["approximateArrivalTimestamp"] = time.time() - 60
+    old["kinesis"]["approximateArrivalTimestamp"] = time.time() - 7_200
+    for each in (old, new):
+        KinesisHandler([StrictProcessor(repository())], quarantine=shell.quarantine)({"Records": [each]})
+    give_up(shell.quarantine, on_shard([created("e3", "carl")], first=2))
+    through = ("redrive", "--through", "handler")
+    assert shell(*through, "--since", "1h").stdout == "1 record: 1 went through\n"
+    assert open_in(shell.quarantine) == [0, 2]
+    assert shell(*through, "--reason", "RetryAttempts").stdout == "1 record: 1 went through\n"
+    assert open_in(shell.quarantine) == [0]
+    assert set(state_of(shell.store())) == {("ben", "bet"), ("carl", "bet")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "told"),
+    [
+        (
+            ["--through", "handler", "--since", "yesterday"],
+            {},
+            f"--since is 'yesterday'; allowed: {ALLOWED}",
+        ),
+        (
+            ["--through", "handler", "--stream", "other"],
+            {},
+            "--stream is 'other'; it is only for --through stream",
+        ),
+        (
+            ["--through", "stream", "--queue", "http://127.0.0.1:1/1/queue"],
+            {"QUARANTINE_URL": "", "ON_FAILURE_URL": "file:///nowhere"},
+            "--queue needs a quarantine to keep the records in: the settings name none",
+        ),
+        (
+            ["--through", "handler", "--stream", "other", "--dry-run"],
+            {},
+            "--stream is 'other'; it is only for --through stream",
+        ),
+        (
+            ["--through", "handler"],
+            {"QUARANTINE_URL": ""},
+            "there is no quarantine: the settings name none",
+        ),
+        (
+            ["--through", "handler"],
+            {"ON_FAILURE_URL": "bucket/prefix"},
+            "ON_FAILURE_URL is 'bucket/prefix'; allowed: file:///FOLDER or s3://BUCKET/PREFIX",
+        ),
+    ],
+)
+def test_what_cannot_work_is_told_in_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, arguments: list[str], settings: dict[str, str], told: str
+) -> None:
+    shell.reject(created("e1"))
+    for name, value in (shell.environment | settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(shell.folder)
+    done = CliRunner().invoke(app, ["redrive", *arguments])
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"Error: {told}\n")
+    assert open_in(shell.quarantine) == [0]
+
+
+def test_the_way_has_to_be_said() -> None:
+    done = CliRunner().invoke(app, ["redrive"])
+    assert done.exit_code == 2
+    assert "Missing option '--through'" in done.stderr
+
+
+def test_something_else_in_the_quarantine_is_named_and_not_raised(shell: Shell) -> None:
+    shell.reject(created("e1"))
+    [path] = shell.files()
+    Path(path).write_text(
+        re.sub(r'"sequenceNumber":"\d+"', '"sequenceNumber":"many"', Path(path).read_text())
+    )
+    done = shell("redrive", "--through", "handler")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds something else" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_lambda_gave_up_is_read_from_the_folder_of_the_setting(shell: Shell) -> None:
+    records = shell.reject(created("e1")) + on_shard([progress("e2", 5)], first=1)
+    on_failure = DirectoryQuarantine(shell.folder / "given-up")
+    on_failure.keep(KEY, whole(records[1:]))
+    shell.environment["ON_FAILURE_URL"] = f"file://{shell.folder}/given-up"
+    listed = shell("quarantine", "list", "--json")
+    assert [each["error"] for each in json.loads(listed.stdout)] == [
+        "InvalidEventError",
+        "RetryAttemptsExhausted",
+    ]
+    done = shell("redrive", "--through", "handler")
+    assert done.stdout == "2 records: 2 went through\n"
+    assert state_of(shell.store()) == clean_pass(records)
+    assert open_in(shell.quarantine, on_failure) == []
+    assert KEY in list(on_failure.names())
+
+
+def test_what_lambda_gave_up_is_read_from_the_bucket_of_the_setting(
+    bucket: str, s3_client: "S3Client"
+) -> None:
+    s3_client.put_object(Bucket=bucket, Key=KEY, Body=whole(on_shard([created("e1")])))
+    built = application({"ON_FAILURE_URL": f"s3://{bucket}/aws", "AWS_REGION": "us-east-1"})
+    [contents] = read_all(built)
+    assert list(contents.objects) == [KEY.removeprefix("aws/")]
+
+
+@pytest.mark.parametrize("url", ["given-up", "file://given-up", "s3://", "s3://Bucket", "sqs://queue"])
+def test_a_setting_that_names_no_place_stops_the_start(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        application({"ON_FAILURE_URL": url})
+    assert str(caught.value) == f"ON_FAILURE_URL is {url!r}; allowed: file:///FOLDER or s3://BUCKET/PREFIX"
+
+
+APPLICATION = '''
+import signal
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import application as built
+
+
+class Stopped(DirectoryQuarantine):
+    """Waits for its end when the second batch has been sent, and not been marked."""
+
+    marks = 0
+
+    def keep(self, name, content):
+        self.marks += name.startswith("done/")
+        if self.marks == 2:
+            Path("sent").touch()
+            signal.pause()
+        super().keep(name, content)
+
+
+def application():
+    return replace(built(), quarantine=Stopped("rejected"))
+'''
+
+
+@contextmanager
+def running(shell: Shell, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command, and see that it ends."""
+    with subprocess.Popen(
+        [COMMAND, *arguments],
+        cwd=shell.folder,
+        env=shell.environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
+def test_who_is_interrupted_and_run_again_forgets_nothing_and_applies_nothing_twice(
+    shell: Shell, signal_number: signal.Signals
+) -> None:
+    (shell.folder / "stopping.py").write_text(APPLICATION)
+    users = ["anna", "ben", "carl"]
+    events = [created(f"c-{user}", user) for user in users]
+    events += [progress(f"e{number}", 1, users[number % 3]) for number in range(247)]
+    records = on_shard(events)
+    for start in (0, 100, 200):
+        give_up(shell.quarantine, records[start : start + 100])
+    with running(shell, "redrive", "--through", "handler", "--app", "stopping:application") as process:
+        deadline = time.monotonic() + PATIENCE
+        while not (shell.folder / "sent").exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal_number)
+        _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    assert "Traceback" not in told
+    assert sum(version for _, version, _ in state_of(shell.store()).values()) == 200
+    assert open_in(shell.quarantine) == list(range(100, 250))
+
+    done = shell("redrive", "--through", "handler")
+    assert (done.returncode, done.stdout) == (0, "150 records: 150 went through\n")
+    assert state_of(shell.store()) == clean_pass(records)
+    assert open_in(shell.quarantine) == []
+
+
+def test_records_of_a_queue_and_of_the_folder_go_onto_a_stream_and_what_is_gone_is_told(
+    shell: Shell, stream: Stream, kinesis_endpoint: str, queue_url: str, sqs_client: "SQSClient"
+) -> None:
+    shell.environment |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    shell.environment["AWS_ENDPOINT_URL_KINESIS"] = kinesis_endpoint
+    events = [created("e1"), progress("e2", 5), created("e3", "ben")]
+    for event in events:
+        stream.put(event["payload"]["userId"], data_of(event))
+    records = stream.records()
+    other = Stream(stream.client)
+    gone = on_shard([created("e0")], stream=stream.arn)
+    for each in (records[:1], gone):
+        sqs_client.send_message(QueueUrl=queue_url, MessageBody=metadata(each))
+    shell.quarantine.keep(KEY, metadata(records[1:]).encode())
+
+    before = shell.files()
+    arguments = ["redrive", "--through", "stream", "--stream", other.name, "--queue", queue_url]
+    tried = shell(*arguments, "--dry-run")
+    assert (tried.returncode, tried.stdout.splitlines()) == (
+        0,
+        [
+            "nothing is waiting",
+            "and 2 records that would be fetched from the stream first",
+            "and what about 2 messages of the queue refer to",
+        ],
+    )
+    assert shell.files() == before
+    assert "`redrive` fetches them" in shell("quarantine", "list").stdout
+
+    done = shell(*arguments)
+    assert (done.returncode, done.stderr) == (1, "")
+    first, *more = lines(done.stdout)
+    assert first == "3 records: 3 went through"
+    place = f"shardId-000000000000 from {gone[0]['kinesis']['sequenceNumber']}"
+    assert " ".join(more).startswith(f"not fetched: {place}: ")
+    assert sorted(other.content()) == sorted((each["payload"]["userId"], data_of(each)) for each in events)
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    left = sqs_client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)  # type: ignore[arg-type]
+    assert sum(map(int, left["Attributes"].values())) == 1
+
+
+def test_what_run_gives_up_is_kept_and_goes_through_when_it_can(shell: Shell) -> None:
+    early, late = on_shard([progress("e2", 5)], first=1), on_shard([created("e1")])
+    (shell.folder / "early.json").write_text(json.dumps({"Records": early}))
+    assert shell("run", "early.json", "--retries", "0").returncode == 1
+    KinesisHandler([UserLimitEventProcessor(shell.store())])({"Records": late})
+    [(_, _, entry)] = waiting_in([read_contents(shell.quarantine)]).values()
+    assert (entry.error, entry.reason) == ("RetryAttemptsExhausted", "given up after 1 delivery")
+    assert shell("redrive", "--through", "handler").returncode == 0
+    assert state_of(shell.store()) == clean_pass([*late, *early])

@@ -1,0 +1,203 @@
+"""Events of limits on a shard, what keeps them from being applied, and where they wait."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from chaos.oracle import Oracle
+from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
+from kinesis_handler.aggregate import Key
+from kinesis_handler.errors import QuarantineError
+from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, lambda_record
+from kinesis_handler.quarantine import Quarantine, ReadableQuarantine
+from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.entry import Entry
+from kinesis_handler.quarantine.on_failure import failed_batch
+from kinesis_handler.record import LambdaRecord
+from kinesis_handler.redrive import Redrive, Sent, Way
+from kinesis_handler.redrive.through_handler import ThroughHandler
+from kinesis_handler.repository import Repository
+from kinesis_handler.repository.memory import MemoryRepository
+from user_limits.events import UserLimitCreated, UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
+STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/limits"
+SHARD = "shardId-000000000000"
+ARRIVED_AT = 1_795_000_000.25
+FIRST_NUMBER = 49590338271490256608559692538361571095921575989136588898
+
+
+def event(event_id: str, kind: str, user: str = "anna", limit: str = "bet", **more: Any) -> dict[str, Any]:
+    """Return an event of a user's limit."""
+    payload = {"userId": user, "userLimitId": limit, **more}
+    return {"eventId": event_id, "type": f"USER_LIMIT_{kind}", "createdAt": 1, "payload": payload}
+
+
+def created(event_id: str, user: str = "anna", limit: str = "bet", **more: Any) -> dict[str, Any]:
+    return event(event_id, "CREATED", user, limit, value="100", **more)
+
+
+def progress(event_id: str, amount: int, user: str = "anna", limit: str = "bet") -> dict[str, Any]:
+    return event(event_id, "PROGRESS_CHANGED", user, limit, amount=str(amount))
+
+
+def data_of(content: object) -> bytes:
+    return content if isinstance(content, bytes) else json.dumps(content).encode()
+
+
+def on_shard(
+    contents: Iterable[object], *, first: int = 0, shard: str = SHARD, stream: str = STREAM
+) -> list[LambdaRecord]:
+    """Return a record for each event, whose partition key is its user; bytes are taken for the data."""
+    return [
+        lambda_record(
+            stream,
+            shard,
+            str(FIRST_NUMBER + place),
+            content["payload"]["userId"] if isinstance(content, dict) else "anna",
+            base64.b64encode(data_of(content)).decode(),
+            ARRIVED_AT + place,
+        )
+        for place, content in enumerate(contents, start=first)
+    ]
+
+
+class MemoryQuarantine:
+    """Keeps objects in a dictionary. What is called `before` or `after` keeping one may raise."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.before: Callable[[str], object] = lambda _: None
+        self.after: Callable[[str], object] = lambda _: None
+
+    def keep(self, name: str, content: bytes) -> None:
+        self.before(name)
+        self.objects[name] = content
+        self.after(name)
+
+    def names(self) -> Iterator[str]:
+        return iter(sorted(self.objects))
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self.objects[name]
+        except KeyError as error:
+            raise QuarantineError(f"there is no {name}") from error
+
+    def delete(self, name: str) -> None:
+        self.objects.pop(name, None)
+
+
+class CreatedWithBrand(UserLimitCreated, kw_only=True):
+    brand_id: str
+
+
+class StrictProcessor(UserLimitEventProcessor):
+    """Its schema asks for more than the producer sends."""
+
+    event_types = {**UserLimitEventProcessor.event_types, "USER_LIMIT_CREATED": CreatedWithBrand}
+
+
+class FailingProcessor(UserLimitEventProcessor):
+    """Fails at some events, by their ids."""
+
+    def __init__(self, repository: Repository[Limit], *failing: str) -> None:
+        super().__init__(repository)
+        self.failing = set(failing)
+        self.seen: list[str] = []
+
+    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+        self.seen.append(event.id)
+        if event.id in self.failing:
+            raise BusinessError(f"{event.id} is refused for now")
+        return super().apply(state, event)
+
+
+def give_up(
+    quarantine: Quarantine, records: Sequence[LambdaRecord], *, at: float = ARRIVED_AT
+) -> tuple[str, bytes]:
+    """Keep records as a batch that was given up; return its object."""
+    kept = failed_batch(DiscardedBatch("RetryAttemptsExhausted", list(records), 3), at).object()
+    quarantine.keep(*kept)
+    return kept
+
+
+def deliver(
+    handler: KinesisHandler,
+    records: Sequence[LambdaRecord],
+    on_failure: Quarantine,
+    *,
+    batch_size: int = 100,
+    bisect: bool = False,
+) -> None:
+    """Deliver records as Lambda does, and keep what is given up."""
+    mapping = EventSourceMapping(
+        handler,
+        batch_size=batch_size,
+        maximum_retry_attempts=1,
+        bisect_batch_on_function_error=bisect,
+        retry_wait=0,
+        on_failure=lambda discarded: on_failure.keep(*failed_batch(discarded, ARRIVED_AT).object()),
+    )
+    for _ in mapping.run(records):
+        pass
+
+
+def through_handler(
+    repository: Repository[Limit],
+    quarantine: Quarantine,
+    processor: UserLimitEventProcessor | None = None,
+    batch_size: int = 100,
+) -> ThroughHandler:
+    """Return the way through a handler whose schema has been mended, if no other is given."""
+    handler = KinesisHandler([processor or UserLimitEventProcessor(repository)], quarantine=quarantine)
+    return ThroughHandler(handler, quarantine, batch_size=batch_size)
+
+
+def redrive(
+    way: Way,
+    *quarantines: ReadableQuarantine,
+    chosen: Callable[[Entry], bool] = lambda _: True,
+) -> list[Sent]:
+    """Send all that waits, once."""
+    return list(Redrive([read_contents(each) for each in quarantines], chosen).run(way))
+
+
+def left_of(sent: Iterable[Sent]) -> list[tuple[int, str]]:
+    """Return the place on the shard of what is left, and why."""
+    return [(place_of(entry), why) for each in sent for entry, why in each.left]
+
+
+def done_of(sent: Iterable[Sent]) -> list[int]:
+    """Return the places on the shard of what is done with."""
+    return [place_of(entry) for each in sent for entry in each.done]
+
+
+def place_of(entry: Entry) -> int:
+    return int(entry.sequence_number) - FIRST_NUMBER
+
+
+def open_in(*quarantines: ReadableQuarantine) -> list[int]:
+    """Return the places on the shard of what waits, in stream order, each as often as something waits."""
+    waiting = waiting_in([read_contents(each) for each in quarantines])
+    return [place.sequence_number - FIRST_NUMBER for place in waiting]
+
+
+State = dict[Key, tuple[Limit, int, tuple[int, int]]]
+
+
+def state_of(repository: Repository[Limit]) -> State:
+    """Return each limit with its version, and the place of the last record applied to it."""
+    return {each.key: (each.state, each.version, each.position) for each in repository.scan()}
+
+
+def clean_pass(records: Sequence[LambdaRecord]) -> State:
+    """Return what one clean pass leads to."""
+    limits = Oracle(list(records)).limits
+    return {key: (each.limit, each.version, each.position) for key, each in limits.items()}
+
+
+def repository() -> MemoryRepository[Limit]:
+    return MemoryRepository()
