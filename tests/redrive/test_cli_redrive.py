@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from kinesis_handler import ConfigurationError, KinesisHandler
 from kinesis_handler.cli.commands import app
-from kinesis_handler.cli.moment import ALLOWED
+from kinesis_handler.cli.moment import FORMS
 from kinesis_handler.cli.quarantine import read_all
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
@@ -170,7 +170,7 @@ def test_only_what_is_chosen_by_reason_and_arrival_is_sent(shell: Shell) -> None
         (
             ["--through", "handler", "--since", "yesterday"],
             {},
-            f"--since is 'yesterday'; allowed: {ALLOWED}",
+            f"--since is 'yesterday'; allowed: {FORMS}",
         ),
         (
             ["--through", "handler", "--stream", "other"],

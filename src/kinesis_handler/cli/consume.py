@@ -16,7 +16,7 @@ from kinesis_handler.cli.application import (
     told_errors,
 )
 from kinesis_handler.cli.delivery import Delivery
-from kinesis_handler.cli.moment import parse_moment
+from kinesis_handler.cli.moment import FORMS, parse_moment
 from kinesis_handler.cli.report import print_summary, print_tables
 from kinesis_handler.cli.shards import live
 from kinesis_handler.errors import ConfigurationError
@@ -57,20 +57,21 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application = load_application(application_name, store)
         if application.checkpoints is None:
             raise ConfigurationError(f"--app is {application_name!r}, which has no place for checkpoints")
+        reader = StreamReader(kinesis_client(), stream)
+        first_place = _first_place(begin, reader)
         for table in application.tables:
             table.check()
         checkpoints = application.checkpoints()
         for table in checkpoints.tables:
             if not table.exists():
                 table.create()
-        reader = StreamReader(kinesis_client(), stream)
         delivery = Delivery(application, batch_size=batch_size, retries=retries)
         stop = Stop()
         consumer = StreamConsumer(
             reader,
             Checkpoints(checkpoints.repository, reader.identity),
             delivery.mapping,
-            begin=_first_place(begin, reader),
+            begin=first_place,
             until_caught_up=until_caught_up,
             stop=stop,
             on_batch=delivery.settle,
@@ -86,13 +87,15 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
 
 def _first_place(begin: str, reader: StreamReader) -> Checkpoint:
+    """Return where to begin. Raises ConfigurationError if no stream can be begun there."""
     match begin:
         case "trim-horizon":
             return Checkpoint()
         case "latest":
             return Checkpoint(since=reader.opened_at)
         case _:
-            return Checkpoint(since=int(parse_moment("--from", begin, time.time()) * 1_000))
+            moment = parse_moment("--from", begin, time.time(), allowed=f"trim-horizon, latest, {FORMS}")
+            return Checkpoint(since=int(moment * 1_000))
 
 
 @contextmanager

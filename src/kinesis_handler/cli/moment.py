@@ -5,20 +5,27 @@ from datetime import UTC, datetime
 
 from kinesis_handler.errors import ConfigurationError
 
-ALLOWED = "a time such as 2026-11-22T10:00:00Z, a day such as 2026-11-22, or how long ago: 90s, 30m, 6h, 3d"
+FORMS = "a time such as 2026-11-22T10:00:00Z, a day such as 2026-11-22, or how long ago: 90s, 30m, 6h, 3d"
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def parse_moment(option: str, text: str, now: float) -> float:
-    """Return seconds since epoch. What names no time zone is taken for UTC.
+def parse_moment(option: str, text: str, now: float, *, allowed: str = FORMS) -> float:
+    """Return seconds since epoch, at most those of now. What names no time zone is taken for UTC.
 
     Raises ConfigurationError that names the option, its value and what is allowed.
     """
+    try:
+        moment = _seconds(text, now)
+    except (ValueError, OverflowError) as error:
+        raise ConfigurationError(f"{option} is {text!r}; allowed: {allowed}") from error
+    if not 0 <= moment <= now:
+        raise ConfigurationError(f"{option} is {text!r}, which does not lie between 1970 and now")
+    return moment
+
+
+def _seconds(text: str, now: float) -> float:
     if ago := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
         return now - int(ago[1]) * _SECONDS[ago[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option} is {text!r}; allowed: {ALLOWED}") from error
+    moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -72,7 +72,7 @@ class ShardLines:
 
     def _rate(self, shard_id: str, records: int, now: float) -> float:
         """Return records a second over the last seconds."""
-        seen = self._seen.setdefault(shard_id, [(now, 0)])
+        seen = self._seen.setdefault(shard_id, [])
         seen.append((now, records))
         while len(seen) > 2 and seen[1][0] <= now - WINDOW:  # noqa: PLR2004 - the two ends of the window
             del seen[0]

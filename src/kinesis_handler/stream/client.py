@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as UnreachableError
+from botocore.parsers import ResponseParserError
 
 from kinesis_handler.errors import ConfigurationError, StreamError, StreamUnavailableError
 
@@ -25,6 +27,9 @@ _PASSING = {
     "RequestLimitExceeded",
     "ThrottlingException",
 }
+_CUT_OFF = (UnreachableError, HTTPClientError, IncompleteReadError, ResponseParserError)
+"""What comes of a line that does not hold, and of an answer that ends too early."""
+
 _ADVICE = {
     "ResourceInUseException": "it is there already, or is just being made or removed",
     "ResourceNotFoundException": "it does not exist: are its name and the region right?",
@@ -69,10 +74,9 @@ def told(stream: str) -> Iterator[None]:
         may_pass = code in _PASSING or status >= _SERVER_ERROR
         text = _ADVICE.get(code) or answer.get("Error", {}).get("Message") or code
         raise _error(stream, text, may_pass=may_pass) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         text = _ADVICE.get(type(error).__name__, str(error))
-        may_pass = isinstance(error, HTTPClientError)
-        raise _error(stream, text, may_pass=may_pass) from error
+        raise _error(stream, text, may_pass=isinstance(error, _CUT_OFF)) from error
 
 
 def _error(stream: str, text: str, *, may_pass: bool) -> StreamError:

@@ -6,11 +6,11 @@ and what was delivered twice is harmless (G3).
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -80,8 +80,15 @@ class Stop:
             raise Stopped
 
 
-MakeMapping = Callable[[str, Callable[[float], None]], EventSourceMapping]
-"""Takes a shard's id, and what waits for some seconds; returns the mapping that delivers its batches."""
+class Wait(Protocol):
+    """Waits for some seconds, and says what for to whoever looks at the progress."""
+
+    def __call__(self, seconds: float, why: str = "") -> None:
+        """Wait."""
+
+
+MakeMapping = Callable[[str, Wait], EventSourceMapping]
+"""Takes a shard's id, and what it can wait with; returns the mapping that delivers its batches."""
 
 
 class StreamConsumer:
@@ -126,7 +133,8 @@ class StreamConsumer:
 
         Raises StreamError if the stream cannot be read, or someone else reads it into the same store.
         """
-        places = self._first_places()
+        shards = self._stream.shards
+        places = self._checkpoints.begin(lambda: [each.id for each in shards()], self._begin, self._clock())
         ended = {shard for shard, place in places.items() if place.ended}
         finished: SimpleQueue[tuple[str, Exception | None]] = SimpleQueue()
         running: set[str] = set()
@@ -151,19 +159,6 @@ class StreamConsumer:
                 self._stop.set()
         if problem is not None:
             raise problem
-
-    def _first_places(self) -> Mapping[str, Checkpoint]:
-        """Return where each shard is to be read on.
-
-        At the first start every shard that there is begins where it was asked for. A shard that is new later
-        is the child of one that has been read, and begins at its own beginning.
-        """
-        places = self._checkpoints.load()
-        if not places:
-            shards = self._stream.shards()
-            self._checkpoints.save([(each.id, self._begin) for each in shards], self._clock())
-            places = self._checkpoints.load()
-        return places
 
     def _to_begin(self, ended: Collection[str]) -> list[str]:
         """Return the shards whose turn it is, now that those have ended."""
@@ -197,7 +192,13 @@ class StreamConsumer:
 
     def _read(self, shard_id: str, reader: ShardReader, progress: ShardProgress) -> State:
         """Read one shard to its end, or to its tip if that is enough."""
-        mapping = self._make_mapping(shard_id, self._stop.pause)
+
+        def wait(seconds: float, why: str = "") -> None:
+            progress.problem = why
+            self._stop.pause(seconds)
+            progress.problem = ""
+
+        mapping = self._make_mapping(shard_id, wait)
         while True:
             page = self._patiently(reader.read, progress)
             for batch in mapping.run(page.records):

@@ -1,0 +1,41 @@
+"""A stream on kinesis-local, and a line to it on which requests go wrong."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kinesis_handler.stream.client import kinesis_client
+from stream.line import Line
+from stream.real_stream import Stream
+
+if TYPE_CHECKING:
+    from types_boto3_kinesis import KinesisClient
+
+
+@pytest.fixture(scope="package")
+def client(kinesis_endpoint: str) -> "Iterator[KinesisClient]":
+    """Make a client: it takes long to make one."""
+    with closing(kinesis_client(endpoint=kinesis_endpoint)) as made:
+        yield made
+
+
+@pytest.fixture
+def make_stream(client: "KinesisClient") -> Callable[[int], Stream]:
+    """Return what makes a stream of so many shards."""
+    return lambda shards: Stream(client, shards)
+
+
+@pytest.fixture
+def stream(client: "KinesisClient") -> Stream:
+    """Return a stream of one shard."""
+    return Stream(client)
+
+
+@pytest.fixture
+def line(client: "KinesisClient") -> Iterator[Line]:
+    """Return a line that goes wrong as a test says; in the end all that was to go wrong has done so."""
+    with Line(client) as made:
+        yield made
+    assert made.faults_left == 0

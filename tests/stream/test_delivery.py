@@ -1,0 +1,115 @@
+"""The batches of a real stream on their way to the handler: what is waited for, and what is given up."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pytest
+
+from kinesis_handler import Key, KinesisHandler
+from kinesis_handler.application import Application
+from kinesis_handler.cli.delivery import Delivery
+from kinesis_handler.errors import RepositoryError
+from kinesis_handler.outcome import Status
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from kinesis_handler.repository import Change, Loaded, Saved
+from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.stream.consumer import StreamConsumer
+from stream.consumption import Hasty
+from stream.facts import created, unknown
+from stream.real_stream import FIRST, Stream
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
+
+class GoesDown(MemoryRepository[Limit]):
+    """A store that is down for so many requests."""
+
+    def __init__(self, requests: int) -> None:
+        super().__init__()
+        self.requests_left = requests
+
+    def load(self, keys: Collection[Key]) -> Loaded[Limit]:
+        self._fail()
+        return super().load(keys)
+
+    def save(self, changes: Sequence[Change[Limit]]) -> Saved:
+        self._fail()
+        return super().save(changes)
+
+    def _fail(self) -> None:
+        if self.requests_left:
+            self.requests_left -= 1
+            raise RepositoryError("injected: the store is down")
+
+
+class Process:
+    """Reads a stream into a store, as the command line does."""
+
+    def __init__(self, stream: Stream, limits: MemoryRepository[Limit], kept: Path, retries: int) -> None:
+        self.stop = Hasty()
+        self.checkpoints: MemoryRepository[Checkpoint] = MemoryRepository()
+        self.quarantine = DirectoryQuarantine(kept)
+        handler = KinesisHandler([UserLimitEventProcessor(limits)], quarantine=self.quarantine)
+        application = Application(handler, quarantine=self.quarantine)
+        self.delivery = Delivery(application, batch_size=10, retries=retries)
+        self._stream = stream
+
+    def run(self) -> None:
+        """Read until it has caught up, or is stopped."""
+        reader = self._stream.reader()
+        StreamConsumer(
+            reader,
+            Checkpoints(self.checkpoints, reader.identity),
+            self.delivery.mapping,
+            begin=Checkpoint(),
+            until_caught_up=True,
+            stop=self.stop,
+            on_batch=self.delivery.settle,
+        ).run()
+
+    def places(self) -> dict[str, Checkpoint]:
+        """Return how far it has come."""
+        return Checkpoints(self.checkpoints, self._stream.reader().identity).load()
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_store_that_is_down_is_waited_for_longer_each_time_and_uses_up_no_retry(
+    stream: Stream, tmp_path: Path, retries: int
+) -> None:
+    stream.put(created(1), created(2), created(3))
+    limits = GoesDown(4)
+    process = Process(stream, limits, tmp_path, retries)
+    process.run()
+    assert [seconds for seconds, _ in process.stop.waits] == [1, 2, 4, 8]
+    assert process.delivery.total().outcomes[Status.APPLIED] == 3
+    assert list(process.quarantine.names()) == []
+    [limit] = limits.scan()
+    assert limit.version == 3
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_stop_while_the_store_is_down_gives_nothing_up_and_leaves_the_checkpoint(
+    stream: Stream, tmp_path: Path, retries: int
+) -> None:
+    stream.put(created(1), created(2), created(3))
+    limits = GoesDown(1_000)
+    process = Process(stream, limits, tmp_path, retries)
+    process.stop.look = process.stop.set
+    process.run()
+    assert list(process.quarantine.names()) == []
+    assert process.places() == {FIRST: Checkpoint()}
+    assert limits.requests_left == 999, "behind the stop it is not asked again"
+
+
+def test_a_business_error_is_no_outage_and_is_given_up_after_its_retries(
+    stream: Stream, tmp_path: Path
+) -> None:
+    stream.put(created(1), unknown(2), created(3))
+    limits = GoesDown(0)
+    process = Process(stream, limits, tmp_path, 1)
+    process.run()
+    assert [seconds for seconds, _ in process.stop.waits] == [1]
+    outcomes = process.delivery.total().outcomes
+    assert (outcomes[Status.APPLIED], outcomes[Status.FAILED]) == (2, 1)
+    assert len(list(process.quarantine.names())) == 1

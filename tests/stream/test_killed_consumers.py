@@ -1,0 +1,134 @@
+"""Nothing lost, nothing counted twice: consumers are killed while the stream is written and resharded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from threading import Thread
+
+import pytest
+
+from chaos.oracle import Oracle
+from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from kinesis_handler.record import LambdaRecord
+from kinesis_handler.repository import Repository
+from stream.processes import PATIENCE, Command, until
+from stream.producer import Producer
+from stream.real_stream import Stream
+from user_limits.limit import Limit
+from user_limits.wiring import application
+
+SHARDS, USERS, ROUNDS = 4, 30, 30
+RESHARDED_IN = {5: "split", 10: "merge", 15: "split", 20: "merge", 25: "split"}
+KILLS = 3
+
+
+class Producing(Thread):
+    """Puts a seeded stream, and splits and merges shards in between.
+
+    Args:
+        stream: where to.
+        seed: what decides.
+    """
+
+    def __init__(self, stream: Stream, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.put: list[LambdaRecord] = []
+        """All records, in the order in which they were put."""
+        self._stream = stream
+        self._random = Random(seed)
+        self._producer = Producer(seed, USERS)
+
+    def run(self) -> None:
+        for number in range(ROUNDS):
+            self.put += self._stream.put_at_once(self._producer.round())
+            what = RESHARDED_IN.get(number)
+            shards = [each["ShardId"] for each in self._stream.open_shards()] if what else []
+            if what == "split":
+                self._stream.split(self._random.choice(shards))
+            elif what == "merge":
+                first = self._random.randrange(len(shards) - 1)
+                self._stream.merge(shards[first], shards[first + 1])
+
+
+def limits_of(store: str) -> Repository[Limit]:
+    """Open a store as another process does; its table is made if that is needed."""
+    built = application({"STORAGE_TTL": "0"}, store)
+    for table in built.tables:
+        if not table.exists():
+            table.create()
+    repository: Repository[Limit] = built.views[0].repository
+    return repository
+
+
+def applied(limits: Repository[Limit]) -> int:
+    """Return how many events have been applied so far."""
+    return sum(each.version for each in limits.scan())
+
+
+def check(limits: Repository[Limit], quarantine: Path, records: list[LambdaRecord]) -> None:
+    """See that what is kept is what one clean pass leads to, and nothing else."""
+    oracle = Oracle(records)
+    stored = {each.key: each for each in limits.scan()}
+    assert {key: each.state for key, each in stored.items()} == {
+        key: each.limit for key, each in oracle.limits.items()
+    }
+    for key, expected in oracle.limits.items():
+        kept = stored[key]
+        assert (kept.version, kept.recent_event_ids) == (expected.version, expected.ids), key
+        assert (kept.sequence_number or -1, kept.position) == (expected.number, expected.position), key
+
+    contents = read_contents(DirectoryQuarantine(quarantine))
+    entries = [entry for _, _, entry in waiting_in([contents]).values()]
+    rejected = {(e.sequence_number, e.sub_sequence_number): e.data for e in entries if not given_up(e.error)}
+    assert rejected == oracle.rejected
+    failed = {each.sequence_number for each in entries if given_up(each.error)}
+    assert failed == set(oracle.given_up)
+    assert rejected
+    assert failed
+
+
+def given_up(error: str) -> bool:
+    return error == "RetryAttemptsExhausted"
+
+
+@pytest.fixture
+def stores(tmp_path: Path, dynamodb_endpoint: str) -> dict[str, str]:
+    return {
+        "sqlite": f"sqlite:///{tmp_path / 'limits.db'}",
+        "dynamodb": f"dynamodb://{tmp_path.name}?endpoint={dynamodb_endpoint}",
+    }
+
+
+@pytest.mark.parametrize(("store", "seed"), [("sqlite", 1), ("dynamodb", 2)])
+def test_the_state_is_that_of_one_clean_pass_and_all_that_failed_is_kept(  # noqa: PLR0913, PLR0917 - fixtures
+    make_stream: Callable[[int], Stream],
+    kinesis_endpoint: str,
+    stores: dict[str, str],
+    tmp_path: Path,
+    store: str,
+    seed: int,
+) -> None:
+    stream, limits, random = make_stream(SHARDS), limits_of(stores[store]), Random(seed)
+    quarantine = tmp_path / "quarantine"
+    command = Command(stream, kinesis_endpoint, stores[store], QUARANTINE_URL=quarantine.as_uri())
+    arguments = ("--batch-size", "20", "--retries", "0")
+
+    producing = Producing(stream, seed)
+    producing.start()
+    interrupted = 0
+    for _ in range(KILLS):
+        before = applied(limits)
+        some_more = before + random.randint(1, 150)
+        with command.running(*arguments) as process:
+            until(lambda: applied(limits) >= some_more, process)  # noqa: B023 - it is called at once
+            process.kill()
+        interrupted += applied(limits) > before
+    producing.join(PATIENCE)
+    assert not producing.is_alive()
+    assert len(producing.put) == USERS * ROUNDS
+    assert interrupted == KILLS
+
+    last = command.run(*arguments, "--until-caught-up")
+    assert last.returncode in {0, 1}, last.stderr
+    check(limits, quarantine, producing.put)
