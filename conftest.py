@@ -24,8 +24,9 @@ ROOT = Path(__file__).parent
 ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb", "make kinesis"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module, and all pages, each in one process: pages share the stores beside the code."""
+    """Keep the tests of a module, and all pages, in one process each: pages share stores beside the code."""
     for item in items:
         group = "pages" if item.path.suffix == ".md" else str(item.path.relative_to(ROOT))
         item.add_marker(pytest.mark.xdist_group(group))

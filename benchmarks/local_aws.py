@@ -1,29 +1,11 @@
-"""The settings by which the AWS SDK reaches nothing but this machine, and DynamoDB Local, which is on it."""
+"""DynamoDB Local, and the settings by which the AWS SDK reaches nothing else: a script finds both here."""
 
-import os
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))  # a script finds only what lies beside it
 
 from emulators.dynamodb_local import dynamodb_local
+from emulators.local_settings import SETTINGS, use_local_settings
 
 __all__ = ["SETTINGS", "dynamodb_local", "use_local_settings"]
-
-SETTINGS = {
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
-    "AWS_REGION": "eu-west-1",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-"""As on Lambda, credentials and region are in the environment."""
-
-
-def use_local_settings() -> None:
-    """Keep the settings of the machine's owner out of this process and of those that it starts."""
-    for name in [each for each in os.environ if each.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(SETTINGS)

@@ -1,20 +1,12 @@
-"""Random streams of user limits' events, and the oracle: what one clean pass over them leads to."""
+"""Random streams of user limits' events."""
 
 import gzip
-from collections.abc import Iterator
-from decimal import localcontext
 from typing import Any
 
 from hypothesis import strategies as st
-from msgspec import Struct
 from msgspec.json import decode, encode
 
 from aggregates import aggregate
-from kinesis_handler import Event, Key, RejectedError, Remarked
-from kinesis_handler.event import EventDecoder
-from kinesis_handler.record import LambdaRecord, unpack
-from user_limits.events import EVENT_TYPES, EXACT
-from user_limits.limit import Limit, apply
 
 LIMITS = [("anna", "deposit"), ("anna", "loss"), ("ben", "bet")]
 UNNUMBERED = "bet"
@@ -106,70 +98,3 @@ def _partition_key(event: bytes) -> str:
         return str(decode(event)["aggregateId"])
     except (ValueError, KeyError, TypeError):
         return "-"
-
-
-class Expected(Struct):
-    """What a limit comes to."""
-
-    limit: Limit
-    version: int = 0
-    number: int = -1
-    position: tuple[int, int] = (-1, 0)
-    ids: list[str] = []
-
-
-class Oracle:
-    """One clean pass, written as plainly as can be: an event at a time, into a dictionary.
-
-    A record whose event fails is given up after its retries, with what comes behind that event for the
-    same limit in the same record; everything else goes on.
-    """
-
-    def __init__(self, records: list[LambdaRecord]) -> None:
-        self.limits: dict[Key, Expected] = {}
-        self.given_up: list[str] = []
-        self.user_records = 0
-        for record in records:
-            failed: set[Key] = set()
-            for event in self._events(record):
-                key = (event.payload.user_id, event.payload.user_limit_id)
-                if key not in failed and not self._take(key, event):
-                    failed.add(key)
-            if failed:
-                self.given_up.append(record["kinesis"]["sequenceNumber"])
-
-    def _events(self, record: LambdaRecord) -> Iterator[Event[Any]]:
-        decoder = EventDecoder()
-        decoder.register(EVENT_TYPES)
-        for each, content in unpack([record]):
-            self.user_records += 1
-            event = decoder.decode(each, content) if isinstance(content, bytes) else content
-            if isinstance(event, Event) and event.type in EVENT_TYPES:
-                yield event
-
-    def _take(self, key: Key, event: Event[Any]) -> bool:
-        """Apply an event if it is new; tell whether it is done with."""
-        known = self.limits.get(key)
-        if known is not None:
-            if event.sequence_number is not None:
-                if event.sequence_number <= known.number:
-                    return True
-            elif event.id in known.ids[-16:] or event.record.position <= known.position:
-                return True
-        try:
-            with localcontext(EXACT):
-                result = apply(known.limit if known else None, event)
-        except RejectedError:
-            return True
-        except Exception:  # noqa: BLE001 - what fails is given up
-            return False
-        limit = result.state if isinstance(result, Remarked) else result
-        known = known or Expected(limit)
-        self.limits[key] = Expected(
-            limit,
-            known.version + 1,
-            known.number if event.sequence_number is None else event.sequence_number,
-            event.record.position,
-            [*known.ids, event.id],
-        )
-        return True

@@ -13,20 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.json import decode
 
-from dynamodb_store.wire import (
-    FOR_EVER,
-    Answer,
-    Call,
-    Fault,
-    Wire,
-    cut,
-    error,
-    server_error,
-    timeout,
-    undelivered,
-)
+from chaos.oracle import Oracle
+from chaos.verdict import differing_limits
+from emulators.wire import FOR_EVER, Answer, Call, Fault, Wire, cut, error, server_error, timeout, undelivered
 from kinesis_handler import Aggregate, Event, KinesisHandler, Remarked
-from kinesis_handler.cli.run import Tally
+from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
 from kinesis_handler.handler import LambdaContext
@@ -37,7 +28,7 @@ from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
-from streams import Oracle, events, packed
+from streams import events, packed
 from tables import Tables
 from user_limits.events import UserLimitEvent
 from user_limits.limit import Limit
@@ -144,12 +135,7 @@ class Invocations:
 
 def check_state(repository: Repository[Limit], oracle: Oracle) -> None:
     stored: dict[Any, Aggregate[Limit]] = {aggregate.key: aggregate for aggregate in repository.scan()}
-    assert {key: each.state for key, each in stored.items()} == {k: e.limit for k, e in oracle.limits.items()}
-    for key, expected in oracle.limits.items():
-        aggregate = stored[key]
-        assert aggregate.version == expected.version
-        assert list(aggregate.recent_event_ids) == expected.ids[-16:]
-        assert aggregate.position == expected.position
+    assert list(differing_limits(stored, [oracle])) == []
 
 
 class FlakyQuarantine:
@@ -201,7 +187,8 @@ def run_with_failures(data: st.DataObject, repository: Repository[Limit]) -> Non
     assert sum(function.tally.outcomes.values()) == oracle.user_records
     failed = dict.fromkeys(handled.record.sequence_number for handled in function.tally.failed)
     assert list(failed) == oracle.given_up
-    assert len(quarantine.places()) == function.tally.outcomes[Status.REJECTED]
+    assert quarantine.places() == oracle.rejected.keys()
+    assert len(oracle.rejected) == function.tally.outcomes[Status.REJECTED]
 
 
 @thorough

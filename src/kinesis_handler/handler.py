@@ -18,6 +18,7 @@ from kinesis_handler.outcome import (
     BatchResult,
     HandledRecord,
     Outcome,
+    ToBeKept,
     not_applied,
 )
 from kinesis_handler.processor import EventProcessor, RoutingTable
@@ -118,12 +119,12 @@ class KinesisHandler:
             raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")
         in_order, queues, outcomes = self._read(records)
         deadline = _Deadline(context, self._reserve_ms)
+        quarantine = self._quarantine if keep_rejected else None
         with within(deadline.seconds_left):
             for processor, events in zip(self._routes.processors, queues, strict=True):
                 if events:
-                    _process(processor, events, deadline, outcomes)
+                    _process(processor, events, deadline, outcomes, quarantine)
         result = BatchResult(in_order, outcomes)
-        quarantine = self._quarantine if keep_rejected else None
         if quarantine is not None and (rejected := result.rejected()):
             problem = _keep(rejected, quarantine)
             if problem is not None:  # they must not be acknowledged: they fail, and come again
@@ -200,12 +201,18 @@ def _process(
     events: list[Event[Any]],
     deadline: _Deadline,
     outcomes: dict[Any, Outcome],
+    quarantine: Quarantine | None,
 ) -> None:
     """Put an outcome for each of the events into `outcomes`, whatever the processor does."""
     otherwise = OUT_OF_TIME
     if not deadline.near:
         try:
             for told in processor.process(events):
+                if isinstance(told, ToBeKept):
+                    if quarantine is not None and (problem := _keep(told.records(), quarantine)):
+                        otherwise = not_applied(problem)
+                        break
+                    continue
                 outcomes.update(told)
                 if deadline.slice_done():
                     break

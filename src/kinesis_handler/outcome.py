@@ -114,6 +114,17 @@ class HandledRecord(Struct, frozen=True, gc=False):
         return Identity(None, None, None)
 
 
+class ToBeKept(dict[Event[Any], Outcome]):
+    """Rejected events that have to be in the quarantine before their processor goes on.
+
+    A processor yields one from `process` among the outcomes, which it does not take the place of.
+    """
+
+    def records(self) -> list[HandledRecord]:
+        """Return what the quarantine keeps of them."""
+        return [HandledRecord(event.record, event, outcome) for event, outcome in self.items()]
+
+
 class BatchResult:
     """What became of the records of one batch: one outcome each, in stream order.
 

@@ -1,7 +1,7 @@
 """Projection: the processor that most streams need. It folds the events of each key into stored state."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from decimal import Context, localcontext
 from typing import Any, Generic, TypeVar
 
@@ -16,10 +16,21 @@ from kinesis_handler.errors import (
     RejectedError,
 )
 from kinesis_handler.event import Event
-from kinesis_handler.outcome import HELD_BACK, OUT_OF_TIME, Outcome, Status, not_applied
+from kinesis_handler.outcome import (
+    APPLIED,
+    HELD_BACK,
+    OUT_OF_TIME,
+    Outcome,
+    Status,
+    ToBeKept,
+    not_applied,
+)
 from kinesis_handler.repository import Change, Repository
 
 State = TypeVar("State")
+
+Telling = Generator[ToBeKept, None, dict[Event[Any], Outcome]]
+"""Yields what has to be kept before it goes on, and returns the outcomes."""
 
 
 class Projection(ABC, Generic[State]):
@@ -79,23 +90,29 @@ class Projection(ABC, Generic[State]):
         for start in range(0, len(keys), self._slice_size):
             part = {key: groups[key] for key in keys[start : start + self._slice_size]}
             try:
-                yield self._fold_and_save(part)
+                yield (yield from self._fold_and_save(part))
             except Exception as error:  # noqa: BLE001 - a store that raises fails this slice, not the next
                 outcome = not_applied(error)
                 yield {event: outcome for group in part.values() for event in group}
 
-    def _fold_and_save(self, groups: dict[Key, list[Event[Any]]]) -> dict[Event[Any], Outcome]:
-        """Load, fold and save all keys, those again in whose way another writer came (G7)."""
+    def _fold_and_save(self, groups: dict[Key, list[Event[Any]]]) -> Telling:
+        """Load, fold and save all keys, those again in whose way another writer came (G7).
+
+        What a fold rejects is kept before what lies behind it is saved: from then on it would be superseded,
+        and no longer rejected, if it came again.
+        """
         told: dict[Key, list[Outcome]] = {}
         unsaved: Collection[Key] = groups
         for _ in range(self._attempts):
             changes = self._load_and_fold(unsaved, groups, told)
             if not changes:
                 break
+            if rejected := _rejected(changes, groups, told):
+                yield rejected
             saved = self._repository.save(changes)
             for key, error in saved.failed.items():
                 if isinstance(error, RejectedError) and len(groups[key]) > 1:
-                    told[key] = self._one_by_one(key, groups[key])
+                    told[key] = yield from self._one_by_one(key, groups[key])
                 else:
                     told[key] = _not_saved(told[key], error)
             unsaved = saved.conflicts
@@ -128,16 +145,32 @@ class Projection(ABC, Generic[State]):
                     changes.append(Change(before, after))
         return changes
 
-    def _one_by_one(self, key: Key, events: list[Event[Any]]) -> list[Outcome]:
+    def _one_by_one(self, key: Key, events: list[Event[Any]]) -> Generator[ToBeKept, None, list[Outcome]]:
         """Fold and save each event by itself: together they led to what the store can never keep."""
         outcomes: list[Outcome] = []
         for event in events:
             late = bool(outcomes) and time_left() <= 0  # the first makes some progress
-            outcome = OUT_OF_TIME if late else self._fold_and_save({key: [event]})[event]
+            outcome = OUT_OF_TIME if late else (yield from self._fold_and_save({key: [event]}))[event]
             outcomes.append(outcome)
+            if outcome.status is Status.REJECTED:
+                yield ToBeKept({event: outcome})
             if outcome.status is Status.FAILED:
                 return outcomes + [HELD_BACK] * (len(events) - len(outcomes))
         return outcomes
+
+
+def _rejected(
+    changes: Sequence[Change[Any]],
+    groups: Mapping[Key, Sequence[Event[Any]]],
+    told: Mapping[Key, Sequence[Outcome]],
+) -> ToBeKept:
+    """Return what was rejected of the keys that are about to change."""
+    return ToBeKept(
+        (event, outcome)
+        for change in changes
+        for event, outcome in zip(groups[change.key], told[change.key], strict=True)
+        if outcome is not APPLIED and outcome.status is Status.REJECTED
+    )
 
 
 def _not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynamodb_store.faulty_store import KEY, TTL, Store, new
-from dynamodb_store.wire import (
-    FaultProxy,
-    Wire,
-    fault_proxy,
-)
+from emulators.fault_proxy import FaultProxy, fault_proxy
+from emulators.wire import Wire
 from kinesis_handler.repository import Change
 from kinesis_handler.repository.dynamodb import dynamodb_client
 from kinesis_handler.testing import LawState

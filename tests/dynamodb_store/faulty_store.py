@@ -4,12 +4,7 @@ from typing import Any
 
 import pytest
 
-from dynamodb_store.wire import (
-    Wire,
-    cut,
-    server_error,
-    timeout,
-)
+from emulators.wire import Wire, cut, server_error, timeout
 from kinesis_handler import Key
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.repository import Change

@@ -16,16 +16,7 @@ from dynamodb_store.faulty_store import (
     save,
     stored,
 )
-from dynamodb_store.wire import (
-    Answer,
-    Call,
-    Fault,
-    Wire,
-    after,
-    then,
-    undelivered,
-    unreachable,
-)
+from emulators.wire import Answer, Call, Fault, Wire, after, then, undelivered, unreachable
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.errors import RepositoryError
 from kinesis_handler.repository.dynamodb.patience import (

@@ -4,10 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dynamodb_store.wire import (
-    FaultProxy,
-    Wire,
-)
+from emulators.fault_proxy import FaultProxy
+from emulators.wire import Wire
 from kinesis_handler.repository import Change
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate, find_all, insert, load

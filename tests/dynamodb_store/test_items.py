@@ -20,10 +20,7 @@ from dynamodb_store.faulty_store import (
     save,
     stored,
 )
-from dynamodb_store.wire import (
-    Wire,
-    undelivered,
-)
+from emulators.wire import Wire, undelivered
 from kinesis_handler import Key
 from kinesis_handler.deadline import within
 from kinesis_handler.errors import RepositoryError, UnstorableError

@@ -18,7 +18,7 @@ from dynamodb_store.faulty_store import (
     save,
     stored,
 )
-from dynamodb_store.wire import (
+from emulators.wire import (
     FOR_EVER,
     Answer,
     Call,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from dynamodb_store.wire import FOR_EVER, Fault, Wire, error, response, server_error, timeout, undelivered
+from emulators.wire import FOR_EVER, Fault, Wire, error, response, server_error, timeout, undelivered
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.repository.dynamodb import DynamoDBTable, dynamodb_client
 from kinesis_handler.repository.dynamodb.client import (

@@ -1,16 +1,17 @@
-"""Faults on the way to DynamoDB Local and back: of connections, and of single requests and answers."""
+"""Faults on the way to DynamoDB Local and back: hooks of botocore, that befall single requests and answers.
+
+Connections that really break are the business of `fault_proxy`.
+"""
 
 import io
 import json
 import socket
-import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from http.client import HTTPConnection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from functools import cached_property
+from http import HTTPStatus
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -24,82 +25,30 @@ from urllib3 import HTTPResponse
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-START_SECONDS = 20
-
 Answer = dict[str, Any]
-
-
-class FaultProxy:
-    """microburst, a proxy in a process of its own that knows the AWS protocols, and its rules."""
-
-    def __init__(self, port: int) -> None:
-        # By its number it would take a second per hundred AWS services to look up whose host it is.
-        self.endpoint = f"http://localhost:{port}"
-        self._port = port
-        self._faults = 0
-
-    def fail_once(self, operation: str, **fault: Any) -> None:
-        """Let the next request of this operation go wrong. See the documentation of its rules for how."""
-        self.control("PATCH", "rules", [{"service": "dynamodb", "operation": operation, "times": 1, **fault}])
-        self._faults += 1
-
-    @contextmanager
-    def watched(self) -> Iterator[Self]:
-        """Begin without rules, and see at the end that each fault has happened."""
-        self.control("DELETE", "rules")
-        self.control("DELETE", "fired")
-        self._faults = 0
-        yield self
-        assert len(self.control("GET", "fired")) == self._faults
-
-    def control(self, method: str, path: str, body: object = None) -> Any:
-        """Ask something of the proxy itself."""
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=START_SECONDS)
-        try:
-            connection.request(method, f"/_microburst/{path}", None if body is None else json.dumps(body))
-            return json.load(connection.getresponse())
-        finally:
-            connection.close()
-
-
-@contextmanager
-def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
-    """Run a proxy in front of an endpoint, on loopback alone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "microburst", "--host", "127.0.0.1", "--port", str(port)]
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen([*command, "--upstream", upstream], stdout=log, stderr=log) as process,
-    ):
-        try:
-            proxy = FaultProxy(port)
-            started = time.monotonic()
-            while True:
-                try:
-                    proxy.control("GET", "health")
-                    break
-                except OSError as error:
-                    if process.poll() is not None or time.monotonic() > started + START_SECONDS:
-                        log.seek(0)
-                        raise AssertionError(f"microburst did not start: {log.read()}") from error
-                    time.sleep(0.02)
-            yield proxy
-        finally:
-            process.terminate()
 
 
 class Call:
     """A request on its way to DynamoDB."""
 
     def __init__(self, operation: str, request: AWSPreparedRequest, session: URLLib3Session) -> None:
-        assert isinstance(request.body, bytes)
         self.operation = operation
-        self.text = request.body.decode()
-        self.body: dict[str, Any] = json.loads(self.text)
         self._request = request
         self._session = session
+
+    @cached_property
+    def text(self) -> str:
+        """What is sent, as JSON."""
+        return cast("bytes", self._request.body).decode()
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """What is sent."""
+        return cast("dict[str, Any]", json.loads(self.text))
+
+    def forward(self) -> AWSResponse:
+        """Send it as it is, and wait for the answer longer than the client would: a machine may be busy."""
+        return self._session.send(self._request)
 
     def send(self, body: dict[str, Any] | None = None) -> Answer:
         """Let it through, or another in its place, and return what DynamoDB answers."""
@@ -111,7 +60,8 @@ class Call:
             AWSPreparedRequest("POST", self._request.url, headers, data, stream_output=False)
         )
         decoded: Answer = json.loads(answer.content)
-        assert answer.status_code == 200, decoded
+        if answer.status_code != HTTPStatus.OK:
+            raise AssertionError(f"only DynamoDB's own answers are to be tampered with: {decoded}")
         return decoded
 
 
@@ -119,24 +69,53 @@ Fault = Callable[[Call], "Answer | AWSResponse"]
 """What happens to a request: it returns an answer, or raises what botocore would."""
 
 
-class Wire(AbstractContextManager["Wire"]):
+class Tap(AbstractContextManager["Tap"]):
+    """Shows the requests of a client to a function, which answers in DynamoDB's place or lets them pass.
+
+    Args:
+        client: whose requests they are.
+        meet: returns an answer, or None for the client to send the request as ever.
+    """
+
+    def __init__(self, client: "DynamoDBClient", meet: Callable[[Call], Answer | AWSResponse | None]) -> None:
+        self.client = client
+        self._meet = meet
+        # Without Nagle's algorithm, as botocore's own: else each request would wait 40 ms.
+        no_delay: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # its stubs want strings
+        self._session = URLLib3Session(max_pool_connections=16, socket_options=no_delay)
+        self._hooks = cast("Any", client.meta.events)  # its types know of no hook that answers
+        self._hooks.register("before-send.dynamodb", self._before_send)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._hooks.unregister("before-send.dynamodb", self._before_send)
+        self._session.close()
+
+    def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
+        answer = self._meet(Call(event_name.rpartition(".")[2], request, self._session))
+        return response(HTTPStatus.OK, answer) if isinstance(answer, dict) else answer
+
+
+class Wire(Tap):
     """Makes the requests of a client visible, and lets them go wrong as a test says.
 
     At its end it sees that each fault that is expected has happened.
     """
 
     def __init__(self, client: "DynamoDBClient") -> None:
-        self.client = client
         self.sent: list[Call] = []
-        # Without Nagle's algorithm, as botocore's own: else each request would wait 40 ms.
-        no_delay: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # its stubs want strings
-        self._session = URLLib3Session(max_pool_connections=16, socket_options=no_delay)
         self._faults: list[tuple[str, Fault, str]] = []
         self._left: Counter[int] = Counter()
         self._unused: set[int] = set()
         self._lock = Lock()
-        self._hooks = cast("Any", client.meta.events)  # its types know of no hook that answers
-        self._hooks.register("before-send.dynamodb", self._before_send)
+        super().__init__(client, self._perhaps_fail)
+
+    def __enter__(self) -> Self:
+        return self
 
     def on(
         self, operation: str, fault: Fault, *, times: int = 1, about: str = "", expected: bool = True
@@ -162,19 +141,15 @@ class Wire(AbstractContextManager["Wire"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._hooks.unregister("before-send.dynamodb", self._before_send)
-        self._session.close()
-        assert error or not self._unused, "not every fault has happened"
+        super().__exit__(kind, error, traceback)
+        if error is None and self._unused:
+            raise AssertionError("not every fault has happened")
 
-    def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
-        call = Call(event_name.rpartition(".")[2], request, self._session)
+    def _perhaps_fail(self, call: Call) -> Answer | AWSResponse | None:
         with self._lock:
             self.sent.append(call)
             fault = self._next_fault(call)
-        if fault is None:
-            return None
-        answer = fault(call)
-        return answer if isinstance(answer, AWSResponse) else response(200, answer)
+        return fault(call) if fault else None
 
     def _next_fault(self, call: Call) -> Fault | None:
         for number, (operation, fault, about) in enumerate(self._faults):
@@ -254,31 +229,37 @@ def statement_error(code: str, about: str, *, done: bool = False) -> Fault:
     """Let the one statement with `about` in it fail, with its effect or without; all others are done."""
 
     def fault(call: Call) -> Answer:
-        statements = call.body["Statements"]
-        [place] = [at for at, each in enumerate(statements) if about in json.dumps(each)]
-        passed = [each for at, each in enumerate(statements) if done or at != place]
-        responses = call.send({"Statements": passed})["Responses"] if passed else []
-        told = {"Error": {"Code": code, "Message": "injected"}}
-        responses[place : place + done] = [told]
-        return {"Responses": responses}
+        [place] = [at for at, each in enumerate(call.body["Statements"]) if about in json.dumps(each)]
+        return failing_statements(call, code, {place}, done=done)
 
     return fault
+
+
+def failing_statements(call: Call, code: str, places: Collection[int], *, done: bool = False) -> Answer:
+    """Let the statements at some places fail, with their effect or without; all others are done."""
+    statements = call.body["Statements"]
+    passed = [each for at, each in enumerate(statements) if done or at not in places]
+    answers = iter(call.send({"Statements": passed})["Responses"] if passed else [])
+    told = [next(answers) if done or at not in places else None for at in range(len(statements))]
+    failed = {"Error": {"Code": code, "Message": "injected"}}
+    return {"Responses": [failed if at in places else each for at, each in enumerate(told)]}
 
 
 def left_unprocessed(about: str) -> Fault:
     """Read or delete only a part, and leave the keys with `about` in them unprocessed."""
+    return lambda call: leaving_unprocessed(call, lambda _place, key: about in json.dumps(key))
 
-    def fault(call: Call) -> Answer:
-        [(table, asked)] = call.body["RequestItems"].items()
-        reads = isinstance(asked, dict)
-        things = asked["Keys"] if reads else asked
-        left = [each for each in things if about in json.dumps(each)]
-        rest = [each for each in things if each not in left]
 
-        def part(some: list[Any]) -> dict[str, Any]:
-            return {table: {**asked, "Keys": some} if reads else some} if some else {}
+def leaving_unprocessed(call: Call, is_left: Callable[[int, Any], bool]) -> Answer:
+    """Read or delete only a part; which keys are left unprocessed is told by place and key."""
+    [(table, asked)] = call.body["RequestItems"].items()
+    reads = isinstance(asked, dict)
+    things = asked["Keys"] if reads else asked
+    left = [each for place, each in enumerate(things) if is_left(place, each)]
+    rest = [each for each in things if each not in left]
 
-        answer = call.send({"RequestItems": part(rest)}) if rest else {"Responses": {}}
-        return answer | {"UnprocessedKeys" if reads else "UnprocessedItems": part(left)}
+    def part(some: list[Any]) -> dict[str, Any]:
+        return {table: {**asked, "Keys": some} if reads else some} if some else {}
 
-    return fault
+    answer = call.send({"RequestItems": part(rest)}) if rest else {"Responses": {}}
+    return answer | {"UnprocessedKeys" if reads else "UnprocessedItems": part(left)}

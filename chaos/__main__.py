@@ -1,0 +1,74 @@
+"""The command: `python -m chaos`."""
+
+import argparse
+import os
+import secrets
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chaos.report import command, print_report
+from chaos.run import EVENTS, SHARDS, Options, Report, run
+from emulators.dynamodb_local import dynamodb_local
+from emulators.local_settings import use_local_settings
+from emulators.npm_package import EmulatorError
+from kinesis_handler import configure_logging
+
+PLAIN_WIDTH = 120
+
+
+def main() -> None:
+    """Deliver a stream while all around the handler fails, and compare what is kept with one clean pass."""
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=main.__doc__)
+    parser.add_argument("--events", type=_positive, default=EVENTS, help="default: %(default)s")
+    parser.add_argument("--shards", type=_positive, default=SHARDS, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, help="of a run that is to be repeated; default: a new one")
+    parser.add_argument("--endpoint", help="of a DynamoDB Local that runs; default: one is started")
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else secrets.randbelow(10**9)
+    options = Options(seed, given.events, given.shards)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PLAIN_WIDTH)
+    console.print(f"seed {seed}: {options.events:,} events on {options.shards} shards", style="bold")
+    console.print()
+    use_local_settings()
+    try:
+        report = _run(options, given.endpoint)
+    except EmulatorError as error:
+        sys.exit(str(error))
+    except BaseException:
+        console.print(f"It was cut short. Again: {command(options)}", style="bold red")
+        raise
+    print_report(console, report)
+    sys.exit(1 if report.differences else 0)
+
+
+def _run(options: Options, endpoint: str | None) -> Report:
+    """Run, showing on a terminal how far it has come."""
+    console = Console(stderr=True)
+    columns = TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with ExitStack() as stack:
+        # One line for each record that fails would hide all else, and to write them takes time.
+        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        configure_logging("chaos", "error", nowhere)
+        found = endpoint or stack.enter_context(dynamodb_local())
+        progress = stack.enter_context(
+            Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        )
+        task = progress.add_task("events", total=options.events)
+        return run(options, found, lambda events: progress.advance(task, events))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""The stream: limits' events out of a seed, in the shapes and with the flaws that real ones have."""
+
+import gzip
+from bisect import bisect
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import md5
+from itertools import accumulate
+from random import Random
+from typing import Any, NamedTuple
+
+from aws_kinesis_agg.aggregator import RecordAggregator
+from msgspec.json import Encoder
+
+from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.record import LambdaRecord
+
+EVENTS_PER_LIMIT = 8
+"""On average. A few limits have most of them, by Zipf's law."""
+LIMITS_PER_USER = 3
+USERS_PER_UNNUMBERED = 8
+"""The producer numbers all events of a user, or none: those of each eighth user have no numbers."""
+
+KINDS = {
+    "fact": 801,
+    "repeat": 100,
+    "stale": 40,
+    "foreign": 30,
+    "broken": 22,
+    "inexact": 5,
+    "failing": 2,
+}
+"""What comes how often, of a thousand events."""
+
+FACTS = {"progress": 85, "reset": 5, "partial reset": 5, "created": 5}
+"""What befalls a limit that is known, of a hundred events."""
+
+CREATED_FIRST = 0.9
+"""How likely a limit is created before all else. Others are rebuilt from a reset."""
+TOLD = 0.3
+"""How likely an event tells each of the figures that it may leave out."""
+
+PACKINGS = {"plain": 85, "gzipped": 11, "aggregated": 4}
+"""How events come in records, of a hundred."""
+
+BROKEN = (
+    b"",
+    b"{",
+    b"\xff",
+    b"[]",
+    b'{"eventId":"x"}',
+    b'{"eventId":"x","type":"USER_LIMIT_RESET","createdAt":1,"payload":{"userId":"x"}}',
+    b'{"eventId":"x","type":"USER_LIMIT_CREATED","createdAt":1,"payload":{"userId":"x","value":"NaN"}}',
+    b'{"eventId":"x","type":"USER_LIMIT_CREATED","createdAt":true,"payload":{}}',
+    gzip.compress(b'{"eventId":"x"}', mtime=0)[:-4],
+    b"\xf3\x89\x9a\xc2 is how an aggregated record begins",
+)
+
+_BEGIN = 1_700_000_000_000
+_RECENT = 2_000
+_AS_TEXT, _AS_NUMBERS = Encoder(), Encoder(decimal_format="number")
+
+
+class _Sent(NamedTuple):
+    """What the producer sends. `refused`: whatever the handler does, it fails."""
+
+    partition_key: str
+    content: bytes
+    limit_id: str
+    refused: bool = False
+
+
+@dataclass
+class _User:
+    user_id: str
+    numbered: bool
+    number: int = 0
+
+
+@dataclass
+class _Limit:
+    limit_id: str
+    user: _User
+    known: bool = False
+    number: int = 0
+
+
+def shards_of(seed: int, events: int, shards: int, clock: Callable[[], float]) -> list[list[LambdaRecord]]:
+    """Make so many events, and put them on shards."""
+    random = Random(f"{seed}/events")
+    on_shard: list[list[_Sent]] = [[] for _ in range(shards)]
+    for sent in _Producer(random, events).events(events):
+        # As Kinesis does: each shard has a part of the range of hashes.
+        digest = md5(sent.partition_key.encode(), usedforsecurity=False).digest()
+        on_shard[int.from_bytes(digest) * shards >> 128].append(sent)
+    return [
+        list(put_on_shard(_packed(random, each), shard_id=f"shardId-{place:012d}", clock=clock))
+        for place, each in enumerate(on_shard)
+    ]
+
+
+class _Producer:
+    """Sends events, some of them twice, too late, or broken."""
+
+    def __init__(self, random: Random, events: int) -> None:
+        self._random = random
+        limits = max(events // EVENTS_PER_LIMIT, 1)
+        users = [
+            _User(f"user-{number}", numbered=number % USERS_PER_UNNUMBERED > 0)
+            for number in range(-(-limits // LIMITS_PER_USER))
+        ]
+        self._limits = [_Limit(f"limit-{number}", random.choice(users)) for number in range(limits)]
+        self._shares = list(accumulate(1 / rank for rank in range(1, limits + 1)))
+        self._recent: deque[_Sent] = deque(maxlen=_RECENT)
+        self._sent = 0
+
+    def events(self, count: int) -> Iterator[_Sent]:
+        make = {
+            "fact": self._fact,
+            "stale": self._stale,
+            "foreign": self._foreign,
+            "broken": self._broken,
+            "inexact": self._inexact,
+            "failing": self._failing,
+        }
+        kinds = self._random.choices(list(KINDS), list(KINDS.values()), k=count)
+        for kind in kinds:
+            if kind == "repeat" and self._recent:
+                yield self._random.choice(self._recent)
+                continue
+            made = make.get(kind, self._fact)()
+            self._recent.append(made)
+            yield made
+
+    def _fact(self) -> _Sent:
+        limit = self._limit()
+        if limit.known:
+            kind = self._random.choices(list(FACTS), list(FACTS.values()))[0]
+        else:
+            kind = "created" if self._random.random() < CREATED_FIRST else "reset"
+        limit.known = True
+        return self._event(limit, *self._payload(kind))
+
+    def _stale(self) -> _Sent:
+        limit = self._limit()
+        if not (limit.known and limit.user.numbered):
+            return self._fact()
+        late = max(limit.number - self._random.randint(0, 3), 0)
+        return self._event(limit, *self._payload("progress"), number=late)
+
+    def _foreign(self) -> _Sent:
+        return self._event(self._limit(), "LIMIT_USER_CREATED", {})
+
+    def _broken(self) -> _Sent:
+        limit = self._limit()
+        return _Sent(limit.user.user_id, self._random.choice(BROKEN), limit.limit_id)
+
+    def _inexact(self) -> _Sent:
+        """Send what is valid, but leads to more digits than can be kept."""
+        limit = self._limit()
+        if not limit.known:
+            return self._fact()
+        event_type, payload = self._payload("progress")
+        payload |= {"previousProgress": Decimal(100), "amount": Decimal("1E-37")}
+        return self._event(limit, event_type, payload)
+
+    def _failing(self) -> _Sent:
+        """Send what is refused each time: a change of a limit that is not known, or in another currency."""
+        limit = self._random.choice(self._limits)
+        event_type, payload = self._payload("progress")
+        in_another = payload | {"currencyCode": "SEK"}
+        return self._event(limit, event_type, in_another if limit.known else payload)._replace(refused=True)
+
+    def _limit(self) -> _Limit:
+        return self._limits[bisect(self._shares, self._random.random() * self._shares[-1])]
+
+    def _event(
+        self, limit: _Limit, event_type: str, payload: dict[str, Any], number: int | None = None
+    ) -> _Sent:
+        user = limit.user
+        self._sent += 1
+        event = {
+            "eventId": f"event-{self._sent}",
+            "type": event_type,
+            "createdAt": _BEGIN + self._sent,
+            "payload": {"userId": user.user_id, "userLimitId": limit.limit_id, **payload},
+            "aggregateId": user.user_id,
+        }
+        if user.numbered:
+            if number is None:
+                user.number += self._random.randint(1, 3)
+                number = limit.number = user.number
+            event["sequenceNumber"] = number
+        encoder = self._random.choice((_AS_TEXT, _AS_NUMBERS))
+        return _Sent(user.user_id, encoder.encode(event), limit.limit_id)
+
+    def _payload(self, kind: str) -> tuple[str, dict[str, Any]]:
+        random, amount = self._random, self._amount
+        if kind == "created":
+            return "USER_LIMIT_CREATED", {"value": amount(), "currencyCode": "EUR", "period": "DAY"}
+        if kind == "progress":
+            told = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
+            some = {name: value for name, value in told.items() if random.random() < TOLD}
+            return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **some}
+        payload: dict[str, Any] = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
+        if kind == "reset":
+            payload |= {"type": "BET", "period": "DAY", "resetAmount": amount(), "unusedAmount": amount()}
+        return "USER_LIMIT_RESET", payload
+
+    def _amount(self) -> Decimal:
+        return Decimal(self._random.randint(0, 20_000)).scaleb(-2)
+
+
+def _packed(random: Random, events: Sequence[_Sent]) -> Iterator[tuple[str, bytes]]:
+    """Pack events into records: plain, gzipped, or some in an aggregate."""
+    start = 0
+    while start < len(events):
+        [how] = random.choices(list(PACKINGS), list(PACKINGS.values()))
+        part = events[start : start + 1]
+        content = part[0].content
+        if how == "aggregated":
+            part = _aggregable(events[start : start + random.randint(2, 8)])
+            content = _aggregated(part)
+        elif how == "gzipped":
+            content = gzip.compress(content, mtime=0)
+        yield part[0].partition_key, content
+        start += len(part)
+
+
+def _aggregable(events: Sequence[_Sent]) -> Sequence[_Sent]:
+    """Return the events before the first whose limit has had one refused.
+
+    Behind that one it would be given up with it. Sent again by the producer, it would be applied after all.
+    Then events with higher numbers, which had been given up for want of it, would succeed if a stale handler
+    delivered them once more: rightly so (decision 3), but no oracle could tell if that happens.
+    """
+    refused: set[str] = set()
+    for place, each in enumerate(events):
+        if each.limit_id in refused:
+            return events[:place]
+        if each.refused:
+            refused.add(each.limit_id)
+    return events
+
+
+def _aggregated(events: Sequence[_Sent]) -> bytes:
+    """Write events as AWS's own library does, which knows nothing of our reader."""
+    writer = RecordAggregator()
+    for each in events:
+        writer.add_user_record(each.partition_key, each.content)
+    data: bytes = writer.clear_and_get().get_contents()[2]
+    return data

@@ -1,0 +1,125 @@
+"""The handlers of a run: the real ones, and around them a processor and a quarantine that fail."""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from chaos.faults import Fault, Weather
+from chaos.verdict import Place
+from kinesis_handler import Event, Key, KinesisHandler, Remarked
+from kinesis_handler.errors import QuarantineError
+from kinesis_handler.quarantine.entry import decode_entries
+from kinesis_handler.repository import Change, Saved
+from kinesis_handler.repository.dynamodb import DynamoDBRepository
+from kinesis_handler.repository.dynamodb.patience import Patience
+from kinesis_handler.testing import FakeClock
+from user_limits.events import UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import PARTITION_KEY, SORT_KEY
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+SMALLEST_SLICE, LARGEST_SLICE = 10, 100
+"""Keys. More could not be loaded by one request, and the pool's threads would read the clock."""
+
+
+class Handlers:
+    """Makes handlers that share a table and a quarantine, as the instances of one Lambda function do.
+
+    Args:
+        seed: of the run.
+        client: of DynamoDB.
+        table: the table's name.
+        weather: which faults there are at the moment.
+        clock: of the run.
+    """
+
+    def __init__(
+        self, seed: int, client: "DynamoDBClient", table: str, weather: Weather, clock: FakeClock
+    ) -> None:
+        self.quarantine = FailingQuarantine(weather, Random(f"{seed}/quarantine"))
+        self.conflicts = 0
+        self._random = Random(f"{seed}/handlers")
+        self._client = client
+        self._table = table
+        self._weather = weather
+        self._clock = clock
+
+    def make(self) -> KinesisHandler:
+        """Make one, with a repository of its own."""
+        repository = _Repository(self, self._client, self._table, self._clock)
+        slice_size = self._random.randint(SMALLEST_SLICE, LARGEST_SLICE)
+        processor = _FailingProcessor(repository, self._weather, self._random, slice_size)
+        return KinesisHandler([processor], quarantine=self.quarantine, clock=self._clock)
+
+
+class FailingQuarantine:
+    """Keeps objects in memory, unless it is down."""
+
+    def __init__(self, weather: Weather, random: Random) -> None:
+        self._weather = weather
+        self._random = random
+        self._objects: dict[str, bytes] = {}
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep an object, or not, or fail to say so."""
+        if self._weather.strikes(Fault.QUARANTINE_DOWN, self._random):
+            raise QuarantineError("injected: not kept")
+        self._objects[name] = content
+        if self._weather.strikes(Fault.QUARANTINE_UNSURE, self._random):
+            raise ConnectionError("injected: kept, but the answer was lost")
+
+    def records(self) -> dict[Place, str]:
+        """Return the place of each record that is kept, with its data."""
+        return {
+            (each.shard_id, each.sequence_number, each.place.sub_sequence_number): each.data
+            for content in self._objects.values()
+            for each in decode_entries(content)
+        }
+
+
+class _InOrder(set[Key]):
+    """A set with an order of its own, and not the one that Python's own seed gives it."""
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(sorted(super().__iter__()))
+
+
+class _Repository(DynamoDBRepository[Limit]):
+    """The real one, counting its conflicts; they are told in an order that another run repeats."""
+
+    def __init__(self, handlers: Handlers, client: "DynamoDBClient", table: str, clock: FakeClock) -> None:
+        super().__init__(
+            client,
+            table,
+            Limit,
+            partition_key=PARTITION_KEY,
+            sort_key=SORT_KEY,
+            clock=clock,
+            make_patience=lambda: Patience(clock.advance, lambda _, high: high),
+        )
+        self._handlers = handlers
+
+    def save(self, changes: Sequence[Change[Limit]]) -> Saved:
+        """See `Repository.save`."""
+        saved = super().save(changes)
+        self._handlers.conflicts += len(saved.conflicts)
+        saved.conflicts = _InOrder(saved.conflicts)
+        return saved
+
+
+class _FailingProcessor(UserLimitEventProcessor):
+    """The real one, failing at an event now and then though nothing is wrong with it."""
+
+    def __init__(self, repository: _Repository, weather: Weather, random: Random, slice_size: int) -> None:
+        super().__init__(repository, slice_size=slice_size)
+        self._weather = weather
+        self._random = random
+
+    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+        """Apply the event, or fail."""
+        if self._weather.strikes(Fault.PROCESSOR, self._random):
+            raise ConnectionError("injected: a service that the processor asks is down")
+        return super().apply(state, event)

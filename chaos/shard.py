@@ -1,0 +1,210 @@
+"""One shard: the mapping that delivers its records, among invocations that fail and handlers that come in."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from random import Random
+from typing import Any
+
+from chaos.faults import Fault, Weather
+from chaos.handlers import Handlers
+from chaos.line import Line
+from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext
+from kinesis_handler.handler import LambdaContext
+from kinesis_handler.outcome import BatchResponse, BatchResult, Status
+from kinesis_handler.record import LambdaRecord
+from kinesis_handler.testing import FakeClock
+
+FEWEST_BATCHES, MOST_BATCHES = 8, 40
+SMALLEST_BATCH, LARGEST_BATCH = 20, 400
+"""Records. Within these a shard has so many batches, however long the run: outages come by batches."""
+
+RETRIES = 4
+RETRY_WAIT = 10
+"""Seconds before the first retry: the last comes after 130, when any outage is over."""
+
+TIMEOUT = 60.0
+LITTLE_TIME = 0.9, 1.3
+"""Seconds. The handler keeps one of them in reserve."""
+
+SECOND_RATE = 0.1
+"""How likely a second handler comes in during a delivery."""
+STALE_RATE = 0.15
+"""How likely a handler is held up with a batch while the mapping delivers it again, and those behind it."""
+MOST_EARLIER = 50
+"""Records before those of a delivery that a second handler gets as well."""
+MOST_BATCHES_LATER = 4
+MOST_REQUESTS_BEFORE = 3
+
+
+class KilledError(BaseException):
+    """Lambda ends the process. No handler can catch that."""
+
+
+class Shard:
+    """Delivers the records of a shard, and keeps what came of them.
+
+    Args:
+        records: in stream order.
+        random: of this shard alone.
+        handlers: makes them.
+        line: where they can be interrupted.
+        weather: which faults there are at the moment.
+        clock: of the run.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - it stands in the midst of them
+        self,
+        records: list[LambdaRecord],
+        random: Random,
+        handlers: Handlers,
+        line: Line,
+        weather: Weather,
+        clock: FakeClock,
+    ) -> None:
+        self.records = records
+        self.deliveries = self.batches = 0
+        self.outcomes: Counter[Status] = Counter()
+        self.given_up: list[str] = []
+        self.problems: list[str] = []
+        """What is wrong, whatever the records lead to."""
+        self._random = random
+        self._handlers = handlers
+        self._line = line
+        self._weather = weather
+        self._clock = clock
+        self._handler = handlers.make()
+        size = len(records) // random.randint(FEWEST_BATCHES, MOST_BATCHES)
+        self._batch_size = min(max(size, SMALLEST_BATCH), LARGEST_BATCH)
+        self._settled = 0
+        self._open: dict[tuple[str, int], Status] = {}
+        mapping = EventSourceMapping(
+            self._invoke,
+            batch_size=self._batch_size,
+            maximum_retry_attempts=RETRIES,
+            bisect_batch_on_function_error=True,
+            on_failure=self._give_up,
+            timeout=TIMEOUT,
+            retry_wait=RETRY_WAIT,
+            clock=clock,
+            sleep=clock.advance,
+        )
+        self._settle = mapping.run(records)
+
+    @property
+    def done(self) -> bool:
+        """Whether all records are settled."""
+        return self._settled == len(self.records)
+
+    def go_on(self) -> int:
+        """Settle a batch, sometimes a few; return how many events were in them."""
+        before = self.outcomes.total()
+        if self._random.random() < STALE_RATE:
+            self._hold_up()
+        if not self.done:
+            self._next_batch()
+        return self.outcomes.total() - before
+
+    def _next_batch(self) -> None:
+        self._weather.batch_begins()
+        self._settled += len(next(self._settle))
+        self.batches += 1
+        self.outcomes.update(self._open.values())
+        self._open.clear()
+
+    def _hold_up(self) -> None:
+        """Give what comes next to a handler that is held up in it, and goes on when it is long settled."""
+        # Its mapping may have cut the stream otherwise.
+        end = self._settled + self._random.randint(1, self._batch_size)
+        batch = self.records[self._settled : end]
+        later = self._random.randint(1, MOST_BATCHES_LATER)
+
+        def meanwhile() -> None:
+            self._weather.count(Fault.STALE)
+            for _ in range(later):
+                if not self.done:
+                    self._next_batch()
+
+        with self._somewhere(meanwhile):
+            self._handlers.make().handle({"Records": batch}, self._context(self._random.choice((1, 1e9))))
+
+    def _invoke(self, invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
+        self.deliveries += 1
+        weather, random = self._weather, self._random
+        weather.delivery_begins()
+        if weather.strikes(Fault.NOT_INVOKED, random):
+            raise TimeoutError("injected: the handler was not called")
+        little = weather.strikes(Fault.LITTLE_TIME, random)
+        context = self._context(random.uniform(*LITTLE_TIME) if little else TIMEOUT)
+        records = invocation["Records"]
+        if weather.rates.get(Fault.KILLED, 0) > random.random():
+            result = self._killed(records, context)
+        elif random.random() < SECOND_RATE:
+            with self._somewhere(lambda: self._handle_too(records)):
+                result = self._handle(records, context)
+        else:
+            result = self._handle(records, context)
+        if weather.strikes(Fault.ANSWER_LOST, random):
+            raise TimeoutError("injected: the answer is lost")
+        return result.response()
+
+    def _handle(self, records: list[LambdaRecord], context: LocalContext) -> BatchResult:
+        result = self._handler.handle({"Records": records}, context)
+        self._check(records, result)
+        for handled in result:
+            place = handled.record.sequence_number, handled.record.sub_sequence_number
+            if self._open.get(place, Status.FAILED) is Status.FAILED:
+                self._open[place] = handled.outcome.status
+        return result
+
+    def _killed(self, records: list[LambdaRecord], context: LocalContext) -> BatchResult:
+        """Handle the records, and end in the middle of a request unless there are too few of them."""
+
+        def kill() -> None:
+            self._weather.count(Fault.KILLED)
+            raise KilledError
+
+        try:
+            with self._somewhere(kill):
+                return self._handle(records, context)
+        except KilledError:
+            self._handler = self._handlers.make()
+            raise TimeoutError("injected: the invocation was killed") from None
+
+    def _handle_too(self, records: list[LambdaRecord]) -> None:
+        """Let another handler take the same records, and perhaps some before them."""
+        self._weather.count(Fault.SECOND)
+        number = records[0]["kinesis"]["sequenceNumber"]
+        start = next(
+            place
+            for place in range(self._settled, len(self.records))
+            if self.records[place]["kinesis"]["sequenceNumber"] == number
+        )
+        earlier = self.records[max(start - self._random.randint(0, MOST_EARLIER), 0) : start]
+        self._handlers.make().handle({"Records": [*earlier, *records]}, self._context(TIMEOUT))
+
+    def _somewhere(self, action: Callable[[], None]) -> AbstractContextManager[None]:
+        """Let something happen in the middle of one of the next requests."""
+        return self._line.interrupted(
+            action,
+            requests_before=self._random.randint(0, MOST_REQUESTS_BEFORE),
+            when_done=self._random.choice((True, False)),
+        )
+
+    def _context(self, seconds: float) -> LocalContext:
+        return LocalContext(self._clock, self._clock() + seconds)
+
+    def _give_up(self, batch: DiscardedBatch) -> None:
+        self.given_up += [record["kinesis"]["sequenceNumber"] for record in batch.records]
+
+    def _check(self, records: list[LambdaRecord], result: BatchResult) -> None:
+        """See that an answer is one: the counts add up, and the identifiers are of this batch, in order."""
+        if sum(result.counts().values()) != len(result):
+            self.problems.append(f"the counts do not add up: {result.counts()} of {len(result)} records")
+        numbers = [record["kinesis"]["sequenceNumber"] for record in records]
+        told = [failure["itemIdentifier"] for failure in result.response()["batchItemFailures"]]
+        named = set(told)
+        if told != [number for number in numbers if number in named]:
+            self.problems.append(
+                f"an answer names other records than its batch has, or in another order: {told}"
+            )
