@@ -29,7 +29,8 @@ dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group build --output-file requirements/serve.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group dev --output-file requirements/dev.txt pyproject.toml
 
 clean: ## Remove what the other commands have made
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage build dist
