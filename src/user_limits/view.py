@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from kinesis_handler import Aggregate
 from user_limits.events import LimitStatus, LimitType, Period
@@ -34,7 +34,7 @@ class LastResetDocument(Struct, frozen=True, rename="camel"):
     percentage: Decimal | None
 
 
-class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
+class LimitData(Struct, frozen=True, kw_only=True, rename="camel"):
     """One limit. Amounts are exact JSON numbers, times RFC 3339 in UTC.
 
     Args:
@@ -45,8 +45,6 @@ class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
         previous_amount: the value before the last redefinition.
         rebuilt: the limit's creation was not seen, it has been rebuilt from a reset.
         drifted_at: when an event last told figures that were not the known ones.
-        version: how many events have been applied.
-        last_updated: when the last of them was created.
     """
 
     limit_id: str
@@ -67,15 +65,33 @@ class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
     last_reset: LastResetDocument | None
     rebuilt: bool
     drifted_at: str | None
+
+
+class LimitDocument(LimitData, frozen=True, kw_only=True, rename="camel"):
+    """One limit, with how current it is.
+
+    Args:
+        version: how many events have been applied.
+        last_updated: when the last of them was created.
+    """
+
     version: int
     last_updated: str
 
 
 def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
     """Return the document of a stored limit."""
-    limit = aggregate.state
-    reset = limit.last_reset
     return LimitDocument(
+        version=aggregate.version,
+        last_updated=rfc3339(aggregate.updated_at),
+        **structs.asdict(limit_data(aggregate.state)),
+    )
+
+
+def limit_data(limit: Limit) -> LimitData:
+    """Return what is shown of a limit."""
+    reset = limit.last_reset
+    return LimitData(
         limit_id=limit.limit_id,
         user_id=limit.user_id,
         type=limit.type,
@@ -94,8 +110,6 @@ def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
         last_reset=LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
         rebuilt=limit.rebuilt,
         drifted_at=_time(limit.drifted_at),
-        version=aggregate.version,
-        last_updated=rfc3339(aggregate.updated_at),
     )
 
 
