@@ -1,6 +1,6 @@
 """An application as the command line meets it: its handler, the views onto what it keeps, its tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -11,6 +11,9 @@ from kinesis_handler.quarantine import QuarantineReader
 from kinesis_handler.repository import Repository
 
 State = TypeVar("State")
+
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+"""A web application, as any ASGI server runs it."""
 
 
 class Cell(NamedTuple):
@@ -58,6 +61,20 @@ class Table(Protocol):
         """Remove it with all that is in it. Raises ConfigurationError if that cannot be done."""
 
 
+class Api(Struct, frozen=True):
+    """The application's HTTP API.
+
+    Args:
+        build: makes it. Only `serve` calls it: what the API needs is imported then.
+        is_open: whoever reaches it may read everything.
+        path: where the page of a partition is, to show a person an example.
+    """
+
+    build: Callable[[], ASGIApp]
+    is_open: bool
+    path: Callable[[str], str]
+
+
 class Application(Struct, frozen=True):
     """What `--app package.module:name` names: a function that returns one of these.
 
@@ -68,9 +85,13 @@ class Application(Struct, frozen=True):
         views: the views onto what its processors keep.
         tables: what they keep it in, if that has to be made first.
         quarantine: where the handler keeps what it rejects; None if it does not.
+        api: what shows its state over HTTP.
+        further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
     """
 
     handler: KinesisHandler
     views: Sequence[View[Any]] = ()
     tables: Sequence[Table] = ()
     quarantine: QuarantineReader | None = None
+    api: Api | None = None
+    further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
