@@ -4,6 +4,7 @@ import { ago, amount, countdown, day, moment, percentage } from "/format.js";
 import { LEVEL_WORDS, kind, level, status, title } from "/limit.js";
 
 const FLASH_MS = 1_600;
+const LONG = 14; // characters that an amount may have at full size
 
 export class Card {
   #find;
@@ -48,8 +49,7 @@ export class Card {
     this.#write(".reset dt", label);
     this.#write(".countdown", text);
     this.#writeTime(".moment", at, at && moment(at));
-    const until = limit.activeUntil === null ? "" : ` · until ${day(new Date(limit.activeUntil))}`;
-    this.#write(".state", status(limit, now) + until);
+    this.#write(".state", status(limit, now));
     const updated = new Date(limit.lastUpdated);
     this.#writeTime(".updated", updated, `Updated ${ago(now - updated)}`);
   }
@@ -65,6 +65,7 @@ export class Card {
     this.#write(".used", `${progress} of ${value}`);
     this.#write(".percentage", percentage(limit.percentage));
     bar.style.setProperty("--used", `${used}%`);
+    bar.style.setProperty("--least", used > 0 ? "0.625rem" : "0rem");
     bar.style.setProperty("--limit-at", `${over > 0 ? (100 * limit.amount) / limit.progress : 100}%`);
     bar.setAttribute("aria-valuenow", String(used));
     const rest = over > 0 ? `${amount(over, limit)} over` : `${amount(limit.remainingAmount, limit)} left`;
@@ -80,8 +81,9 @@ export class Card {
   }
 
   #showRemark() {
-    const { driftedAt, previousAmount, rebuilt } = this.#limit;
+    const { activeUntil, driftedAt, previousAmount, rebuilt } = this.#limit;
     const remarks = [
+      ...(activeUntil === null ? [] : [`Until ${day(new Date(activeUntil))}`]),
       ...(previousAmount === null ? [] : [`Was ${amount(previousAmount, this.#limit)} before`]),
       ...(rebuilt ? ["Rebuilt from its last reset"] : []),
       ...(driftedAt === null ? [] : [`Figures corrected on ${day(new Date(driftedAt))}`]),
@@ -101,17 +103,18 @@ export class Card {
     if (element.textContent !== text) element.textContent = text;
   }
 
-  /** Write an amount large, its currency or units smaller. */
+  /** Write an amount large, the letters of its currency or units smaller. */
   #writeFigure(text) {
     const figure = this.#find("strong");
     if (figure.textContent === text) return;
-    const parts = text.split(/([\p{Letter}\p{Currency_Symbol}]+)/u).map((part, index) => {
+    const parts = text.split(/(\p{Letter}\w*)/u).map((part, index) => {
       if (index % 2 === 0) return part;
       const unit = document.createElement("small");
       unit.textContent = part;
       return unit;
     });
     figure.replaceChildren(...parts);
+    figure.classList.toggle("long", text.length > LONG);
   }
 
   #writeTime(selector, date, text) {

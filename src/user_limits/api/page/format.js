@@ -73,6 +73,11 @@ export function clock(date, locale = navigator.language) {
   return new Intl.DateTimeFormat(english(locale), { hour: "2-digit", minute: "2-digit" }).format(date);
 }
 
+/** Write what a problem says of itself as a sentence. */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
 function english(locale) {
   return `en-${new Intl.Locale(locale).maximize().region ?? "GB"}`;
 }

@@ -1,6 +1,6 @@
 /** Says how old the figures are: quietly in a line, and in a banner once they cannot be had. */
 
-import { ago, clock } from "/format.js";
+import { ago, clock, sentence } from "/format.js";
 import { OfflineError } from "/limits.js";
 
 const STALE_MS = 10_000;
@@ -36,7 +36,7 @@ export class Freshness {
     this.#say(
       error instanceof OfflineError
         ? `Offline since ${since}. ${last}`
-        : `No new figures since ${since}: ${sentence(error.message)} ${last}`,
+        : `No new figures since ${since}. ${sentence(error.message)} ${last}`,
     );
     this.tick(now);
   }
@@ -55,8 +55,4 @@ export class Freshness {
   #say(text) {
     if (this.#banner.textContent !== text) this.#banner.textContent = text;
   }
-}
-
-function sentence(text) {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

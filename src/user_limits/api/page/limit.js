@@ -91,7 +91,8 @@ export function ordered(limits, now) {
 /** Return the summary: its parts are texts, and limits to be linked. */
 export function summary(limits, now) {
   const inForce = limits.filter((limit) => isInForce(limit, now));
-  if (inForce.length === 0) return [`None of ${counted(limits.length)} is active.`];
+  const idle = limits.length - inForce.length;
+  if (inForce.length === 0) return [idle === 1 ? "The limit is not in force." : `None of ${idle} limits is in force.`];
   const parts = [];
   for (const [name, word] of [...LEVEL_WORDS].reverse()) {
     const those = inForce.filter((limit) => level(limit, now) === name);
@@ -99,13 +100,15 @@ export function summary(limits, now) {
     parts.push(`${word}: `, ...those.flatMap((limit, index) => (index > 0 ? [", ", limit] : [limit])), ". ");
   }
   const calm = inForce.filter((limit) => level(limit, now) === "calm").length;
-  if (calm === inForce.length) parts.push(calm === 1 ? "The limit is well in hand." : `All ${counted(calm)} are well in hand.`);
-  else if (calm > 0) parts.push(calm === 1 ? "The other limit is well in hand." : `The other ${counted(calm)} are well in hand.`);
+  if (calm > 0) parts.push(`${wellInHand(calm, calm < inForce.length)} well in hand. `);
+  if (idle > 0) parts.push(`${idle} more ${idle === 1 ? "is" : "are"} not in force.`);
   return parts;
 }
 
-function counted(count) {
-  return count === 1 ? "1 limit" : `${count} limits`;
+function wellInHand(count, areOthers) {
+  if (count === 1) return areOthers ? "The other limit is" : "The limit is";
+  if (areOthers) return `The other ${count} limits are`;
+  return count === 2 ? "Both limits are" : `All ${count} limits are`;
 }
 
 function hasEnded(limit, now) {

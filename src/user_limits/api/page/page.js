@@ -1,6 +1,7 @@
 /** Puts the page together: its address names the user, a poll reads their limits, cards show them. */
 
 import { Card } from "/card.js";
+import { sentence } from "/format.js";
 import { Freshness } from "/freshness.js";
 import { LEVEL_WORDS, level, ordered, summary, title } from "/limit.js";
 import { OfflineError, ProblemError, UserLimits } from "/limits.js";
@@ -93,7 +94,7 @@ function show(limits) {
 
 function showFailure(error) {
   find("#failed h2").textContent = FAILURES.get(error.status) ?? "The limits cannot be shown";
-  find("#failed p").textContent = `${error.message} Trying again by itself.`;
+  find("#failed p").textContent = `${sentence(error.message)} The page tries again by itself.`;
   showOnly("#failed");
 }
 
