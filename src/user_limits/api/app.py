@@ -9,7 +9,7 @@ from msgspec import Struct
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.repository import Repository
 from user_limits.api.cors import Cors
-from user_limits.api.edge import Edge
+from user_limits.api.edge import TIMEOUT, Edge
 from user_limits.api.health import health_routes
 from user_limits.api.problems import EXCEPTION_HANDLERS
 from user_limits.api.rate_limit import RateLimit
@@ -52,4 +52,5 @@ def build_api(
         logging_config=None,
     )
     rate_limit = RateLimit(options.rate_limit, clock) if options.rate_limit else None
-    return Edge(app, cors=Cors(options.cors_origins), rate_limit=rate_limit)
+    timeout = TIMEOUT if options.blocking else None
+    return Edge(app, cors=Cors(options.cors_origins), rate_limit=rate_limit, timeout=timeout)

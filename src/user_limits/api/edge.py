@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.deadline import within
-from user_limits.api.cors import Cors
+from user_limits.api.answer import header
+from user_limits.api.cors import Cors, Headers
 from user_limits.api.problems import METHODS, ProblemError, encoded, unavailable
 from user_limits.api.rate_limit import RateLimit
 
@@ -39,7 +40,7 @@ class Edge:
         app: what answers.
         cors: which other origins' pages may read the answers.
         rate_limit: how much one client may ask.
-        timeout: seconds within which a request is answered.
+        timeout: seconds within which a request is answered; None if nothing here waits.
         clock: seconds.
     """
 
@@ -49,7 +50,7 @@ class Edge:
         *,
         cors: Cors,
         rate_limit: RateLimit | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
@@ -59,42 +60,36 @@ class Edge:
         self._clock = clock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request; a WebSocket is refused, the lifespan is the application's."""
+        """Answer a request. What is none, the server's lifespan, is the application's."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         origin = header(scope, b"origin")
-        added = [*SECURITY_HEADERS, *self._cors.headers(origin)]
-        is_head = scope["method"] == "HEAD"
-        begun = False
-
-        async def answer(message: Any) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = True
-                message["headers"] = [*message["headers"], *added]
-            elif is_head:
-                message["body"] = b""
-            await send(message)
-
-        if scope["method"] == "OPTIONS":
-            allow = (b"allow", METHODS.encode())
-            await _send(answer, 204, [allow, *self._cors.preflight_headers(origin)])
-            return
+        answer = _Sender(send, self._cors.headers(origin), without_body=scope["method"] == "HEAD")
         try:
             self._admit(scope)
-            if is_head:
-                scope["method"] = "GET"
-            until = self._clock() + self._timeout
-            with within(lambda: until - self._clock()):
-                async with asyncio.timeout(self._timeout):
-                    await self._app(scope, receive, answer)
+            if scope["method"] == "OPTIONS":
+                allow = (b"allow", METHODS.encode())
+                await answer.whole(204, [allow, *self._cors.preflight_headers(origin)])
+            else:
+                await self._run(scope, receive, answer)
         except ProblemError as error:
-            await _send(answer, *encoded(error))
+            await answer.whole(*encoded(error))
         except TimeoutError as error:
-            if begun:
+            if answer.begun:
                 raise
-            await _send(answer, *encoded(unavailable(error)))
+            await answer.whole(*encoded(unavailable(error)))
+
+    async def _run(self, scope: Any, receive: Any, answer: "_Sender") -> None:
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"
+        if self._timeout is None:
+            await self._app(scope, receive, answer)
+            return
+        until = self._clock() + self._timeout
+        with within(lambda: until - self._clock()):
+            async with asyncio.timeout(self._timeout):
+                await self._app(scope, receive, answer)
 
     def _admit(self, scope: Any) -> None:
         """Raise ProblemError at a request that is not to be answered; decode its path, once."""
@@ -115,14 +110,23 @@ class Edge:
         scope["path"] = decoded
 
 
-def header(scope: Any, name: bytes) -> str | None:
-    """Return the first header of this name, which is in lower case."""
-    for each, value in scope["headers"]:
-        if each == name:
-            return str(value.decode("latin-1"))
-    return None
+class _Sender:
+    """Sends an answer with the headers that every one has."""
 
+    def __init__(self, send: Any, headers: Headers, *, without_body: bool) -> None:
+        self.begun = False
+        self._send = send
+        self._headers = headers
+        self._without_body = without_body
 
-async def _send(send: Any, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> None:
-    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            message["headers"] = [*message["headers"], *SECURITY_HEADERS, *self._headers]
+        elif self._without_body:
+            message["body"] = b""
+        await self._send(message)
+
+    async def whole(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        await self({"type": "http.response.start", "status": status, "headers": headers})
+        await self({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,24 +1,22 @@
 """The three routes. Each reads, says what is there, and says so shortly if the caller has it already."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
-import msgspec
-from litestar import Request, Response, get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.repository import Repository
 from kinesis_handler.repository.cursor import encode_cursor
-from user_limits.api.documents import LimitAnswer, LimitsAnswer, limit_answer, limits_answer
-from user_limits.api.etag import is_known, tag_of, tag_of_list
+from user_limits.api.answer import Answer
+from user_limits.api.documents import limit_answer, limits_answer
+from user_limits.api.etag import tag_of, tag_of_list
 from user_limits.api.problems import ProblemError, wrong_parameter
 from user_limits.events import LimitType, Period
 from user_limits.limit import Limit
 from user_limits.view import PERIOD_TYPES
-
-T = TypeVar("T")
 
 PREFIX = "/api/v1"
 
@@ -50,9 +48,6 @@ PageSize = Annotated[int, Parameter(ge=1, le=100, description="How many limits a
 Cursor = Annotated[
     str | None, Parameter(max_length=1_500, description="The `nextCursor` of the page before.")
 ]
-IfNoneMatch = Annotated[
-    str | None, Parameter(header="If-None-Match", description="The `ETag` of what the caller has.")
-]
 
 ALLOWED: Mapping[str, Sequence[str]] = {
     "userId": ["1 to 512 characters"],
@@ -63,17 +58,6 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "period": get_args(PeriodFilter),
 }
 """What each parameter may be, as a problem tells it."""
-
-
-class Exact(Response[T]):
-    """An answer whose numbers are those that are stored, to the last zero."""
-
-    def render(self, content: Any, *_: Any, **__: Any) -> bytes:
-        """Encode a document; where there is none, nothing."""
-        return _encoder.encode(content) if content is not None else b""
-
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def limit_routes(
@@ -99,12 +83,11 @@ def limit_routes(
         userId: UserId,
         limit: PageSize = 100,
         cursor: Cursor = None,
-        if_none_match: IfNoneMatch = None,
-    ) -> Exact[LimitsAnswer]:
+    ) -> Answer:
         """List a user's limits by their ids, whatever their status. A user without any has an empty list."""
         _check_query(request, "limit", "cursor")
         page = limits.find(userId, limit=limit, cursor=cursor)
-        return _page(page.aggregates, page.cursor, if_none_match)
+        return _page(page.aggregates, page.cursor)
 
     @get(
         f"{PREFIX}/users/{{userId:str}}/limits/active",
@@ -120,8 +103,7 @@ def limit_routes(
         period: PeriodFilter | None = None,
         limit: PageSize = 100,
         cursor: Cursor = None,
-        if_none_match: IfNoneMatch = None,
-    ) -> Exact[LimitsAnswer]:
+    ) -> Answer:
         """List the limits whose status is ACTIVE and whose time it is: `activeFrom` ≤ now < `activeUntil`."""
         _check_query(request, "type", "period", "limit", "cursor")
         wanted = PERIODS[period] if period is not None else None
@@ -135,7 +117,7 @@ def limit_routes(
             )
 
         found, next_cursor = _find(limits, userId, is_wanted, limit, cursor)
-        return _page(found, next_cursor, if_none_match)
+        return _page(found, next_cursor)
 
     @get(
         f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
@@ -148,13 +130,11 @@ def limit_routes(
         request: Request[Any, Any, Any],
         userId: UserId,
         limitId: LimitId,
-        if_none_match: IfNoneMatch = None,
-    ) -> Exact[LimitAnswer]:
+    ) -> Answer:
         """Read one limit. A limit whose id is `active` can be read in the list only."""
         _check_query(request)
         found = _load(limits, (userId, limitId))
-        tag = tag_of(found)
-        return _not_modified(tag) if is_known(tag, if_none_match) else _fresh(limit_answer(found), tag)
+        return Answer(tag_of(found), lambda: limit_answer(found))
 
     return [list_limits, list_active_limits, get_limit]
 
@@ -193,30 +173,14 @@ def _find(
         cursor = page.cursor
 
 
-def _page(
-    found: Sequence[Aggregate[Limit]], next_cursor: str | None, if_none_match: str | None
-) -> Exact[LimitsAnswer]:
-    tag = tag_of_list(found, next_cursor)
-    if is_known(tag, if_none_match):
-        return _not_modified(tag)
-    return _fresh(limits_answer(found, next_cursor), tag)
-
-
-def _fresh(document: T, tag: str) -> Exact[T]:
-    return Exact(document, headers=_headers(tag))
-
-
-def _not_modified(tag: str) -> Exact[Any]:
-    return Exact(None, status_code=304, headers=_headers(tag))
-
-
-def _headers(tag: str) -> dict[str, str]:
-    # Only the caller may keep it, and has to ask whether it still holds before it is shown again.
-    return {"etag": tag, "cache-control": "private, no-cache"}
+def _page(found: Sequence[Aggregate[Limit]], next_cursor: str | None) -> Answer:
+    return Answer(tag_of_list(found, next_cursor), lambda: limits_answer(found, next_cursor))
 
 
 def _check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
     """Refuse parameters that nobody reads: a filter whose name is misspelt would answer with too much."""
+    if not request.scope["query_string"]:
+        return
     told = request.query_params
     for name in told:
         if name not in allowed:
