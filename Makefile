@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench dynamodb lock clean
+.PHONY: help run serve test lint bench dynamodb lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
+
+serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, with further events, until Ctrl-C
+	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve data/events.json --live
 
 test: $(VENV)/.dev ## Run all tests
 	@$(BIN)/pytest
@@ -44,10 +47,14 @@ $(VENV)/bin/python:
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	$(install)
 
-# What tests need includes what a run needs.
-$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.serve: requirements/serve.txt pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run
+
+# What tests need includes what a run and the API need.
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(install)
+	@touch $(VENV)/.run $(VENV)/.serve
 
 define install
 	@echo "Installing $< into $(VENV) (once)"

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Application, Table, View
+from kinesis_handler.application import Api, Application, ASGIApp, Table, View
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
 from user_limits.limit import Limit
@@ -21,6 +23,9 @@ PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
 RESERVE_MS = 5_000
 """A request to DynamoDB that is not answered takes 4 seconds; it must not outlast the invocation."""
+
+API_TIMEOUT = 10.0
+"""Seconds within which a request to the API is answered: enough to ask DynamoDB twice."""
 
 
 def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
@@ -46,11 +51,10 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     """
     settings = read_settings(environment)
     configure_logging(SERVICE, settings.log_level)
-    if store is None:
-        with _setting_named(settings):
-            limits, tables = _open(store_of(settings), settings.storage_ttl)
-    else:
-        limits, tables = _open(parse_store(store, settings), settings.storage_ttl)
+    chosen = store_of(settings) if store is None else parse_store(store, settings)
+    with _setting_named(settings) if store is None else nullcontext():
+        limits, tables = _open(chosen, settings.storage_ttl)
+    waits = not isinstance(chosen, InMemory)
     quarantine = _quarantine(settings)
     handler = KinesisHandler(
         [UserLimitEventProcessor(limits)],
@@ -59,18 +63,76 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         reserve_ms=RESERVE_MS,
     )
     return Application(
-        handler, [View("limits", limits, limit_document, HEADINGS, limit_row)], tables, quarantine
+        handler,
+        [View("limits", limits, limit_document, HEADINGS, limit_row)],
+        tables,
+        quarantine,
+        Api(
+            build=partial(_api, limits, settings, in_threads=waits, with_page=settings.auth == "none"),
+            is_open=settings.auth == "none",
+            path=lambda user_id: f"/users/{quote(user_id, safe='')}",
+        ),
+        partial(_further_events, limits),
     )
 
 
+def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
+    """Build the API that runs on Lambda.
+
+    Raises ConfigurationError at a wrong setting, if the store cannot be used, or if nobody has said whether
+    a token is needed.
+    """
+    settings = read_settings(environment)
+    if not environment.get("AUTH"):
+        raise ConfigurationError("AUTH is not set; allowed: jwt, or none if whoever gets here may read all")
+    configure_logging(SERVICE, settings.log_level)
+    with _setting_named(settings):
+        limits, tables = _open(store_of(settings), settings.storage_ttl)
+        for table in tables:
+            table.check()
+    # One request at a time: while it waits, there is nothing else to do.
+    return _api(limits, settings, in_threads=False, with_page=False)
+
+
+def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
+    from user_limits.further_events import further_events
+
+    return further_events(limits)
+
+
+def _api(limits: Repository[Limit], settings: Settings, *, in_threads: bool, with_page: bool) -> ASGIApp:
+    with _library_named("API", "api"):
+        from user_limits.api.app import Options, build_api
+
+        if settings.auth == "jwt":
+            from user_limits.api.jwks import KeySource, fetcher
+            from user_limits.api.tokens import TokenAccess
+
+            keys = KeySource(fetcher(settings.jwt_jwks))
+            access = TokenAccess(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        else:
+            access = None
+    options = Options(
+        in_threads=in_threads,
+        timeout=API_TIMEOUT if in_threads or access is not None else None,
+        access=access,
+        cors_origins=settings.cors_allow_origins,
+        rate_limit=settings.rate_limit,
+        with_page=with_page,
+    )
+    return build_api(limits, options)
+
+
 @contextmanager
-def _library_named(what: str) -> Iterator[None]:
+def _library_named(what: str, extra: str = "aws") -> Iterator[None]:
     """Say what to install for a part that was chosen."""
     try:
         yield
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        raise ConfigurationError(f"the {what} needs {library}: pip install 'kinesis-handler[aws]'") from error
+        raise ConfigurationError(
+            f"the {what} needs {library}: pip install 'kinesis-handler[{extra}]'"
+        ) from error
 
 
 @contextmanager

@@ -41,6 +41,17 @@ def print_tables(application: Application, tally: Tally) -> None:
     console = standard_output()
     for view in application.views:
         _print_view(console, view)
+    print_outcomes(console, tally)
+    for handled in tally.failed[:MAX_FAILURES]:
+        event = f"event {handled.event.id}, " if handled.event is not None else ""
+        place = f"record {handled.record.sequence_number}"
+        console.print(clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
+    if len(tally.failed) > MAX_FAILURES:
+        console.print(f"… and {len(tally.failed) - MAX_FAILURES:,} more failed for good", style="red")
+
+
+def print_outcomes(console: Console, tally: Tally) -> None:
+    """Print the count of each outcome and remark, in a line."""
     total = sum(tally.outcomes.values())
     line = Text.assemble((f"{total:,} {'record' if total == 1 else 'records'}: ", "bold"))
     counted = [(status, count) for status, count in tally.outcomes.items() if count]
@@ -51,12 +62,6 @@ def print_tables(application: Application, tally: Tally) -> None:
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
         line.append(f" · remarks: {told}", "yellow")
     console.print(line)
-    for handled in tally.failed[:MAX_FAILURES]:
-        event = f"event {handled.event.id}, " if handled.event is not None else ""
-        place = f"record {handled.record.sequence_number}"
-        console.print(clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
-    if len(tally.failed) > MAX_FAILURES:
-        console.print(f"… and {len(tally.failed) - MAX_FAILURES:,} more failed for good", style="red")
 
 
 def _print_view(console: Console, view: View[Any]) -> None:

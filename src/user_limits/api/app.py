@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable, Sequence
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from msgspec import Struct
 
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.repository import Repository
+from user_limits.api.access import Access, Guard
 from user_limits.api.cors import Cors
-from user_limits.api.edge import TIMEOUT, Edge
+from user_limits.api.edge import Edge
 from user_limits.api.health import health_routes
+from user_limits.api.page import page_routes
 from user_limits.api.problems import EXCEPTION_HANDLERS
 from user_limits.api.rate_limit import RateLimit
 from user_limits.api.routes import limit_routes
@@ -21,14 +23,20 @@ class Options(Struct, frozen=True, kw_only=True):
     """How the API is to behave.
 
     Args:
-        blocking: reading the store waits for something else, so that others have to go on meanwhile.
+        in_threads: reading the store waits for something else, and others have to go on meanwhile.
+        timeout: seconds within which a request is answered; None if nothing here waits.
+        access: tells by a token who asks; None if anybody may read everything.
         cors_origins: the origins whose pages may read the answers.
         rate_limit: requests that one client may make in a minute; 0 for any number.
+        with_page: the page is served too. It knows of no tokens.
     """
 
-    blocking: bool = False
+    in_threads: bool = False
+    timeout: float | None = None
+    access: Access | None = None
     cors_origins: Sequence[str] = ()
     rate_limit: int = 0
+    with_page: bool = False
 
 
 def build_api(
@@ -42,15 +50,22 @@ def build_api(
         clock: seconds since epoch.
     """
     options = options or Options()
+    guards = [Guard(options.access)] if options.access is not None else []
     app = Litestar(
         [
-            *limit_routes(limits, clock, blocking=options.blocking),
-            *health_routes(limits, blocking=options.blocking),
+            Router(
+                "/", route_handlers=limit_routes(limits, clock, in_threads=options.in_threads), guards=guards
+            ),
+            *health_routes(limits, in_threads=options.in_threads),
+            *(page_routes() if options.with_page else []),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         logging_config=None,
     )
-    rate_limit = RateLimit(options.rate_limit, clock) if options.rate_limit else None
-    timeout = TIMEOUT if options.blocking else None
-    return Edge(app, cors=Cors(options.cors_origins), rate_limit=rate_limit, timeout=timeout)
+    return Edge(
+        app,
+        cors=Cors(options.cors_origins),
+        rate_limit=RateLimit(options.rate_limit, clock) if options.rate_limit else None,
+        timeout=options.timeout,
+    )

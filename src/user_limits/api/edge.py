@@ -17,9 +17,6 @@ MAX_URL = 8_192
 MAX_BODY = 8_192
 """Bytes. Nothing here reads a body; one that is small does no harm."""
 
-TIMEOUT = 10.0
-"""Seconds within which a request is answered."""
-
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -16,7 +16,7 @@ class Health(Struct, frozen=True):
     status: str = "ok"
 
 
-def health_routes(limits: Repository[Any], *, blocking: bool) -> list[HTTPRouteHandler]:
+def health_routes(limits: Repository[Any], *, in_threads: bool) -> list[HTTPRouteHandler]:
     """Return the handlers: `/healthz` asks for the process, `/readyz` for its store."""
 
     @get("/healthz", operation_id="health", summary="Does the process run?", sync_to_thread=False)
@@ -24,7 +24,7 @@ def health_routes(limits: Repository[Any], *, blocking: bool) -> list[HTTPRouteH
         """Answer, and so say that the process runs. A reason to restart it, if it does not."""
         return Health()
 
-    @get("/readyz", operation_id="ready", summary="Can the limits be read?", sync_to_thread=blocking)
+    @get("/readyz", operation_id="ready", summary="Can the limits be read?", sync_to_thread=in_threads)
     def ready() -> Health:
         """Read a key that does not exist. A reason to send nobody here, if that cannot be done."""
         try:

@@ -61,21 +61,21 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 
 
 def limit_routes(
-    limits: Repository[Limit], clock: Callable[[], float], *, blocking: bool
+    limits: Repository[Limit], clock: Callable[[], float], *, in_threads: bool
 ) -> list[HTTPRouteHandler]:
     """Return the handlers of the routes.
 
     Args:
         limits: what they read.
         clock: seconds since epoch, for which limits are active.
-        blocking: reading waits for something else, so that others have to go on meanwhile.
+        in_threads: reading waits for something else, and others have to go on meanwhile.
     """
 
     @get(
         f"{PREFIX}/users/{{userId:str}}/limits",
         operation_id="listLimits",
         summary="All limits of a user",
-        sync_to_thread=blocking,
+        sync_to_thread=in_threads,
         opt={"allowed": ALLOWED},
     )
     def list_limits(
@@ -93,7 +93,7 @@ def limit_routes(
         f"{PREFIX}/users/{{userId:str}}/limits/active",
         operation_id="listActiveLimits",
         summary="The limits of a user that hold now",
-        sync_to_thread=blocking,
+        sync_to_thread=in_threads,
         opt={"allowed": ALLOWED},
     )
     def list_active_limits(  # noqa: PLR0913, PLR0917 - it has as many filters as it has
@@ -123,7 +123,7 @@ def limit_routes(
         f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
         operation_id="getLimit",
         summary="One limit of a user",
-        sync_to_thread=blocking,
+        sync_to_thread=in_threads,
         opt={"allowed": ALLOWED},
     )
     def get_limit(
