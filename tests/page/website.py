@@ -15,7 +15,7 @@ import uvicorn
 from kinesis_handler import KinesisHandler
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.testing import invocation
-from user_limits.api.app import build_api
+from user_limits.api.app import Options, build_api
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
@@ -69,7 +69,9 @@ class Website:
 def website() -> Iterator[Website]:
     """Run the application until the end of the block."""
     limits: MemoryRepository[Limit] = MemoryRepository()
-    server = uvicorn.Server(uvicorn.Config(build_api(limits), log_config=None, lifespan="off", ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(build_api(limits, Options(with_page=True)), log_config=None, lifespan="off", ws="none")
+    )
     with socket.create_server(("127.0.0.1", 0)) as listening:
         # It listens already: whoever connects before the server runs is served as soon as it does.
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
