@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from litestar import Litestar, Router
 from msgspec import Struct
@@ -10,6 +11,7 @@ from kinesis_handler.application import ASGIApp
 from kinesis_handler.repository import Repository
 from user_limits.api.access import Access, Guard
 from user_limits.api.cors import Cors
+from user_limits.api.docs import description_routes
 from user_limits.api.edge import Edge
 from user_limits.api.health import health_routes
 from user_limits.api.page import page_routes
@@ -50,13 +52,20 @@ def build_api(
         clock: seconds since epoch.
     """
     options = options or Options()
+    of_limits = limit_routes(limits, clock, in_threads=options.in_threads)
+    of_health = health_routes(limits, in_threads=options.in_threads)
+
+    def description() -> dict[str, Any]:
+        from user_limits.api.description import describe  # noqa: PLC0415 - most starts never need it
+
+        return describe([*of_limits, *of_health], with_tokens=options.access is not None)
+
     guards = [Guard(options.access)] if options.access is not None else []
     app = Litestar(
         [
-            Router(
-                "/", route_handlers=limit_routes(limits, clock, in_threads=options.in_threads), guards=guards
-            ),
-            *health_routes(limits, in_threads=options.in_threads),
+            Router("/", route_handlers=of_limits, guards=guards),
+            *of_health,
+            *description_routes(description),
             *(page_routes() if options.with_page else []),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
