@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.repository import Repository
@@ -42,11 +42,17 @@ PERIODS: Mapping[str, Period] = {
     spelling: period for period, shown in PERIOD_TYPES.items() for spelling in (period, shown)
 }
 
-UserId = Annotated[str, Parameter(min_length=1, max_length=512, description="The user's id. No `/` in it.")]
-LimitId = Annotated[str, Parameter(min_length=1, max_length=256, description="The limit's id. No `/` in it.")]
-PageSize = Annotated[int, Parameter(ge=1, le=100, description="How many limits a page has at most.")]
+UserId = Annotated[
+    str, PathParameter(min_length=1, max_length=512, description="The user's id. No `/` in it.")
+]
+LimitId = Annotated[
+    str, PathParameter(min_length=1, max_length=256, description="The limit's id. No `/` in it.")
+]
+TypeParameter = Annotated[LimitType | None, QueryParameter(description="Only limits of this type.")]
+PeriodParameter = Annotated[PeriodFilter | None, QueryParameter(description="Only limits of this period.")]
+PageSize = Annotated[int, QueryParameter(ge=1, le=100, description="How many limits a page has at most.")]
 Cursor = Annotated[
-    str | None, Parameter(max_length=1_500, description="The `nextCursor` of the page before.")
+    str | None, QueryParameter(max_length=1_500, description="The `nextCursor` of the page before.")
 ]
 
 ALLOWED: Mapping[str, Sequence[str]] = {
@@ -99,8 +105,8 @@ def limit_routes(
     def list_active_limits(  # noqa: PLR0913, PLR0917 - it has as many filters as it has
         request: Request[Any, Any, Any],
         userId: UserId,
-        type: LimitType | None = None,  # noqa: A002 - the parameter's name
-        period: PeriodFilter | None = None,
+        type: TypeParameter = None,  # noqa: A002 - the parameter's name
+        period: PeriodParameter = None,
         limit: PageSize = 100,
         cursor: Cursor = None,
     ) -> Answer:

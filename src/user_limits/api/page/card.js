@@ -6,6 +6,8 @@ import { LEVEL_WORDS, kind, level, status, title } from "/limit.js";
 const FLASH_MS = 1_600;
 const LONG = 14; // characters that an amount may have at full size
 
+let made = 0;
+
 export class Card {
   #find;
   #limit = null;
@@ -13,7 +15,7 @@ export class Card {
   constructor(template, limit, now) {
     this.element = template.content.firstElementChild.cloneNode(true);
     this.#find = (selector) => this.element.querySelector(selector);
-    const id = `limit-${limit.limitId}`;
+    const id = `card-${++made}`; // a limit's own id may hold spaces, of which a list of ids is made
     this.#find("article").id = id;
     this.#find("article").setAttribute("aria-labelledby", `${id}-title`);
     this.#find("h2").id = `${id}-title`;
@@ -22,8 +24,14 @@ export class Card {
     this.show(limit, now);
   }
 
-  get title() {
-    return this.#find("h2");
+  /** What a link to the card leads to. */
+  get id() {
+    return this.#find("article").id;
+  }
+
+  focus() {
+    this.#find("h2").focus({ preventScroll: true });
+    this.element.scrollIntoView({ block: "center" });
   }
 
   /** Show a limit. If it is another version than the one shown, the card lights up for a moment. */

@@ -9,11 +9,6 @@ import { Poll } from "/poll.js";
 
 const TICK_MS = 1_000;
 const RETRY_MS = 6_000;
-const FAILURES = new Map([
-  [401, "Sign-in is needed"],
-  [403, "These limits are not open to you"],
-  [429, "Too many requests"],
-]);
 
 const find = (selector) => document.querySelector(selector);
 const freshness = new Freshness(find("#freshness"), find("#banner"));
@@ -93,7 +88,6 @@ function show(limits) {
 }
 
 function showFailure(error) {
-  find("#failed h2").textContent = FAILURES.get(error.status) ?? "The limits cannot be shown";
   find("#failed p").textContent = `${sentence(error.message)} The page tries again by itself.`;
   showOnly("#failed");
 }
@@ -120,12 +114,10 @@ function showLevels(now) {
 function link(limit) {
   const element = document.createElement("a");
   element.textContent = title(limit);
-  element.href = `#limit-${encodeURIComponent(limit.limitId)}`;
+  element.href = `#${cards.get(limit.limitId).id}`;
   element.addEventListener("click", (event) => {
     event.preventDefault(); // the address stays the user's
-    const { title: heading } = cards.get(limit.limitId);
-    heading.focus({ preventScroll: true });
-    heading.closest("article").scrollIntoView({ block: "center" });
+    cards.get(limit.limitId).focus();
   });
   return element;
 }
