@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
+from litestar.types import Guard
 from msgspec import Struct
 
 from user_limits.api.answer import header
@@ -39,13 +40,10 @@ class Access(Protocol):
         """Return whose token it is. Raises ProblemError if it is nobody's. It may take a while."""
 
 
-class Guard:
-    """Lets a request through to its route, or does not."""
+def guard_of(access: Access) -> Guard:
+    """Return what lets a request through to its route, or does not."""
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
-
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         """Raise ProblemError unless the request carries a token whose bearer may read this user's limits."""
         told = header(connection.scope, b"authorization") or ""
         if told[: len(SCHEME)].lower() != SCHEME.lower():
@@ -54,10 +52,12 @@ class Guard:
                 401, "a token is needed: Authorization: Bearer …", {"www-authenticate": "Bearer"}
             )
         # Not in the event loop: it may have to wait for the keys.
-        caller = await asyncio.to_thread(self._access.caller, told[len(SCHEME) :].strip())
+        caller = await asyncio.to_thread(access.caller, told[len(SCHEME) :].strip())
         if not caller.may_read(connection.path_params["userId"]):
             challenge = f'Bearer error="insufficient_scope", scope="{READ_ANY}"'
             raise ProblemError(403, "the token is for another user's limits", {"www-authenticate": challenge})
+
+    return guard
 
 
 def refused(detail: str) -> ProblemError:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.repository import Repository
-from user_limits.api.access import Access, Guard
+from user_limits.api.access import Access, guard_of
 from user_limits.api.cors import Cors
 from user_limits.api.docs import description_routes
 from user_limits.api.edge import Edge
@@ -60,7 +60,7 @@ def build_api(
 
         return describe([*of_limits, *of_health], with_tokens=options.access is not None)
 
-    guards = [Guard(options.access)] if options.access is not None else []
+    guards = [guard_of(options.access)] if options.access is not None else []
     app = Litestar(
         [
             Router("/", route_handlers=of_limits, guards=guards),

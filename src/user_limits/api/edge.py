@@ -17,6 +17,8 @@ MAX_URL = 8_192
 MAX_BODY = 8_192
 """Bytes. Nothing here reads a body; one that is small does no harm."""
 
+MAX_DIGITS = 20
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -96,7 +98,8 @@ class Edge:
         path = raw.partition(b"?")[0].decode("latin-1") if raw else scope["path"]
         if len(path) + len(scope["query_string"]) > MAX_URL:
             raise ProblemError(414, f"a URL has at most {MAX_URL} bytes")
-        if int(header(scope, b"content-length") or 0) > MAX_BODY:
+        length = header(scope, b"content-length") or "0"
+        if not (length.isascii() and length.isdigit()) or int(length[:MAX_DIGITS]) > MAX_BODY:
             raise ProblemError(413, f"a request has at most {MAX_BODY} bytes")
         # A slash that is hidden in an id would be one more step of the path, once it is decoded.
         if "%2f" in path.lower() or "%5c" in path.lower() or "\\" in path:
