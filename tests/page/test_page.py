@@ -12,6 +12,10 @@ from page.website import Website
 REFRESH_MS = 3_000
 HALF_A_MINUTE_BEFORE_MIDNIGHT = round(timedelta(hours=3, minutes=49, seconds=30) / timedelta(milliseconds=1))
 
+LOOK = """where => {
+    Object.defineProperty(document, 'hidden', { configurable: true, value: where === 'away' });
+    document.dispatchEvent(new Event('visibilitychange'));
+}"""
 AT_REST = "fill => Promise.all(fill.getAnimations().map(each => each.finished)).then(() => true)"
 SHOWN_SHARE = """fill => {
     const [shown, whole] = [fill, fill.parentElement].map(each => each.getBoundingClientRect());
@@ -170,9 +174,10 @@ def test_a_bar_moves_smoothly_after_an_event_is_processed(open_page: OpenPage, s
 
 def test_a_limit_that_comes_near_is_announced_once(open_page: OpenPage, site: Website) -> None:
     site.create("gus", "loss", "100", name="Losses at most", currencyCode="EUR")
+    site.create("gus", "bets", "100", name="Bets at most", progress="90")
     page = open_page("/users/gus")
     announced = page.locator("#announcement")
-    expect(card(page, "Losses at most")).to_be_visible()
+    expect(card(page, "Bets at most")).to_contain_text("Almost used up")
     expect(announced).to_be_empty()
     site.use("gus", "loss", "80")
     wait_for_refresh(page)
@@ -269,17 +274,25 @@ def test_nobody_asks_while_nobody_looks(open_page: OpenPage) -> None:
     expect(card(page, "Monthly budget")).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    look_away = """state => {
-        Object.defineProperty(document, 'hidden', { configurable: true, value: state === 'hidden' });
-        document.dispatchEvent(new Event('visibilitychange'));
-    }"""
-    page.evaluate(look_away, "hidden")
+    page.evaluate(LOOK, "away")
     page.clock.run_for(60_000)
     assert asked == []
     expect(page.locator("#freshness")).to_have_text("Checked 1 min ago")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "stale")
-    page.evaluate(look_away, "visible")
+    page.evaluate(LOOK, "here")
     expect(page.locator("#freshness")).to_have_text("Checked just now")
+    assert len(asked) == 1
+
+
+def test_a_page_that_is_opened_behind_others_asks_once(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.evaluate(LOOK, "away")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    field(page).fill("anna")
+    field(page).press("Enter")
+    expect(card(page, "Monthly budget")).to_be_visible()
+    page.clock.run_for(60_000)
     assert len(asked) == 1
 
 
