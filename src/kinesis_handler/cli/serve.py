@@ -116,11 +116,10 @@ def _trickle(application: Application, events: Iterator[tuple[str, bytes]], over
     """Deliver one event after the other; each is made up when the one before it has been applied."""
     mapping = EventSourceMapping(application.handler, maximum_retry_attempts=2, retry_wait=PAUSE)
     try:
-        while not over.wait(PAUSE):
-            event = next(events, None)
-            if event is None:
-                break
-            for _batch in mapping.run(put_on_shard([event])):
+        for record in put_on_shard(events):
+            for _batch in mapping.run([record]):
                 pass
+            if over.wait(PAUSE):
+                break
     except KinesisHandlerError as error:
         typer.echo(f"no further events: {error}", err=True)

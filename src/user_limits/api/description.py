@@ -74,6 +74,9 @@ ALLOW = {"description": "What can be done here.", "schema": {"type": "string", "
 ID = r"^(?!\.{1,2}$)[^/\\]+$"
 """What an id in a path may be: it is one step of it."""
 
+CURSOR = "cursor"
+"""The format of what only an answer can tell."""
+
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -203,6 +206,8 @@ def _simplify(parameter: Json) -> None:
     schema |= {bound: int(schema[bound]) for bound in ("minimum", "maximum") if bound in schema}
     if parameter["in"] == "path":
         schema["pattern"] = ID
+    if parameter["name"] == "cursor":
+        schema["format"] = CURSOR
     for superfluous in ("deprecated", "allowEmptyValue", "allowReserved"):
         parameter.pop(superfluous, None)
 

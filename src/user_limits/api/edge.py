@@ -94,8 +94,7 @@ class Edge:
         """Raise ProblemError at a request that is not to be answered; decode its path, once."""
         if self._rate_limit is not None:
             self._rate_limit.check(scope["client"][0] if scope.get("client") else "")
-        raw = scope.get("raw_path")
-        path = raw.partition(b"?")[0].decode("latin-1") if raw else scope["path"]
+        path = scope["raw_path"].partition(b"?")[0].decode(errors="replace")
         if len(path) + len(scope["query_string"]) > MAX_URL:
             raise ProblemError(414, f"a URL has at most {MAX_URL} bytes")
         length = header(scope, b"content-length") or "0"
