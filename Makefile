@@ -23,8 +23,8 @@ lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.dev ## Measure the handler beside its peers (four minutes)
-	@for each in hot_path dynamodb start memory; do $(BIN)/python benchmarks/$$each.py || exit; done
+bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
+	@for each in hot_path dynamodb start memory api; do $(BIN)/python benchmarks/$$each.py || exit; done
 
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 	@$(BIN)/python -m emulators.dynamodb_local

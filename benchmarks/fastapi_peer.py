@@ -7,7 +7,7 @@ and sends the entity tag and the caching header; bounds, security headers and pr
 """
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
@@ -125,7 +125,7 @@ def _say(response: Response, tag: str, if_none_match: str | None) -> None:
     response.headers.update(headers)
 
 
-def _fields(aggregate: Aggregate[Limit]) -> dict[str, object]:
+def _fields(aggregate: Aggregate[Limit]) -> dict[str, Any]:
     limit, reset = aggregate.state, aggregate.state.last_reset
     return {
         "limit_id": limit.limit_id,

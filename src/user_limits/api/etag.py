@@ -25,11 +25,8 @@ def tag_of(aggregate: Aggregate[Any]) -> str:
 
 def tag_of_list(aggregates: Sequence[Aggregate[Any]], next_cursor: str | None) -> str:
     """Return the tag of a page. It changes with any entry, with which they are, and with a next page."""
-    digest = hashlib.blake2b(digest_size=12)
-    digest.update(f"{__version__} {next_cursor}".encode())
-    for aggregate in aggregates:
-        sort = aggregate.key[1]
-        digest.update(f" {len(sort)} {sort} {aggregate.version} {aggregate.updated_at}".encode())
+    entries = [(each.key[1], each.version, each.updated_at) for each in aggregates]
+    digest = hashlib.blake2b(f"{__version__} {next_cursor} {entries}".encode(), digest_size=12)
     return f'W/"{digest.hexdigest()}"'
 
 
