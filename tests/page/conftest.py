@@ -3,12 +3,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from page.browser import NoBrowserError, chromium
 from page.website import NOW, Website, website
 
 OpenPage = Callable[..., Page]
+
+PATIENCE_MS = 10_000
+"""What a condition is waited for at most, on a machine that has much else to do."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 # Of this folder alone: while Playwright runs, its thread has an event loop, and others could start none.
@@ -43,7 +48,7 @@ def open_page(browser: Browser, site: Website) -> Iterator[OpenPage]:
         settings = {"locale": "en-GB", "timezone_id": "UTC", "viewport": {"width": 1280, "height": 800}}
         context = browser.new_context(**settings | options, base_url=site.url)
         contexts.append(context)
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(PATIENCE_MS)
         context.clock.install(time=NOW - timedelta(seconds=1))
         context.clock.pause_at(NOW)
         page = context.new_page()

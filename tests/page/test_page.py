@@ -22,8 +22,6 @@ SHOWN_SHARE = """fill => {
     return (shown.right - whole.left) / whole.width;
 }"""
 
-expect.set_options(timeout=5_000)
-
 
 def card(page: Page, title: str) -> Locator:
     return page.get_by_role("article", name=title, exact=True)
