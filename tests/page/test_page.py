@@ -4,12 +4,12 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Locator, Page, Response, expect
+from playwright.sync_api import Locator, Page, Request, Response, expect
 
 from page.conftest import OpenPage
 from page.website import Website
 
-REFRESH_MS = 3_000
+MANY = 200
 HALF_A_MINUTE_BEFORE_MIDNIGHT = round(timedelta(hours=3, minutes=49, seconds=30) / timedelta(milliseconds=1))
 
 LOOK = """where => {
@@ -36,9 +36,22 @@ def field(page: Page) -> Locator:
 
 
 def wait_for_refresh(page: Page) -> Response:
-    """Let the time of a refresh pass, and wait for its answer."""
+    """Let time pass until the page refreshes, and wait for the answer.
+
+    Not just the three seconds: the page may still be at the last answer, and wait only from then on.
+    """
+    asked: list[Request] = []
+
+    def keep(request: Request) -> None:
+        asked.append(request)
+
+    page.on("request", keep)
     with page.expect_response(lambda response: "/api/" in response.url) as answer:
-        page.clock.run_for(REFRESH_MS)
+        for _ in range(MANY):
+            page.clock.run_for(1_000)
+            if asked:
+                break
+    page.remove_listener("request", keep)
     return answer.value
 
 
