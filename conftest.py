@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,10 @@ from emulators.dynamodb_local import dynamodb_local
 
 ROOT = Path(__file__).parent
 # Running these from within the tests would run the tests within the tests, or take minutes.
-ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb"}
+ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb", "make serve"}
+
+SERVED = "127.0.0.1:8000"
+"""Where a reader's `make serve` is; tests run their own, wherever there is room."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,6 +48,29 @@ def dynamodb_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it
         yield endpoint
 
 
+@pytest.fixture(scope="session")
+def served() -> Iterator[Callable[[], str]]:
+    """Return what tells the address of a server; it is started when it is first asked for."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(_server()))
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Run what `make serve` runs, but for the further events."""
+    command = [Path(sys.executable).with_name("kinesis-handler"), "serve", "data/events.json", "--port", "0"]
+    settings = {**os.environ, "LOG_LEVEL": "error", "STORAGE_TTL": "0", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(  # noqa: S603 - our own
+        command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        told = (re.match("http://([^/]+)/", line) for line in process.stdout or ())
+        yield next(found[1] for found in told if found)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
 def environment(endpoint: str) -> dict[str, str]:
     """Return the environment of a reader's shell, on a machine where DynamoDB Local runs.
 
@@ -61,6 +89,8 @@ def run_console(example: Example) -> str | None:
         if command in ONLY_LOOKED_UP:
             command = command.replace("make", "make --dry-run")
             expected = ""
+        if SERVED in command:
+            command = command.replace(SERVED, example.namespace["served"]())
         done = subprocess.run(  # noqa: S602 - the commands are those of our own pages
             command,
             shell=True,
@@ -96,7 +126,7 @@ def _remove_stores(_namespace: dict[str, object]) -> None:
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console)],
     patterns=["*.md"],
-    fixtures=["dynamodb_endpoint"],
+    fixtures=["dynamodb_endpoint", "served"],
     setup=_remove_stores,
     teardown=_remove_stores,
 ).pytest()
