@@ -24,7 +24,7 @@ lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/mypy
 
 bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
-	@for each in hot_path dynamodb start memory api; do $(BIN)/python benchmarks/$$each.py || exit; done
+	@for each in hot_path dynamodb start memory api_load; do $(BIN)/python benchmarks/$$each.py || exit; done
 
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 	@$(BIN)/python -m emulators.dynamodb_local

@@ -53,9 +53,9 @@ def serve_api(application: Application, *, host: str, port: int, live: bool, ins
     )
     gc.freeze()  # what has been loaded stays: no need to look through it for garbage again and again
     with _listening(host, port) as listener, _further_events(application, live=live):
-        typer.echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
         try:
             signal.signal(signal.SIGTERM, _interrupt)
+            typer.echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
             typer.echo("ended")
