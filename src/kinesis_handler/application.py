@@ -61,16 +61,23 @@ class Table(Protocol):
         """Remove it with all that is in it. Raises ConfigurationError if that cannot be done."""
 
 
+class BuildApi(Protocol):
+    """Makes an API. Only `serve` calls it: what the API needs is imported then."""
+
+    def __call__(self, *, local: bool) -> ASGIApp:
+        """Return the API; if it is local, it refuses requests for any other host than this machine."""
+
+
 class Api(Struct, frozen=True):
     """The application's HTTP API.
 
     Args:
-        build: makes it. Only `serve` calls it: what the API needs is imported then.
+        build: makes it.
         is_open: whoever reaches it may read everything.
         path: where the page of a partition is, to show a person an example.
     """
 
-    build: Callable[[], ASGIApp]
+    build: BuildApi
     is_open: bool
     path: Callable[[str], str]
 

@@ -68,7 +68,9 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         tables,
         quarantine,
         Api(
-            build=partial(_api, limits, settings, in_threads=waits, with_page=settings.auth == "none"),
+            build=lambda *, local: _api(
+                limits, settings, in_threads=waits, with_page=settings.auth == "none", local=local
+            ),
             is_open=settings.auth == "none",
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
@@ -91,7 +93,7 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
         for table in tables:
             table.check()
     # One request at a time: while it waits, there is nothing else to do.
-    return _api(limits, settings, in_threads=False, with_page=False)
+    return _api(limits, settings, in_threads=False, with_page=False, local=False)
 
 
 def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
@@ -100,7 +102,9 @@ def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
     return further_events(limits)
 
 
-def _api(limits: Repository[Limit], settings: Settings, *, in_threads: bool, with_page: bool) -> ASGIApp:
+def _api(
+    limits: Repository[Limit], settings: Settings, *, in_threads: bool, with_page: bool, local: bool
+) -> ASGIApp:
     with _library_named("API", "api"):
         from user_limits.api.app import Options, build_api
 
@@ -119,6 +123,7 @@ def _api(limits: Repository[Limit], settings: Settings, *, in_threads: bool, wit
         cors_origins=settings.cors_allow_origins,
         rate_limit=settings.rate_limit,
         with_page=with_page,
+        local=local,
     )
     return build_api(limits, options)
 

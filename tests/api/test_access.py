@@ -265,7 +265,7 @@ def test_the_page_is_not_served_where_a_token_is_needed() -> None:
         api = application({"AUTH": auth, **settings}).api
         assert isinstance(api, Api)
         assert api.is_open is (auth == "none")
-        app: Any = api.build()
+        app: Any = api.build(local=False)
         from litestar.testing import TestClient
 
         assert TestClient(app).get("/users/anna").status_code == status

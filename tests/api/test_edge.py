@@ -70,6 +70,27 @@ def test_a_length_that_is_none_is_refused(length: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("localhost:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("limits.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example:8000", 421),
+        ("evil.example:127", 421),
+    ],
+)
+def test_what_is_open_to_this_machine_is_told_to_no_page_whose_name_leads_here(
+    host: str, status: int
+) -> None:
+    asked = client(repository_of(EXAMPLE), Options(local=True))
+    assert asked.get(LIMITS, headers={"host": host}).status_code == status
+    assert client(repository_of(EXAMPLE)).get(LIMITS, headers={"host": host}).status_code == 200
+
+
 def test_without_a_setting_no_other_origin_may_read() -> None:
     response = client(repository_of(EXAMPLE)).get(LIMITS, headers={"origin": SHOP})
     assert not [name for name in response.headers if name.startswith("access-control")]

@@ -76,6 +76,9 @@ def test_it_runs_the_events_and_serves_what_they_lead_to_until_ctrl_c() -> None:
         with urllib.request.urlopen(example, timeout=5) as page:  # noqa: S310
             assert page.headers["content-type"] == "text/html; charset=utf-8"
             assert "server" not in page.headers
+        foreign = urllib.request.Request(f"{root}/healthz", headers={"Host": "limits.example"})  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(foreign, timeout=5)  # noqa: S310
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out, err) == (0, "ended\n", "")

@@ -42,7 +42,7 @@ def serve_api(application: Application, *, host: str, port: int, live: bool, ins
     except ModuleNotFoundError as error:
         raise ConfigurationError("serve needs uvicorn: pip install 'kinesis-handler[serve]'") from error
     config = uvicorn.Config(
-        api.build(),
+        api.build(local=api.is_open and not insecure),
         lifespan="off",
         ws="none",
         log_config=None,

@@ -31,6 +31,7 @@ class Options(Struct, frozen=True, kw_only=True):
         cors_origins: the origins whose pages may read the answers.
         rate_limit: requests that one client may make in a minute; 0 for any number.
         with_page: the page is served too. It knows of no tokens.
+        local: requests for any other host than this machine are refused.
     """
 
     in_threads: bool = False
@@ -39,6 +40,7 @@ class Options(Struct, frozen=True, kw_only=True):
     cors_origins: Sequence[str] = ()
     rate_limit: int = 0
     with_page: bool = False
+    local: bool = False
 
 
 def build_api(
@@ -77,4 +79,5 @@ def build_api(
         cors=Cors(options.cors_origins),
         rate_limit=RateLimit(options.rate_limit, clock) if options.rate_limit else None,
         timeout=options.timeout,
+        local=options.local,
     )

@@ -105,6 +105,11 @@ PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
     405: ("It can only be read.", ProblemError(405, "this can only be read"), {"Allow": ALLOW}),
     413: ("The request is too large.", ProblemError(413, "a request has at most 8192 bytes"), {}),
     414: ("The URL is too long.", ProblemError(414, "a URL has at most 8192 bytes"), {}),
+    421: (
+        "It is served to its own machine only.",
+        ProblemError(421, "this is served to this machine only, by its own name or address"),
+        {},
+    ),
     429: (
         "Too many requests.",
         ProblemError(429, "a client may make 600 requests a minute"),
@@ -124,7 +129,7 @@ PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
     ),
 }
 ON_TOKENS = {401, 403}
-EVERYWHERE = {400, 405, 413, 414, 429, 500}
+EVERYWHERE = {400, 405, 413, 414, 421, 429, 500}
 
 LINK = {
     "limit": {

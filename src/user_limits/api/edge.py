@@ -1,6 +1,7 @@
 """What every request meets first, and every answer last: bounds, CORS, security headers."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,8 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
+THIS_MACHINE = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
+
 SECURITY_HEADERS = [
     (b"content-security-policy", PAGE_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -40,22 +43,25 @@ class Edge:
         cors: which other origins' pages may read the answers.
         rate_limit: how much one client may ask.
         timeout: seconds within which a request is answered; None if nothing here waits.
+        local: requests for any other host than this machine are refused.
         clock: seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         app: ASGIApp,
         *,
         cors: Cors,
         rate_limit: RateLimit | None = None,
         timeout: float | None = None,
+        local: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._cors = cors
         self._rate_limit = rate_limit
         self._timeout = timeout
+        self._local = local
         self._clock = clock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -92,6 +98,9 @@ class Edge:
 
     def _admit(self, scope: Any) -> None:
         """Raise ProblemError at a request that is not to be answered; decode its path, once."""
+        # A page from elsewhere could have its own name lead here, and read what the browser may.
+        if self._local and not THIS_MACHINE.fullmatch(header(scope, b"host") or ""):
+            raise ProblemError(421, "this is served to this machine only, by its own name or address")
         if self._rate_limit is not None:
             self._rate_limit.check(scope["client"][0] if scope.get("client") else "")
         path = scope["raw_path"].partition(b"?")[0].decode(errors="replace")
