@@ -117,6 +117,14 @@ def test_every_field_of_an_answer_is_in_its_example_and_is_a_number_where_it_is_
     }
 
 
+def test_to_describe_itself_it_changes_no_logging() -> None:
+    import logging
+
+    before = list(logging.getLogger().handlers)
+    TestClient(app()).get("/openapi.json")
+    assert logging.getLogger().handlers == before
+
+
 def test_an_example_of_the_description_shows_exact_numbers() -> None:
     assert '"amount":1000.00,' in TestClient(app()).get("/openapi.json").text
 

@@ -151,7 +151,8 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, with_tokens: bool) -> Json
         with_tokens: those of the limits ask for a token.
     """
     config = OpenAPIConfig(title="User limits", version=__version__, description=INTRODUCTION)
-    described: Json = Litestar(list(handlers), openapi_config=config).openapi_schema.to_schema()
+    app = Litestar(list(handlers), openapi_config=config, logging_config=None)
+    described: Json = app.openapi_schema.to_schema()
     described.pop("servers", None)
     for operations in described["paths"].values():
         for operation in operations.values():
