@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench chaos fuzz dynamodb kinesis lock clean
+.PHONY: help run serve test lint bench chaos fuzz pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,16 +12,19 @@ help: ## List the commands
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
 
-test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
+serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, with further events, until Ctrl-C
+	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve data/events.json --live
+
+test: $(VENV)/.dev browser ## Run all tests
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.dev ## Measure the handler beside its peers (four minutes)
-	@for each in hot_path dynamodb start memory; do $(BIN)/python benchmarks/$$each.py || exit; done
+bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
+	@for each in hot_path dynamodb start memory api_load; do $(BIN)/python benchmarks/$$each.py || exit; done
 
 chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
 	@$(BIN)/python -m chaos
@@ -39,8 +42,12 @@ kinesis: $(VENV)/.dev ## Run an emulator of Kinesis on this machine until Ctrl-C
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group build --output-file requirements/serve.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group dev --output-file requirements/dev.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
+
+pictures: $(VENV)/.dev browser ## Make the pictures of the page in the README
+	@PYTHONPATH=tests $(BIN)/python -m page.pictures
 
 clean: ## Remove what the other commands have made
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage build dist
@@ -54,10 +61,24 @@ $(VENV)/bin/python:
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	$(install)
 
-# What tests need includes what a run needs.
-$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.serve: requirements/serve.txt pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run
+
+# What tests need includes what a run and the API need.
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(install)
+	@touch $(VENV)/.run $(VENV)/.serve
+
+# The page's tests need Chromium. Where it cannot be installed, they say that it is missing.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+	  if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium (once)"; \
+	  { apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } >/dev/null || true; \
+	fi
 
 define install
 	@echo "Installing $< into $(VENV) (once)"

@@ -8,7 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +24,13 @@ from emulators.kinesis_local import kinesis_local
 
 ROOT = Path(__file__).parent
 # Running these from within the tests would run the tests within the tests, or take minutes.
-ONLY_LOOKED_UP = {"make test", "make bench", "make lint", "make lock", "make dynamodb", "make kinesis"}
+ONLY_LOOKED_UP = {
+    f"make {name}"
+    for name in ("test", "bench", "chaos", "dynamodb", "fuzz", "kinesis", "lint", "lock", "pictures", "serve")
+}
 
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module, and all pages, in one process each: pages share stores beside the code."""
-    for item in items:
-        group = "pages" if item.path.suffix == ".md" else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(group))
+SERVED = "127.0.0.1:8000"
+"""Where a reader's `make serve` is; tests run their own, wherever there is room."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,6 +61,30 @@ def kinesis_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it 
         yield endpoint
 
 
+@pytest.fixture(scope="session")
+def served() -> Iterator[Callable[[], str]]:
+    """Return what tells the address of a server; it is started when it is first asked for."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(_server()))
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Run what `make serve` runs, but for the further events."""
+    program = str(Path(sys.executable).with_name("kinesis-handler"))
+    command = [program, "serve", "data/events.json", "--port", "0"]
+    settings = {**os.environ, "LOG_LEVEL": "error", "STORAGE_TTL": "0", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(  # noqa: S603 - our own
+        command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        told = (re.match("http://([^/]+)/", line) for line in process.stdout or ())
+        yield next(found[1] for found in told if found)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
 def environment(namespace: dict[str, Any]) -> dict[str, str]:
     """Return the environment of a reader's shell, on a machine where DynamoDB Local and kinesis-local run.
 
@@ -82,10 +107,12 @@ def run_console(example: Example) -> str | None:
         if command in ONLY_LOOKED_UP:
             command = command.replace("make", "make --dry-run")
             expected = ""
+        if SERVED in command:
+            command = command.replace(SERVED, example.namespace["served"]())
         done = subprocess.run(  # noqa: S602 - the commands are those of our own pages
             command,
             shell=True,
-            cwd=ROOT,
+            cwd=example.namespace["folder"],
             env=environment(example.namespace),
             capture_output=True,
             text=True,
@@ -107,17 +134,23 @@ def _matches(expected: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed.rstrip() + "\n") is not None
 
 
-def _remove_stores(_namespace: dict[str, object]) -> None:
-    """Remove what sessions have stored beside the code, so that each page begins as a reader does."""
-    for path in ROOT.glob("limits.db*"):
-        path.unlink()
-    shutil.rmtree(ROOT / "rejected", ignore_errors=True)
+def _enter_folder(namespace: dict[str, Any]) -> None:
+    """Give each page a folder that looks like the repository: what its sessions make meets nobody else's."""
+    folder = Path(tempfile.mkdtemp(prefix="page-"))
+    for path in ROOT.iterdir():
+        if path.name != "rejected" and ".db" not in path.name:  # what the owner of the folder has made there
+            (folder / path.name).symlink_to(path)
+    namespace["folder"] = folder
+
+
+def _leave_folder(namespace: dict[str, Any]) -> None:
+    shutil.rmtree(namespace["folder"])
 
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console)],
     patterns=["*.md"],
-    fixtures=["dynamodb_endpoint", "kinesis_endpoint"],
-    setup=_remove_stores,
-    teardown=_remove_stores,
+    fixtures=["dynamodb_endpoint", "kinesis_endpoint", "served"],
+    setup=_enter_folder,
+    teardown=_leave_folder,
 ).pytest()

@@ -23,6 +23,7 @@ PURE = {
     "user_limits.limit",
     "user_limits.view",
     "user_limits.store",
+    *(f"user_limits.api.{name}" for name in ("answer", "cors", "documents", "etag", "reference", "routes")),
 }
 INPUT_AND_OUTPUT = {
     "os",
@@ -36,7 +37,9 @@ INPUT_AND_OUTPUT = {
     "structlog",
     "logging",
 }
-DOORS = {"kinesis_handler.cli", "user_limits.lambda_consumer"}
+DOORS = {"kinesis_handler.cli", "user_limits.lambda_consumer", "user_limits.lambda_api"}
+WRITES = {"save", "delete", "scan"}
+"""What the API, a window onto the repository, has no use for."""
 STORES = (
     *(f"kinesis_handler.repository.{name}" for name in ("memory", "sqlite", "dynamodb")),
     *(f"kinesis_handler.quarantine.{name}" for name in ("directory", "s3")),
@@ -57,6 +60,10 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+def attributes_of(path: Path) -> set[str]:
+    return {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_walls_stand(path: Path) -> None:
     name, imports = name_of(path), imports_of(path)
@@ -70,6 +77,11 @@ def test_the_walls_stand(path: Path) -> None:
         assert not {each for each in imports if each.startswith(STORES)}, "only wiring names concrete classes"
     if name in PURE:
         assert not {each.partition(".")[0] for each in imports} & INPUT_AND_OUTPUT, "this room does no I/O"
+    if name.startswith("user_limits.api"):
+        assert not imports & {"kinesis_handler.handler", "user_limits.wiring", "user_limits.settings"}, (
+            "the API is a window onto the repository, and reads nothing from the environment"
+        )
+        assert not attributes_of(path) & WRITES, "the API reads, and writes nothing"
     assert len(path.read_text().splitlines()) <= 300, "a module is a room, not a hall"
 
 

@@ -13,6 +13,8 @@ from kinesis_handler.testing import invocation
 from user_limits.settings import Settings, read_settings
 from user_limits.wiring import application, consumer
 
+ORIGINS = "*, or such as https://shop.example, with commas between"
+
 CREATED = {
     "eventId": "e",
     "type": "USER_LIMIT_CREATED",
@@ -31,6 +33,12 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> N
         storage_ttl=3600,
         log_level="info",
         max_unpacked_bytes=10 * 1024 * 1024,
+        auth="none",
+        jwt_issuer="",
+        jwt_audience="",
+        jwt_jwks="",
+        cors_allow_origins=(),
+        rate_limit=0,
     )
 
 
@@ -48,6 +56,12 @@ def test_each_variable_is_read() -> None:
         "STORAGE_TTL": "0",
         "LOG_LEVEL": "DEBUG",
         "MAX_UNPACKED_BYTES": "1",
+        "AUTH": "JWT",
+        "JWT_ISSUER": "https://issuer.example/",
+        "JWT_AUDIENCE": "limits",
+        "JWT_JWKS": "https://issuer.example/keys.json",
+        "CORS_ALLOW_ORIGINS": "https://shop.example, http://localhost:3000,",
+        "RATE_LIMIT": "600",
     }
     assert read_settings(environment) == Settings(
         repository_type="dynamodb",
@@ -58,6 +72,12 @@ def test_each_variable_is_read() -> None:
         storage_ttl=0,
         log_level="debug",
         max_unpacked_bytes=1,
+        auth="jwt",
+        jwt_issuer="https://issuer.example/",
+        jwt_audience="limits",
+        jwt_jwks="https://issuer.example/keys.json",
+        cors_allow_origins=("https://shop.example", "http://localhost:3000"),
+        rate_limit=600,
     )
 
 
@@ -74,6 +94,10 @@ def test_each_variable_is_read() -> None:
         ("STORAGE_TTL", "1.5", "a whole number from 0 up"),
         ("STORAGE_TTL", "٣", "a whole number from 0 up"),
         ("MAX_UNPACKED_BYTES", "0", "a whole number from 1 up"),
+        ("AUTH", "basic", "none, jwt"),
+        ("RATE_LIMIT", "-1", "a whole number from 0 up"),
+        ("CORS_ALLOW_ORIGINS", "shop.example", ORIGINS),
+        ("CORS_ALLOW_ORIGINS", "https://shop.example/", ORIGINS),
     ],
 )
 def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(
@@ -82,6 +106,37 @@ def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(
     with pytest.raises(ConfigurationError) as caught:
         read_settings({variable: value})
     assert str(caught.value) == f"{variable} is {value!r}; allowed: {allowed}"
+
+
+TOKENS = {
+    "AUTH": "jwt",
+    "JWT_ISSUER": "https://issuer.example/",
+    "JWT_AUDIENCE": "limits",
+    "JWT_JWKS": "file:///keys.json",
+}
+
+
+@pytest.mark.parametrize("missing", ["JWT_ISSUER", "JWT_AUDIENCE", "JWT_JWKS"])
+def test_to_check_tokens_all_of_it_has_to_be_said(missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{missing} is '', and AUTH is 'jwt'; allowed: "):
+        read_settings({**TOKENS, missing: ""})
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://issuer.example/keys.json",
+        "keys.json",
+        "file://keys.json",
+        "https://",
+        "ftp://a/b",
+        "http://127.0.0.1.evil/",
+    ],
+)
+def test_keys_come_over_tls_from_a_file_or_from_this_machine(place: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings({**TOKENS, "JWT_JWKS": place})
+    assert str(caught.value) == f"JWT_JWKS is {place!r}; allowed: https://HOST/PATH or file:///FILE"
 
 
 def test_settings_cannot_be_changed() -> None:

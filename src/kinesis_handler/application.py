@@ -1,6 +1,6 @@
 """An application as the command line meets it: its handler, the views onto what it keeps, its tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -12,6 +12,9 @@ from kinesis_handler.repository import Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
 
 State = TypeVar("State")
+
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+"""A web application, as any ASGI server runs it."""
 
 
 class Cell(NamedTuple):
@@ -69,6 +72,27 @@ class CheckpointStore(Struct, frozen=True):
     tables: Sequence[Table] = ()
 
 
+class BuildApi(Protocol):
+    """Makes an API. Only `serve` calls it: what the API needs is imported then."""
+
+    def __call__(self, *, local: bool) -> ASGIApp:
+        """Return the API; if it is local, it refuses requests for any other host than this machine."""
+
+
+class Api(Struct, frozen=True):
+    """The application's HTTP API.
+
+    Args:
+        build: makes it.
+        is_open: whoever reaches it may read everything.
+        path: where the page of a partition is, to show a person an example.
+    """
+
+    build: BuildApi
+    is_open: bool
+    path: Callable[[str], str]
+
+
 class Application(Struct, frozen=True):
     """What `--app package.module:name` names: a function that returns one of these.
 
@@ -81,6 +105,8 @@ class Application(Struct, frozen=True):
         quarantine: where the handler keeps what it rejects; None if it does not.
         on_failure: where Lambda keeps the batches that it gave up, if that is known.
         checkpoints: opens where `consume` keeps how far it has read: beside the state that this led to.
+        api: what shows its state over HTTP.
+        further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
     """
 
     handler: KinesisHandler
@@ -89,3 +115,5 @@ class Application(Struct, frozen=True):
     quarantine: ReadableQuarantine | None = None
     on_failure: ReadableQuarantine | None = None
     checkpoints: Callable[[], CheckpointStore] | None = None
+    api: Api | None = None
+    further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from msgspec import Struct
 
@@ -11,11 +11,16 @@ from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.telemetry import LogLevel
 
 RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]
+Auth = Literal["none", "jwt"]
 
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 REGION = "[a-z0-9-]+"
 PLACE = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
 PLACES = "file:///FOLDER or s3://BUCKET/PREFIX"
+ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
+# Without TLS only where no network is in between.
+JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
+JWKS_FORMS = "https://HOST/PATH or file:///FILE"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -31,6 +36,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
         log_level: LOG_LEVEL, the lowest level that is logged.
         max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
+        auth: AUTH, whether the API asks for a token.
+        jwt_issuer: JWT_ISSUER, who issues the tokens.
+        jwt_audience: JWT_AUDIENCE, what tokens for this API are issued for.
+        jwt_jwks: JWT_JWKS, where the issuer's public keys are.
+        cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers.
+        rate_limit: RATE_LIMIT, requests that one client of the API may make in a minute; 0 for any number.
     """
 
     repository_type: RepositoryType = "inmemory"
@@ -42,6 +53,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     storage_ttl: int = 3_600
     log_level: LogLevel = "info"
     max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES
+    auth: Auth = "none"
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_jwks: str = ""
+    cors_allow_origins: tuple[str, ...] = ()
+    rate_limit: int = 0
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -67,7 +84,36 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         storage_ttl=_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
         log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
         max_unpacked_bytes=_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
+        cors_allow_origins=_origins(environment, "CORS_ALLOW_ORIGINS"),
+        rate_limit=_integer(environment, "RATE_LIMIT", 0, default.rate_limit),
+        **_access(environment),
     )
+
+
+def _access(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read what belongs together: half of it would let nobody in, or anybody."""
+    auth = _choice(environment, "AUTH", get_args(Auth), "none")
+    if auth == "none":
+        return {"auth": auth}
+    told = {
+        "JWT_ISSUER": (_text(environment, "JWT_ISSUER"), "the issuer of the tokens, as they name it"),
+        "JWT_AUDIENCE": (_text(environment, "JWT_AUDIENCE"), "the audience of the tokens, as they name it"),
+        "JWT_JWKS": (_matching(environment, "JWT_JWKS", JWKS, JWKS_FORMS), JWKS_FORMS),
+    }
+    for name, (value, allowed) in told.items():
+        if not value:
+            raise ConfigurationError(f"{name} is '', and AUTH is 'jwt'; allowed: {allowed}")
+    return {"auth": auth, **{name.lower(): value for name, (value, _) in told.items()}}
+
+
+def _origins(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    origins = tuple(filter(None, (each.strip() for each in _text(environment, name).split(","))))
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(ORIGIN, origin):
+            raise ConfigurationError(
+                f"{name} is {origin!r}; allowed: *, or such as https://shop.example, with commas between"
+            )
+    return origins
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

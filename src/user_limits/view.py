@@ -1,7 +1,9 @@
 """A limit as it is shown to others: the document of the API and of `--json`. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
+from typing import Any
 
 from msgspec import Struct
 
@@ -23,10 +25,11 @@ PERIOD_TYPES: dict[Period, str] = {
 # Wide enough to hold the quotient of the largest and the smallest amount, so that it rounds only once.
 _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
 _HUNDREDTH = Decimal("0.01")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY = 86_400_000
 
 
-class LastResetDocument(Struct, frozen=True, rename="camel"):
+class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
     """The last reset, with the figures that it stated."""
 
     at: str
@@ -34,7 +37,7 @@ class LastResetDocument(Struct, frozen=True, rename="camel"):
     percentage: Decimal | None
 
 
-class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
+class LimitData(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """One limit. Amounts are exact JSON numbers, times RFC 3339 in UTC.
 
     Args:
@@ -45,8 +48,6 @@ class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
         previous_amount: the value before the last redefinition.
         rebuilt: the limit's creation was not seen, it has been rebuilt from a reset.
         drifted_at: when an event last told figures that were not the known ones.
-        version: how many events have been applied.
-        last_updated: when the last of them was created.
     """
 
     limit_id: str
@@ -67,36 +68,54 @@ class LimitDocument(Struct, frozen=True, kw_only=True, rename="camel"):
     last_reset: LastResetDocument | None
     rebuilt: bool
     drifted_at: str | None
+
+
+class LimitDocument(LimitData, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """One limit, with how current it is.
+
+    Args:
+        version: how many events have been applied.
+        last_updated: when the last of them was created.
+    """
+
     version: int
     last_updated: str
 
 
 def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
     """Return the document of a stored limit."""
-    limit = aggregate.state
-    reset = limit.last_reset
     return LimitDocument(
-        limit_id=limit.limit_id,
-        user_id=limit.user_id,
-        type=limit.type,
-        amount=limit.value,
-        progress=limit.progress,
-        percentage=percentage(limit),
-        remaining_amount=remaining(limit),
-        status=limit.status,
-        period_type=PERIOD_TYPES[limit.period] if limit.period is not None else None,
-        expires_at=_time(limit.next_reset_time),
-        name=limit.name,
-        currency_code=limit.currency_code,
-        previous_amount=limit.previous_value,
-        active_from=rfc3339(limit.active_from),
-        active_until=_time(limit.active_until),
-        last_reset=LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
-        rebuilt=limit.rebuilt,
-        drifted_at=_time(limit.drifted_at),
-        version=aggregate.version,
-        last_updated=rfc3339(aggregate.updated_at),
+        **_fields(aggregate.state), version=aggregate.version, last_updated=rfc3339(aggregate.updated_at)
     )
+
+
+def limit_data(limit: Limit) -> LimitData:
+    """Return what is shown of a limit."""
+    return LimitData(**_fields(limit))
+
+
+def _fields(limit: Limit) -> dict[str, Any]:
+    reset = limit.last_reset
+    return {
+        "limit_id": limit.limit_id,
+        "user_id": limit.user_id,
+        "type": limit.type,
+        "amount": limit.value,
+        "progress": limit.progress,
+        "percentage": percentage(limit),
+        "remaining_amount": remaining(limit),
+        "status": limit.status,
+        "period_type": PERIOD_TYPES[limit.period] if limit.period is not None else None,
+        "expires_at": _time(limit.next_reset_time),
+        "name": limit.name,
+        "currency_code": limit.currency_code,
+        "previous_amount": limit.previous_value,
+        "active_from": rfc3339(limit.active_from),
+        "active_until": _time(limit.active_until),
+        "last_reset": LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
+        "rebuilt": limit.rebuilt,
+        "drifted_at": _time(limit.drifted_at),
+    }
 
 
 def percentage(limit: Limit) -> Decimal:
@@ -116,9 +135,18 @@ def remaining(limit: Limit) -> Decimal:
 
 def rfc3339(milliseconds: int) -> str:
     """Return a time since epoch in UTC; its milliseconds only if there are any."""
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    text = moment.isoformat(timespec="milliseconds" if milliseconds % 1_000 else "seconds")
-    return text.removesuffix("+00:00") + "Z"
+    day, rest = divmod(milliseconds, _DAY)
+    minutes, rest = divmod(rest, 60_000)
+    hour, minute = divmod(minutes, 60)
+    second, rest = divmod(rest, 1_000)
+    fraction = f".{rest:03}" if rest else ""
+    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
+
+
+@lru_cache(1024)
+def _date(day: int) -> str:
+    """Return the date of a day since epoch: few days occur, and this is half of the work."""
+    return date.fromordinal(_EPOCH + day).isoformat()
 
 
 def _time(milliseconds: int | None) -> str | None:

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple
+from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Application, CheckpointStore, Table, View
+from kinesis_handler.application import Api, Application, ASGIApp, CheckpointStore, Table, View
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
@@ -23,6 +25,9 @@ PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
 RESERVE_MS = 5_000
 """A request to DynamoDB that is not answered takes 4 seconds; it must not outlast the invocation."""
+
+API_TIMEOUT = 10.0
+"""Seconds within which a request to the API is answered: enough to ask DynamoDB twice."""
 
 
 def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
@@ -48,11 +53,10 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     """
     settings = read_settings(environment)
     configure_logging(SERVICE, settings.log_level)
-    if store is None:
-        with _setting_named(settings):
-            opened = _open(store_of(settings), settings.storage_ttl)
-    else:
-        opened = _open(parse_store(store, settings), settings.storage_ttl)
+    chosen = store_of(settings) if store is None else parse_store(store, settings)
+    with _setting_named(settings) if store is None else nullcontext():
+        opened = _open(chosen, settings.storage_ttl)
+    waits = not isinstance(chosen, InMemory)
     quarantine = _quarantine(settings.quarantine_url, settings.aws_region)
     handler = KinesisHandler(
         [UserLimitEventProcessor(opened.limits)],
@@ -67,17 +71,77 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         quarantine,
         on_failure=_quarantine(settings.on_failure_url, settings.aws_region),
         checkpoints=opened.checkpoints,
+        api=Api(
+            build=lambda *, local: _api(
+                opened.limits, settings, in_threads=waits, with_page=settings.auth == "none", local=local
+            ),
+            is_open=settings.auth == "none",
+            path=lambda user_id: f"/users/{quote(user_id, safe='')}",
+        ),
+        further_events=partial(_further_events, opened.limits),
     )
 
 
+def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
+    """Build the API that runs on Lambda.
+
+    Raises ConfigurationError at a wrong setting, if the store cannot be used, or if nobody has said whether
+    a token is needed.
+    """
+    settings = read_settings(environment)
+    if not environment.get("AUTH"):
+        raise ConfigurationError("AUTH is not set; allowed: jwt, or none if whoever gets here may read all")
+    configure_logging(SERVICE, settings.log_level)
+    with _setting_named(settings):
+        opened = _open(store_of(settings), settings.storage_ttl)
+        for table in opened.tables:
+            table.check()
+    # One request at a time: while it waits, there is nothing else to do.
+    return _api(opened.limits, settings, in_threads=False, with_page=False, local=False)
+
+
+def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
+    from user_limits.further_events import further_events
+
+    return further_events(limits)
+
+
+def _api(
+    limits: Repository[Limit], settings: Settings, *, in_threads: bool, with_page: bool, local: bool
+) -> ASGIApp:
+    with _library_named("API", "api"):
+        from user_limits.api.app import Options, build_api
+
+        if settings.auth == "jwt":
+            from user_limits.api.jwks import KeySource, fetcher
+            from user_limits.api.tokens import TokenAccess
+
+            keys = KeySource(fetcher(settings.jwt_jwks))
+            access = TokenAccess(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        else:
+            access = None
+    options = Options(
+        in_threads=in_threads,
+        timeout=API_TIMEOUT if in_threads or access is not None else None,
+        access=access,
+        cors_origins=settings.cors_allow_origins,
+        rate_limit=settings.rate_limit,
+        with_page=with_page,
+        local=local,
+    )
+    return build_api(limits, options)
+
+
 @contextmanager
-def _library_named(what: str) -> Iterator[None]:
+def _library_named(what: str, extra: str = "aws") -> Iterator[None]:
     """Say what to install for a part that was chosen."""
     try:
         yield
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        raise ConfigurationError(f"the {what} needs {library}: pip install 'kinesis-handler[aws]'") from error
+        raise ConfigurationError(
+            f"the {what} needs {library}: pip install 'kinesis-handler[{extra}]'"
+        ) from error
 
 
 @contextmanager

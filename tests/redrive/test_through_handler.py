@@ -287,6 +287,23 @@ class TestPartsOfAnAggregatedRecord:
         assert state_of(store)["ben", "bet"] == clean_pass(records)["ben", "bet"]
         assert open_in(quarantine) == []
 
+    def test_behind_a_record_that_is_held_back_all_of_its_partition_keys_are(
+        self, quarantine: MemoryQuarantine
+    ) -> None:
+        store = repository()
+        both = aggregate(
+            (user, None, data_of(event))
+            for user, event in (("anna", progress("e2", 5)), ("ben", created("e3", "ben")))
+        )
+        records = on_shard([created("e1"), both, progress("e4", 5, "ben")])
+        give_up(quarantine, records)
+        failing = FailingProcessor(store, "e1")
+        sent = redrive(through_handler(store, quarantine, failing, batch_size=1), quarantine)
+        assert left_of(sent) == [(0, "e1 is refused for now"), (1, HELD_BACK), (2, HELD_BACK)]
+        failing.failing.clear()
+        redrive(through_handler(store, quarantine, failing, batch_size=1), quarantine)
+        assert state_of(store) == clean_pass(records)
+
     def test_a_record_that_cannot_be_taken_apart_stays(self, quarantine: MemoryQuarantine) -> None:
         [content] = self.records()
         assert isinstance(content, bytes)

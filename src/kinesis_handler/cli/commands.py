@@ -17,8 +17,9 @@ from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
 from kinesis_handler.cli.redrive import redrive
-from kinesis_handler.cli.report import print_json, print_tables
+from kinesis_handler.cli.report import print_json, print_outcomes, print_tables, standard_output
 from kinesis_handler.cli.run import run_locally
+from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.table import app as table_commands
 
 app = typer.Typer(
@@ -42,12 +43,12 @@ def kinesis_handler() -> None:
     """Turn a Kinesis stream of facts into current state."""
 
 
+Events = typer.Argument(help="JSON array, JSON lines, or a Lambda event with Records; - is standard input.")
+
+
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
-    events: Annotated[
-        Path,
-        typer.Argument(help="JSON array, JSON lines, or a Lambda event with Records; - is standard input."),
-    ] = Path("data/events.json"),
+    events: Annotated[Path, Events] = Path("data/events.json"),
     application_name: ApplicationName = DEFAULT_APPLICATION,
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch.")] = 100,
@@ -68,3 +69,31 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         show = print_json if as_json else print_tables
         show(application, tally)
     raise typer.Exit(1 if tally.failed else 0)
+
+
+@app.command()
+def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+    events: Annotated[Path | None, Events] = None,
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any that is free.")] = 8_000,
+    live: Annotated[bool, typer.Option("--live", help="Make up further events, about one a second.")] = False,  # noqa: FBT002
+    insecure: Annotated[  # noqa: FBT002
+        bool, typer.Option("--insecure", help="Let others on the network read everything, without a token.")
+    ] = False,
+) -> None:
+    """Run events through the handler, if there are any, then serve the API until Ctrl-C.
+
+    With AUTH=none it listens on this machine only, unless --insecure is given.
+    """
+    with told_errors():
+        application = load_application(application_name, store)
+        for each in application.tables:
+            each.check()
+        if events is not None:
+            with open_events(events) as file:
+                records = read_records(file, str(events))
+                tally = run_locally(application, records, batch_size=100, retries=2)
+            print_outcomes(standard_output(), tally)
+        serve_api(application, host=host, port=port, live=live, insecure=insecure)

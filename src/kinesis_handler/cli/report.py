@@ -45,6 +45,18 @@ def print_tables(application: Application, tally: Tally) -> None:
 def print_summary(tally: Tally) -> None:
     """Print the count of each outcome and remark, and what failed for good."""
     console = standard_output()
+    print_outcomes(console, tally)
+    for handled in tally.failed:
+        event = f"event {handled.event.id}, " if handled.event is not None else ""
+        place = f"record {handled.record.sequence_number}"
+        console.print(clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
+    more = tally.outcomes[Status.FAILED] - len(tally.failed)
+    if more:
+        console.print(f"… and {more:,} more failed for good", style="red")
+
+
+def print_outcomes(console: Console, tally: Tally) -> None:
+    """Print the count of each outcome and remark, in a line."""
     total = sum(tally.outcomes.values())
     counted = [(status, count) for status, count in tally.outcomes.items() if count]
     line = Text(f"{total:,} {'record' if total == 1 else 'records'}{': ' if counted else ''}", "bold")
@@ -55,13 +67,6 @@ def print_summary(tally: Tally) -> None:
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
         line.append(f" · remarks: {told}", "yellow")
     console.print(line)
-    for handled in tally.failed:
-        event = f"event {handled.event.id}, " if handled.event is not None else ""
-        place = f"record {handled.record.sequence_number}"
-        console.print(clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
-    more = tally.outcomes[Status.FAILED] - len(tally.failed)
-    if more:
-        console.print(f"… and {more:,} more failed for good", style="red")
 
 
 def _print_view(console: Console, view: View[Any]) -> None:

@@ -54,9 +54,11 @@ class ThroughHandler:
         left: dict[Place, str] = {}
         batch: list[Item] = []
         for each in items:
-            if self._failed_keys.isdisjoint(_partition_keys(each)):
+            keys = _partition_keys(each)
+            if self._failed_keys.isdisjoint(keys):
                 batch.append(each)
-            else:
+            else:  # with all that an aggregated record holds: what lies behind any of it waits too
+                self._failed_keys |= keys
                 left.update((entry.place, HELD_BACK) for entry in each.entries)
         context = LocalContext(self._clock, self._clock() + TIMEOUT)
         invocation = {"Records": [each.record for each in batch]}

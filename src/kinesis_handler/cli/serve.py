@@ -1,0 +1,125 @@
+"""`serve`: the application's API on a web server, and if it is to be watched, further events behind it."""
+
+import gc
+import ipaddress
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from threading import Event, Thread
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from kinesis_handler.application import Api, Application
+from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
+from kinesis_handler.event_source import EventSourceMapping, put_on_shard
+
+PAUSE = 1.0
+"""Seconds between two made-up events."""
+
+GRACE = 2
+"""Seconds that requests have to end after Ctrl-C."""
+
+
+def serve_api(application: Application, *, host: str, port: int, live: bool, insecure: bool) -> None:
+    """Serve the API until the process is told to end.
+
+    Raises ConfigurationError if there is no API, if it may not be served there, or if that is not possible.
+    """
+    api = application.api
+    if api is None:
+        raise ConfigurationError("this application has no API")
+    if api.is_open and not insecure and not _is_this_machine(host):
+        raise ConfigurationError(
+            f"--host is {host!r}, and AUTH is 'none': whoever gets there could read everything. "
+            "Set AUTH=jwt, or say --insecure"
+        )
+    try:
+        import uvicorn  # noqa: PLC0415 - only this command needs it
+    except ModuleNotFoundError as error:
+        raise ConfigurationError("serve needs uvicorn: pip install 'kinesis-handler[serve]'") from error
+    config = uvicorn.Config(
+        api.build(local=api.is_open and not insecure),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    gc.freeze()  # what has been loaded stays: no need to look through it for garbage again and again
+    with _listening(host, port) as listener, _further_events(application, live=live):
+        try:
+            signal.signal(signal.SIGTERM, _interrupt)
+            typer.echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            typer.echo("ended")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which leads who knows where
+        return False
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _example(application: Application, api: Api) -> str:
+    """Return the path of something that is there to be seen."""
+    for view in application.views:
+        for aggregate in islice(view.repository.scan(), 1):
+            return api.path(aggregate.key[0])
+    return "/"
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _further_events(application: Application, *, live: bool) -> Iterator[None]:
+    """Let further events arrive, as long as the context lasts, if there are to be any."""
+    if not live:
+        yield
+        return
+    if application.further_events is None:
+        raise ConfigurationError("this application makes up no events: leave out --live")
+    over = Event()
+    thread = Thread(target=_trickle, args=(application, application.further_events(), over))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _trickle(application: Application, events: Iterator[tuple[str, bytes]], over: Event) -> None:
+    """Deliver one event after the other; each is made up when the one before it has been applied."""
+    mapping = EventSourceMapping(application.handler, maximum_retry_attempts=2, retry_wait=PAUSE)
+    try:
+        for record in put_on_shard(events):
+            for _batch in mapping.run([record]):
+                pass
+            if over.wait(PAUSE):
+                break
+    except KinesisHandlerError as error:
+        typer.echo(f"no further events: {error}", err=True)

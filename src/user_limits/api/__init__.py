@@ -1,0 +1,1 @@
+"""The window onto the limits: an HTTP API that reads the repository, and changes nothing."""

@@ -1,0 +1,39 @@
+"""Which pages of other origins may read the answers. Pure."""
+
+from collections.abc import Sequence
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Cors:
+    """The origins that may, each as a browser writes it (`https://shop.example`); `*` for any.
+
+    No cookie is ever looked at, so a page can read only what it has a token for.
+    """
+
+    def __init__(self, origins: Sequence[str] = ()) -> None:
+        self._origins = frozenset(origins)
+
+    def headers(self, origin: str | None) -> Headers:
+        """Return what an answer to a page of this origin carries."""
+        if not self._origins:
+            return []
+        # Whether or not this origin may: no cache is to give the answer for one origin to another.
+        headers = [(b"vary", b"Origin")]
+        if origin is not None and self._allows(origin):
+            headers.append((b"access-control-allow-origin", origin.encode("latin-1")))
+            headers.append((b"access-control-expose-headers", b"ETag, Retry-After"))
+        return headers
+
+    def preflight_headers(self, origin: str | None) -> Headers:
+        """Return what a browser is told when it asks if it may ask; nothing if it may not."""
+        if not self._allows(origin):
+            return []
+        return [
+            (b"access-control-allow-methods", b"GET, HEAD"),
+            (b"access-control-allow-headers", b"Authorization, If-None-Match"),
+            (b"access-control-max-age", b"600"),
+        ]
+
+    def _allows(self, origin: str | None) -> bool:
+        return origin is not None and ("*" in self._origins or origin in self._origins)

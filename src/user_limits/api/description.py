@@ -1,0 +1,258 @@
+"""The API's description, OpenAPI 3.1: parameters from the routes, answers from the documents' own types.
+
+It is made when it is first asked for, so that no start waits for it.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from inspect import cleandoc
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from msgspec import Struct, to_builtins
+
+from kinesis_handler.version import __version__
+from user_limits.api.documents import (
+    EXAMPLE,
+    LimitAnswer,
+    LimitMeta,
+    LimitsAnswer,
+    PageMeta,
+    limit_answer,
+    limits_answer,
+)
+from user_limits.api.health import Health
+from user_limits.api.problems import MEDIA_TYPE, METHODS, Problem, ProblemError, wrong_parameter
+from user_limits.api.routes import ALLOWED
+from user_limits.view import LastResetDocument, LimitData, LimitDocument
+
+Json = dict[str, Any]
+
+INTRODUCTION = """\
+The current state of users' limits, as the events on the stream have led to it. It can be read, and nothing
+else: what changes a limit is an event. Numbers are exact, times are in UTC. What cannot be answered as it was
+asked for is answered with a problem document (RFC 9457)."""
+
+DOCUMENTS: Sequence[type[Struct]] = (
+    LimitAnswer,
+    LimitData,
+    LastResetDocument,
+    LimitMeta,
+    LimitsAnswer,
+    LimitDocument,
+    PageMeta,
+    Problem,
+    Health,
+)
+
+ANSWERS: dict[str, Struct] = {
+    "listLimits": limits_answer([EXAMPLE], None),
+    "listActiveLimits": limits_answer([EXAMPLE], None),
+    "getLimit": limit_answer(EXAMPLE),
+    "health": Health(),
+    "ready": Health(),
+}
+"""An example of what each operation answers with, which says its type too."""
+
+EXAMPLES = {
+    "userId": EXAMPLE.key[0],
+    "limitId": EXAMPLE.key[1],
+    "type": "DEPOSIT",
+    "period": "DAILY",
+    "limit": 10,
+}
+
+TAG = {"description": "What tells whether the answer has changed.", "schema": {"type": "string"}}
+SECONDS = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
+CHALLENGE = {"description": "What kind of token is needed.", "schema": {"type": "string"}}
+ALLOW = {"description": "What can be done here.", "schema": {"type": "string", "examples": [METHODS]}}
+
+ID = r"^(?!\.{1,2}$)[^/\\]+$"
+"""What an id in a path may be: it is one step of it."""
+
+CURSOR = "cursor"
+"""The format of what only an answer can tell."""
+
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of what the caller has: if it still holds, the answer is 304, without a body.",
+    "schema": {"type": "string"},
+}
+
+INSTANCE = "urn:uuid:6a2f41a3-c54c-4b0e-9c3c-7d6f1b8f1d52"
+PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
+    400: (
+        "A parameter is not as it may be.",
+        wrong_parameter("limit", "allowed for limit: a whole number from 1 to 100", ALLOWED["limit"]),
+        {},
+    ),
+    401: (
+        "There is no token, or it is not taken.",
+        ProblemError(401, "the token has expired"),
+        {"WWW-Authenticate": CHALLENGE},
+    ),
+    403: (
+        "The token is for another user's limits.",
+        ProblemError(403, "the token is for another user's limits"),
+        {"WWW-Authenticate": CHALLENGE},
+    ),
+    404: ("There is no such limit.", ProblemError(404, "this user has no limit of this id"), {}),
+    405: ("It can only be read.", ProblemError(405, "this can only be read"), {"Allow": ALLOW}),
+    413: ("The request is too large.", ProblemError(413, "a request has at most 8192 bytes"), {}),
+    414: ("The URL is too long.", ProblemError(414, "a URL has at most 8192 bytes"), {}),
+    421: (
+        "It is served to its own machine only.",
+        ProblemError(421, "this is served to this machine only, by its own name or address"),
+        {},
+    ),
+    429: (
+        "Too many requests.",
+        ProblemError(429, "a client may make 600 requests a minute"),
+        {"Retry-After": SECONDS},
+    ),
+    500: (
+        "Something went wrong here.",
+        ProblemError(
+            500, "something went wrong here; the log tells more by this instance", instance=INSTANCE
+        ),
+        {},
+    ),
+    503: (
+        "The limits cannot be read now.",
+        ProblemError(503, "the limits cannot be read now; try again", instance=INSTANCE),
+        {"Retry-After": SECONDS},
+    ),
+}
+ON_TOKENS = {401, 403}
+EVERYWHERE = {400, 405, 413, 414, 421, 429, 500}
+
+LINK = {
+    "limit": {
+        "operationId": "getLimit",
+        "description": "Each limit of the list can be read by itself.",
+        "parameters": {
+            "userId": "$request.path.userId",
+            "limitId": "$response.body#/data/0/limitId",
+        },
+    }
+}
+
+
+def describe(handlers: Sequence[HTTPRouteHandler], *, with_tokens: bool) -> Json:
+    """Return the description of these routes.
+
+    Args:
+        handlers: the routes.
+        with_tokens: those of the limits ask for a token.
+    """
+    config = OpenAPIConfig(title="User limits", version=__version__, description=INTRODUCTION)
+    app = Litestar(list(handlers), openapi_config=config, logging_config=None)
+    described: Json = app.openapi_schema.to_schema()
+    described.pop("servers", None)
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            _complete(operation, with_tokens=with_tokens)
+    described["components"] = {"schemas": _schemas()}
+    if with_tokens:
+        bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        described["components"]["securitySchemes"] = {"token": bearer}
+    return described
+
+
+def _complete(operation: Json, *, with_tokens: bool) -> None:
+    """Say what the operation answers, and show examples."""
+    name = operation["operationId"]
+    is_about_limits = name.endswith(("Limit", "Limits"))
+    for parameter in operation.get("parameters", []):
+        _simplify(parameter)
+        if parameter["name"] in EXAMPLES:
+            parameter["examples"] = {"example": {"value": EXAMPLES[parameter["name"]]}}
+    problems = set(EVERYWHERE)
+    answer = ANSWERS[name]
+    success = _content("The answer.", "application/json", answer)
+    operation["responses"] = {"200": success}
+    if is_about_limits:
+        operation["parameters"] = [*operation["parameters"], IF_NONE_MATCH]
+        success["headers"] = {"ETag": TAG}
+        operation["responses"]["304"] = {
+            "description": "What the caller has still holds.",
+            "headers": {"ETag": TAG},
+        }
+        problems |= {503, *(ON_TOKENS if with_tokens else ())}
+    if name in {"listLimits", "listActiveLimits"}:
+        success["links"] = LINK
+    if name == "getLimit":
+        problems.add(404)
+    if name == "ready":
+        problems.add(503)
+    for status in sorted(problems):
+        description, problem, headers = PROBLEMS[status]
+        response = _content(description, MEDIA_TYPE, problem.problem)
+        operation["responses"][str(status)] = {**response, **({"headers": headers} if headers else {})}
+    if with_tokens and is_about_limits:
+        operation["security"] = [{"token": []}]
+
+
+def _simplify(parameter: Json) -> None:
+    """Leave out of a parameter what the framework says of it twice, or as if it could be null."""
+    schema = parameter["schema"]
+    schema.pop("description", None)
+    for each in schema.pop("oneOf", []):
+        if each != {"type": "null"}:
+            schema.update(each)
+    if isinstance(schema.get("type"), list):
+        [schema["type"]] = [each for each in schema["type"] if each != "null"]
+    if "enum" in schema:
+        schema["enum"] = [each for each in schema["enum"] if each is not None]
+    schema |= {bound: int(schema[bound]) for bound in ("minimum", "maximum") if bound in schema}
+    if parameter["in"] == "path":
+        schema["pattern"] = ID
+    if parameter["name"] == "cursor":
+        schema["format"] = CURSOR
+    for superfluous in ("deprecated", "allowEmptyValue", "allowReserved"):
+        parameter.pop(superfluous, None)
+
+
+def _content(description: str, media_type: str, example: Struct) -> Json:
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{type(example).__name__}"},
+        "examples": {"example": {"value": to_builtins(example, builtin_types=(Decimal,))}},
+    }
+    return {"description": description, "content": {media_type: content}}
+
+
+def _schemas() -> Json:
+    """Return the schemas of the documents; of each field they say what its class says."""
+    _, schemas = msgspec.json.schema_components(DOCUMENTS, ref_template="#/components/schemas/{name}")
+    for document in DOCUMENTS:
+        schema = schemas[document.__name__]
+        schema["description"] = cleandoc(document.__doc__ or "").partition("\n\nArgs:\n")[0]
+        schema["properties"] = {name: _exact(each) for name, each in schema["properties"].items()}
+        for field in msgspec.structs.fields(document):
+            meaning = _meaning(document, field.name)
+            if meaning:
+                schema["properties"][field.encode_name]["description"] = meaning
+    return schemas
+
+
+def _meaning(document: type[Struct], field: str) -> str:
+    """Find in the docstrings of a class and its bases what a field means."""
+    for each in document.__mro__:
+        found = re.search(rf"^    {field}: (.+(?:\n {{8}}.+)*)", cleandoc(each.__doc__ or ""), re.MULTILINE)
+        if found:
+            return " ".join(found[1].split())
+    return ""
+
+
+def _exact(schema: Any) -> Any:
+    """Replace msgspec's own form of a Decimal, a string, by the one that is sent."""
+    if isinstance(schema, dict):
+        if schema.get("format") == "decimal":
+            return {"type": "number"}
+        return {name: _exact(each) for name, each in schema.items()}
+    return [_exact(each) for each in schema] if isinstance(schema, list) else schema

@@ -1,0 +1,81 @@
+"""What the API answers with: documents of limits, in envelopes that say how current they are."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from kinesis_handler import Aggregate
+from user_limits.limit import LastReset, Limit
+from user_limits.view import LimitData, LimitDocument, limit_data, limit_document, rfc3339
+
+
+class LimitMeta(Struct, frozen=True, rename="camel"):
+    """How current a limit is.
+
+    Args:
+        version: how many events have been applied to it.
+        last_updated: when the last of them was created.
+    """
+
+    version: int
+    last_updated: str
+
+
+class LimitAnswer(Struct, frozen=True):
+    """One limit, and how current it is."""
+
+    data: LimitData
+    meta: LimitMeta
+
+
+class PageMeta(Struct, frozen=True, rename="camel"):
+    """Where in a list a page is.
+
+    Args:
+        count: how many limits are on this page.
+        next_cursor: asks for the next page; null on the last one.
+    """
+
+    count: int
+    next_cursor: str | None
+
+
+class LimitsAnswer(Struct, frozen=True):
+    """A page of limits, each with how current it is, in the order of their ids."""
+
+    data: Sequence[LimitDocument]
+    meta: PageMeta
+
+
+def limit_answer(limit: Aggregate[Limit]) -> LimitAnswer:
+    """Return the answer of one limit."""
+    return LimitAnswer(limit_data(limit.state), LimitMeta(limit.version, rfc3339(limit.updated_at)))
+
+
+def limits_answer(limits: Sequence[Aggregate[Limit]], next_cursor: str | None) -> LimitsAnswer:
+    """Return the answer of a page of limits."""
+    return LimitsAnswer([limit_document(limit) for limit in limits], PageMeta(len(limits), next_cursor))
+
+
+EXAMPLE = Aggregate(
+    key=("usr_456", "lmt_123"),
+    state=Limit(
+        user_id="usr_456",
+        limit_id="lmt_123",
+        value=Decimal("1000.00"),
+        progress=Decimal("750.00"),
+        active_from=1_704_067_200_000,
+        next_reset_time=1_705_363_199_000,
+        type="DEPOSIT",
+        period="DAY",
+        currency_code="EUR",
+        last_reset=LastReset(1_705_276_799_000, Decimal("320.50"), Decimal("32.05")),
+    ),
+    version=12,
+    updated_at=1_705_329_000_000,
+    record_sequence_number="1",
+    record_sub_sequence_number=0,
+    recent_event_ids=(),
+)
+"""The limit that the examples of the API's description show."""

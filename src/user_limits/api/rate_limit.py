@@ -1,0 +1,41 @@
+"""How much one client may ask, where no gateway counts."""
+
+from collections import Counter
+from collections.abc import Callable
+from math import ceil
+
+from user_limits.api.problems import ProblemError
+
+WINDOW = 60
+"""Seconds."""
+
+
+class RateLimit:
+    """Counts the requests of each client from one full minute to the next.
+
+    Args:
+        requests: how many a client may make in a minute.
+        clock: seconds.
+    """
+
+    def __init__(self, requests: int, clock: Callable[[], float]) -> None:
+        self._requests = requests
+        self._clock = clock
+        self._window = -1
+        self._counts: Counter[str] = Counter()
+
+    def check(self, client: str) -> None:
+        """Count a request. Raises ProblemError if it is one too many."""
+        now = self._clock()
+        window = int(now // WINDOW)
+        if window != self._window:
+            self._window = window
+            self._counts.clear()  # what it remembers is bounded by a minute's clients
+        self._counts[client] += 1
+        if self._counts[client] > self._requests:
+            wait = ceil((window + 1) * WINDOW - now)
+            raise ProblemError(
+                429,
+                f"a client may make {self._requests} requests a minute",
+                {"retry-after": str(wait)},
+            )

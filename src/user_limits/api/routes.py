@@ -1,0 +1,195 @@
+"""The three routes. Each reads, says what is there, and says so shortly if the caller has it already."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import PathParameter, QueryParameter
+
+from kinesis_handler import Aggregate, Key
+from kinesis_handler.repository import Repository
+from kinesis_handler.repository.cursor import encode_cursor
+from user_limits.api.answer import Answer
+from user_limits.api.documents import limit_answer, limits_answer
+from user_limits.api.etag import tag_of, tag_of_list
+from user_limits.api.problems import ProblemError, wrong_parameter
+from user_limits.events import LimitType, Period
+from user_limits.limit import Limit
+from user_limits.view import PERIOD_TYPES
+
+PREFIX = "/api/v1"
+
+MAX_NAME = 64
+"""How much of the name of an unknown parameter is told back."""
+
+READ_AT_ONCE = 100
+"""How many limits are looked through at a time for active ones."""
+
+PeriodFilter = Literal[
+    "DAY", "DAILY",
+    "WEEK", "WEEKLY",
+    "MONTH", "MONTHLY",
+    "CALENDAR_DAY", "CALENDAR_DAILY",
+    "CALENDAR_WEEK", "CALENDAR_WEEKLY",
+    "CALENDAR_MONTH", "CALENDAR_MONTHLY",
+    "INDEFINITE",
+    "INSTANCE",
+]  # fmt: skip
+"""A period as the events spell it, or as the answers do."""
+
+PERIODS: Mapping[str, Period] = {
+    spelling: period for period, shown in PERIOD_TYPES.items() for spelling in (period, shown)
+}
+
+UserId = Annotated[
+    str, PathParameter(min_length=1, max_length=512, description="The user's id. No `/` in it.")
+]
+LimitId = Annotated[
+    str, PathParameter(min_length=1, max_length=256, description="The limit's id. No `/` in it.")
+]
+TypeParameter = Annotated[LimitType | None, QueryParameter(description="Only limits of this type.")]
+PeriodParameter = Annotated[PeriodFilter | None, QueryParameter(description="Only limits of this period.")]
+PageSize = Annotated[int, QueryParameter(ge=1, le=100, description="How many limits a page has at most.")]
+Cursor = Annotated[
+    str | None, QueryParameter(max_length=1_500, description="The `nextCursor` of the page before.")
+]
+
+ALLOWED: Mapping[str, Sequence[str]] = {
+    "userId": ["1 to 512 characters"],
+    "limitId": ["1 to 256 characters"],
+    "limit": ["a whole number from 1 to 100"],
+    "cursor": ["the nextCursor of the page before"],
+    "type": get_args(LimitType),
+    "period": get_args(PeriodFilter),
+}
+"""What each parameter may be, as a problem tells it."""
+
+
+def limit_routes(
+    limits: Repository[Limit], clock: Callable[[], float], *, in_threads: bool
+) -> list[HTTPRouteHandler]:
+    """Return the handlers of the routes.
+
+    Args:
+        limits: what they read.
+        clock: seconds since epoch, for which limits are active.
+        in_threads: reading waits for something else, and others have to go on meanwhile.
+    """
+
+    @get(
+        f"{PREFIX}/users/{{userId:str}}/limits",
+        operation_id="listLimits",
+        summary="All limits of a user",
+        sync_to_thread=in_threads,
+        opt={"allowed": ALLOWED},
+    )
+    def list_limits(
+        request: Request[Any, Any, Any],
+        userId: UserId,
+        limit: PageSize = 100,
+        cursor: Cursor = None,
+    ) -> Answer:
+        """List a user's limits by their ids, whatever their status. A user without any has an empty list."""
+        _check_query(request, "limit", "cursor")
+        page = limits.find(userId, limit=limit, cursor=cursor)
+        return _page(page.aggregates, page.cursor)
+
+    @get(
+        f"{PREFIX}/users/{{userId:str}}/limits/active",
+        operation_id="listActiveLimits",
+        summary="The limits of a user that hold now",
+        sync_to_thread=in_threads,
+        opt={"allowed": ALLOWED},
+    )
+    def list_active_limits(  # noqa: PLR0913, PLR0917 - it has as many filters as it has
+        request: Request[Any, Any, Any],
+        userId: UserId,
+        type: TypeParameter = None,  # noqa: A002 - the parameter's name
+        period: PeriodParameter = None,
+        limit: PageSize = 100,
+        cursor: Cursor = None,
+    ) -> Answer:
+        """List the limits whose status is ACTIVE and whose time it is: `activeFrom` ≤ now < `activeUntil`."""
+        _check_query(request, "type", "period", "limit", "cursor")
+        wanted = PERIODS[period] if period is not None else None
+        now = int(clock() * 1_000)
+
+        def is_wanted(each: Limit) -> bool:
+            return (
+                is_active(each, now)
+                and (type is None or each.type == type)
+                and (wanted is None or each.period == wanted)
+            )
+
+        found, next_cursor = _find(limits, userId, is_wanted, limit, cursor)
+        return _page(found, next_cursor)
+
+    @get(
+        f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
+        operation_id="getLimit",
+        summary="One limit of a user",
+        sync_to_thread=in_threads,
+        opt={"allowed": ALLOWED},
+    )
+    def get_limit(
+        request: Request[Any, Any, Any],
+        userId: UserId,
+        limitId: LimitId,
+    ) -> Answer:
+        """Read one limit. A limit whose id is `active` can be read in the list only."""
+        _check_query(request)
+        found = _load(limits, (userId, limitId))
+        return Answer(tag_of(found), lambda: limit_answer(found))
+
+    return [list_limits, list_active_limits, get_limit]
+
+
+def is_active(limit: Limit, now: int) -> bool:
+    """Tell whether a limit holds at a time, in milliseconds since epoch."""
+    until = limit.active_until
+    return limit.status == "ACTIVE" and limit.active_from <= now and (until is None or now < until)
+
+
+def _load(limits: Repository[Limit], key: Key) -> Aggregate[Limit]:
+    loaded = limits.load([key])
+    if loaded.failed:
+        raise loaded.failed[key]
+    if key not in loaded.found:
+        raise ProblemError(404, "this user has no limit of this id")
+    return loaded.found[key]
+
+
+def _find(
+    limits: Repository[Limit],
+    user_id: str,
+    is_wanted: Callable[[Limit], bool],
+    count: int,
+    cursor: str | None,
+) -> tuple[list[Aggregate[Limit]], str | None]:
+    """Read on until there is a page of wanted limits, and it is known whether another one follows."""
+    found: list[Aggregate[Limit]] = []
+    while True:
+        page = limits.find(user_id, limit=READ_AT_ONCE, cursor=cursor)
+        found += [each for each in page.aggregates if is_wanted(each.state)]
+        if len(found) > count:
+            return found[:count], encode_cursor(found[count - 1].key[1])
+        if page.cursor is None:
+            return found, None
+        cursor = page.cursor
+
+
+def _page(found: Sequence[Aggregate[Limit]], next_cursor: str | None) -> Answer:
+    return Answer(tag_of_list(found, next_cursor), lambda: limits_answer(found, next_cursor))
+
+
+def _check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
+    """Refuse parameters that nobody reads: a filter whose name is misspelt would answer with too much."""
+    if not request.scope["query_string"]:
+        return
+    told = request.query_params
+    for name in told:
+        if name not in allowed:
+            raise wrong_parameter(name[:MAX_NAME], "this parameter is not known here", allowed)
+        if len(told.getall(name)) > 1:
+            raise wrong_parameter(name, f"{name} is there more than once", ALLOWED[name])

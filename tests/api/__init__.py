@@ -1,0 +1,1 @@
+"""The API: each route and each problem, by hand, over real HTTP, and on Lambda."""

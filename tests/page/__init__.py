@@ -1,0 +1,1 @@
+"""The page, in a real browser: the application under uvicorn, the handler beside it."""

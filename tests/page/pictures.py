@@ -1,0 +1,71 @@
+"""The pictures of the page in the README: `PYTHONPATH=tests python -m page.pictures`.
+
+The same events, the same standing clock, the same size: they change only with the page, and with the browser
+and the fonts of the machine. Inter is taken if it is there (Debian's fonts-inter).
+"""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, expect
+
+from kinesis_handler import configure_logging
+from page.browser import NoBrowserError, chromium
+from page.website import NOW, Website, website
+
+FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+LARGEST = 120_000
+"""Bytes of a picture. A repository keeps every version of it for ever."""
+
+# name: the user, the size of the window, and pixels for each of its points
+SCENES = {
+    "page": ("ben", {"width": 1180, "height": 556}, 1.25),
+    "phone": ("chiara", {"width": 390, "height": 896}, 1.5),
+}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+def main() -> None:
+    """Make all pictures, and print their names and sizes."""
+    configure_logging("pictures", "error")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        with chromium() as browser, website() as site:
+            site.play()
+            for scene in SCENES:
+                for scheme in SCHEMES:
+                    path = FOLDER / f"{scene}-{scheme}.png"
+                    picture = _picture(browser, site, scene, scheme)
+                    if len(picture) > LARGEST:
+                        sys.exit(
+                            f"{path.name} has {len(picture)} bytes, more than {LARGEST}: make it smaller."
+                        )
+                    path.write_bytes(picture)
+                    print(f"{path.relative_to(FOLDER.parents[1])}  {len(picture) // 1000} kB")  # noqa: T201
+    except NoBrowserError as error:
+        sys.exit(str(error))
+
+
+def _picture(browser: Browser, site: Website, scene: str, scheme: Literal["light", "dark"]) -> bytes:
+    user, size, scale = SCENES[scene]
+    context = browser.new_context(
+        viewport={"width": size["width"], "height": size["height"]},
+        device_scale_factor=scale,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    try:
+        context.clock.set_fixed_time(NOW)
+        page = context.new_page()
+        page.goto(f"{site.url}/users/{user}")
+        expect(page.get_by_role("article").first).to_be_visible()
+        return page.screenshot()
+    finally:
+        context.close()
+
+
+if __name__ == "__main__":
+    main()

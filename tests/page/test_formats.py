@@ -1,0 +1,180 @@
+"""How amounts and times are written: the page's own modules, in the browser."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from page.website import Website
+
+EUROS = {"type": "DEPOSIT", "currencyCode": "EUR"}
+LIMIT = {
+    "limitId": "limit-1",
+    "type": "LOSS",
+    "periodType": "CALENDAR_WEEKLY",
+    "name": None,
+    "amount": 100,
+    "progress": 0,
+    "percentage": 0,
+    "status": "ACTIVE",
+    "activeUntil": None,
+}
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+NOW = 1_794_000_000_000
+
+
+@pytest.fixture(scope="module")
+def modules(browser: Browser, site: Website) -> Iterator[Page]:
+    """A page on which the modules can be called."""
+    page = browser.new_page(base_url=site.url, timezone_id="Europe/Stockholm")
+    page.goto("/")
+    yield page
+    page.close()
+
+
+def call(modules: Page, path: str, function: str, *arguments: object) -> Any:
+    """Return what a module's function returns, with plain spaces."""
+    script = "async ([path, name, args]) => (await import(path))[name](...args)"
+    result = modules.evaluate(script, [path, function, list(arguments)])
+    return result.replace("\u00a0", " ").replace("\u202f", " ") if isinstance(result, str) else result
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "locale", "written"),
+    [
+        (9800.1, EUROS, "en-GB", "€9,800.10"),
+        (9800.1, EUROS, "de-DE", "9.800,10 €"),
+        (9800.1, EUROS | {"currencyCode": "SEK"}, "sv-SE", "9 800,10 kr"),
+        (1500, EUROS | {"currencyCode": "JPY"}, "ja-JP", "￥1,500"),
+        (-5, EUROS, "en-GB", "-€5.00"),
+        (1234.5, EUROS | {"currencyCode": None}, "en-GB", "1,234.5"),
+        (1234.5, EUROS | {"currencyCode": "POINTS"}, "en-GB", "1,234.5 POINTS"),
+        (8100, EUROS | {"type": "SESSION"}, "en-GB", "2 h 15 min"),
+    ],
+)
+def test_an_amount_is_in_the_unit_of_its_limit(
+    modules: Page, value: float, limit: dict[str, Any], locale: str, written: str
+) -> None:
+    assert call(modules, "/format.js", "amount", value, limit, locale) == written
+
+
+@pytest.mark.parametrize(
+    ("function", "number", "written"),
+    [
+        ("duration", 0, "0 min"),
+        ("duration", 45, "45 s"),
+        ("duration", 3_599, "59 min"),
+        ("duration", 14_400, "4 h"),
+        ("duration", 360_060, "100 h 1 min"),
+        ("duration", -600, "−10 min"),  # noqa: RUF001 - the sign, not the hyphen
+        ("countdown", 0, "0 s"),
+        ("countdown", 1, "1 s"),
+        ("countdown", 59 * MINUTE + 500, "59 min 1 s"),
+        ("countdown", HOUR, "1 h 0 min"),
+        ("countdown", 3 * DAY + 2 * HOUR + 59 * MINUTE, "3 d 2 h"),
+        ("ago", -1, "just now"),
+        ("ago", 4_999, "just now"),
+        ("ago", 5_000, "5 s ago"),
+        ("ago", HOUR - 1, "59 min ago"),
+        ("ago", 26 * HOUR, "1 d ago"),
+        ("percentage", 112.5, "112.5%"),
+        ("percentage", 33.33, "33.33%"),
+    ],
+)
+def test_a_length_of_time_is_in_the_units_that_matter(
+    modules: Page, function: str, number: int, written: str
+) -> None:
+    assert call(modules, "/format.js", function, number, "en-GB") == written
+
+
+@pytest.mark.parametrize(
+    ("locale", "written"),
+    [("en-GB", "Tue 1 Dec, 01:00"), ("en-US", "Tue, Dec 1, 01:00 AM"), ("sv-SE", "Tue, 1 Dec, 01:00")],
+)
+def test_a_date_is_in_english_as_the_readers_region_orders_it(
+    modules: Page, locale: str, written: str
+) -> None:
+    assert call(modules, "/format.js", "moment", 1_796_083_200_000, locale) == written
+
+
+@pytest.mark.parametrize(
+    ("change", "title", "kind"),
+    [
+        ({}, "Weekly losses", "Loss limit · calendar week"),
+        ({"name": "Mine"}, "Mine", "Loss limit · calendar week"),
+        ({"type": "SESSION", "periodType": "INSTANCE"}, "Playing time", "Session limit · each time"),
+        ({"type": None, "periodType": None}, "limit-1", "Limit"),
+        ({"type": "CASHBACK", "periodType": "YEARLY"}, "limit-1", "Limit"),
+    ],
+)
+def test_a_limit_is_called_by_its_name_or_by_what_it_limits(
+    modules: Page, change: dict[str, Any], title: str, kind: str
+) -> None:
+    assert call(modules, "/limit.js", "title", LIMIT | change) == title
+    assert call(modules, "/limit.js", "kind", LIMIT | change) == kind
+
+
+@pytest.mark.parametrize(
+    ("change", "level"),
+    [
+        ({"percentage": 79.99}, "calm"),
+        ({"percentage": 80}, "near"),
+        ({"progress": 100, "percentage": 100}, "full"),
+        ({"progress": 100.001, "percentage": 100}, "exceeded"),
+        ({"amount": 0, "progress": 1, "percentage": 100}, "exceeded"),
+        ({"amount": 0}, "calm"),
+        ({"percentage": 90, "status": "IN_COOLDOWN"}, "near"),
+        ({"percentage": 90, "status": "CANCELED"}, "idle"),
+        ({"percentage": 90, "status": "FUTURE"}, "idle"),
+        ({"percentage": 90, "activeUntil": "2020-01-01T00:00:00Z"}, "idle"),
+    ],
+)
+def test_only_a_limit_in_force_can_need_attention(modules: Page, change: dict[str, Any], level: str) -> None:
+    assert call(modules, "/limit.js", "level", LIMIT | change, NOW) == level
+
+
+@pytest.mark.parametrize(
+    ("levels", "summary"),
+    [
+        (["calm"], "The limit is well in hand."),
+        (["calm", "calm"], "Both limits are well in hand."),
+        (["calm", "calm", "idle"], "Both limits are well in hand. 1 more is not in force."),
+        (["idle"], "The limit is not in force."),
+        (["idle", "idle"], "None of 2 limits is in force."),
+        (["near"], "Almost used up: 0."),
+        (
+            ["near", "exceeded", "calm", "near"],
+            "Limit exceeded: 1. Almost used up: 0, 3. The other limit is well in hand.",
+        ),
+    ],
+)
+def test_the_summary_names_what_needs_attention(modules: Page, levels: list[str], summary: str) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "calm": {},
+        "near": {"percentage": 85},
+        "exceeded": {"progress": 101},
+        "idle": {"status": "FUTURE"},
+    }
+    limits = [LIMIT | changes[level] | {"limitId": str(place)} for place, level in enumerate(levels)]
+    parts = call(modules, "/limit.js", "summary", limits, NOW)
+    assert "".join(part if isinstance(part, str) else part["limitId"] for part in parts).strip() == summary
+
+
+def test_the_order_of_the_cards_does_not_depend_on_how_far_they_are_used(modules: Page) -> None:
+    limits = [
+        LIMIT | {"limitId": "monthly", "periodType": "MONTHLY", "progress": 500, "percentage": 500},
+        LIMIT | {"limitId": "unknown", "type": None, "periodType": None},
+        LIMIT | {"limitId": "canceled", "type": "DEPOSIT", "status": "CANCELED"},
+        LIMIT | {"limitId": "weekly"},
+        LIMIT | {"limitId": "deposits", "type": "DEPOSIT", "periodType": "INDEFINITE"},
+    ]
+    for given in [limits, limits[::-1]]:
+        ordered = call(modules, "/limit.js", "ordered", given, NOW)
+        assert [each["limitId"] for each in ordered] == [
+            "deposits",
+            "weekly",
+            "monthly",
+            "unknown",
+            "canceled",
+        ]
