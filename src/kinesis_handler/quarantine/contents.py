@@ -137,10 +137,11 @@ def _take(contents: Contents, name: str, content: bytes) -> None:
         contents.objects[name] = decode_entries(content)
     else:  # as Lambda names them, they have no ending
         document = on_failure.decode(content)
-        if document.records is None:
-            contents.unfetched[name] = document
+        entries = document.entries()
+        if entries:
+            contents.objects[name] = entries
         else:
-            contents.objects[name] = document.entries()
+            contents.unfetched[name] = document
 
 
 def marks(name: str, done: Collection[Place], through: str, at: float) -> tuple[str, bytes]:
