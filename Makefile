@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench chaos fuzz pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve test coverage lint docs reference bench chaos fuzz pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
@@ -18,10 +18,20 @@ serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, 
 test: $(VENV)/.dev browser ## Run all tests
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
-lint: $(VENV)/.dev ## Check style, format and types
+coverage: $(VENV)/.dev browser ## Run all tests, and name the branches of src that none of them takes
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
+
+lint: $(VENV)/.dev ## Check style, format, types, and that no code is dead
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/vulture
+
+docs: $(VENV)/.dev ## Build the documentation into site/
+	@$(BIN)/zensical build --clean --strict
+
+reference: $(VENV)/.dev ## Write the reference pages anew, from the code
+	@$(BIN)/python -m reference
 
 bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
 	@for each in hot_path dynamodb start memory api_load; do $(BIN)/python benchmarks/$$each.py || exit; done
@@ -50,7 +60,7 @@ pictures: $(VENV)/.dev browser ## Make the pictures of the page in the README
 	@PYTHONPATH=tests $(BIN)/python -m page.pictures
 
 clean: ## Remove what the other commands have made
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .cache build dist site
 
 # One file serves every platform and Python from 3.11 on; hashes stand for the index it comes from.
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -18,6 +18,8 @@ from kinesis_handler.stream.checkpoint import Checkpoint
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+__all__ = ["OpenStore", "library_named", "open_quarantine"]
+
 State = TypeVar("State")
 
 

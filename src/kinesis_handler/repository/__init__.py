@@ -11,6 +11,8 @@ from msgspec import Struct, field
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
 
+__all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
+
 State = TypeVar("State")
 
 

@@ -10,6 +10,8 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 
+__all__ = ["MemoryRepository"]
+
 State = TypeVar("State")
 
 

@@ -16,6 +16,8 @@ from kinesis_handler.errors import ConfigurationError, RepositoryError
 from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 
+__all__ = ["SQLiteRepository"]
+
 State = TypeVar("State")
 
 SCHEMA_VERSION = 1
