@@ -89,7 +89,7 @@ def _class(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _described(code: str, docstring: str | None) -> str:
-    return f"```text\n{code}\n```\n\n{markdown(docstring)}\n"
+    return f"```py\n{code}\n```\n\n{markdown(docstring)}\n"
 
 
 def _signature(node: ast.FunctionDef, name: str | None = None) -> str:

@@ -27,7 +27,7 @@ def test_the_public_names_are_those_of_all_and_each_is_in_the_reference_with_a_d
     names = public_names(module)
     assert names == importlib.import_module(module).__all__
     section = PAGES["python.md"]().partition(f"## {module}\n")[2].partition("\n## ")[0]
-    told = dict(re.findall(r"^### (\w+)\n\n```text\n.*?\n```\n\n(.*?)$", section, re.MULTILINE | re.DOTALL))
+    told = dict(re.findall(r"^### (\w+)\n\n```py\n.*?\n```\n\n(.*?)$", section, re.MULTILINE | re.DOTALL))
     assert list(told) == names
     assert all(told.values())
 
