@@ -60,7 +60,7 @@ pictures: $(VENV)/.dev browser ## Make the pictures of the page in the README
 	@PYTHONPATH=tests $(BIN)/python -m page.pictures
 
 clean: ## Remove what the other commands have made
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .cache build dist site
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* .cache build dist site
 
 # One file serves every platform and Python from 3.11 on; hashes stand for the index it comes from.
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
