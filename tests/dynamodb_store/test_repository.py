@@ -14,3 +14,9 @@ class TestDynamoDBRepository(RepositoryLaws):
 
     def make_repository(self, clock: Callable[[], float], ttl: int) -> Repository[LawState]:
         return self.tables.repository(LawState, clock=clock, ttl=ttl)
+
+
+@pytest.mark.parametrize("partition", ["", "p" * 2049])
+def test_of_a_partition_that_no_table_can_have_there_is_nothing(tables: Tables, partition: str) -> None:
+    page = tables.repository(LawState).find(partition)
+    assert (page.aggregates, page.cursor) == ([], None)

@@ -14,7 +14,7 @@ from aggregates import aggregate
 from emulators.wire import response
 from kinesis_handler import KinesisHandler
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
-from kinesis_handler.redrive.through_stream import NOT_BASE64, ThroughStream
+from kinesis_handler.redrive.through_stream import NOT_BASE64, ThroughStream, _parts
 from kinesis_handler.stream.writer import ATTEMPTS, StreamWriter
 from redrive.stream import SHARD, Stream
 from redrive.waiting import (
@@ -242,3 +242,9 @@ def test_a_part_whose_partition_key_kinesis_would_not_take_stays_and_the_rest_go
     assert [key for key, _ in stream.content()] == ["ben"]
     assert [place.sub_sequence_number for place in waiting_in([read_contents(quarantine)])] == [0]
     assert len(left_of(sent)) == 1
+
+
+def test_a_part_of_an_aggregate_that_is_broken_is_not_taken_for_another() -> None:
+    assert _parts(aggregate([("anna", None, b"1")])) == [("anna", b"1")]
+    assert _parts(aggregate([("anna", None, b"1")])[:-1] + b"?") == []
+    assert _parts(b"{}") == []

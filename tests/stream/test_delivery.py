@@ -8,7 +8,7 @@ import pytest
 from kinesis_handler import Key, KinesisHandler
 from kinesis_handler.application import Application
 from kinesis_handler.cli.delivery import Delivery
-from kinesis_handler.errors import RepositoryError
+from kinesis_handler.errors import QuarantineError, RepositoryError
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.repository import Change, Loaded, Saved
@@ -113,3 +113,29 @@ def test_a_business_error_is_no_outage_and_is_given_up_after_its_retries(
     outcomes = process.delivery.total().outcomes
     assert (outcomes[Status.APPLIED], outcomes[Status.FAILED]) == (2, 1)
     assert len(list(process.quarantine.names())) == 1
+
+
+class Unreachable(DirectoryQuarantine):
+    """A quarantine that does not answer twice."""
+
+    times = 2
+
+    def keep(self, name: str, content: bytes) -> None:
+        if self.times:
+            self.times -= 1
+            raise QuarantineError("injected: not kept")
+        super().keep(name, content)
+
+
+def test_what_is_given_up_waits_until_the_quarantine_takes_it(stream: Stream, tmp_path: Path) -> None:
+    stream.put(unknown(1), created(2))
+    process = Process(stream, GoesDown(0), tmp_path, 0)
+    quarantine = Unreachable(tmp_path)
+    process.delivery = Delivery(
+        Application(KinesisHandler([UserLimitEventProcessor(GoesDown(0))]), quarantine=quarantine),
+        batch_size=10,
+        retries=0,
+    )
+    process.run()
+    assert [seconds for seconds, _ in process.stop.waits] == [1, 2]
+    assert len(list(quarantine.names())) == 1

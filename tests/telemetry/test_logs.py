@@ -159,6 +159,17 @@ def test_of_a_user_record_the_place_in_its_aggregate_is_told(log_lines: io.Strin
     assert [line.get("sub_sequence_number") for line in lines] == [None, 1, None]
 
 
+def test_text_that_no_encoding_has_is_logged_all_the_same(log_lines: io.StringIO) -> None:
+    @event_processor({"TOLD": Secret})
+    def fail(_event: Event[Secret]) -> None:
+        raise BusinessError("a lone surrogate: \ud800")
+
+    KinesisHandler([fail])(invocation([told("a")]))
+    failed, handled = (json.loads(line) for line in log_lines.getvalue().splitlines())
+    assert failed["reason"] == "a lone surrogate: \ud800"
+    assert handled["failed"] == 1
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

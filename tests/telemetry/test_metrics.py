@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 
 from kinesis_handler import Event, KinesisHandler, Remark, Remarked
 from kinesis_handler.repository import Change, Saved
@@ -14,6 +15,7 @@ from kinesis_handler.telemetry.metrics import MAX_VALUES, EmbeddedMetrics, count
 from kinesis_handler.testing import FakeClock, invocation
 from telemetry.emf import metrics_in
 from user_limits import limit
+from user_limits.api.observed import observed
 from user_limits.processor import UserLimitEventProcessor
 
 NOW = FakeClock()()
@@ -171,3 +173,20 @@ def test_a_processor_may_count_what_it_likes(log_lines: Any) -> None:
     )
     assert counts_of(lines[0])["CacheMisses"] == [3]
     assert json.loads(log_lines.getvalue().splitlines()[-1])["cache_misses"] == 3
+
+
+def test_what_a_request_to_the_api_counts_is_a_line_and_of_nothing_there_is_none() -> None:
+    lines: list[str] = []
+
+    async def conflicting(scope: Any, _receive: Any, send: Any) -> None:
+        if scope["path"] == "/counted":
+            count("cache_misses", 2)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    client = TestClient(observed(conflicting, EmbeddedMetrics("tests", lines.append, FakeClock()), None))
+    client.get("/nothing")
+    assert lines == []
+    client.get("/counted")
+    [line] = lines
+    assert counts_of(line) == {"CacheMisses": [2]}
