@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
@@ -12,12 +12,16 @@ from kinesis_handler.application import Api, Application, ASGIApp, CheckpointSto
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
+from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import Settings, read_settings
 from user_limits.store import DynamoDB, InMemory, SQLite, Store, parse_store, store_of
 from user_limits.terminal import HEADINGS, limit_row
 from user_limits.view import limit_document
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 SERVICE = "user-limits"
 
@@ -63,6 +67,8 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
+        metrics=_metrics(settings),
+        tracer=_tracer(settings),
     )
     return Application(
         handler,
@@ -111,6 +117,7 @@ def _api(
 ) -> ASGIApp:
     with _library_named("API", "api"):
         from user_limits.api.app import Options, build_api
+        from user_limits.api.observed import observed
 
         if settings.auth == "jwt":
             from user_limits.api.jwks import KeySource, fetcher
@@ -129,7 +136,20 @@ def _api(
         with_page=with_page,
         local=local,
     )
-    return build_api(limits, options)
+    return observed(build_api(limits, options), _metrics(settings), _tracer(settings))
+
+
+def _metrics(settings: Settings) -> EmbeddedMetrics | None:
+    return EmbeddedMetrics(SERVICE) if settings.metrics == "emf" else None
+
+
+def _tracer(settings: Settings) -> "Tracer | None":
+    """Return OpenTelemetry's tracer, which does nothing until a provider of its SDK is there."""
+    if settings.tracing == "none":
+        return None
+    with _library_named("tracing", "tracing"):
+        from opentelemetry.trace import get_tracer
+    return get_tracer("kinesis_handler")
 
 
 @contextmanager
