@@ -28,6 +28,7 @@ STAGE = "$default"
 
 _NOT_HANDED_ON = {"connection", "cookie", "keep-alive", "transfer-encoding", "upgrade"}
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
+_ANY, _ANY_METHOD = "ANY", "x-amazon-apigateway-any-method"
 _FAILED = {"message": "Internal Server Error"}
 
 Function = Callable[[dict[str, Any]], Any]
@@ -129,17 +130,26 @@ def response(answer: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     return int(answer["statusCode"]), headers, content
 
 
+def routes_of(definition: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of the routes of an API that is defined by an OpenAPI document."""
+    return tuple(
+        STAGE if told.get("isDefaultRoute") else f"{_ANY if method == _ANY_METHOD else method.upper()} {path}"
+        for path, methods in definition["paths"].items()
+        for method, told in methods.items()
+    )
+
+
 def route_of(method: str, path: str, routes: tuple[str, ...]) -> str | None:
     """Return the key of the route that a request takes: the most particular one; None if there is none."""
     fitting = [each for each in routes if each != STAGE and _fits(method, path, each)]
     if fitting:
-        return min(fitting, key=lambda each: ("{proxy+}" in each, each.count("{"), each.startswith("ANY ")))
+        return min(fitting, key=lambda each: ("{proxy+}" in each, each.count("{"), each.startswith(_ANY)))
     return STAGE if STAGE in routes else None
 
 
 def _fits(method: str, path: str, route: str) -> bool:
     wanted, _, pattern = route.partition(" ")
-    if wanted not in {method, "ANY"}:
+    if wanted not in {method, _ANY}:
         return False
     parts, patterns = path.strip("/").split("/"), pattern.strip("/").split("/")
     if patterns[-1].endswith("+}"):
