@@ -179,8 +179,8 @@ def _runtime_python(python: str) -> str:
         told = "not there"
     if told != RUNTIME:
         raise ArtifactError(
-            f"Python {RUNTIME} makes the bytecode for Lambda, and {python} is {told}. Install it, or say where "
-            "one is: RUNTIME_PYTHON=/path/to/python"
+            f"Python {RUNTIME} makes the bytecode for Lambda, and {python} is {told}. Install it, or say "
+            "where one is: RUNTIME_PYTHON=/path/to/python"
         )
     return python
 

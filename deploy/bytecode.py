@@ -1,6 +1,6 @@
 """Compiles all sources of a folder: run by a Python of the version that is to read it.
 
-`/var/task` cannot be written to. Without bytecode beside them, every start of a function compiles its sources.
+`/var/task` cannot be written to: without bytecode beside them, each start of a function compiles its sources.
 Bytecode is taken as it is, whatever the dates: the sources do not change behind it.
 """
 
