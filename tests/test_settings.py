@@ -32,6 +32,8 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> N
         quarantine_url="",
         storage_ttl=3600,
         log_level="info",
+        metrics="none",
+        tracing="none",
         max_unpacked_bytes=10 * 1024 * 1024,
         auth="none",
         jwt_issuer="",
@@ -55,6 +57,8 @@ def test_each_variable_is_read() -> None:
         "QUARANTINE_URL": "s3://rejected/limits",
         "STORAGE_TTL": "0",
         "LOG_LEVEL": "DEBUG",
+        "METRICS": "EMF",
+        "TRACING": "otel",
         "MAX_UNPACKED_BYTES": "1",
         "AUTH": "JWT",
         "JWT_ISSUER": "https://issuer.example/",
@@ -71,6 +75,8 @@ def test_each_variable_is_read() -> None:
         quarantine_url="s3://rejected/limits",
         storage_ttl=0,
         log_level="debug",
+        metrics="emf",
+        tracing="otel",
         max_unpacked_bytes=1,
         auth="jwt",
         jwt_issuer="https://issuer.example/",
@@ -81,6 +87,12 @@ def test_each_variable_is_read() -> None:
     )
 
 
+def test_in_a_lambda_function_metrics_are_written_unless_that_is_refused() -> None:
+    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "limits"}
+    assert read_settings(on_lambda).metrics == "emf"
+    assert read_settings({**on_lambda, "METRICS": "none"}).metrics == "none"
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "allowed"),
     [
@@ -89,6 +101,8 @@ def test_each_variable_is_read() -> None:
         ("USER_LIMIT_TABLE_NAME", "ab", "3 to 255 letters, digits, _ . and -"),
         ("AWS_REGION", "Stockholm", "a region's code, such as eu-north-1"),
         ("LOG_LEVEL", "trace", "debug, info, warn, error"),
+        ("METRICS", "statsd", "none, emf"),
+        ("TRACING", "xray", "none, otel"),
         ("STORAGE_TTL", "-1", "a whole number from 0 up"),
         ("STORAGE_TTL", "1h", "a whole number from 0 up"),
         ("STORAGE_TTL", "1.5", "a whole number from 0 up"),
@@ -176,23 +190,26 @@ def run_alone(program: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("setting", "part"),
+    ("setting", "part", "library", "extra"),
     [
-        ({"REPOSITORY_TYPE": "dynamodb"}, "store in DynamoDB"),
-        ({"QUARANTINE_URL": "s3://rejected"}, "quarantine in S3"),
+        ({"REPOSITORY_TYPE": "dynamodb"}, "store in DynamoDB", "botocore", "aws"),
+        ({"QUARANTINE_URL": "s3://rejected"}, "quarantine in S3", "botocore", "aws"),
+        ({"TRACING": "otel"}, "tracing", "opentelemetry", "tracing"),
     ],
 )
-def test_a_part_whose_library_is_missing_says_what_to_install(setting: dict[str, str], part: str) -> None:
-    program = """
+def test_a_part_whose_library_is_missing_says_what_to_install(
+    setting: dict[str, str], part: str, library: str, extra: str
+) -> None:
+    program = f"""
 import sys
-sys.modules["botocore"] = None
+sys.modules["{library}"] = None
 from user_limits.wiring import application
 try:
     application()
 except Exception as error:
-    print(f"{type(error).__name__}: {error}")
+    print(f"{{type(error).__name__}}: {{error}}")
 """
-    said = f"ConfigurationError: the {part} needs botocore: pip install 'kinesis-handler[aws]'"
+    said = f"ConfigurationError: the {part} needs {library}: pip install 'kinesis-handler[{extra}]'"
     assert run_alone(program, **setting) == f"{said}\n"
 
 

@@ -14,7 +14,7 @@ from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.outcome import Remark
 from kinesis_handler.processor import EventProcessor, event_processor
 from kinesis_handler.projection import Projection
-from kinesis_handler.telemetry import configure_logging
+from kinesis_handler.telemetry.logs import configure_logging
 
 __all__ = [
     "Aggregate",

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -25,7 +25,12 @@ from kinesis_handler.processor import EventProcessor, RoutingTable
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
-from kinesis_handler.telemetry import ensure_logging, log_batch
+from kinesis_handler.telemetry.logs import ensure_logging, log_batch
+from kinesis_handler.telemetry.metrics import Metrics, counting
+from kinesis_handler.telemetry.spans import batch_span, span, tell_batch
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 _WITHOUT_OUTCOME = not_applied(FailedError("the processor gave it no outcome"))
 
@@ -54,16 +59,20 @@ class KinesisHandler:
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further slice is begun. If the slowest
             slice so far took longer, its time counts instead, with half as much on top.
+        metrics: where the figures of each batch go; None to leave them to the log.
+        tracer: OpenTelemetry's, which begins the spans of each batch; None for no spans.
         clock: seconds, for the duration in the log.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         processors: Iterable[EventProcessor] = (),
         *,
         quarantine: Quarantine | None = None,
         max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
         reserve_ms: int = 1_000,
+        metrics: Metrics | None = None,
+        tracer: "Tracer | None" = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._routes = RoutingTable()
@@ -71,6 +80,8 @@ class KinesisHandler:
         self._quarantine = quarantine
         self._max_unpacked_bytes = max_unpacked_bytes
         self._reserve_ms = reserve_ms
+        self._metrics = metrics
+        self._tracer = tracer
         self._clock = clock
         self._cold_start = True
         ensure_logging()
@@ -106,9 +117,16 @@ class KinesisHandler:
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
         request_id = context.aws_request_id if context is not None else None
-        with bound_contextvars(request_id=request_id, cold_start=cold_start):
+        with (
+            bound_contextvars(request_id=request_id, cold_start=cold_start),
+            batch_span(self._tracer, request_id) as handling,
+            counting() as counted,
+        ):
             result = self._handle(invocation, context, keep_rejected=keep_rejected)
-            log_batch(self._log, result, duration_ms=(self._clock() - started) * 1_000)
+            log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
+            tell_batch(handling, result)
+            if self._metrics is not None:
+                self._metrics.batch(result, counted)
         return result
 
     def _handle(
@@ -159,8 +177,9 @@ class KinesisHandler:
 def _keep(rejected: Sequence[HandledRecord], quarantine: Quarantine) -> QuarantineError | None:
     """Put rejected records into the quarantine; return why they are not known to be there."""
     try:
-        for name, content in objects(rejected).items():
-            quarantine.keep(name, content)
+        with span("quarantine", records=len(rejected)):
+            for name, content in objects(rejected).items():
+                quarantine.keep(name, content)
     except QuarantineError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a bug of a quarantine loses no record either

@@ -152,6 +152,15 @@ class BatchResult:
             return HandledRecord(each, None, self._outcomes[each])
         return HandledRecord(each.record, each, self._outcomes[each])
 
+    def applied(self) -> list[Event[Any]]:
+        """Return the events that were applied, in stream order."""
+        outcomes = self._outcomes
+        return [
+            each
+            for each in self._in_order
+            if isinstance(each, Event) and outcomes[each].status is Status.APPLIED
+        ]
+
     def rejected(self) -> list[HandledRecord]:
         """Return the records that can never succeed."""
         return [each for each in self.notable if each.outcome.status is Status.REJECTED]

@@ -26,6 +26,8 @@ from kinesis_handler.outcome import (
     not_applied,
 )
 from kinesis_handler.repository import Change, Repository
+from kinesis_handler.telemetry.metrics import CONFLICTS, count
+from kinesis_handler.telemetry.spans import span
 
 State = TypeVar("State")
 
@@ -109,7 +111,9 @@ class Projection(ABC, Generic[State]):
                 break
             if rejected := _rejected(changes, groups, told):
                 yield rejected
-            saved = self._repository.save(changes)
+            with span("save", keys=len(changes)):
+                saved = self._repository.save(changes)
+            count(CONFLICTS, len(saved.conflicts))
             for key, error in saved.failed.items():
                 if isinstance(error, RejectedError) and len(groups[key]) > 1:
                     told[key] = yield from self._one_by_one(key, groups[key])
@@ -132,9 +136,10 @@ class Projection(ABC, Generic[State]):
         self, keys: Collection[Key], groups: dict[Key, list[Event[Any]]], told: dict[Key, list[Outcome]]
     ) -> list[Change[State]]:
         """Return what is to be saved, and put into `told` what comes of the events once it is."""
-        loaded = self._repository.load(keys)
+        with span("load", keys=len(keys)):
+            loaded = self._repository.load(keys)
         changes: list[Change[State]] = []
-        with localcontext(self.decimal_context):
+        with span("fold", keys=len(keys)), localcontext(self.decimal_context):
             for key in keys:
                 if key in loaded.failed:
                     told[key] = [not_applied(loaded.failed[key])] * len(groups[key])

@@ -7,16 +7,15 @@ from typing import Any, Literal, cast, get_args
 from msgspec import Struct
 
 from kinesis_handler import ConfigurationError
+from kinesis_handler.places import QUARANTINE_FORMS, QUARANTINE_URL, REGION, TABLE_NAME
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
-from kinesis_handler.telemetry import LogLevel
+from kinesis_handler.telemetry.logs import LogLevel
 
 RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]
 Auth = Literal["none", "jwt"]
+MetricsFormat = Literal["none", "emf"]
+Tracing = Literal["none", "otel"]
 
-TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
-REGION = "[a-z0-9-]+"
-PLACE = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
-PLACES = "file:///FOLDER or s3://BUCKET/PREFIX"
 ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 # Without TLS only where no network is in between.
 JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
@@ -35,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         on_failure_url: ON_FAILURE_URL, where Lambda keeps what it gave up; empty if the tools need not know.
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
         log_level: LOG_LEVEL, the lowest level that is logged.
+        metrics: METRICS, whether figures are written for CloudWatch: by default in a Lambda function only.
+        tracing: TRACING, whether spans are told to OpenTelemetry.
         max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
         auth: AUTH, whether the API asks for a token.
         jwt_issuer: JWT_ISSUER, who issues the tokens.
@@ -52,6 +53,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     on_failure_url: str = ""
     storage_ttl: int = 3_600
     log_level: LogLevel = "info"
+    metrics: MetricsFormat = "none"
+    tracing: Tracing = "none"
     max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES
     auth: Auth = "none"
     jwt_issuer: str = ""
@@ -79,15 +82,25 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         or default.user_limit_table_name,
         aws_region=_matching(environment, "AWS_REGION", REGION, "a region's code, such as eu-north-1")
         or None,
-        quarantine_url=_matching(environment, "QUARANTINE_URL", PLACE, PLACES),
-        on_failure_url=_matching(environment, "ON_FAILURE_URL", PLACE, PLACES),
+        quarantine_url=_matching(environment, "QUARANTINE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
+        on_failure_url=_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
         storage_ttl=_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
         log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
+        metrics=cast(
+            "MetricsFormat",
+            _choice(environment, "METRICS", get_args(MetricsFormat), _metrics_by(environment)),
+        ),
+        tracing=cast("Tracing", _choice(environment, "TRACING", get_args(Tracing), default.tracing)),
         max_unpacked_bytes=_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
         cors_allow_origins=_origins(environment, "CORS_ALLOW_ORIGINS"),
         rate_limit=_integer(environment, "RATE_LIMIT", 0, default.rate_limit),
         **_access(environment),
     )
+
+
+def _metrics_by(environment: Mapping[str, str]) -> MetricsFormat:
+    """Return what is meant where nothing is said: on Lambda alarms are made of the figures."""
+    return "emf" if _text(environment, "AWS_LAMBDA_FUNCTION_NAME") else Settings().metrics
 
 
 def _access(environment: Mapping[str, str]) -> dict[str, Any]:

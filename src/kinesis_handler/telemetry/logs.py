@@ -7,6 +7,7 @@ above debug: an error or a remark names fields and places only.
 import json
 import os
 import sys
+from collections.abc import Mapping
 from logging import DEBUG
 from typing import Any, Literal, TextIO, cast
 
@@ -47,7 +48,9 @@ def ensure_logging() -> None:
         configure_logging(os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "kinesis-handler"))
 
 
-def log_batch(log: FilteringBoundLogger, result: BatchResult, duration_ms: float) -> None:
+def log_batch(
+    log: FilteringBoundLogger, result: BatchResult, counted: Mapping[str, int], duration_ms: float
+) -> None:
     """Write what became of a batch: its notable records one by one, then the counts of all."""
     debug = log.is_enabled_for(DEBUG)
     for handled in result if debug else result.notable:
@@ -57,13 +60,14 @@ def log_batch(log: FilteringBoundLogger, result: BatchResult, duration_ms: float
         records=len(result),
         **result.counts(),
         **({"remarks": remarks} if (remarks := result.remarks()) else {}),
+        **counted,
         duration_ms=round(duration_ms, 1),
     )
 
 
 def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: bool) -> None:
     outcome = handled.outcome
-    fields = _fields(handled)
+    fields = fields_of(handled)
     if debug:
         fields["partition_key"] = handled.record.partition_key
     for remark in outcome.remarks:
@@ -72,21 +76,22 @@ def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: boo
     if outcome.error is None:
         log.debug(message, **fields)
         return
-    fields |= {"error": type(outcome.error).__name__, "reason": str(outcome.error)}
     if debug and isinstance(outcome.error, UnexpectedError):
         fields["exc_info"] = outcome.error.__cause__
     write = log.warning if outcome.status is Status.REJECTED else log.error
     write(message, **fields)
 
 
-def _fields(handled: HandledRecord) -> dict[str, Any]:
-    """Tell which record it is, without a value of its payload."""
+def fields_of(handled: HandledRecord) -> dict[str, Any]:
+    """Tell which record it is and why it was not applied, without a value of its payload."""
     record = handled.record
     fields: dict[str, Any] = {"shard_id": record.shard_id, "sequence_number": record.sequence_number}
     if record.sub_sequence_number:
         fields["sub_sequence_number"] = record.sub_sequence_number
     if any(identity := handled.identity):
         fields |= identity._asdict()
+    if handled.outcome.error is not None:
+        fields |= {"error": type(handled.outcome.error).__name__, "reason": str(handled.outcome.error)}
     return fields
 
 

@@ -139,7 +139,7 @@ def test_above_debug_no_line_tells_a_value_of_a_payload_or_a_partition_key(
 def test_at_debug_an_unexpected_error_comes_with_its_traceback(log_lines: io.StringIO) -> None:
     lines = logged(log_lines, told("bug-s3cr3t"), level="debug")
     assert "KeyError: 'bug-s3cr3t'" in lines[0]["exception"]
-    assert lines[0]["reason"].startswith("KeyError raised at test_telemetry.py:")
+    assert lines[0]["reason"].startswith("KeyError raised at test_logs.py:")
 
 
 def test_the_level_keeps_lower_lines_out(log_lines: io.StringIO) -> None:

@@ -1,0 +1,128 @@
+"""Metrics: one line for each batch in CloudWatch's embedded metric format, which turns it into metrics.
+
+Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import msgspec
+
+from kinesis_handler.outcome import BatchResult, Status
+
+NAMESPACE = "KinesisHandler"
+DIMENSION = "service"
+
+CONFLICTS = "conflicts"
+"""How often another writer got in between: each time, a key is loaded, folded and saved again."""
+
+RECORDS = "Records"
+END_TO_END_AGE = "EndToEndAge"
+"""Milliseconds from an event's `createdAt` until it was applied; of a large batch a hundred of them."""
+
+MAX_VALUES = 100
+"""What the format lets one line have of a metric."""
+
+_counted: ContextVar[Counter[str] | None] = ContextVar("counted", default=None)
+
+
+def metric_of(name: str) -> str:
+    """Return the metric of what the log calls so: `Applied` of `applied`, `PhaseNotReadable` likewise."""
+    return name.replace("_", " ").title().replace(" ", "")
+
+
+def count(name: str, number: int = 1) -> None:
+    """Add to what is counted of the batch or the request at hand; where there is none, do nothing."""
+    counted = _counted.get()
+    if counted is not None and number:
+        counted[name] += number
+
+
+@contextmanager
+def counting() -> Iterator[Counter[str]]:
+    """Collect what `count` is told as long as the context lasts."""
+    counted: Counter[str] = Counter()
+    token = _counted.set(counted)
+    try:
+        yield counted
+    finally:
+        _counted.reset(token)
+
+
+class Metrics(Protocol):
+    """Where the handler's figures go."""
+
+    def batch(self, result: BatchResult, counted: Mapping[str, int]) -> None:
+        """Tell the figures of a batch: what became of its records, and what `count` was told."""
+
+
+class EmbeddedMetrics:
+    """Writes them as lines of JSON among those of the log, which on Lambda go to CloudWatch.
+
+    Args:
+        service: the value of their one dimension, `service`.
+        write: takes a line; None for standard error.
+        clock: seconds since epoch.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        write: Callable[[str], object] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._service = service
+        self._write = write
+        self._clock = clock
+
+    def batch(self, result: BatchResult, counted: Mapping[str, int]) -> None:
+        """See `Metrics.batch`."""
+        now = self._now()
+        ages = [max(0, now - event.created_at) for event in _spread(result.applied())]
+        self._line(now, _counts(result, counted), ages)
+
+    def counts(self, counted: Mapping[str, int]) -> None:
+        """Tell what was counted where there was no batch; of nothing there is no line."""
+        if counted:
+            self._line(self._now(), _metrics_of(counted))
+
+    def _now(self) -> int:
+        return int(self._clock() * 1_000)
+
+    def _line(self, now: int, counts: Mapping[str, int], ages: Sequence[int] = ()) -> None:
+        units = [{"Name": name, "Unit": "Count"} for name in counts]
+        values: dict[str, Any] = {**counts}
+        if ages:
+            units.append({"Name": END_TO_END_AGE, "Unit": "Milliseconds"})
+            values[END_TO_END_AGE] = ages
+        directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": units}
+        line = {
+            "_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]},
+            DIMENSION: self._service,
+            **values,
+        }
+        text = msgspec.json.encode(line).decode() + "\n"
+        # Standard error as it is now: it may have been redirected since.
+        (self._write or sys.stderr.write)(text)
+
+
+def _counts(result: BatchResult, counted: Mapping[str, int]) -> dict[str, int]:
+    """Return every figure of a batch; those that are always there win over a remark of the same name."""
+    counts = _metrics_of(result.counts()) | _metrics_of({CONFLICTS: 0, **counted})
+    always = {RECORDS: len(result), **counts}
+    remarks = _metrics_of(result.remarks())
+    return {**always, **{name: number for name, number in remarks.items() if name not in always}}
+
+
+def _metrics_of(counts: Mapping[Status, int] | Mapping[str, int]) -> dict[str, int]:
+    return {metric_of(name): number for name, number in counts.items()}
+
+
+def _spread(events: Sequence[Any]) -> Sequence[Any]:
+    """Return at most as many as a line may have, from the first to the last."""
+    return events[:: -(-len(events) // MAX_VALUES) or 1]
