@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench chaos fuzz pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve test lint bench chaos fuzz build deploy pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,10 +41,19 @@ kinesis: $(VENV)/.dev ## Run an emulator of Kinesis on this machine until Ctrl-C
 
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group build --output-file requirements/serve.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra api --extra serve --group build --output-file requirements/serve.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra api $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
+
+build: $(VENV)/bin/python ## Make what is deployed: a folder and a zip for each function, in build/
+	@$(BIN)/python -m deploy.build $(if $(RUNTIME_PYTHON),--python $(RUNTIME_PYTHON))
+
+deploy: build $(VENV)/.run ## Deploy to AWS. Takes STACK, REGION, BUCKET, YES=1, PARAMETERS='Auth=… …'
+	@$(BIN)/python -m deploy.stack $(PARAMETERS) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
+	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(YES),--yes)
 
 pictures: $(VENV)/.dev browser ## Make the pictures of the page in the README
 	@PYTHONPATH=tests $(BIN)/python -m page.pictures
@@ -54,6 +63,13 @@ clean: ## Remove what the other commands have made
 
 # One file serves every platform and Python from 3.11 on; hashes stand for the index it comes from.
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# What is run and what is deployed has the versions that are tested.
+AS_TESTED := $(LOCK) --constraint requirements/dev.txt
+
+# What Litestar and cffi declare, and the API does not import.
+NOT_ON_LAMBDA := $(addprefix --no-emit-package ,certifi click colorama faker h11 httpcore httpx idna litestar-htmx \
+  markdown-it-py mdurl polyfactory pycparser pygments rich rich-click tzdata)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -5,58 +5,12 @@ from pathlib import Path
 import pytest
 
 from kinesis_handler import ConfigurationError
+from kinesis_handler.places import DynamoDB, InMemory, SQLite, Store
 from kinesis_handler.testing import invocation
 from tables import Tables
 from user_limits.settings import Settings
-from user_limits.store import FORMS, DynamoDB, InMemory, SQLite, Store, parse_store, store_of
+from user_limits.store import store_of
 from user_limits.wiring import application, consumer
-
-SETTINGS = Settings(sqlite_path="set.db", user_limit_table_name="Set", aws_region="eu-north-1")
-
-
-@pytest.mark.parametrize(
-    ("url", "store"),
-    [
-        ("inmemory:", InMemory()),
-        ("sqlite:", SQLite("set.db")),
-        ("sqlite:///limits.db", SQLite("limits.db")),
-        ("sqlite:///some/Limits.db", SQLite("some/Limits.db")),
-        ("sqlite:////var/lib/limits.db", SQLite("/var/lib/limits.db")),
-        ("dynamodb:", DynamoDB("Set", "eu-north-1")),
-        ("dynamodb://", DynamoDB("Set", "eu-north-1")),
-        ("dynamodb://My.Table_2", DynamoDB("My.Table_2", "eu-north-1")),
-        ("dynamodb://Table?region=us-west-2", DynamoDB("Table", "us-west-2")),
-        (
-            "dynamodb://Table?endpoint=http://127.0.0.1:8001",
-            DynamoDB("Table", "eu-north-1", "http://127.0.0.1:8001"),
-        ),
-    ],
-)
-def test_a_url_names_a_store_and_what_it_leaves_out_the_settings_say(url: str, store: Store) -> None:
-    assert parse_store(url, SETTINGS) == store
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "limits.db",
-        "oracle://limits",
-        "inmemory://limits",
-        "sqlite:limits.db",
-        "sqlite://limits.db",
-        "sqlite:///",
-        "sqlite:///limits.db?mode=ro",
-        "dynamodb://a",
-        "dynamodb://Table/limits",
-        "dynamodb://Table?Region=us-west-2",
-        "dynamodb://Table?region=US",
-    ],
-)
-def test_a_url_that_names_no_store_is_quoted_with_what_is_allowed(url: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        parse_store(url, SETTINGS)
-    assert str(caught.value) == f"the store is {url!r}; allowed: {FORMS}"
 
 
 @pytest.mark.parametrize(
@@ -69,6 +23,13 @@ def test_a_url_that_names_no_store_is_quoted_with_what_is_allowed(url: str) -> N
 )
 def test_the_settings_name_a_store(settings: Settings, store: Store) -> None:
     assert store_of(settings) == store
+
+
+def test_what_a_url_leaves_out_the_settings_say() -> None:
+    settings = Settings(sqlite_path="set.db", user_limit_table_name="Set", aws_region="eu-north-1")
+    assert store_of(settings, "sqlite:") == SQLite("set.db")
+    assert store_of(settings, "dynamodb:") == DynamoDB("Set", "eu-north-1")
+    assert store_of(settings, "inmemory:") == InMemory()
 
 
 CREATED = {

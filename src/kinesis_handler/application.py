@@ -65,10 +65,10 @@ class Table(Protocol):
         """Tell whether it is there. Raises ConfigurationError if that may not be asked."""
 
 
-class CheckpointStore(Struct, frozen=True):
-    """Where the checkpoints of streams are kept, and the tables that this takes: they are made as needed."""
+class Kept(Struct, Generic[State], frozen=True):
+    """Where the states of one kind are kept, and the tables that this takes."""
 
-    repository: Repository[Checkpoint]
+    repository: Repository[State]
     tables: Sequence[Table] = ()
 
 
@@ -104,7 +104,8 @@ class Application(Struct, frozen=True):
         tables: what they keep it in, if that has to be made first.
         quarantine: where the handler keeps what it rejects; None if it does not.
         on_failure: where Lambda keeps the batches that it gave up, if that is known.
-        checkpoints: opens where `consume` keeps how far it has read: beside the state that this led to.
+        checkpoints: opens where `consume` keeps how far it has read: beside the state that this led to. It
+            makes the tables that are not there.
         api: what shows its state over HTTP.
         further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
     """
@@ -114,6 +115,11 @@ class Application(Struct, frozen=True):
     tables: Sequence[Table] = ()
     quarantine: ReadableQuarantine | None = None
     on_failure: ReadableQuarantine | None = None
-    checkpoints: Callable[[], CheckpointStore] | None = None
+    checkpoints: Callable[[], Kept[Checkpoint]] | None = None
     api: Api | None = None
     further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
+
+    def check(self) -> None:
+        """Raise ConfigurationError, which says what to do, if one of the tables cannot be used."""
+        for table in self.tables:
+            table.check()

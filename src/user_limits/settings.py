@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 from msgspec import Struct
 
 from kinesis_handler import ConfigurationError
+from kinesis_handler.places import QUARANTINE_FORMS, QUARANTINE_URL, REGION, TABLE_NAME
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.telemetry.logs import LogLevel
 
@@ -15,10 +16,6 @@ Auth = Literal["none", "jwt"]
 MetricsFormat = Literal["none", "emf"]
 Tracing = Literal["none", "otel"]
 
-TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
-REGION = "[a-z0-9-]+"
-PLACE = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
-PLACES = "file:///FOLDER or s3://BUCKET/PREFIX"
 ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 # Without TLS only where no network is in between.
 JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
@@ -85,8 +82,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         or default.user_limit_table_name,
         aws_region=_matching(environment, "AWS_REGION", REGION, "a region's code, such as eu-north-1")
         or None,
-        quarantine_url=_matching(environment, "QUARANTINE_URL", PLACE, PLACES),
-        on_failure_url=_matching(environment, "ON_FAILURE_URL", PLACE, PLACES),
+        quarantine_url=_matching(environment, "QUARANTINE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
+        on_failure_url=_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
         storage_ttl=_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
         log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
         metrics=cast(

@@ -1,22 +1,22 @@
-"""The one place where concrete classes are named and put together."""
+"""The one place where the parts are named and put together."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Api, Application, ASGIApp, CheckpointStore, Table, View
-from kinesis_handler.quarantine import ReadableQuarantine
+from kinesis_handler.application import Api, Application, ASGIApp, Kept, View
+from kinesis_handler.opening import OpenStore, library_named, open_quarantine
+from kinesis_handler.places import InMemory
 from kinesis_handler.repository import Repository
-from kinesis_handler.stream.checkpoint import Checkpoint
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import Settings, read_settings
-from user_limits.store import DynamoDB, InMemory, SQLite, Store, parse_store, store_of
+from user_limits.store import store_of
 from user_limits.terminal import HEADINGS, limit_row
 from user_limits.view import limit_document
 
@@ -41,8 +41,7 @@ def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     """
     built = application(environment)
     with _setting_named(read_settings(environment)):
-        for table in built.tables:
-            table.check()
+        built.check()
     return built.handler
 
 
@@ -57,13 +56,14 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     """
     settings = read_settings(environment)
     configure_logging(SERVICE, settings.log_level)
-    chosen = store_of(settings) if store is None else parse_store(store, settings)
+    chosen = store_of(settings, store)
     with _setting_named(settings) if store is None else nullcontext():
-        opened = _open(chosen, settings.storage_ttl)
+        opened = OpenStore(chosen)
+        limits = _keep(opened, settings)
     waits = not isinstance(chosen, InMemory)
-    quarantine = _quarantine(settings.quarantine_url, settings.aws_region)
+    quarantine = open_quarantine(settings.quarantine_url, settings.aws_region)
     handler = KinesisHandler(
-        [UserLimitEventProcessor(opened.limits)],
+        [UserLimitEventProcessor(limits.repository)],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -72,19 +72,19 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     )
     return Application(
         handler,
-        [View("limits", opened.limits, limit_document, HEADINGS, limit_row)],
-        opened.tables,
+        [View("limits", limits.repository, limit_document, HEADINGS, limit_row)],
+        limits.tables,
         quarantine,
-        on_failure=_quarantine(settings.on_failure_url, settings.aws_region),
+        on_failure=open_quarantine(settings.on_failure_url, settings.aws_region),
         checkpoints=opened.checkpoints,
         api=Api(
             build=lambda *, local: _api(
-                opened.limits, settings, in_threads=waits, with_page=settings.auth == "none", local=local
+                limits.repository, settings, in_threads=waits, with_page=settings.auth == "none", local=local
             ),
             is_open=settings.auth == "none",
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
-        further_events=partial(_further_events, opened.limits),
+        further_events=partial(_further_events, limits.repository),
     )
 
 
@@ -99,11 +99,15 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
         raise ConfigurationError("AUTH is not set; allowed: jwt, or none if whoever gets here may read all")
     configure_logging(SERVICE, settings.log_level)
     with _setting_named(settings):
-        opened = _open(store_of(settings), settings.storage_ttl)
-        for table in opened.tables:
+        limits = _keep(OpenStore(store_of(settings)), settings)
+        for table in limits.tables:
             table.check()
     # One request at a time: while it waits, there is nothing else to do.
-    return _api(opened.limits, settings, in_threads=False, with_page=False, local=False)
+    return _api(limits.repository, settings, in_threads=False, with_page=False, local=False)
+
+
+def _keep(store: OpenStore, settings: Settings) -> Kept[Limit]:
+    return store.keep(Limit, (PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
 
 
 def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
@@ -115,7 +119,7 @@ def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
 def _api(
     limits: Repository[Limit], settings: Settings, *, in_threads: bool, with_page: bool, local: bool
 ) -> ASGIApp:
-    with _library_named("API", "api"):
+    with library_named("API", "api"):
         from user_limits.api.app import Options, build_api
         from user_limits.api.observed import observed
 
@@ -147,21 +151,9 @@ def _tracer(settings: Settings) -> "Tracer | None":
     """Return OpenTelemetry's tracer, which does nothing until a provider of its SDK is there."""
     if settings.tracing == "none":
         return None
-    with _library_named("tracing", "tracing"):
+    with library_named("tracing", "tracing"):
         from opentelemetry.trace import get_tracer
     return get_tracer("kinesis_handler")
-
-
-@contextmanager
-def _library_named(what: str, extra: str = "aws") -> Iterator[None]:
-    """Say what to install for a part that was chosen."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        raise ConfigurationError(
-            f"the {what} needs {library}: pip install 'kinesis-handler[{extra}]'"
-        ) from error
 
 
 @contextmanager
@@ -179,69 +171,3 @@ def _setting_named(settings: Settings) -> Iterator[None]:
                 name = settings.user_limit_table_name
                 raise ConfigurationError(f"USER_LIMIT_TABLE_NAME is {name!r}: {error}") from error
         raise
-
-
-def _quarantine(url: str, region: str | None) -> ReadableQuarantine | None:
-    scheme, _, place = url.partition("://")
-    match scheme:
-        case "file":
-            from kinesis_handler.quarantine.directory import DirectoryQuarantine
-
-            return DirectoryQuarantine(place)
-        case "s3":
-            with _library_named("quarantine in S3"):
-                from kinesis_handler.quarantine.s3 import S3Quarantine
-            bucket, _, prefix = place.partition("/")
-            return S3Quarantine(bucket, prefix.strip("/"), region)
-    return None
-
-
-class _Opened(NamedTuple):
-    """What a store is used as. The checkpoints are opened when they are asked for: Lambda never does."""
-
-    limits: Repository[Limit]
-    tables: Sequence[Table]
-    checkpoints: Callable[[], CheckpointStore]
-
-
-def _open(store: Store, ttl: int) -> _Opened:
-    """Open a store: only the chosen one's library is imported, and paid for at a cold start.
-
-    Checkpoints lie beside the limits, so that neither is lost without the other, and never expire.
-    """
-    match store:
-        case InMemory():
-            from kinesis_handler.repository.memory import MemoryRepository
-
-            return _Opened(MemoryRepository(ttl=ttl), (), lambda: CheckpointStore(MemoryRepository()))
-        case SQLite(path):
-            from kinesis_handler.repository.sqlite import SQLiteRepository
-
-            return _Opened(
-                SQLiteRepository(path, Limit, ttl=ttl),
-                (),
-                lambda: CheckpointStore(SQLiteRepository(path, Checkpoint, table="checkpoints")),
-            )
-        case DynamoDB(name, region, endpoint):
-            with _library_named("store in DynamoDB"):
-                from kinesis_handler.repository.dynamodb import (
-                    DynamoDBRepository,
-                    DynamoDBTable,
-                    dynamodb_client,
-                )
-            client = dynamodb_client(region, endpoint)
-            table = DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
-            limits = DynamoDBRepository(
-                client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, ttl=ttl
-            )
-
-            def checkpoints() -> CheckpointStore:
-                beside, partition_key, sort_key = f"{name}-checkpoints", "stream", "shard"
-                return CheckpointStore(
-                    DynamoDBRepository(
-                        client, beside, Checkpoint, partition_key=partition_key, sort_key=sort_key
-                    ),
-                    [DynamoDBTable(client, beside, partition_key=partition_key, sort_key=sort_key)],
-                )
-
-            return _Opened(limits, [table], checkpoints)

@@ -61,8 +61,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     """
     with told_errors():
         application = load_application(application_name, store)
-        for each in application.tables:
-            each.check()
+        application.check()
         with open_events(events) as file:
             records = read_records(file, str(events))
             tally = run_locally(application, records, batch_size=batch_size, retries=retries)
@@ -89,8 +88,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     """
     with told_errors():
         application = load_application(application_name, store)
-        for each in application.tables:
-            each.check()
+        application.check()
         if events is not None:
             with open_events(events) as file:
                 records = read_records(file, str(events))

@@ -59,8 +59,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             raise ConfigurationError(f"--app is {application_name!r}, which has no place for checkpoints")
         reader = StreamReader(kinesis_client(), stream)
         first_place = _first_place(begin, reader)
-        for table in application.tables:
-            table.check()
+        application.check()
         checkpoints = application.checkpoints()
         for table in checkpoints.tables:
             if not table.exists():

@@ -97,8 +97,7 @@ def _way(through: Through, application: Application, stream: str | None) -> Way:
     if through is Through.HANDLER:
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
-        for table in application.tables:
-            table.check()
+        application.check()
         return ThroughHandler(application.handler, application.quarantine)
     client = kinesis_client()
     return ThroughStream(cache(lambda arn: StreamWriter(client, stream or arn, time.sleep)))

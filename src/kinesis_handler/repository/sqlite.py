@@ -19,6 +19,7 @@ from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 State = TypeVar("State")
 
 SCHEMA_VERSION = 1
+DEFAULT_TABLE = "aggregates"
 SCAN_PAGE = 1_000
 BUSY_TIMEOUT = 10.0
 """Seconds to wait while another process writes: far longer than any batch takes."""
@@ -90,7 +91,7 @@ class SQLiteRepository(Generic[State]):
         path: str | Path,
         state_type: type[State],
         *,
-        table: str = "aggregates",
+        table: str = DEFAULT_TABLE,
         ttl: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
