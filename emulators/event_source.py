@@ -42,6 +42,7 @@ class DeployedMapping:
         kinesis: the client that it reads the stream with.
         s3: the client that it keeps with what it gives up.
         checkpoints: where it keeps how far it is.
+        retry_wait: seconds before the first retry. How long Lambda waits is not documented.
         clock: seconds since epoch.
 
     Raises ValueError at a property that it does not know. As on AWS, stream and bucket must be there.
@@ -55,6 +56,7 @@ class DeployedMapping:
         kinesis: "KinesisClient",
         s3: "S3Client",
         checkpoints: Repository[Checkpoint],
+        retry_wait: float = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         left = {name: value for name, value in properties.items() if name not in _WITHOUT_EFFECT_HERE}
@@ -74,6 +76,7 @@ class DeployedMapping:
         latest = left.pop("StartingPosition") == "LATEST"
         self._begin = Checkpoint(since=self._reader.opened_at) if latest else Checkpoint()
         self._options: dict[str, Any] = {
+            "retry_wait": retry_wait,
             "batch_size": left.pop("BatchSize"),
             "maximum_batching_window": left.pop("MaximumBatchingWindowInSeconds", 0),
             "parallelization_factor": left.pop("ParallelizationFactor", 1),

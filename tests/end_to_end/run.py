@@ -14,15 +14,16 @@ from emulators.recording.sitecustomize import KILLED_AT, RECORDED_CALLS, append_
 from end_to_end.stack import Stack
 from kinesis_handler.event_source import lambda_record
 from kinesis_handler.repository.memory import MemoryRepository
-from stream.consumption import PATIENCE, Hasty
+from kinesis_handler.stream.consumer import Stop
+from stream.processes import until
 from stream.producer import Content, Producer
 
 if TYPE_CHECKING:
     from kinesis_handler.record import LambdaRecord
 
-SEED, USERS = 6, 60
+SEED, USERS = 6, 40
 ROUNDS, BURST = 10, 10
-"""Rounds that are put one after the other while the stream is read, and those that come at once."""
+"""Rounds that are put before the first batch is delivered, and those that come at once when it is."""
 
 KILLED_IN = [
     "after-call.dynamodb.BatchGetItem",
@@ -32,6 +33,9 @@ KILLED_IN = [
     "after-call.s3.PutObject",
 ]
 """Where the consumer's process is killed, once each: in the middle of a batch, before and behind a write."""
+
+PATIENCE = 120
+"""Seconds within which the batches in hand must be settled."""
 
 LAYER = Path(emulators.recording.__file__).parent
 
@@ -89,19 +93,21 @@ class Run:
                 kinesis=kinesis,
                 s3=s3,
                 checkpoints=MemoryRepository(),
+                retry_wait=0,
             )
             self._while_it_is_written(mapping)
-            mapping.consumer(stop=Hasty(), until_caught_up=True).run()
+            mapping.consumer(stop=Stop(), until_caught_up=True).run()
         self.log, self.max_memory = consumer.log, consumer.max_memory
 
     def _while_it_is_written(self, mapping: DeployedMapping) -> None:
         """Read the stream while producers write it, and stop in the middle."""
-        stop, producer = Hasty(), Producer(SEED, USERS)
+        stop, producer = Stop(), Producer(SEED, USERS)
         with ThreadPoolExecutor(1) as thread:
             reading = thread.submit(mapping.consumer(stop=stop).run)
             try:
                 for _ in range(ROUNDS):
                     self._put(producer.round())
+                until(lambda: len(self.kills_left) < len(KILLED_IN))
                 for part in [producer.round() for _ in range(BURST)]:
                     self._put(part)
             finally:
