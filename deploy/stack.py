@@ -13,9 +13,9 @@ import sys
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import botocore.session
 
@@ -26,6 +26,10 @@ CONFIGURATION = "samconfig.toml"
 PROBE = "/api/v1/users/nobody/limits"
 """What a stranger asks for, and must not be answered."""
 
+WHO = (
+    "who may read the API: PARAMETERS='Auth=iam', or "
+    "PARAMETERS='Auth=jwt JwtIssuer=… JwtAudience=… JwtJwks=…' (docs/how-to/deploy.md)"
+)
 SECONDS = 30
 REFUSED = {401, 403}
 
@@ -43,25 +47,41 @@ def main() -> None:
     said = _configuration(given.folder)
     found = botocore.session.get_session().get_config_variable("region")
     region = given.region or said.get("region") or found
-    if missing := list(
-        _missing(given.folder, given.parameters or said.get("parameter_overrides", ""), region)
-    ):
-        sys.exit("\n".join(["Nothing is deployed. It takes:", *(f"- {each}" for each in missing)]))
-    where = ["--stack-name", given.stack or said.get("stack_name") or STACK, "--region", region]
-    if given.bucket:
-        where_to = ["--s3-bucket", given.bucket]
-    else:
-        where_to = [] if "s3_bucket" in said else ["--resolve-s3"]
-    ask = "--no-confirm-changeset" if given.yes or not sys.stdin.isatty() else "--confirm-changeset"
+    parameters = given.parameters or _words(said.get("parameter_overrides", []))
+    if missing := list(_missing(given.folder, parameters, region)):
+        _refuse(missing)
     sam = shutil.which("sam") or "sam"
+    where = ["--stack-name", given.stack or said.get("stack_name") or STACK, "--region", region]
+    outputs = [sam, "list", "stack-outputs", *where, "--output", "json"]
+    if not any(each.startswith("Auth=") for each in parameters) and _run(outputs).returncode:
+        _refuse([WHO])  # a stack that is there remembers
+    ask = "--no-confirm-changeset" if given.yes or not sys.stdin.isatty() else "--confirm-changeset"
     command = [
-        *[sam, "deploy", "--template-file", "template.yaml", *where, *where_to],
+        *[sam, "deploy", "--template-file", "template.yaml", *where, *_bucket(given.bucket, said)],
         *["--capabilities", "CAPABILITY_IAM", ask, "--no-fail-on-empty-changeset"],
         *(["--parameter-overrides", *given.parameters] if given.parameters else []),
     ]
     if status := subprocess.run(command, cwd=given.folder, check=False).returncode:  # noqa: S603 - AWS's own
         sys.exit(status)
-    _ask_as_a_stranger([sam, "list", "stack-outputs", *where, "--output", "json"])
+    _ask_as_a_stranger(outputs)
+
+
+def _refuse(missing: Sequence[str]) -> NoReturn:
+    sys.exit("\n".join(["Nothing is deployed. It takes:", *(f"- {each}" for each in missing)]))
+
+
+def _bucket(given: str | None, said: Mapping[str, Any]) -> list[str]:
+    if given:
+        return ["--s3-bucket", given]
+    return [] if "s3_bucket" in said else ["--resolve-s3"]
+
+
+def _words(overrides: str | list[str]) -> list[str]:
+    return shlex.split(overrides) if isinstance(overrides, str) else overrides
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - AWS's own
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
@@ -77,7 +97,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
     }
 
 
-def _missing(folder: Path, parameters: Sequence[str] | str, region: str | None) -> Iterator[str]:
+def _missing(folder: Path, parameters: Sequence[str], region: str | None) -> Iterator[str]:
     """Say what has to be there, and is not."""
     if shutil.which("sam") is None:
         yield "the command sam, AWS's own: `pipx install aws-sam-cli`, or `uv tool install aws-sam-cli`"
@@ -85,13 +105,7 @@ def _missing(folder: Path, parameters: Sequence[str] | str, region: str | None) 
         yield "credentials for AWS: `aws configure sso`, or AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret"
     if region is None:
         yield "a region: REGION=eu-north-1"
-    named = shlex.split(parameters) if isinstance(parameters, str) else parameters
-    if not any(each.startswith("Auth=") for each in named):
-        yield (
-            "who may read the API: PARAMETERS='Auth=iam', or "
-            "PARAMETERS='Auth=jwt JwtIssuer=… JwtAudience=… JwtJwks=…' (docs/how-to/deploy.md)"
-        )
-    for wrong in (each for each in named if "=" not in each):
+    for wrong in (each for each in parameters if "=" not in each):
         yield f"parameters as NAME=VALUE, of which {wrong!r} is none"
     for name in FUNCTIONS:
         if not (folder / "build" / f"{name}.zip").exists():
@@ -104,7 +118,7 @@ def _ask_as_a_stranger(command: Sequence[str]) -> None:
     Args:
         command: prints the outputs of the stack.
     """
-    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - AWS's own
+    told = _run(command)
     if told.returncode:
         sys.exit(f"It is deployed. Whether the API is closed to strangers is not known:\n{told.stderr}")
     outputs = {each["OutputKey"]: each["OutputValue"] for each in json.loads(told.stdout)}

@@ -1,0 +1,272 @@
+"""The template: that it is one, and that what it makes is closed, kept and set on purpose."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import samtranslator.model.exceptions
+from deployed import ALL_ON, JOINED, KEY, LAYER, TEMPLATE, TOKENS, environment, of_type, properties, resources
+
+from deploy.artifact import RUNTIME
+from deploy.expansion import expand
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.settings import Settings, read_settings
+from user_limits.wiring import API_TIMEOUT, PARTITION_KEY, RESERVE_MS, SORT_KEY, api, consumer
+
+SETTINGS = {name.upper() for name in Settings.__struct_fields__}
+OF_THE_LAYER = {"AWS_LAMBDA_EXEC_WRAPPER"}
+FUNCTIONS = ["Consumer", "Api"]
+
+
+def test_cfn_lint_has_nothing_to_say() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout + done.stderr == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("parameters", [{}, TOKENS, JOINED, ALL_ON], ids=["iam", "jwt", "joined", "all"])
+def test_the_translator_takes_it_whatever_is_chosen(parameters: dict[str, str]) -> None:
+    assert not [
+        name for name, each in resources(**parameters).items() if each["Type"].startswith("AWS::Serverless")
+    ]
+
+
+def test_a_property_of_the_mapping_that_is_misspelt_is_not_taken(tmp_path: Any) -> None:
+    misspelt = tmp_path / "template.yaml"
+    misspelt.write_text(TEMPLATE.read_text().replace("BisectBatchOnFunctionError", "BisectBatchOnError"))
+    with pytest.raises(samtranslator.model.exceptions.InvalidDocumentException):
+        expand(misspelt, {"Auth": "iam"})
+
+
+class TestAccess:
+    def test_who_may_read_the_api_must_be_said(self) -> None:
+        with pytest.raises(ValueError, match="Auth has no default"):
+            expand(TEMPLATE, {})
+
+    @pytest.mark.parametrize("missing", ["JwtIssuer", "JwtAudience", "JwtJwks"])
+    def test_tokens_that_are_described_by_half_are_refused(self, missing: str) -> None:
+        with pytest.raises(ValueError, match=f"Auth is jwt: {missing}"):
+            expand(TEMPLATE, {name: value for name, value in TOKENS.items() if name != missing})
+
+    def test_the_function_checks_tokens_whether_or_not_the_gateway_does(self) -> None:
+        assert environment("Api", **TOKENS)["AUTH"] == "jwt"
+        assert environment("Api", **TOKENS, JwtAuthorizer="false")["AUTH"] == "jwt"
+
+    def test_the_gateway_checks_tokens_unless_told_not_to(self) -> None:
+        assert default_route(**TOKENS)["security"] == [{"jwt": []}]
+        assert "security" not in default_route(**TOKENS, JwtAuthorizer="false")
+        scheme = properties("HttpApi", **TOKENS)["Body"]["components"]["securitySchemes"]["jwt"]
+        authorizer = scheme["x-amazon-apigateway-authorizer"]
+        assert authorizer["jwtConfiguration"] == {"issuer": TOKENS["JwtIssuer"], "audience": ["limits"]}
+
+    def test_without_tokens_the_gateway_asks_for_a_signature(self) -> None:
+        assert environment("Api")["AUTH"] == "none"
+        assert default_route()["security"] == [{"AWS_IAM": []}]
+        scheme = properties("HttpApi")["Body"]["components"]["securitySchemes"]["AWS_IAM"]
+        assert scheme["x-amazon-apigateway-authtype"] == "awsSigv4"
+
+    @pytest.mark.parametrize("parameters", [{}, TOKENS], ids=["iam", "jwt"])
+    def test_open_to_all_are_health_and_preflights_alone(self, parameters: dict[str, str]) -> None:
+        is_open = {
+            (method, path)
+            for path, operations in properties("HttpApi", **parameters)["Body"]["paths"].items()
+            for method, operation in operations.items()
+            if not operation.get("security")
+        }
+        assert is_open == {("get", "/healthz"), ("options", "/{proxy+}")}
+
+    def test_the_gateway_alone_may_invoke_the_function(self) -> None:
+        [permission] = of_type("AWS::Lambda::Permission").values()
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        assert permission["SourceArn"] == "arn:aws:execute-api:eu-north-1:123456789012:user-limits-httpapi/*"
+        assert "AuthType" not in permission  # no function URL
+        assert not of_type("AWS::Lambda::Url")
+
+    def test_requests_are_bounded(self) -> None:
+        [stage] = of_type("AWS::ApiGatewayV2::Stage", ApiRateLimit="7", ApiBurstLimit="9").values()
+        assert stage["StageName"] == "$default"
+        settings = stage["DefaultRouteSettings"]
+        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (7, 9)
+
+    def test_access_logs_have_no_path_since_it_holds_a_users_id(self) -> None:
+        [stage] = of_type("AWS::ApiGatewayV2::Stage").values()
+        assert json.loads(stage["AccessLogSettings"]["Format"])["route"] == "$context.routeKey"
+        assert "path" not in stage["AccessLogSettings"]["Format"].lower()
+
+    def test_the_bucket_is_private_encrypted_versioned_and_takes_nothing_without_tls(self) -> None:
+        bucket = properties("FailedRecords")
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+        [statement] = properties("FailedRecordsPolicy")["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Condition"]) == (
+            "Deny",
+            {"Bool": {"aws:SecureTransport": "false"}},
+        )
+
+    def test_what_was_not_applied_is_deleted_in_the_end(self) -> None:
+        rules = properties("FailedRecords", FailedRecordsDays="14")["LifecycleConfiguration"]["Rules"]
+        assert rules[0]["ExpirationInDays"] == 14
+        assert {rule["Status"] for rule in rules} == {"Enabled"}
+
+
+def default_route(**parameters: str) -> dict[str, Any]:
+    paths = properties("HttpApi", **parameters)["Body"]["paths"]
+    route: dict[str, Any] = paths["/$default"]["x-amazon-apigateway-any-method"]
+    return route
+
+
+class TestKept:
+    def test_what_holds_data_outlives_the_stack(self) -> None:
+        for name in ("Stream", "Table", "FailedRecords"):
+            resource = resources()[name]
+            assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
+            assert resource["UpdateReplacePolicy"] == "Retain"
+
+    def test_the_table_is_that_of_the_store(self) -> None:
+        table = properties("Table")
+        assert table["KeySchema"] == [
+            {"AttributeName": PARTITION_KEY, "KeyType": "HASH"},
+            {"AttributeName": SORT_KEY, "KeyType": "RANGE"},
+        ]
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+    def test_the_table_is_protected(self) -> None:
+        table = properties("Table")
+        assert table["DeletionProtectionEnabled"]
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+
+    def test_a_key_of_ones_own_is_that_of_all_that_is_made(self) -> None:
+        assert properties("Stream", KmsKeyArn=KEY)["StreamEncryption"]["KeyId"] == KEY
+        assert properties("Table", KmsKeyArn=KEY)["SSESpecification"]["KMSMasterKeyId"] == KEY
+        [rule] = properties("FailedRecords", KmsKeyArn=KEY)["BucketEncryption"][
+            "ServerSideEncryptionConfiguration"
+        ]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
+        logs = of_type("AWS::Logs::LogGroup", KmsKeyArn=KEY)
+        assert {each["KmsKeyId"] for each in logs.values()} == {KEY}
+        assert {properties(each, KmsKeyArn=KEY)["KmsKeyArn"] for each in FUNCTIONS} == {KEY}
+
+    def test_logs_are_kept_for_as_long_as_is_said_and_each_function_writes_to_its_own(self) -> None:
+        logs = of_type("AWS::Logs::LogGroup", LogRetentionDays="90")
+        assert {each["RetentionInDays"] for each in logs.values()} == {90}
+        written_to = {properties(name)["LoggingConfig"]["LogGroup"] for name in FUNCTIONS}
+        assert written_to == {"/aws/lambda/user-limits-consumer", "/aws/lambda/user-limits-api"}
+
+
+class TestJoined:
+    def test_what_exists_is_not_made(self) -> None:
+        made = {each["Type"] for each in resources(**JOINED).values()}
+        assert not made & {"AWS::Kinesis::Stream", "AWS::DynamoDB::Table", "AWS::SNS::Topic"}
+
+    def test_what_exists_is_used(self) -> None:
+        assert properties("ConsumerRecords", **JOINED)["EventSourceArn"] == JOINED["StreamArn"]
+        for function in FUNCTIONS:
+            assert environment(function, **JOINED)["USER_LIMIT_TABLE_NAME"] == "Limits"
+        [*_, dead] = properties("ConsumerDead", **JOINED)["AlarmActions"]
+        assert dead == JOINED["AlarmTopicArn"]
+
+    def test_a_stream_has_shards_or_is_on_demand(self) -> None:
+        assert properties("Stream")["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
+        assert "ShardCount" not in properties("Stream")
+        provisioned = properties("Stream", StreamShards="4")
+        assert provisioned["StreamModeDetails"] == {"StreamMode": "PROVISIONED"}
+        assert provisioned["ShardCount"] == 4
+
+
+class TestMapping:
+    def test_one_bad_record_does_not_block_its_shard_for_ever(self) -> None:
+        mapping = properties("ConsumerRecords")
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["BisectBatchOnFunctionError"]
+        assert 0 <= mapping["MaximumRetryAttempts"] <= 100
+        assert 60 <= mapping["MaximumRecordAgeInSeconds"] <= 604_800
+
+    def test_what_is_given_up_goes_to_the_bucket_with_its_records(self) -> None:
+        destination = properties("ConsumerRecords")["DestinationConfig"]["OnFailure"]["Destination"]
+        assert destination == "arn:aws:s3:::user-limits-failedrecords"
+
+    def test_a_record_becomes_too_old_for_lambda_before_it_does_for_the_stream(self) -> None:
+        retained = properties("Stream")["RetentionPeriodHours"] * 3_600
+        assert properties("ConsumerRecords")["MaximumRecordAgeInSeconds"] < retained
+
+    def test_nothing_is_filtered_unless_it_is_asked_for(self) -> None:
+        assert "FilterCriteria" not in properties("ConsumerRecords")
+
+    def test_the_filter_lets_through_what_the_processor_takes(self) -> None:
+        mapping = properties("ConsumerRecords", EventTypeFilter="on")
+        [pattern] = mapping["FilterCriteria"]["Filters"]
+        assert json.loads(pattern["Pattern"]) == {
+            "data": {"type": sorted(UserLimitEventProcessor.event_types)}
+        }
+
+    def test_it_can_be_switched_off(self) -> None:
+        assert properties("ConsumerRecords")["Enabled"] is True
+        assert properties("ConsumerRecords", ConsumerEnabled="false")["Enabled"] is False
+
+    def test_it_counts_what_it_gives_up(self) -> None:
+        assert properties("ConsumerRecords")["MetricsConfig"] == {"Metrics": ["EventCount"]}
+
+
+class TestFunctions:
+    @pytest.mark.parametrize("parameters", [{}, ALL_ON], ids=["iam", "all"])
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_each_variable_is_a_setting_and_is_accepted(
+        self, function: str, parameters: dict[str, str]
+    ) -> None:
+        variables = environment(function, **parameters)
+        assert variables.keys() - OF_THE_LAYER <= SETTINGS
+        settings = read_settings(variables)
+        assert settings.repository_type == "dynamodb"
+        assert settings.user_limit_table_name == "user-limits-table"
+
+    def test_the_consumer_keeps_limits_for_ever_and_what_is_rejected_in_the_bucket(self) -> None:
+        settings = read_settings(environment("Consumer"))
+        assert settings.storage_ttl == 0
+        assert settings.quarantine_url == "s3://user-limits-failedrecords/quarantine"
+        assert settings.on_failure_url == "s3://user-limits-failedrecords/aws/lambda"
+
+    def test_the_handlers_are_there(self) -> None:
+        handlers = [properties(each)["Handler"] for each in FUNCTIONS]
+        assert handlers == ["user_limits.lambda_consumer.handler", "user_limits.lambda_api.handler"]
+        assert callable(consumer)
+        assert callable(api)
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_they_run_on_the_python_that_the_artifact_is_built_for(self, function: str) -> None:
+        assert properties(function)["Runtime"] == f"python{RUNTIME}"
+        assert properties(function)["Architectures"] == ["arm64"]
+        assert properties(function)["TracingConfig"] == {"Mode": "Active"}
+
+    def test_the_consumer_has_time_for_many_requests_beyond_what_it_keeps_in_reserve(self) -> None:
+        assert properties("Consumer")["Timeout"] * 1_000 >= 6 * RESERVE_MS
+
+    def test_the_api_answers_before_it_is_ended_and_is_ended_before_the_gateway_gives_it_up(self) -> None:
+        integration = default_route()["x-amazon-apigateway-integration"]
+        timeout = properties("Api")["Timeout"]
+        assert API_TIMEOUT < timeout < integration["timeoutInMillis"] / 1_000 <= 30
+        assert integration["payloadFormatVersion"] == "2.0"
+
+    def test_nothing_is_reserved_unless_it_is_asked_for(self) -> None:
+        for function, parameter in zip(FUNCTIONS, ["ConsumerConcurrency", "ApiConcurrency"], strict=True):
+            assert "ReservedConcurrentExecutions" not in properties(function)
+            assert properties(function, **{parameter: "8"})["ReservedConcurrentExecutions"] == "8"
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_spans_take_a_layer_and_say_so_to_the_code(self, function: str) -> None:
+        assert "Layers" not in properties(function)
+        assert not OF_THE_LAYER & environment(function).keys()
+        assert read_settings(environment(function)).tracing == "none"
+        traced = environment(function, TracingLayerArn=LAYER)
+        assert properties(function, TracingLayerArn=LAYER)["Layers"] == [LAYER]
+        assert traced["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/otel-instrument"
+        assert read_settings(traced).tracing == "otel"
