@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench chaos fuzz build deploy pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve test e2e lint bench chaos fuzz build deploy pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
@@ -17,6 +17,9 @@ serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, 
 
 test: $(VENV)/.dev browser ## Run all tests
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+e2e: $(VENV)/.dev ## Run what the template describes on this machine, and compare with a clean pass
+	@$(BIN)/pytest tests/end_to_end
 
 lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff check .

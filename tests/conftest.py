@@ -1,4 +1,5 @@
 import io
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,3 +22,15 @@ def log_lines() -> io.StringIO:
 def tables(dynamodb_endpoint: str) -> Tables:
     """Return where tables can be made."""
     return Tables(dynamodb_endpoint)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
+    """Run S3 for as long as the tests take."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ class Stack:
     def properties(self, logical_id: str) -> Properties:
         """Return the properties of a resource, as CloudFormation gets them."""
         properties: Properties = self._resources[logical_id]["Properties"]
-        return dict(properties)
+        return deepcopy(properties)
 
     def of_type(self, resource_type: str) -> dict[str, Properties]:
         """Return the properties of all resources of a type, by their logical ids."""

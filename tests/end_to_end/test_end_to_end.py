@@ -10,7 +10,6 @@ from urllib.parse import quote, urlsplit
 from zipfile import ZipFile
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from clean_pass import check_limits, check_quarantines
 from deploy.artifact import FUNCTIONS, build
@@ -42,15 +41,6 @@ def artifacts(folder: Path) -> Path:
         with ZipFile(built.zip) as archive:
             archive.extractall(folder / function.name)
     return folder
-
-
-@pytest.fixture(scope="module")
-def s3_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="module")
