@@ -21,8 +21,8 @@ from stream.producer import Content, Producer
 if TYPE_CHECKING:
     from kinesis_handler.record import LambdaRecord
 
-SEED, USERS = 6, 40
-ROUNDS, BURST = 10, 10
+SEED, USERS = 6, 30
+ROUNDS, BURST = 8, 8
 """Rounds that are put before the first batch is delivered, and those that come at once when it is."""
 
 KILLED_IN = [
