@@ -29,6 +29,7 @@ STAGE = "$default"
 _NOT_HANDED_ON = {"connection", "cookie", "keep-alive", "transfer-encoding", "upgrade"}
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
 _ANY, _ANY_METHOD = "ANY", "x-amazon-apigateway-any-method"
+_GREEDY = "+}"
 _FAILED = {"message": "Internal Server Error"}
 
 Function = Callable[[dict[str, Any]], Any]
@@ -96,6 +97,7 @@ def payload(  # noqa: PLR0913 - a request has that many parts
         **({"cookies": cookies} if cookies else {}),
         "headers": by_name,
         **({"queryStringParameters": query} if query else {}),
+        **({"pathParameters": variables} if (variables := _variables(path, route)) else {}),
         "requestContext": {
             "accountId": ACCOUNT,
             "apiId": API_ID,
@@ -114,7 +116,11 @@ def payload(  # noqa: PLR0913 - a request has that many parts
             "time": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
             "timeEpoch": int(now * 1_000),
         },
-        **({"body": body.decode() if is_text else base64.b64encode(body).decode()} if body else {}),
+        **(
+            {"body": body.decode(errors="replace") if is_text else base64.b64encode(body).decode()}
+            if body
+            else {}
+        ),
         "isBase64Encoded": not is_text,
     }
 
@@ -143,7 +149,7 @@ def route_of(method: str, path: str, routes: tuple[str, ...]) -> str | None:
     """Return the key of the route that a request takes: the most particular one; None if there is none."""
     fitting = [each for each in routes if each != STAGE and _fits(method, path, each)]
     if fitting:
-        return min(fitting, key=lambda each: ("{proxy+}" in each, each.count("{"), each.startswith(_ANY)))
+        return min(fitting, key=lambda each: (_GREEDY in each, each.count("{"), each.startswith(_ANY)))
     return STAGE if STAGE in routes else None
 
 
@@ -152,9 +158,19 @@ def _fits(method: str, path: str, route: str) -> bool:
     if wanted not in {method, _ANY}:
         return False
     parts, patterns = path.strip("/").split("/"), pattern.strip("/").split("/")
-    if patterns[-1].endswith("+}"):
+    if patterns[-1].endswith(_GREEDY):
         return len(parts) >= len(patterns) and _same(parts, patterns[:-1])
     return len(parts) == len(patterns) and _same(parts, patterns)
+
+
+def _variables(path: str, route: str) -> dict[str, str]:
+    """Return the parts of a path that its route has names for."""
+    parts, patterns = path.strip("/").split("/"), route.partition(" ")[2].strip("/").split("/")
+    return {
+        pattern.strip("{+}"): "/".join(parts[at:] if pattern.endswith(_GREEDY) else parts[at : at + 1])
+        for at, pattern in enumerate(patterns)
+        if pattern.startswith("{")
+    }
 
 
 def _same(parts: list[str], patterns: list[str]) -> bool:

@@ -39,7 +39,7 @@ class LambdaRuntime:
     """Runs one function. It can be the function of an event source mapping.
 
     An invocation for which no environment is idle starts another, or waits for one if there are as many as
-    there may be: whoever calls it, does not see throttling.
+    there may be: whoever calls it does not see throttling.
     """
 
     def __init__(self, configuration: Configuration) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulators.http_api import http_api
+from emulators.http_api import http_api, routes_of
 from emulators.runtime_api import FunctionError
 
 
@@ -122,15 +122,17 @@ def test_a_body_is_text_or_base64_by_its_type(content_type: str, body: bytes, to
 
 
 @pytest.mark.parametrize(
-    ("method", "target", "route"),
+    ("method", "target", "route", "variables"),
     [
-        ("GET", "/users/1/limits", "GET /users/{id}/limits"),
-        ("GET", "/users/1/limits/active", "GET /users/{id}/limits/active"),
-        ("POST", "/users/1/limits", "ANY /{proxy+}"),
-        ("GET", "/users/1/limits/2/3", "ANY /{proxy+}"),
+        ("GET", "/users/1/limits", "GET /users/{id}/limits", {"id": "1"}),
+        ("GET", "/users/1/limits/active", "GET /users/{id}/limits/active", {"id": "1"}),
+        ("POST", "/users/1/limits", "ANY /{proxy+}", {"proxy": "users/1/limits"}),
+        ("GET", "/users/1/limits/2/3", "ANY /{proxy+}", {"proxy": "users/1/limits/2/3"}),
     ],
 )
-def test_the_most_particular_route_takes_a_request(method: str, target: str, route: str) -> None:
+def test_the_most_particular_route_takes_a_request(
+    method: str, target: str, route: str, variables: dict[str, str]
+) -> None:
     routes = (
         "$default",
         "ANY /{proxy+}",
@@ -138,7 +140,17 @@ def test_the_most_particular_route_takes_a_request(method: str, target: str, rou
         "GET /users/{id}/limits/active",
         "GET /users/{id}/limits",
     )
-    assert told_of(target, routes, method=method)["routeKey"] == route
+    told = told_of(target, routes, method=method)
+    assert (told["routeKey"], told["pathParameters"]) == (route, variables)
+
+
+def test_the_routes_are_those_of_the_openapi_document() -> None:
+    paths = {
+        "/$default": {"x-amazon-apigateway-any-method": {"isDefaultRoute": True}},
+        "/healthz": {"get": {}},
+        "/users/{id}": {"x-amazon-apigateway-any-method": {}},
+    }
+    assert routes_of({"paths": paths}) == ("$default", "GET /healthz", "ANY /users/{id}")
 
 
 def test_a_request_without_a_route_never_reaches_the_function() -> None:
