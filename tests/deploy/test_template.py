@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import samtranslator.model.exceptions
-from deployed import ALL_ON, JOINED, KEY, LAYER, TEMPLATE, TOKENS, environment, of_type, properties, resources
 
 from deploy.artifact import RUNTIME
 from deploy.expansion import expand
+from deployed import ALL_ON, JOINED, KEY, LAYER, TEMPLATE, TOKENS, environment, of_type, properties, resources
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import Settings, read_settings
 from user_limits.wiring import API_TIMEOUT, PARTITION_KEY, RESERVE_MS, SORT_KEY, api, consumer
@@ -23,7 +23,10 @@ FUNCTIONS = ["Consumer", "Api"]
 
 def test_cfn_lint_has_nothing_to_say() -> None:
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)], capture_output=True, text=True, check=False
+        [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
