@@ -26,7 +26,20 @@ ROOT = Path(__file__).parent
 # Running these from within the tests would run the tests within the tests, or take minutes.
 ONLY_LOOKED_UP = {
     f"make {name}"
-    for name in ("test", "bench", "chaos", "dynamodb", "fuzz", "kinesis", "lint", "lock", "pictures", "serve")
+    for name in (
+        "test",
+        "bench",
+        "build",
+        "chaos",
+        "deploy",
+        "dynamodb",
+        "fuzz",
+        "kinesis",
+        "lint",
+        "lock",
+        "pictures",
+        "serve",
+    )
 }
 
 SERVED = "127.0.0.1:8000"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from deployed import JOINED, ROOT, expanded, of_type, properties
+from kinesis_handler import errors
 from kinesis_handler.outcome import Status
 from kinesis_handler.telemetry.metrics import (
     CONFLICTS,
@@ -179,6 +180,11 @@ def test_the_page_has_no_alarm_that_there_is_not() -> None:
     page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
     headings = set(re.findall(r"^## ([a-z-]+)$", page, re.MULTILINE))
     assert headings == {each["AlarmName"].removeprefix("user-limits-") for each in ALARMS.values()}
+
+
+def test_the_page_names_errors_that_there_are() -> None:
+    page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
+    assert all(hasattr(errors, name) for name in re.findall(r"`(\w+Error)`", page))
 
 
 def test_what_cannot_be_undone_later_is_told_at_once() -> None:
