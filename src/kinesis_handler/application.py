@@ -42,6 +42,29 @@ class View(Struct, Generic[State], frozen=True):
     row: Callable[[Aggregate[State]], Sequence[Cell]]
 
 
+Fields = TypeVar("Fields", bound=Struct)
+
+
+def plain_view(name: str, repository: Repository[Fields], state_type: type[Fields]) -> View[Fields]:
+    """Return a view that shows each state field by field.
+
+    Args:
+        name: what the aggregates are called, in the plural: `parcels`.
+        repository: where they are kept.
+        state_type: what their states are.
+    """
+    fields = state_type.__struct_fields__
+
+    def document(aggregate: Aggregate[Fields]) -> object:
+        return {"key": aggregate.key, "version": aggregate.version, "state": aggregate.state}
+
+    def row(aggregate: Aggregate[Fields]) -> Sequence[Cell]:
+        values = [getattr(aggregate.state, field) for field in fields]
+        return [Cell(aggregate.key[1], "bold"), *(Cell("" if each is None else str(each)) for each in values)]
+
+    return View(name, repository, document, ["", *(field.replace("_", " ") for field in fields)], row)
+
+
 class Table(Protocol):
     """What has to be made before a repository can keep anything in it."""
 

@@ -162,8 +162,8 @@ def test_an_application_without_an_api_is_told(tmp_path: Path) -> None:
         "from kinesis_handler.application import Application\n"
         "def app(): return Application(KinesisHandler())\n"
     )
-    told = refusal("--app", "mine:app", PYTHONPATH=str(tmp_path))
-    assert told == "Error: this application has no API\n"
+    told = refusal("nowhere.json", "--app", "mine:app", PYTHONPATH=str(tmp_path))
+    assert told == "Error: --app is 'mine:app', which has no API\n", "and none of its events is run"
 
 
 def test_made_up_events_are_applied_each_and_are_the_same_each_time() -> None:

@@ -8,7 +8,14 @@ import pytest
 from msgspec import Struct
 
 from aggregates import aggregate
-from kinesis_handler import BusinessError, Event, KinesisHandler, configure_logging, event_processor
+from kinesis_handler import (
+    BusinessError,
+    ConfigurationError,
+    Event,
+    KinesisHandler,
+    configure_logging,
+    event_processor,
+)
 from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
@@ -191,3 +198,24 @@ def test_an_application_that_configures_no_logging_gets_json_lines_on_standard_e
     captured = capsys.readouterr()
     assert json.loads(captured.err)["service"] == "my-function"
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(("level", "lines"), [("", 1), (" INFO ", 1), ("error", 0)])
+def test_an_application_that_configures_no_logging_is_logged_from_the_level_that_is_set(
+    level: str, lines: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import structlog
+
+    structlog.reset_defaults()
+    monkeypatch.setenv("LOG_LEVEL", level)
+    KinesisHandler([tell])(invocation([told("a")]))
+    assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+def test_a_level_that_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    import structlog
+
+    structlog.reset_defaults()
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(ConfigurationError, match="LOG_LEVEL is 'loud'; allowed: debug, info, warn, error"):
+        KinesisHandler([tell])

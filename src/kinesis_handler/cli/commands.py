@@ -21,6 +21,7 @@ from kinesis_handler.cli.report import print_json, print_outcomes, print_tables,
 from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.table import app as table_commands
+from kinesis_handler.errors import ConfigurationError
 
 app = typer.Typer(
     add_completion=False,
@@ -88,10 +89,12 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     """
     with told_errors():
         application = load_application(application_name, store)
+        if application.api is None:
+            raise ConfigurationError(f"--app is {application_name!r}, which has no API")
         application.check()
         if events is not None:
             with open_events(events) as file:
                 records = read_records(file, str(events))
                 tally = run_locally(application, records, batch_size=100, retries=2)
             print_outcomes(standard_output(), tally)
-        serve_api(application, host=host, port=port, live=live, insecure=insecure)
+        serve_api(application, application.api, host=host, port=port, live=live, insecure=insecure)

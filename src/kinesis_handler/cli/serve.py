@@ -24,14 +24,13 @@ GRACE = 2
 """Seconds that requests have to end after Ctrl-C."""
 
 
-def serve_api(application: Application, *, host: str, port: int, live: bool, insecure: bool) -> None:
-    """Serve the API until the process is told to end.
+def serve_api(  # noqa: PLR0913 - the command has as many options
+    application: Application, api: Api, *, host: str, port: int, live: bool, insecure: bool
+) -> None:
+    """Serve the application's API until the process is told to end.
 
-    Raises ConfigurationError if there is no API, if it may not be served there, or if that is not possible.
+    Raises ConfigurationError if it may not be served there, or if that is not possible.
     """
-    api = application.api
-    if api is None:
-        raise ConfigurationError("this application has no API")
     if api.is_open and not insecure and not _is_this_machine(host):
         raise ConfigurationError(
             f"--host is {host!r}, and AUTH is 'none': whoever gets there could read everything. "

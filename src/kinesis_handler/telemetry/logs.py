@@ -9,14 +9,14 @@ import os
 import sys
 from collections.abc import Mapping
 from logging import DEBUG
-from typing import Any, Literal, TextIO, cast
+from typing import Any, Literal, TextIO, cast, get_args
 
 import msgspec
 import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from kinesis_handler.errors import UnexpectedError
+from kinesis_handler.errors import ConfigurationError, UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
 
 LogLevel = Literal["debug", "info", "warn", "error"]
@@ -43,9 +43,16 @@ def configure_logging(service: str, level: LogLevel = "info", stream: TextIO | N
 
 
 def ensure_logging() -> None:
-    """Configure logging unless the application has: structlog's default prints all to standard output."""
+    """Configure logging unless the application has: structlog's default prints all to standard output.
+
+    Raises ConfigurationError if `LOG_LEVEL` is none.
+    """
     if not structlog.is_configured():
-        configure_logging(os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "kinesis-handler"))
+        level = os.environ.get("LOG_LEVEL", "").strip().lower() or "info"
+        if level not in get_args(LogLevel):
+            raise ConfigurationError(f"LOG_LEVEL is {level!r}; allowed: {', '.join(get_args(LogLevel))}")
+        service = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "kinesis-handler")
+        configure_logging(service, cast("LogLevel", level))
 
 
 def log_batch(
