@@ -29,7 +29,9 @@ ONLY_LOOKED_UP = {
     for name in (
         "test",
         "bench",
+        "build",
         "chaos",
+        "deploy",
         "dynamodb",
         "e2e",
         "fuzz",

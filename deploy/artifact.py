@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 ROOT = Path(__file__).parent.parent
+
+KEPT = ROOT / "build" / ".dependencies"
 
 Platform = Literal["lambda", "host"]
 
@@ -101,22 +103,29 @@ class Artifact(NamedTuple):
         return sum(path.stat().st_size for path in _files(self.folder))
 
 
-def build(function: Function, platform: Platform, into: Path, python: str | None = None) -> Artifact:
+def build(
+    function: Function, platform: Platform, into: Path, python: str | None = None, kept: Path = KEPT
+) -> Artifact:
     """Build a function into a folder and a zip, both of its name. The same input leads to the same bytes.
-
-    What pip has installed is kept beside them: the next time it takes no network, and a few seconds.
 
     Args:
         function: which.
         platform: `lambda`, or `host` for this machine and this Python.
         into: the folder that they are put in.
         python: a Python of the runtime's version, which makes the bytecode for `lambda`.
+        kept: where its dependencies are kept: the next time they take no network, and no time.
 
     Raises ArtifactError if something that it takes is missing.
     """
     compiler = sys.executable if platform == "host" else _runtime_python(python or f"python{RUNTIME}")
+    installed = install(function, platform, kept)
+
+    def with_bytecode(folder: Path) -> None:
+        shutil.copytree(installed, folder)
+        _compile(compiler, folder)
+
+    dependencies = _made_once(installed.with_name(f"{installed.name}-bytecode"), with_bytecode)
     into.mkdir(parents=True, exist_ok=True)
-    dependencies = _dependencies(function, platform, into / ".dependencies", compiler)
     folder = into / function.name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(dependencies, folder)
@@ -129,8 +138,11 @@ def build(function: Function, platform: Platform, into: Path, python: str | None
     return Artifact(folder, _zipped(folder, into / f"{function.name}.zip"))
 
 
-def _dependencies(function: Function, platform: Platform, kept: Path, compiler: str) -> Path:
-    """Return a folder with what pip installs and its bytecode, made once for each set of requirements."""
+def install(function: Function, platform: Platform, kept: Path = KEPT) -> Path:
+    """Return a folder with what a function needs of others, installed once for each set of requirements.
+
+    Raises ArtifactError if pip cannot.
+    """
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
     if platform == "lambda":
@@ -138,17 +150,27 @@ def _dependencies(function: Function, platform: Platform, kept: Path, compiler: 
         options += [option for tag in _TAGS for option in ("--platform", tag)]
     said = "\n".join([*options, *_UNUSED, sys.version if platform == "host" else ""])
     digest = hashlib.sha256(function.requirements.read_bytes() + said.encode()).hexdigest()
-    folder = kept / f"{function.name}-{platform}-{digest[:12]}"
-    if folder.exists():
-        return folder
-    kept.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept) as temporary:
-        target = Path(temporary) / "installed"
-        requirements = ["--target", str(target), "--requirement", str(function.requirements)]
+
+    def installed(folder: Path) -> None:
+        requirements = ["--target", str(folder), "--requirement", str(function.requirements)]
         _run([*pip, *options, *requirements], "pip could not install what it needs")
-        _remove(target, _UNUSED)
-        _compile(compiler, target)
-        target.rename(folder)
+        _remove(folder, _UNUSED)
+
+    return _made_once(kept / f"{function.name}-{platform}-{digest[:12]}", installed)
+
+
+def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is made if it is not there: whole, whoever else makes it at the same time."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            made = Path(temporary) / folder.name
+            make(made)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
     return folder
 
 
@@ -192,7 +214,7 @@ def _zipped(folder: Path, file: Path) -> Path:
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
             entry.create_system = 3  # Unix, wherever it is built
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return file
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--python", help=f"a Python {RUNTIME}; default: python{RUNTIME}")
     given = parser.parse_args()
     if unknown := set(given.functions) - FUNCTIONS.keys():
-        parser.error(f"there is no function {', '.join(sorted(unknown))}")
+        parser.error(f"there is no function {', '.join(sorted(unknown))}; there are {', '.join(FUNCTIONS)}")
     try:
         for name in given.functions or FUNCTIONS:
             _tell(name, build(FUNCTIONS[name], given.platform, given.into, given.python))

@@ -6,6 +6,7 @@ stranger.
 
 import argparse
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
     said = _configuration(given.folder)
-    found = botocore.session.get_session().get_config_variable("region")
+    found = os.environ.get("AWS_REGION") or botocore.session.get_session().get_config_variable("region")
     region = given.region or said.get("region") or found
     parameters = given.parameters or _words(said.get("parameter_overrides", []))
     if missing := list(_missing(given.folder, parameters, region)):

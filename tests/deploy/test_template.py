@@ -1,6 +1,7 @@
 """The template: that it is one, and that what it makes is closed, kept and set on purpose."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,14 +9,29 @@ from typing import Any
 
 import pytest
 import samtranslator.model.exceptions
-from deployed import ALL_ON, JOINED, KEY, LAYER, TEMPLATE, TOKENS, environment, of_type, properties, resources
+from samtranslator.yaml_helper import yaml_parse
 
 from deploy.artifact import RUNTIME
 from deploy.expansion import expand
+from deployed import (
+    ALL_ON,
+    JOINED,
+    KEY,
+    LAYER,
+    ROOT,
+    TEMPLATE,
+    TOKENS,
+    environment,
+    of_type,
+    properties,
+    resources,
+)
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import Settings, read_settings
 from user_limits.wiring import API_TIMEOUT, PARTITION_KEY, RESERVE_MS, SORT_KEY, api, consumer
 
+DOCUMENT = yaml_parse(TEMPLATE.read_text())
+PARAMETERS = DOCUMENT["Parameters"]
 SETTINGS = {name.upper() for name in Settings.__struct_fields__}
 OF_THE_LAYER = {"AWS_LAMBDA_EXEC_WRAPPER"}
 FUNCTIONS = ["Consumer", "Api"]
@@ -23,7 +39,10 @@ FUNCTIONS = ["Consumer", "Api"]
 
 def test_cfn_lint_has_nothing_to_say() -> None:
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)], capture_output=True, text=True, check=False
+        [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
@@ -270,3 +289,32 @@ class TestFunctions:
         assert properties(function, TracingLayerArn=LAYER)["Layers"] == [LAYER]
         assert traced["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/otel-instrument"
         assert read_settings(traced).tracing == "otel"
+
+
+class TestParameters:
+    def test_the_page_has_a_row_for_each(self) -> None:
+        page = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
+        rows = re.findall(r"^\| `([A-Z]\w+)` \| .+ \| .+ \|$", page, re.MULTILINE)
+        assert sorted(rows) == sorted(PARAMETERS)
+        for name, rule in PARAMETERS.items():
+            default = f"`{rule['Default']}`" if rule.get("Default", "") != "" else "none"
+            shown = default if "Default" in rule else "**needed**"
+            assert f"| `{name}` | {shown} | {rule['Description']} |" in page
+
+    def test_each_is_in_a_group_of_the_console(self) -> None:
+        groups = DOCUMENT["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("Auth", "none"),
+            ("BatchSize", "10001"),
+            ("StreamArn", "facts"),
+            ("ConsumerConcurrency", "0"),
+            ("Nonsense", "1"),
+        ],
+    )
+    def test_a_value_that_is_not_allowed_is_refused(self, name: str, value: str) -> None:
+        with pytest.raises(ValueError, match=name):
+            expand(TEMPLATE, {"Auth": "iam", name: value})
