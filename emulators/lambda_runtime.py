@@ -195,6 +195,8 @@ class _Environment:
             f"REPORT RequestId: {invocation.request_id}\tDuration: {took:.2f} ms\t"
             f"Memory Size: {self._configuration.memory_size} MB\tMax Memory Used: {self.max_memory} MB"
         )
+        if self._ended and invocation.error is not None:
+            self._write(str(invocation.error["errorMessage"]))
 
     def _end(self, invocation: Invocation) -> None:
         """Say how the process has ended."""

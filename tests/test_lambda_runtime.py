@@ -172,6 +172,7 @@ def test_a_function_that_takes_too_long_is_killed_and_starts_anew(run: Run) -> N
         assert message.endswith("Task timed out after 0.50 seconds")
     assert function.cold_starts == 2
     assert function.log.count("it begins") == 2
+    assert sum(line.endswith("Task timed out after 0.50 seconds") for line in function.log) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 The function's own code stays as it is: the hooks are botocore's events. If `RECORDED_CALLS` names a file,
 each call becomes a line of JSON in it. If `KILLED_AT` names a folder, the process kills itself at an event of
-botocore that a file there is named after, once for each file: `before-send.s3.PutObject`, for one.
+botocore that a file there is named after, once for each file: `before-send.s3.PutObject`, for one. It does so
+in the middle of invocations, and not while the function is loaded.
 """
 
 import json
@@ -50,6 +51,8 @@ def append_to(path: Path, function: str) -> Callable[[Mapping[str, Any]], None]:
 
 def _kill_at(client: Any, folder: Path) -> None:
     def perhaps(event_name: str, **_: Any) -> None:
+        if "_X_AMZN_TRACE_ID" not in os.environ:  # Lambda's runtime sets it at the first invocation
+            return
         try:
             (folder / event_name).unlink()
         except FileNotFoundError:
