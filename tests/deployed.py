@@ -68,3 +68,10 @@ def of_type(kind: str, **parameters: str) -> dict[str, Any]:
     return {
         name: each["Properties"] for name, each in resources(**parameters).items() if each["Type"] == kind
     }
+
+
+def default_route(**parameters: str) -> dict[str, Any]:
+    """Return the API's route for whatever has none of its own."""
+    paths = properties("HttpApi", **parameters)["Body"]["paths"]
+    route: dict[str, Any] = paths["/$default"]["x-amazon-apigateway-any-method"]
+    return route

@@ -16,6 +16,7 @@ Auth = Literal["none", "jwt"]
 MetricsFormat = Literal["none", "emf"]
 Tracing = Literal["none", "otel"]
 
+SERVICE = "[A-Za-z0-9_./-]{1,255}"
 ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 # Without TLS only where no network is in between.
 JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
@@ -26,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What can be set from outside.
 
     Args:
+        service_name: SERVICE_NAME, what log lines and metrics call this deployment.
         repository_type: REPOSITORY_TYPE, where the limits are kept.
         sqlite_path: SQLITE_PATH, the file that they are kept in.
         user_limit_table_name: USER_LIMIT_TABLE_NAME, the DynamoDB table that they are kept in.
@@ -45,6 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         rate_limit: RATE_LIMIT, requests that one client of the API may make in a minute; 0 for any number.
     """
 
+    service_name: str = "user-limits"
     repository_type: RepositoryType = "inmemory"
     sqlite_path: str = "limits.db"
     user_limit_table_name: str = "UserLimits"
@@ -71,6 +74,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     default = Settings()
     return Settings(
+        service_name=_matching(environment, "SERVICE_NAME", SERVICE, "1 to 255 letters, digits, _ . / and -")
+        or default.service_name,
         repository_type=cast(
             "RepositoryType",
             _choice(environment, "REPOSITORY_TYPE", get_args(RepositoryType), default.repository_type),

@@ -23,8 +23,6 @@ from user_limits.view import limit_document
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-SERVICE = "user-limits"
-
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
 RESERVE_MS = 5_000
@@ -55,7 +53,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     Raises ConfigurationError at a wrong setting.
     """
     settings = read_settings(environment)
-    configure_logging(SERVICE, settings.log_level)
+    configure_logging(settings.service_name, settings.log_level)
     chosen = store_of(settings, store)
     with _setting_named(settings) if store is None else nullcontext():
         opened = OpenStore(chosen)
@@ -97,7 +95,7 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     settings = read_settings(environment)
     if not environment.get("AUTH"):
         raise ConfigurationError("AUTH is not set; allowed: jwt, or none if whoever gets here may read all")
-    configure_logging(SERVICE, settings.log_level)
+    configure_logging(settings.service_name, settings.log_level)
     with _setting_named(settings):
         limits = _keep(OpenStore(store_of(settings)), settings)
         for table in limits.tables:
@@ -144,7 +142,7 @@ def _api(
 
 
 def _metrics(settings: Settings) -> EmbeddedMetrics | None:
-    return EmbeddedMetrics(SERVICE) if settings.metrics == "emf" else None
+    return EmbeddedMetrics(settings.service_name) if settings.metrics == "emf" else None
 
 
 def _tracer(settings: Settings) -> "Tracer | None":

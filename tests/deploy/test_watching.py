@@ -19,7 +19,7 @@ from kinesis_handler.telemetry.metrics import (
     metric_of,
 )
 from user_limits import limit
-from user_limits.wiring import SERVICE
+from user_limits.settings import read_settings
 
 REMARKS = [limit.DRIFT.name, limit.EXCEEDED.name, limit.REBUILT.name]
 OURS = {RECORDS, END_TO_END_AGE, *map(metric_of, [*Status, CONFLICTS, *REMARKS])}
@@ -63,7 +63,7 @@ VALUES = {
     "Stage": "$default",
     "StreamName": "user-limits-stream",
     "TableName": "user-limits-table",
-    DIMENSION: SERVICE,
+    DIMENSION: "user-limits",
 }
 """What each dimension has to be; FunctionName is one of two."""
 
@@ -110,6 +110,15 @@ def test_each_metric_exists_with_these_dimensions(metric: Metric) -> None:
             assert value in {"user-limits-consumer", "user-limits-api"}
         elif dimension != "Operation":
             assert value == VALUES[dimension]
+
+
+def test_our_metrics_are_those_of_this_stack() -> None:
+    environment = properties("Consumer")["Environment"]["Variables"]
+    assert read_settings(environment).service_name == VALUES[DIMENSION]
+    named = re.findall(
+        r'(?:"service", "|Name: service, Value: )([^"}]+\}?)', (ROOT / "template.yaml").read_text()
+    )
+    assert set(named) == {"${AWS::StackName}", "!Ref AWS::StackName}"}
 
 
 def test_each_of_our_metrics_is_to_be_seen() -> None:
