@@ -22,6 +22,7 @@ from end_to_end.policy import OF_AWS_ITSELF, Need, needs, permissions
 from end_to_end.run import KILLED_IN, LAYER, Run
 from end_to_end.stack import Stack
 from kinesis_handler.application import Application
+from kinesis_handler.telemetry.metrics import DIMENSION, NAMESPACE
 from telemetry.emf import metrics_in
 from user_limits.wiring import application
 
@@ -146,6 +147,29 @@ def test_its_metrics_keep_the_rules_of_the_format_and_add_up(run: Run) -> None:
         assert counts["Records"] == sum(counts[name] for name in outcomes)
     for name in {*outcomes} - {"Superseded"}:  # each repeat is of one of the last events
         assert any(metrics[name][1][0] for metrics in lines), name
+
+
+def test_the_alarms_are_about_metrics_that_came(run: Run) -> None:
+    emitted = {
+        (json.loads(line)[DIMENSION], name)
+        for line in run.log
+        if '"_aws"' in line
+        for name in metrics_in(line)
+    }
+    alarms = run.stack.of_type("AWS::CloudWatch::Alarm").values()
+    metrics = [metric for alarm in alarms for metric in metrics_of(alarm) if metric["Namespace"] == NAMESPACE]
+    assert metrics
+    for metric in metrics:
+        [dimension] = metric["Dimensions"]
+        assert dimension["Name"] == DIMENSION
+        assert (dimension["Value"], metric["MetricName"]) in emitted
+
+
+def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what an alarm looks at."""
+    if "MetricName" in alarm:
+        return [alarm]
+    return [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
 
 
 def test_the_api_answers_what_the_table_holds(run: Run, api: str, tokens: Issuer) -> None:
