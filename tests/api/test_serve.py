@@ -92,7 +92,7 @@ def test_a_signal_to_terminate_ends_it_as_well() -> None:
 
 def test_live_it_goes_on_and_what_it_makes_up_can_be_seen() -> None:
     with started("data/events.json", "--live") as (process, example):
-        users = ("anna", "bo", "chen", "dara", "elif")
+        users = ("anna", "ben", "chiara", "daniel", "elin")
         root = root_of(example)
 
         def versions() -> list[tuple[str, int]]:
