@@ -16,7 +16,7 @@ serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, 
 	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve data/events.json --live
 
 test: $(VENV)/.dev browser ## Run all tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff check .
