@@ -4,12 +4,17 @@ from functools import cache
 
 import pytest
 from botocore.loaders import JSONFileLoader
+from hypothesis import settings
 
 from kinesis_handler import configure_logging
 from tables import Tables
 
 # The laws are shipped for others' tests: their asserts should tell as much as our own.
 pytest.register_assert_rewrite("kinesis_handler.testing.laws")
+
+# Short searches: `make chaos` and `make fuzz` load a profile with ten times as many examples.
+settings.register_profile("short", max_examples=50)
+settings.load_profile("short")
 
 
 @pytest.fixture(scope="session", autouse=True)
