@@ -28,7 +28,7 @@ bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
 
 chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
 	@$(BIN)/python -m chaos
-	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet tests/test_guarantees.py tests/redrive/test_interrupted.py
+	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet --override-ini faulthandler_timeout=0 tests/test_guarantees.py tests/redrive/test_interrupted.py
 
 fuzz: $(VENV)/.dev ## Look for input that breaks the handler (five minutes, or FUZZ_SECONDS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements/fuzz.txt || true
