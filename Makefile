@@ -16,10 +16,10 @@ serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, 
 	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve data/events.json --live
 
 test: $(VENV)/.dev browser ## Run all tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 e2e: $(VENV)/.dev ## Run what the template describes on this machine, and compare with a clean pass
-	@$(BIN)/pytest tests/end_to_end
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest tests/end_to_end
 
 lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff check .
@@ -31,6 +31,7 @@ bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
 
 chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
 	@$(BIN)/python -m chaos
+	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet --override-ini faulthandler_timeout=0 tests/test_guarantees.py tests/redrive/test_interrupted.py
 
 fuzz: $(VENV)/.dev ## Look for input that breaks the handler (five minutes, or FUZZ_SECONDS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements/fuzz.txt || true

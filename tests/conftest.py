@@ -1,13 +1,29 @@
 import io
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
+from botocore.loaders import JSONFileLoader
+from hypothesis import settings
 
 from kinesis_handler import configure_logging
 from tables import Tables
 
 # The laws are shipped for others' tests: their asserts should tell as much as our own.
 pytest.register_assert_rewrite("kinesis_handler.testing.laws")
+
+# Short searches: `make chaos` and `make fuzz` load a profile with ten times as many examples.
+settings.register_profile("short", max_examples=50)
+settings.load_profile("short")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_of_services() -> Iterator[None]:
+    """Read each of botocore's own files once: by itself it reads megabytes of JSON for each client."""
+    read = cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
 
 
 @pytest.fixture(autouse=True)

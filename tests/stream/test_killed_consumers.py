@@ -20,9 +20,9 @@ from user_limits.wiring import application
 if TYPE_CHECKING:
     from kinesis_handler.record import LambdaRecord
 
-SHARDS, USERS, ROUNDS = 4, 30, 30
-RESHARDED_IN = {5: "split", 10: "merge", 15: "split", 20: "merge", 25: "split"}
-KILLS = 3
+SHARDS, USERS, ROUNDS = 4, 30, 20
+RESHARDED_IN = {4: "split", 8: "merge", 12: "split", 16: "merge"}
+KILLS = 2
 
 
 class Producing(Thread):
