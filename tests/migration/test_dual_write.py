@@ -292,6 +292,19 @@ def test_what_was_written_to_one_side_only_comes_to_the_other_when_its_event_com
     assert both(move) == [log("a", "b")] * 2
 
 
+def test_that_the_target_leads_is_not_remembered_beyond_the_phase_in_which_it_does() -> None:
+    move = Move(Phase.DUAL_READ_TARGET)
+    move.records.stand(Standing.LEADS)
+    move.have(log("a"), log("a"))
+    move.load()
+    move.records.stand(Standing.FOLLOWS)  # the way back, and long after it another move
+    move.phase = Phase.DUAL_READ_SOURCE
+    before = move.load()
+    move.phase, move.down = Phase.DUAL_READ_TARGET, {"source"}
+    assert list(move.repository.save([Change(before, log("a", "b"))]).failed) == [KEY]
+    assert both(move) == [log("a"), log("a")]
+
+
 def test_what_only_the_side_that_follows_can_never_keep_is_noted_and_the_side_is_not_left_alone() -> None:
     move = Move(Phase.DUAL_READ_SOURCE)
     follower = Follower(Side.TARGET, Refusing(), Repairs(move.repairs), move.clock)

@@ -150,6 +150,7 @@ class Fleet:
         self._interruptions = interruptions
         self._depth = 0
         self._checking = False
+        self._seen_by_all = True
         self.writers = [Writer(name, self) for name in "abc"]
 
     def faulty(self, repository: Repository[Log]) -> Repository[Log]:
@@ -158,6 +159,7 @@ class Fleet:
 
     def move(self) -> None:
         """Begin the next step, or let one more writer see it; a step that needs a check gets one before."""
+        self._seen_by_all = True  # nobody is at work
         behind = [each for each in self.writers if each.phase is not self.phase]
         if behind:
             self.random.choice(behind).phase = self.phase
@@ -205,6 +207,8 @@ class Fleet:
         """End the faults, deliver what is open, and repair."""
         self._interruptions = 0
         self.arrive()
+        if self.phase is Phase.DUAL_READ_TARGET and self.records.standing() is Standing.RETURNS:
+            self.check()  # until then, keys fail of which nobody knows what is right
         for writer in self.writers:
             self.clock.advance(60)
             writer.finish()
@@ -220,7 +224,11 @@ class Fleet:
         try:
             if self.random.random() < 0.2:
                 self.clock.advance(11)
-            in_both = {self.phase, *(each.phase for each in self.writers)} == {Phase.DUAL_READ_TARGET}
+            behind = [each for each in self.writers if each.phase is not self.phase]
+            if behind and self.random.random() < 0.3:  # it sees the step between two calls of its own
+                self.random.choice(behind).phase = self.phase
+                self._seen_by_all = False  # whoever is at work has not done with what it read before
+            in_both = self._seen_by_all and not behind and self.phase is Phase.DUAL_READ_TARGET
             if in_both and not self._checking and self.random.random() < 0.15:
                 self.check(self.random.choice([Standing.LEADS, Standing.FOLLOWS]))
             else:

@@ -59,11 +59,14 @@ class DualWriteRepository(Generic[State]):
         self._source_leads = Led(sides[0], Follower(Side.TARGET, target, ledger.of_target, clock))
         self._target_leads = Led(sides[1], Follower(Side.SOURCE, source, ledger.of_source, clock))
         self._joined = Joined(*sides, self._records.standing)
-        self._mode: Led[State] | Joined[State] = self._joined
+        self._if_target_is_read: Led[State] | Joined[State] = self._joined
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """See `Repository.load`. Raises RepositoryError if it cannot be known who decides."""
-        match self._phase():
+        phase = self._phase()
+        leads = phase is Phase.DUAL_READ_TARGET and self._records.standing() is Standing.LEADS
+        self._if_target_is_read = self._target_leads if leads else self._joined
+        match phase:
             case Phase.SOURCE:
                 return self._source.load(keys)
             case Phase.TARGET:
@@ -71,8 +74,7 @@ class DualWriteRepository(Generic[State]):
             case Phase.DUAL_READ_SOURCE:
                 mode: Led[State] | Joined[State] = self._source_leads
             case Phase.DUAL_READ_TARGET:
-                leads = self._records.standing() is Standing.LEADS
-                mode = self._mode = self._target_leads if leads else self._joined
+                mode = self._if_target_is_read
         loaded: Loaded[State] = Loaded({})
         left: Collection[Key] = dict.fromkeys(keys)
         for _ in range(ROUNDS):
@@ -83,7 +85,7 @@ class DualWriteRepository(Generic[State]):
         return loaded
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
-        """See `Repository.save`. Where the target may lead, it goes by what the last load has learned."""
+        """See `Repository.save`. Whether the target leads, the load before it has asked."""
         by_key(changes)
         match self._phase():
             case Phase.SOURCE:
@@ -94,7 +96,7 @@ class DualWriteRepository(Generic[State]):
             case Phase.DUAL_READ_SOURCE:
                 return self._source_leads.save(changes)
             case Phase.DUAL_READ_TARGET:
-                return self._mode.save(changes)
+                return self._if_target_is_read.save(changes)
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. It shows the side that is read."""
