@@ -116,6 +116,8 @@ class Writer:
         for _ in range(100):
             if not self._open:
                 return
+            if self.phase is Phase.DUAL_READ_TARGET and self._fleet.records.standing() is Standing.RETURNS:
+                self._fleet.check()  # until then, a key may fail of which nobody knows what is right
             self.deliver(0)
         raise AssertionError(f"{self._name} does not get on in {self.phase}")
 
@@ -207,8 +209,6 @@ class Fleet:
         """End the faults, deliver what is open, and repair."""
         self._interruptions = 0
         self.arrive()
-        if self.phase is Phase.DUAL_READ_TARGET and self.records.standing() is Standing.RETURNS:
-            self.check()  # until then, keys fail of which nobody knows what is right
         for writer in self.writers:
             self.clock.advance(60)
             writer.finish()
