@@ -41,7 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         log_level: LOG_LEVEL, the lowest level that is logged.
         migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
         migration_target: MIGRATION_TARGET, the URL of that store; empty if there is no move.
-        appconfig_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where the extension answers that knows the phase.
+        aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where the extension answers that knows the phase.
         metrics: METRICS, whether figures are written for CloudWatch: by default in a Lambda function only.
         tracing: TRACING, whether spans are told to OpenTelemetry.
         max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
@@ -64,7 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     migration_phase: str = ""
     migration_target: str = ""
-    appconfig_port: int = 2772
+    aws_appconfig_extension_http_port: int = 2772
     metrics: MetricsFormat = "none"
     tracing: Tracing = "none"
     max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES
@@ -107,7 +107,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
         migration_phase=phase,
         migration_target=target,
-        appconfig_port=_integer(environment, "AWS_APPCONFIG_EXTENSION_HTTP_PORT", 1, default.appconfig_port),
+        aws_appconfig_extension_http_port=_integer(
+            environment, "AWS_APPCONFIG_EXTENSION_HTTP_PORT", 1, default.aws_appconfig_extension_http_port
+        ),
         metrics=cast(
             "MetricsFormat",
             _choice(environment, "METRICS", get_args(MetricsFormat), _metrics_by(environment)),

@@ -169,7 +169,7 @@ def _phase(settings: Settings) -> Callable[[], Phase] | None:
         return None
     from kinesis_handler.migration.switch import phase_of
 
-    return phase_of(settings.migration_phase, settings.appconfig_port)
+    return phase_of(settings.migration_phase, settings.aws_appconfig_extension_http_port)
 
 
 def _further_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes]]:
