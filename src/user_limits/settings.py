@@ -41,7 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         log_level: LOG_LEVEL, the lowest level that is logged.
         migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
         migration_target: MIGRATION_TARGET, the URL of that store; empty if there is no move.
-        aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where the extension answers that knows the phase.
+        aws_appconfig_extension_http_port: where AppConfig answers: AWS_APPCONFIG_EXTENSION_HTTP_PORT.
         metrics: METRICS, whether figures are written for CloudWatch: by default in a Lambda function only.
         tracing: TRACING, whether spans are told to OpenTelemetry.
         max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
