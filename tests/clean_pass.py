@@ -6,11 +6,11 @@ from chaos.oracle import Oracle
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.record import LambdaRecord
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository
 from user_limits.limit import Limit
 
 
-def check_limits(limits: Repository[Limit], records: Sequence[LambdaRecord]) -> None:
+def check_limits(limits: ReadableRepository[Limit], records: Sequence[LambdaRecord]) -> None:
     """See that each limit is what the oracle expects, and that there is no other."""
     oracle = Oracle(records)
     stored = {each.key: each for each in limits.scan()}

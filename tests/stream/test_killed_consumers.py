@@ -10,7 +10,7 @@ import pytest
 
 from clean_pass import check_limits, check_quarantines
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository
 from stream.processes import PATIENCE, Command, until
 from stream.producer import Producer
 from stream.real_stream import Stream
@@ -53,17 +53,17 @@ class Producing(Thread):
                 self._stream.merge(shards[first], shards[first + 1])
 
 
-def limits_of(store: str) -> Repository[Limit]:
+def limits_of(store: str) -> ReadableRepository[Limit]:
     """Open a store as another process does; its table is made if that is needed."""
     built = application({"STORAGE_TTL": "0"}, store)
     for table in built.tables:
         if not table.exists():
             table.create()
-    repository: Repository[Limit] = built.views[0].repository
+    repository: ReadableRepository[Limit] = built.views[0].repository
     return repository
 
 
-def applied(limits: Repository[Limit]) -> int:
+def applied(limits: ReadableRepository[Limit]) -> int:
     """Return how many events have been applied so far."""
     return sum(each.version for each in limits.scan())
 
