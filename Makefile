@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test coverage lint docs reference bench chaos fuzz pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve test coverage e2e lint docs reference bench chaos fuzz build deploy pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
@@ -16,10 +16,13 @@ serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, 
 	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve data/events.json --live
 
 test: $(VENV)/.dev browser ## Run all tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
+
+e2e: $(VENV)/.dev ## Run what the template describes on this machine, and compare with a clean pass
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest tests/end_to_end
 
 coverage: $(VENV)/.dev browser ## Run all tests, and name the branches of src that none of them takes
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
 
 lint: $(VENV)/.dev ## Check style, format, types, and that no code is dead
 	@$(BIN)/ruff check .
@@ -38,6 +41,7 @@ bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
 
 chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
 	@$(BIN)/python -m chaos
+	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet --override-ini faulthandler_timeout=0 tests/test_guarantees.py tests/redrive/test_interrupted.py
 
 fuzz: $(VENV)/.dev ## Look for input that breaks the handler (five minutes, or FUZZ_SECONDS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements/fuzz.txt || true
@@ -51,10 +55,19 @@ kinesis: $(VENV)/.dev ## Run an emulator of Kinesis on this machine until Ctrl-C
 
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group build --output-file requirements/serve.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra api --extra serve --group build --output-file requirements/serve.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra api $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
+
+build: $(VENV)/bin/python ## Make what is deployed: a folder and a zip for each function, in build/
+	@$(BIN)/python -m deploy.build $(if $(RUNTIME_PYTHON),--python $(RUNTIME_PYTHON))
+
+deploy: build $(VENV)/.run ## Deploy to AWS. Takes STACK, REGION, BUCKET, YES=1, PARAMETERS='Auth=… …'
+	@$(BIN)/python -m deploy.stack $(PARAMETERS) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
+	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(YES),--yes)
 
 pictures: $(VENV)/.dev browser ## Make the pictures of the page in the README
 	@PYTHONPATH=tests $(BIN)/python -m page.pictures
@@ -64,6 +77,13 @@ clean: ## Remove what the other commands have made
 
 # One file serves every platform and Python from 3.11 on; hashes stand for the index it comes from.
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# What is run and what is deployed has the versions that are tested.
+AS_TESTED := $(LOCK) --constraint requirements/dev.txt
+
+# What Litestar and cffi declare, and the API does not import.
+NOT_ON_LAMBDA := $(addprefix --no-emit-package ,certifi click colorama faker h11 httpcore httpx idna litestar-htmx \
+  markdown-it-py mdurl polyfactory pycparser pygments rich rich-click tzdata)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

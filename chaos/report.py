@@ -30,7 +30,7 @@ def print_report(console: Console, report: Report) -> None:
     console.print(f"{report.conflicts:,} conflicts with other handlers' writes")
     foreseen = "" if report.differences else " as foreseen"
     console.print(f"{report.outcomes[Status.REJECTED]:,} events rejected, {report.kept:,} in the quarantine")
-    console.print(f"{report.given_up:,} records given up{foreseen}")
+    console.print(f"{report.given_up:,} {'record' if report.given_up == 1 else 'records'} given up{foreseen}")
     speed = report.options.events / report.seconds
     console.print(f"{report.seconds:,.1f} seconds, {speed:,.0f} events/s")
     console.print()

@@ -1,12 +1,29 @@
 import io
+from collections.abc import Iterator
+from functools import cache
 
 import pytest
+from botocore.loaders import JSONFileLoader
+from hypothesis import settings
 
 from kinesis_handler import configure_logging
 from tables import Tables
 
 # The laws are shipped for others' tests: their asserts should tell as much as our own.
 pytest.register_assert_rewrite("kinesis_handler.testing.laws")
+
+# Short searches: `make chaos` and `make fuzz` load a profile with ten times as many examples.
+settings.register_profile("short", max_examples=50)
+settings.load_profile("short")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_of_services() -> Iterator[None]:
+    """Read each of botocore's own files once: by itself it reads megabytes of JSON for each client."""
+    read = cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +38,15 @@ def log_lines() -> io.StringIO:
 def tables(dynamodb_endpoint: str) -> Tables:
     """Return where tables can be made."""
     return Tables(dynamodb_endpoint)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
+    """Run S3 for as long as the tests take."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

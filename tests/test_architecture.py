@@ -20,7 +20,8 @@ PURE = {
     "kinesis_handler.places",
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     "kinesis_handler.stream.shards",
-    "kinesis_handler.repository.cursor",
+    *(f"kinesis_handler.repository.{name}" for name in ("cursor", "part")),
+    *(f"kinesis_handler.migration.{name}" for name in ("phase", "agreement")),
     "user_limits.limit",
     "user_limits.view",
     "user_limits.store",
@@ -42,7 +43,7 @@ DOORS = {"kinesis_handler.cli", "user_limits.lambda_consumer", "user_limits.lamb
 WRITES = {"save", "delete", "scan"}
 """What the API, a window onto the repository, has no use for."""
 STORES = (
-    *(f"kinesis_handler.repository.{name}" for name in ("memory", "sqlite", "dynamodb")),
+    *(f"kinesis_handler.repository.{name}" for name in ("memory", "sqlite", "dynamodb", "dual_write")),
     *(f"kinesis_handler.quarantine.{name}" for name in ("directory", "s3")),
 )
 

@@ -46,14 +46,14 @@ def test_a_run_in_which_nearly_every_fault_strikes_ends_as_one_clean_pass(dynamo
 
 
 def test_a_run_of_any_seed_ends_as_one_clean_pass(dynamodb_endpoint: str) -> None:
-    options = Options(seed=secrets.randbelow(10**9), events=1_000)
+    options = Options(seed=secrets.randbelow(10**9), events=600)
     sys.stdout.write(command(options))  # pytest shows it if the run itself breaks off
     report = run(options, dynamodb_endpoint)
     assert not report.differences, told(report)
 
 
 def test_a_seed_repeats_a_run_fault_by_fault(dynamodb_endpoint: str) -> None:
-    arguments = ["-m", "chaos", "--events=400", "--seed=1", f"--endpoint={dynamodb_endpoint}"]
+    arguments = ["-m", "chaos", "--events=250", "--seed=1", f"--endpoint={dynamodb_endpoint}"]
     both = [
         subprocess.Popen(
             [sys.executable, *arguments],
@@ -69,7 +69,7 @@ def test_a_seed_repeats_a_run_fault_by_fault(dynamodb_endpoint: str) -> None:
     assert [process.returncode for process in both] == [0, 0], printed
     lines = [[line for line in output.splitlines() if "seconds" not in line] for output, _ in printed]
     assert lines[0] == lines[1]
-    assert lines[0][0] == "seed 1: 400 events on 4 shards"
+    assert lines[0][0] == "seed 1: 250 events on 4 shards"
 
 
 def drop_writes(patch: pytest.MonkeyPatch) -> None:
@@ -149,10 +149,10 @@ def test_a_broken_engine_is_noticed(
     monkeypatch.setattr(faults, "OUTAGE_RATE", 1)
     monkeypatch.setattr(shard, "SECOND_RATE", others)
     monkeypatch.setattr(shard, "STALE_RATE", others)
-    report = run(Options(seed=1, events=300), dynamodb_endpoint)
+    report = run(Options(seed=1, events=200), dynamodb_endpoint)
     assert report.differences
     assert told(report).splitlines()[-1].startswith("NOT the same as one clean pass")
-    assert told(report).endswith("Again: python -m chaos --seed 1 --events 300 --shards 4\n")
+    assert told(report).endswith("Again: python -m chaos --seed 1 --events 200 --shards 4\n")
 
 
 def test_an_event_that_its_fold_rejects_is_kept_before_later_ones_supersede_it(

@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -12,9 +11,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from command_line import ROOT, call, run
+
 CAPTURE = ROOT.parent / "shared" / "data" / "events.json"
-COMMAND = Path(sys.executable).with_name("kinesis-handler")
 
 MINIMAL = {
     "eventId": "evt-001",
@@ -35,21 +34,8 @@ UNKNOWN = {
 }
 
 
-def run(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [COMMAND, *arguments],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "TERM": "dumb", **environment},
-        timeout=60,
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def run_json(*arguments: str, stdin: bytes = b"") -> dict[str, Any]:
-    done = run("run", "--json", *arguments, stdin=stdin)
+def call_json(*arguments: str, stdin: bytes = b"") -> dict[str, Any]:
+    done = call("run", "--json", *arguments, stdin=stdin)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout, parse_float=Decimal)
     return document
@@ -62,7 +48,7 @@ def counts(document: dict[str, Any]) -> dict[str, int]:
 @pytest.mark.skipif(not CAPTURE.exists(), reason="the capture of a real stream is not beside this checkout")
 @pytest.mark.parametrize("batch_size", ["1", "5", "100"])
 def test_the_capture_of_a_real_stream_gives_what_the_domain_says(batch_size: str) -> None:
-    document = run_json(str(CAPTURE), "--batch-size", batch_size)
+    document = call_json(str(CAPTURE), "--batch-size", batch_size)
     assert counts(document) == {"applied": 11, "ignored": 6}
     assert document["remarks"] == {"drift": 2, "rebuilt": 2}
     assert len(document["limits"]) == 5
@@ -76,7 +62,7 @@ def test_the_capture_of_a_real_stream_gives_what_the_domain_says(batch_size: str
 
 
 def test_without_arguments_it_runs_the_projects_own_stream_which_shows_what_the_product_does() -> None:
-    document = run_json()
+    document = call_json()
     assert {"applied", "duplicate", "ignored", "rejected"} <= set(counts(document))
     assert {"drift", "exceeded", "rebuilt"} <= set(document["remarks"])
     limits = document["limits"]
@@ -107,7 +93,7 @@ def test_the_log_goes_to_standard_error_as_json_lines() -> None:
 
 def test_json_lines_come_from_standard_input() -> None:
     lines = b"\n".join([json.dumps(MINIMAL).encode(), b"", json.dumps({**MINIMAL, "eventId": "2"}).encode()])
-    document = run_json("-", stdin=lines)
+    document = call_json("-", stdin=lines)
     assert counts(document) == {"applied": 2}
     [limit] = document["limits"]
     assert (limit["limitId"], limit["amount"], limit["version"]) == ("limit-001", 1000, 2)
@@ -125,7 +111,7 @@ def test_json_lines_come_from_standard_input() -> None:
     ids=["a line", "an object over many lines", "an array on a line", "an array behind a byte order mark"],
 )
 def test_an_event_may_be_written_in_any_of_these_ways(text: str) -> None:
-    assert counts(run_json("-", stdin=text.encode())) == {"applied": 1}
+    assert counts(call_json("-", stdin=text.encode())) == {"applied": 1}
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -145,7 +131,7 @@ def test_the_records_of_a_lambda_event_are_taken_as_they_are(tmp_path: Path, ind
     records = [record("1", json.dumps(MINIMAL).encode()), record("2", gzip.compress(b"[]")), broken]
     path = tmp_path / "invocation.json"
     path.write_text(json.dumps({"Records": records}, indent=indent))
-    assert counts(run_json(str(path))) == {"applied": 1, "rejected": 2}
+    assert counts(call_json(str(path))) == {"applied": 1, "rejected": 2}
 
 
 def test_what_fails_for_good_is_named_and_the_exit_status_is_1() -> None:
@@ -159,18 +145,18 @@ def test_what_fails_for_good_is_named_and_the_exit_status_is_1() -> None:
 
 
 def test_json_and_exit_status_1_go_together() -> None:
-    done = run("run", "-", "--json", "--retries", "0", stdin=json.dumps([UNKNOWN]).encode())
+    done = call("run", "-", "--json", "--retries", "0", stdin=json.dumps([UNKNOWN]).encode())
     assert done.returncode == 1
     assert json.loads(done.stdout)["outcomes"]["failed"] == 1
 
 
 def test_a_rejected_event_is_no_failure() -> None:
-    assert counts(run_json("-", stdin=b'[{"eventId": 5}, 7, "text", null]')) == {"rejected": 4}
+    assert counts(call_json("-", stdin=b'[{"eventId": 5}, 7, "text", null]')) == {"rejected": 4}
 
 
 def test_an_event_that_is_nested_too_deeply_is_the_handlers_to_reject() -> None:
     line = b'{"eventId":"e","type":"T","createdAt":1,"payload":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n"
-    assert counts(run_json("-", stdin=json.dumps(MINIMAL).encode() + b"\n" + line)) == {
+    assert counts(call_json("-", stdin=json.dumps(MINIMAL).encode() + b"\n" + line)) == {
         "applied": 1,
         "rejected": 1,
     }
@@ -201,7 +187,7 @@ UNREADABLE = {
 def test_unreadable_input_ends_with_status_2_and_says_which_event_which_line_and_why(
     content: bytes, message: str
 ) -> None:
-    done = run("run", "-", stdin=content)
+    done = call("run", "-", stdin=content)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"Error: {message}")
     assert done.stdout == ""
@@ -227,7 +213,7 @@ BAD_USAGE = {
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_USAGE.values(), ids=BAD_USAGE)
 def test_bad_usage_ends_with_status_2_and_a_sentence(arguments: list[str], message: str) -> None:
-    done = run(*arguments)
+    done = call(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -237,11 +223,11 @@ def test_bad_usage_ends_with_status_2_and_a_sentence(arguments: list[str], messa
     "option", [["--batch-size", "0"], ["--batch-size", "10001"], ["--retries", "-1"], ["--what"]]
 )
 def test_options_are_checked(option: list[str]) -> None:
-    assert run("run", *option).returncode == 2
+    assert call("run", *option).returncode == 2
 
 
 def test_a_wrong_setting_stops_the_start_and_names_variable_value_and_what_is_allowed() -> None:
-    done = run("run", LOG_LEVEL="loud")
+    done = run("run", settings={"LOG_LEVEL": "loud"})
     assert done.returncode == 2
     assert done.stderr == "Error: LOG_LEVEL is 'loud'; allowed: debug, info, warn, error\n"
 
@@ -264,19 +250,13 @@ def test_an_application_of_ones_own_need_not_be_installed(tmp_path: Path) -> Non
         "def app(): return Application(KinesisHandler())\n"
     )
     (tmp_path / "events.json").write_text(json.dumps(MINIMAL))
-    done = subprocess.run(
-        [COMMAND, "run", "events.json", "--app", "mine:app", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-        timeout=60,
-    )
+    done = run("run", "events.json", "--app", "mine:app", "--json", folder=tmp_path)
     assert json.loads(done.stdout)["outcomes"]["ignored"] == 1
 
 
 def test_text_of_the_stream_cannot_command_the_terminal() -> None:
     event = {**MINIMAL, "payload": {**MINIMAL["payload"], "name": "\x1b[2Jgone"}}  # type: ignore[dict-item]
-    done = run("run", "-", stdin=json.dumps(event).encode())
+    done = call("run", "-", stdin=json.dumps(event).encode())
     assert "\x1b" not in done.stdout
     assert "�[2Jgone" in done.stdout
 
@@ -288,21 +268,21 @@ def test_a_long_list_is_cut_for_people_and_whole_for_machines() -> None:
         ).encode()
         for n in range(130)
     )
-    done = run("run", "-", stdin=lines)
+    done = call("run", "-", stdin=lines)
     assert "… and 30 more limits: --json prints all of them" in done.stdout
-    assert len(run_json("-", stdin=lines)["limits"]) == 130
+    assert len(call_json("-", stdin=lines)["limits"]) == 130
 
 
 def test_many_failures_are_counted_and_the_first_are_named() -> None:
     lines = b"\n".join(json.dumps({**UNKNOWN, "eventId": f"e{n}"}).encode() for n in range(25))
-    done = run("run", "-", "--retries", "0", stdin=lines)
+    done = call("run", "-", "--retries", "0", stdin=lines)
     assert done.stdout.splitlines()[0] == "no limits"
     assert done.stdout.count("failed for good: event e") == 20
     assert "… and 5 more failed for good" in done.stdout
 
 
 def test_an_array_that_is_nested_too_deeply_to_be_taken_apart_is_unreadable() -> None:
-    done = run("run", "-", stdin=b"[\n{},\n" + b"[" * 10_000 + b"]" * 10_000 + b"]")
+    done = call("run", "-", stdin=b"[\n{},\n" + b"[" * 10_000 + b"]" * 10_000 + b"]")
     assert done.returncode == 2
     assert done.stderr.startswith("Error: -: event 2, which begins on line 3: ")
 

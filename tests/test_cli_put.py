@@ -2,15 +2,13 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from itertools import count
-from pathlib import Path
+from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from command_line import call
 from kinesis_handler.stream.checkpoint import Checkpoint
 from kinesis_handler.stream.client import kinesis_client
 from kinesis_handler.stream.reader import StreamReader
@@ -18,7 +16,6 @@ from kinesis_handler.stream.reader import StreamReader
 if TYPE_CHECKING:
     from kinesis_handler.record import LambdaRecord
 
-COMMAND = Path(sys.executable).with_name("kinesis-handler")
 STREAMS = (f"put-{number}" for number in count())
 
 
@@ -29,16 +26,8 @@ def stream(kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return next(STREAMS)
 
 
-def put(*arguments: str | Path, events: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, "put", *arguments],
-        input=events,
-        capture_output=True,
-        check=False,
-        text=True,
-        env={**os.environ, "TERM": "dumb"},
-        timeout=60,
-    )
+def put(*arguments: str, events: str = "") -> CompletedProcess[str]:
+    return call("put", *arguments, stdin=events.encode())
 
 
 def test_the_events_of_a_file_are_on_the_stream_those_of_an_aggregate_in_their_order(stream: str) -> None:

@@ -2,13 +2,12 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from command_line import call
 from kinesis_handler import KinesisHandler
 from kinesis_handler.quarantine.contents import marks, read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
@@ -17,7 +16,6 @@ from kinesis_handler.testing import invocation
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
-COMMAND = Path(sys.executable).with_name("kinesis-handler")
 INCOMPLETE = {
     "eventId": "evt-2",
     "type": "USER_LIMIT_CREATED",
@@ -26,15 +24,9 @@ INCOMPLETE = {
 }
 
 
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, "quarantine", *arguments],
-        capture_output=True,
-        check=False,
-        text=True,
-        env={**os.environ, "TERM": "dumb", "QUARANTINE_URL": f"file://{folder}" if folder.name else ""},
-        timeout=60,
-    )
+def command(folder: Path, *arguments: str) -> CompletedProcess[str]:
+    settings = {"QUARANTINE_URL": f"file://{folder}" if folder.name else ""}
+    return call("quarantine", *arguments, settings=settings)
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 """`run --store` and `table`: the command line on stores that outlive it, against the real ones."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from uuid import uuid4
 
 import pytest
 
+from command_line import ROOT, call, run
 from tables import Tables
-
-ROOT = Path(__file__).parent.parent
-COMMAND = Path(sys.executable).with_name("kinesis-handler")
 
 UNTABLED = """
 from kinesis_handler import KinesisHandler
@@ -24,22 +20,18 @@ def application():
 
 
 class CommandLine:
-    """Runs commands with the settings that it has been given."""
+    """Calls commands with the settings that it has been given."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self._folder = folder
-        self._environment = {**os.environ, "TERM": "dumb", "LOG_LEVEL": "error", **environment}
+        self._settings = {"LOG_LEVEL": "error", **settings}
 
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *arguments],
-            capture_output=True,
-            check=False,
-            text=True,
-            cwd=self._folder,
-            env=self._environment,
-            timeout=60,
-        )
+    def __call__(self, *arguments: str) -> CompletedProcess[str]:
+        return call(*arguments, folder=self._folder, settings=self._settings)
+
+    def run(self, *arguments: str) -> CompletedProcess[str]:
+        """Do the same by a process of its own."""
+        return run(*arguments, folder=self._folder, settings=self._settings)
 
 
 @pytest.fixture
@@ -120,7 +112,7 @@ def test_a_store_without_tables_is_told(command: CommandLine) -> None:
 
 def test_an_application_that_takes_no_store_is_told(command: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "untabled.py").write_text(UNTABLED)
-    done = command("run", "-", "--app", "untabled:application", "--store", "sqlite:")
+    done = command.run("run", "-", "--app", "untabled:application", "--store", "sqlite:")
     assert done.returncode == 2
     assert "which cannot be called with a store" in done.stderr
 

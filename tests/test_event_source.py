@@ -1,6 +1,7 @@
 """The event source mapping does around a handler what Lambda does."""
 
 from collections.abc import Callable
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -234,3 +235,42 @@ def test_a_shard_that_is_begun_later_has_higher_numbers() -> None:
     clock.advance(1)
     later = shard(1, clock=clock)[0]
     assert int(later["kinesis"]["sequenceNumber"]) > int(first["kinesis"]["sequenceNumber"])
+
+
+def test_with_a_parallelization_factor_batches_are_delivered_at_once_and_each_key_in_its_order() -> None:
+    records = list(put_on_shard((f"key-{place % 8}", b"x") for place in range(64)))
+    both_there = Barrier(2, timeout=20)
+    delivered: list[list[LambdaRecord]] = []
+
+    def function(invocation: dict[str, Any], _context: LambdaContext) -> None:
+        both_there.wait()  # for ever, if only one batch is delivered at a time
+        delivered.append(invocation["Records"])
+
+    mapping = EventSourceMapping(function, batch_size=100, parallelization_factor=2)
+    [settled] = mapping.run(records)
+    assert settled == records
+    lanes = [{each["kinesis"]["partitionKey"] for each in batch} for batch in delivered]
+    assert not lanes[0] & lanes[1]
+    for batch in delivered:
+        assert numbers(batch) == sorted(numbers(batch))
+    assert sorted(numbers(delivered[0] + delivered[1])) == list(range(64))
+
+
+def test_what_fails_beside_another_batch_is_given_up_by_itself() -> None:
+    function = Recorder({5: FOREVER}, raises=True)
+    options = {
+        "parallelization_factor": 3,
+        "maximum_retry_attempts": 1,
+        "bisect_batch_on_function_error": True,
+    }
+    assert function.run(shard(100), **options) == [
+        list(range(30 * n, min(30 * n + 30, 100))) for n in range(4)
+    ]
+    assert [numbers(each.records) for each in function.given_up] == [[5]]
+    assert max(map(len, function.delivered)) <= 10
+
+
+def test_a_batch_is_full_by_its_number_of_records_or_by_their_size() -> None:
+    mapping = EventSourceMapping(lambda *_: None, batch_size=3, parallelization_factor=2)
+    assert [mapping.is_full(shard(count)) for count in (0, 5, 6)] == [False, False, True]
+    assert mapping.is_full(shard(5, size=1_000_000))

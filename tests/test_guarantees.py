@@ -36,8 +36,10 @@ from user_limits.processor import UserLimitEventProcessor
 
 FAULTS = 4
 """Of each kind: reading, writing, processing, the quarantine, and the invocation itself."""
-thorough = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-briefly = settings(thorough, max_examples=15)
+EXAMPLES = settings().max_examples
+"""As many as the profile says: those of `make chaos` are ten times those of `make test`."""
+thorough = settings(max_examples=2 * EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+briefly = settings(thorough, max_examples=EXAMPLES // 6)
 """For stores that are slower than memory."""
 
 MakeRepository = Callable[[], Repository[Limit]]
@@ -239,7 +241,7 @@ def test_the_outcomes_of_a_clean_pass_do_not_depend_on_the_batch_size(data: st.D
     assert counts[0][Status.FAILED] == 0
 
 
-@settings(thorough, max_examples=60)
+@settings(thorough, max_examples=EXAMPLES // 2)
 @given(data=st.data())
 def test_two_handlers_on_one_shard_at_once_end_in_the_state_of_one(data: st.DataObject) -> None:
     run_two_at_once(data, MemoryRepository())

@@ -104,6 +104,12 @@ def test_in_dynamodb_each_kind_has_a_table_with_keys_of_its_own(tables: Tables, 
     assert (second.name, second.describe()["keys"]) == (f"{first.name}-others", ["three", "four"])
 
 
+def test_a_table_that_is_missing_beside_another_is_made_like_it(tables: Tables, tmp_path: Path) -> None:
+    [missing] = opened("dynamodb", tables, tmp_path).keep(Other, ("three", "four"), beside="others").tables
+    with pytest.raises(ConfigurationError, match=r"-others' .*`kinesis-handler table create` makes it"):
+        missing.check()
+
+
 def test_in_a_file_states_are_kept_beside_the_checkpoints(tmp_path: Path) -> None:
     path = tmp_path / "kept.db"
     for _ in range(2):

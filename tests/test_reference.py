@@ -9,6 +9,7 @@ from reference import FOLDER, PAGES
 from reference.command_line import commands_of
 from reference.docstrings import arguments, markdown
 from reference.python import MODULES, public_names
+from user_limits.settings import Settings
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -30,6 +31,11 @@ def test_the_public_names_are_those_of_all_and_each_is_in_the_reference_with_a_d
     told = dict(re.findall(r"^### (\w+)\n\n```py\n.*?\n```\n\n(.*?)$", section, re.MULTILINE | re.DOTALL))
     assert list(told) == names
     assert all(told.values())
+
+
+def test_every_setting_is_called_as_its_variable_is() -> None:
+    shown = re.findall(r"^\| `(.+?)` \| .+ \| .* \| .+ \|$", PAGES["settings.md"](), re.MULTILINE)
+    assert shown == [field.upper() for field in Settings.__struct_fields__]
 
 
 def test_every_command_has_help_and_every_option_of_it_a_meaning() -> None:

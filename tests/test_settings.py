@@ -25,6 +25,7 @@ CREATED = {
 
 def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> None:
     assert read_settings({}) == Settings(
+        service_name="user-limits",
         repository_type="inmemory",
         sqlite_path="limits.db",
         user_limit_table_name="UserLimits",
@@ -50,6 +51,7 @@ def test_an_empty_variable_is_a_missing_one() -> None:
 
 def test_each_variable_is_read() -> None:
     environment = {
+        "SERVICE_NAME": "limits-staging",
         "REPOSITORY_TYPE": "DynamoDB",
         "SQLITE_PATH": "/var/lib/limits.db",
         "USER_LIMIT_TABLE_NAME": "limits_v2",
@@ -68,6 +70,7 @@ def test_each_variable_is_read() -> None:
         "RATE_LIMIT": "600",
     }
     assert read_settings(environment) == Settings(
+        service_name="limits-staging",
         repository_type="dynamodb",
         sqlite_path="/var/lib/limits.db",
         user_limit_table_name="limits_v2",
@@ -96,6 +99,7 @@ def test_in_a_lambda_function_metrics_are_written_unless_that_is_refused() -> No
 @pytest.mark.parametrize(
     ("variable", "value", "allowed"),
     [
+        ("SERVICE_NAME", "my limits", "1 to 255 letters, digits, _ . / and -"),
         ("REPOSITORY_TYPE", "oracle", "inmemory, sqlite, dynamodb"),
         ("USER_LIMIT_TABLE_NAME", "a b", "3 to 255 letters, digits, _ . and -"),
         ("USER_LIMIT_TABLE_NAME", "ab", "3 to 255 letters, digits, _ . and -"),

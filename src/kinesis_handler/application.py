@@ -7,8 +7,10 @@ from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
+from kinesis_handler.migration.ledger import Ledger
+from kinesis_handler.migration.phase import Phase
 from kinesis_handler.quarantine import ReadableQuarantine
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository, Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
 
 __all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "Kept", "Table", "View", "plain_view"]
@@ -31,14 +33,14 @@ class View(Struct, Generic[State], frozen=True):
 
     Args:
         name: what the aggregates are called, in the plural: `limits`.
-        repository: where they are kept.
+        repository: where they are kept, to be looked at.
         document: an aggregate as a JSON object.
         headings: of the table's columns.
         row: an aggregate as the cells of the table's row.
     """
 
     name: str
-    repository: Repository[State]
+    repository: ReadableRepository[State]
     document: Callable[[Aggregate[State]], object]
     headings: Sequence[str]
     row: Callable[[Aggregate[State]], Sequence[Cell]]
@@ -118,6 +120,35 @@ class Api(Struct, frozen=True):
     path: Callable[[str], str]
 
 
+class Migration(Struct, frozen=True):
+    """A move from one store to another, as the commands see it.
+
+    Args:
+        names: of the source and the target, for people.
+        source: where the aggregates have been kept.
+        target: where they are to be kept.
+        ledger: the notes of the move.
+        phase: tells the phase; None if no handler follows a switch.
+        source_tables: what the source is kept in, if that has to be made first.
+        target_tables: likewise the target.
+        ledger_tables: likewise the notes.
+    """
+
+    names: tuple[str, str]
+    source: Repository[Any]
+    target: Repository[Any]
+    ledger: Ledger
+    phase: Callable[[], Phase] | None = None
+    source_tables: Sequence[Table] = ()
+    target_tables: Sequence[Table] = ()
+    ledger_tables: Sequence[Table] = ()
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """All that a handler needs while there is a move."""
+        return [*self.source_tables, *self.target_tables, *self.ledger_tables]
+
+
 class Application(Struct, frozen=True):
     """What `--app package.module:name` names: a function that returns one of these.
 
@@ -133,6 +164,7 @@ class Application(Struct, frozen=True):
             makes the tables that are not there.
         api: what shows its state over HTTP.
         further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
+        migration: opens a move from a store to another, by their URLs; None is for what the settings say.
     """
 
     handler: KinesisHandler
@@ -143,6 +175,7 @@ class Application(Struct, frozen=True):
     checkpoints: Callable[[], Kept[Checkpoint]] | None = None
     api: Api | None = None
     further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
+    migration: Callable[[str | None, str | None], Migration] | None = None
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of the tables cannot be used."""

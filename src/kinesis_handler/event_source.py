@@ -10,6 +10,8 @@ and https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurere
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import md5
 from typing import Any, Literal
 
 import pybase64
@@ -68,6 +70,9 @@ class EventSourceMapping:
     Args:
         function: the Lambda function, called with the invocation and a context.
         batch_size: records in a batch, at most 10,000.
+        maximum_batching_window: seconds for which whoever reads the shard waits for a batch to be full.
+        parallelization_factor: how many batches are delivered at once, up to 10. Those of one partition key
+            still come one after the other. What is read at once is settled as a whole.
         maximum_retry_attempts: deliveries after the first. -1, Lambda's default, never gives up: one bad
             record then blocks its shard until it leaves the stream.
         maximum_record_age: seconds after its arrival at which a record is given up; -1 for never.
@@ -86,6 +91,8 @@ class EventSourceMapping:
         function: LambdaFunction,
         *,
         batch_size: int = 100,
+        maximum_batching_window: float = 0,
+        parallelization_factor: int = 1,
         maximum_retry_attempts: int = -1,
         maximum_record_age: float = -1,
         bisect_batch_on_function_error: bool = False,
@@ -96,8 +103,10 @@ class EventSourceMapping:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.maximum_batching_window = maximum_batching_window
         self._function = function
         self._batch_size = batch_size
+        self._parallel = parallelization_factor
         self._retry_attempts = maximum_retry_attempts
         self._record_age = maximum_record_age
         self._bisect = bisect_batch_on_function_error
@@ -112,11 +121,25 @@ class EventSourceMapping:
         """Deliver the records of a shard, and yield each batch when it is settled.
 
         Nothing is delivered before the first batch is asked for, and the next is only begun when the one
-        before is settled: order is kept, and memory holds one batch.
+        before is settled: order is kept, and memory holds one batch; with a parallelization factor, so many.
         """
+        for batch in _batches(records, self._batch_size * self._parallel):
+            if self._parallel == 1:
+                self._settle(batch)
+            else:
+                lanes = _lanes(batch, self._parallel)
+                with ThreadPoolExecutor(len(lanes)) as threads:
+                    list(threads.map(self._settle_lane, lanes))
+            yield batch
+
+    def is_full(self, records: list[LambdaRecord]) -> bool:
+        """Tell whether records need not wait for more: they fill a batch."""
+        size = sum(len(each["kinesis"]["data"]) for each in records)
+        return len(records) >= self._batch_size * self._parallel or size >= PAYLOAD_LIMIT
+
+    def _settle_lane(self, records: list[LambdaRecord]) -> None:
         for batch in _batches(records, self._batch_size):
             self._settle(batch)
-            yield batch
 
     def _settle(self, batch: list[LambdaRecord]) -> None:
         # A stack: what a split puts behind must wait until what it puts in front is settled.
@@ -234,6 +257,16 @@ def lambda_record(  # noqa: PLR0913, PLR0917 - a record has that many parts
             "approximateArrivalTimestamp": arrived_at,
         },
     }
+
+
+def _lanes(records: list[LambdaRecord], count: int) -> list[list[LambdaRecord]]:
+    """Divide records by their partition keys, in their order, as the keys are divided among shards."""
+    lanes: list[list[LambdaRecord]] = [[] for _ in range(count)]
+    for record in records:
+        digest = md5(record["kinesis"]["partitionKey"].encode(), usedforsecurity=False).digest()
+        # By the end of the hash: by its beginning the keys of one shard are much the same.
+        lanes[int.from_bytes(digest[8:]) % count].append(record)
+    return [lane for lane in lanes if lane]
 
 
 def _batches(records: Iterable[LambdaRecord], batch_size: int) -> Iterator[list[LambdaRecord]]:

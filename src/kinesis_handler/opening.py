@@ -1,18 +1,23 @@
-"""Opens what a URL names: a store of states, a quarantine.
+"""Opens what a URL names: a store of states, a quarantine, a move from one store to another.
 
 The only room of the engine that names concrete classes. Only the library of what is opened is imported, and
 paid for at a cold start.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from kinesis_handler.application import Kept
+from kinesis_handler.application import Kept, Migration
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.places import QUARANTINE_FORMS, QUARANTINE_URL, DynamoDB, InMemory, SQLite, Store
+from kinesis_handler.migration.ledger import Ledger
+from kinesis_handler.migration.phase import Phase
+from kinesis_handler.migration.records import Record, Records
+from kinesis_handler.migration.repairs import Repair, Repairs
+from kinesis_handler.places import QUARANTINE_FORMS, QUARANTINE_URL, DynamoDB, InMemory, SQLite, Store, url_of
 from kinesis_handler.quarantine import ReadableQuarantine
+from kinesis_handler.repository import ReadableRepository, Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -22,20 +27,47 @@ __all__ = ["OpenStore", "library_named", "open_quarantine"]
 
 State = TypeVar("State")
 
+_NOTE, _PREPARE = ("partition", "sort"), "migrate prepare"
+
+
+class Told(NamedTuple):
+    """What is told of a store's tables, and what is not.
+
+    Args:
+        named_by: the setting that names the store, to stand before what is wrong with a table.
+        made_by: the command that makes them.
+        may_be_down: whether a table passes its check if it does not answer.
+    """
+
+    named_by: str = ""
+    made_by: str = "table create"
+    may_be_down: bool = False
+
+
+PLAIN = Told()
+
 
 class OpenStore:
     """A store that keeps states, each kind beside the others.
 
     Args:
         store: which one: `parse_store` makes it of a URL.
+        told: what is told of its tables.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, told: Told = PLAIN) -> None:
+        self.store = store
+        self._told = told
         self._client: DynamoDBClient | None = None
 
     def keep(
-        self, state_type: type[State], keys: tuple[str, str], *, ttl: int = 0, beside: str = ""
+        self,
+        state_type: type[State],
+        keys: tuple[str, str],
+        *,
+        ttl: int = 0,
+        beside: str = "",
+        made_by: str = "",
     ) -> Kept[State]:
         """Open where the states of one kind are kept.
 
@@ -45,10 +77,11 @@ class OpenStore:
             ttl: seconds after its last write at which a state expires; 0 keeps it for ever.
             beside: what they are called, if the store keeps others too. In DynamoDB they are in a table of
                 their own, `TABLE-beside`.
+            made_by: the command that makes that table, if it is another one than makes the store's.
 
         Raises ConfigurationError if that cannot be done, or says what has to be installed first.
         """
-        match self._store:
+        match self.store:
             case InMemory():
                 from kinesis_handler.repository.memory import MemoryRepository
 
@@ -68,17 +101,19 @@ class OpenStore:
                     self._client = dynamodb_client(region, endpoint)
                 name = f"{table}-{beside}" if beside else table
                 partition_key, sort_key = keys
-                return Kept(
-                    DynamoDBRepository(
-                        self._client,
-                        name,
-                        state_type,
-                        partition_key=partition_key,
-                        sort_key=sort_key,
-                        ttl=ttl,
-                    ),
-                    [DynamoDBTable(self._client, name, partition_key=partition_key, sort_key=sort_key)],
+                repository = DynamoDBRepository(
+                    self._client, name, state_type, partition_key=partition_key, sort_key=sort_key, ttl=ttl
                 )
+                made_of = DynamoDBTable(
+                    self._client,
+                    name,
+                    partition_key=partition_key,
+                    sort_key=sort_key,
+                    made_by=made_by or self._told.made_by,
+                    named_by=self._told.named_by,
+                    may_be_down=self._told.may_be_down,
+                )
+                return Kept(repository, [made_of])
 
     def checkpoints(self) -> Kept[Checkpoint]:
         """Open where `consume` keeps how far it has read.
@@ -86,6 +121,57 @@ class OpenStore:
         It is beside the states that this led to, so that neither is lost without the other.
         """
         return self.keep(Checkpoint, ("stream", "shard"), beside="checkpoints")
+
+
+def open_migration(
+    source: OpenStore,
+    target: OpenStore,
+    keep: Callable[[OpenStore], Kept[Any]],
+    phase: Callable[[], Phase] | None = None,
+) -> Migration:
+    """Open the move from one store to another.
+
+    Args:
+        source: where the states have been kept.
+        target: where they are to be kept.
+        keep: opens what moves, in either of them.
+        phase: tells the phase; None if no handler follows a switch.
+
+    Raises ConfigurationError if either cannot be opened, or they are the same.
+    """
+    if source.store == target.store and not isinstance(source.store, InMemory):
+        raise ConfigurationError("that is the source itself")
+    old, new = keep(source), keep(target)
+    of_target, of_source = (
+        each.keep(Repair, _NOTE, beside="repairs", made_by=_PREPARE) for each in (source, target)
+    )
+    records = target.keep(Record, _NOTE, beside="migration", made_by=_PREPARE)
+    return Migration(
+        names=(url_of(source.store), url_of(target.store)),
+        source=old.repository,
+        target=new.repository,
+        ledger=Ledger(
+            Repairs(of_target.repository), Repairs(of_source.repository), Records(records.repository)
+        ),
+        phase=phase,
+        source_tables=old.tables,
+        target_tables=new.tables,
+        ledger_tables=[*of_target.tables, *of_source.tables, *records.tables],
+    )
+
+
+def writable(move: Migration, phase: Callable[[], Phase]) -> Repository[Any]:
+    """Return both stores of a move as one, for the handler."""
+    from kinesis_handler.repository.dual_write import DualWriteRepository
+
+    return DualWriteRepository(move.source, move.target, phase, move.ledger)
+
+
+def readable(move: Migration, phase: Callable[[], Phase]) -> ReadableRepository[Any]:
+    """Return the store of a move that is shown, for those that only look."""
+    from kinesis_handler.repository.dual_write import ReadSide
+
+    return ReadSide(move.source, move.target, phase)
 
 
 def open_quarantine(url: str, region: str | None = None) -> ReadableQuarantine | None:

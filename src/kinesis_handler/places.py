@@ -40,6 +40,17 @@ Store = InMemory | SQLite | DynamoDB
 """Where states are kept."""
 
 
+def url_of(store: Store) -> str:
+    """Return the URL of a store, for people."""
+    match store:
+        case InMemory():
+            return "inmemory:"
+        case SQLite(path):
+            return f"sqlite:///{path}"
+        case DynamoDB(table, _, endpoint):
+            return f"dynamodb://{table}" + (f"?endpoint={endpoint}" if endpoint else "")
+
+
 def parse_store(
     url: str, *, file: str | None = None, table: str | None = None, region: str | None = None
 ) -> Store:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from kinesis_handler import Aggregate
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository
 from user_limits.limit import Limit
 from user_limits.view import percentage
 
@@ -29,7 +29,7 @@ STEPS = [Decimal(step) / 100 for step in range(1, 9)]
 
 
 def further_events(
-    limits: Repository[Limit], *, seed: int = 1, clock: Callable[[], float] = time.time
+    limits: ReadableRepository[Limit], *, seed: int = 1, clock: Callable[[], float] = time.time
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (user id, event) without end: a progress that grows, and now and then a reset.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 from msgspec import Struct
 
 from kinesis_handler import ConfigurationError
+from kinesis_handler.migration.phase import PHASES, Phase
 from kinesis_handler.places import QUARANTINE_FORMS, QUARANTINE_URL, REGION, TABLE_NAME
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.telemetry.logs import LogLevel
@@ -16,6 +17,9 @@ Auth = Literal["none", "jwt"]
 MetricsFormat = Literal["none", "emf"]
 Tracing = Literal["none", "otel"]
 
+SERVICE = "[A-Za-z0-9_./-]{1,255}"
+PHASE = "|".join([*Phase, "file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?"])
+PHASE_FORMS = f"{PHASES}, file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
 ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 # Without TLS only where no network is in between.
 JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
@@ -26,6 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What can be set from outside.
 
     Args:
+        service_name: SERVICE_NAME, what log lines and metrics call this deployment.
         repository_type: REPOSITORY_TYPE, where the limits are kept.
         sqlite_path: SQLITE_PATH, the file that they are kept in.
         user_limit_table_name: USER_LIMIT_TABLE_NAME, the DynamoDB table that they are kept in.
@@ -34,6 +39,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         on_failure_url: ON_FAILURE_URL, where Lambda keeps what it gave up; empty if the tools need not know.
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
         log_level: LOG_LEVEL, the lowest level that is logged.
+        migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
+        migration_target: MIGRATION_TARGET, the URL of that store; empty if there is no move.
+        aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where AppConfig answers.
         metrics: METRICS, whether figures are written for CloudWatch: by default in a Lambda function only.
         tracing: TRACING, whether spans are told to OpenTelemetry.
         max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
@@ -45,6 +53,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         rate_limit: RATE_LIMIT, requests that one client of the API may make in a minute; 0 for any number.
     """
 
+    service_name: str = "user-limits"
     repository_type: RepositoryType = "inmemory"
     sqlite_path: str = "limits.db"
     user_limit_table_name: str = "UserLimits"
@@ -53,6 +62,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     on_failure_url: str = ""
     storage_ttl: int = 3_600
     log_level: LogLevel = "info"
+    migration_phase: str = ""
+    migration_target: str = ""
+    aws_appconfig_extension_http_port: int = 2772
     metrics: MetricsFormat = "none"
     tracing: Tracing = "none"
     max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES
@@ -70,7 +82,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises ConfigurationError that names the variable, its value and what is allowed.
     """
     default = Settings()
+    phase = _matching(environment, "MIGRATION_PHASE", PHASE, PHASE_FORMS)
+    target = _text(environment, "MIGRATION_TARGET")
+    if bool(phase) != bool(target):
+        missing, there = ("TARGET", "PHASE") if phase else ("PHASE", "TARGET")
+        raise ConfigurationError(f"MIGRATION_{there} is set and MIGRATION_{missing} is not: it takes both")
     return Settings(
+        service_name=_matching(environment, "SERVICE_NAME", SERVICE, "1 to 255 letters, digits, _ . / and -")
+        or default.service_name,
         repository_type=cast(
             "RepositoryType",
             _choice(environment, "REPOSITORY_TYPE", get_args(RepositoryType), default.repository_type),
@@ -86,6 +105,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         on_failure_url=_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
         storage_ttl=_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
         log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
+        migration_phase=phase,
+        migration_target=target,
+        aws_appconfig_extension_http_port=_integer(
+            environment, "AWS_APPCONFIG_EXTENSION_HTTP_PORT", 1, default.aws_appconfig_extension_http_port
+        ),
         metrics=cast(
             "MetricsFormat",
             _choice(environment, "METRICS", get_args(MetricsFormat), _metrics_by(environment)),

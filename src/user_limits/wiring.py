@@ -1,17 +1,25 @@
 """The one place where the parts are named and put together."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Api, Application, ASGIApp, Kept, View
-from kinesis_handler.opening import OpenStore, library_named, open_quarantine
+from kinesis_handler.application import Api, Application, ASGIApp, Kept, Migration, View
+from kinesis_handler.migration.phase import Phase
+from kinesis_handler.opening import (
+    OpenStore,
+    Told,
+    library_named,
+    open_migration,
+    open_quarantine,
+    readable,
+    writable,
+)
 from kinesis_handler.places import InMemory
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository, Repository
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
@@ -22,8 +30,6 @@ from user_limits.view import limit_document
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
-
-SERVICE = "user-limits"
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
@@ -40,8 +46,7 @@ def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     Raises ConfigurationError at a wrong setting, or if the store cannot be used.
     """
     built = application(environment)
-    with _setting_named(read_settings(environment)):
-        built.check()
+    built.check()
     return built.handler
 
 
@@ -50,20 +55,27 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
 
     Args:
         environment: the settings.
-        store: the URL of a store, in place of the one that the settings name.
+        store: the URL of a store, in place of the one that the settings name. Then there is no move.
 
     Raises ConfigurationError at a wrong setting.
     """
     settings = read_settings(environment)
-    configure_logging(SERVICE, settings.log_level)
-    chosen = store_of(settings, store)
-    with _setting_named(settings) if store is None else nullcontext():
-        opened = OpenStore(chosen)
-        limits = _keep(opened, settings)
-    waits = not isinstance(chosen, InMemory)
+    configure_logging(settings.service_name, settings.log_level)
+    opened, kept = _open(settings, store)
+    limits: Repository[Limit] = kept.repository
+    shown: ReadableRepository[Limit] = kept.repository
+    tables, waits = kept.tables, not isinstance(opened.store, InMemory)
+    phase = _phase(settings)
+    if phase is not None and store is None:
+        move = _move(settings, opened, phase)
+        limits, shown, tables, waits = writable(move, phase), readable(move, phase), move.tables, True
+
+    def migration(source: str | None = None, target: str | None = None) -> Migration:
+        return _move(settings, opened if source is None else _open(settings, source)[0], phase, target)
+
     quarantine = open_quarantine(settings.quarantine_url, settings.aws_region)
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits.repository)],
+        [UserLimitEventProcessor(limits)],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -72,19 +84,20 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     )
     return Application(
         handler,
-        [View("limits", limits.repository, limit_document, HEADINGS, limit_row)],
-        limits.tables,
+        [View("limits", shown, limit_document, HEADINGS, limit_row)],
+        tables,
         quarantine,
         on_failure=open_quarantine(settings.on_failure_url, settings.aws_region),
         checkpoints=opened.checkpoints,
         api=Api(
             build=lambda *, local: _api(
-                limits.repository, settings, in_threads=waits, with_page=settings.auth == "none", local=local
+                shown, settings, in_threads=waits, with_page=settings.auth == "none", local=local
             ),
             is_open=settings.auth == "none",
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
-        further_events=partial(_further_events, limits.repository),
+        further_events=partial(_further_events, shown),
+        migration=migration,
     )
 
 
@@ -97,27 +110,76 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     settings = read_settings(environment)
     if not environment.get("AUTH"):
         raise ConfigurationError("AUTH is not set; allowed: jwt, or none if whoever gets here may read all")
-    configure_logging(SERVICE, settings.log_level)
-    with _setting_named(settings):
-        limits = _keep(OpenStore(store_of(settings)), settings)
-        for table in limits.tables:
-            table.check()
+    configure_logging(settings.service_name, settings.log_level)
+    opened, kept = _open(settings)
+    shown: ReadableRepository[Limit] = kept.repository
+    tables = kept.tables
+    if (phase := _phase(settings)) is not None:
+        move = _move(settings, opened, phase)
+        shown, tables = readable(move, phase), [*move.source_tables, *move.target_tables]
+    for table in tables:
+        table.check()
     # One request at a time: while it waits, there is nothing else to do.
-    return _api(limits.repository, settings, in_threads=False, with_page=False, local=False)
+    return _api(shown, settings, in_threads=False, with_page=False, local=False)
 
 
-def _keep(store: OpenStore, settings: Settings) -> Kept[Limit]:
+def _open(settings: Settings, url: str | None = None) -> tuple[OpenStore, Kept[Limit]]:
+    """Open the store that the settings name, or that of a URL; while there is a move, it may be down."""
+    told = Told(_named_by(settings), may_be_down=bool(settings.migration_target))
+    opened = OpenStore(store_of(settings, url), told if url is None else Told())
+    try:
+        return opened, _keep(settings, opened)
+    except ConfigurationError as error:
+        if url is not None or not told.named_by or isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        raise ConfigurationError(f"{told.named_by}: {error}") from error
+
+
+def _named_by(settings: Settings) -> str:
+    match settings.repository_type:
+        case "sqlite":
+            return f"SQLITE_PATH is {settings.sqlite_path!r}"
+        case "dynamodb":
+            return f"USER_LIMIT_TABLE_NAME is {settings.user_limit_table_name!r}"
+    return ""
+
+
+def _keep(settings: Settings, store: OpenStore) -> Kept[Limit]:
     return store.keep(Limit, (PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
 
 
-def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
+def _move(
+    settings: Settings, source: OpenStore, phase: Callable[[], Phase] | None, url: str | None = None
+) -> Migration:
+    """Open the move from a store to that of a URL, or to the one that the settings name."""
+    name, url = ("MIGRATION_TARGET", settings.migration_target) if url is None else ("--to", url)
+    if not url:
+        raise ConfigurationError("MIGRATION_TARGET is not set: set it, or say --to URL")
+    named_by = f"{name} is {url!r}"
+    try:
+        target = OpenStore(store_of(settings, url), Told(named_by, "migrate prepare", may_be_down=True))
+        return open_migration(source, target, partial(_keep, settings), phase)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{named_by}: {error}") from error
+
+
+def _phase(settings: Settings) -> Callable[[], Phase] | None:
+    """Return what tells how far a move is, if there is one."""
+    if not settings.migration_phase:
+        return None
+    from kinesis_handler.migration.switch import phase_of
+
+    return phase_of(settings.migration_phase, settings.aws_appconfig_extension_http_port)
+
+
+def _further_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes]]:
     from user_limits.further_events import further_events
 
     return further_events(limits)
 
 
 def _api(
-    limits: Repository[Limit], settings: Settings, *, in_threads: bool, with_page: bool, local: bool
+    limits: ReadableRepository[Limit], settings: Settings, *, in_threads: bool, with_page: bool, local: bool
 ) -> ASGIApp:
     with library_named("API", "api"):
         from user_limits.api.app import Options, build_api
@@ -144,7 +206,7 @@ def _api(
 
 
 def _metrics(settings: Settings) -> EmbeddedMetrics | None:
-    return EmbeddedMetrics(SERVICE) if settings.metrics == "emf" else None
+    return EmbeddedMetrics(settings.service_name) if settings.metrics == "emf" else None
 
 
 def _tracer(settings: Settings) -> "Tracer | None":
@@ -154,20 +216,3 @@ def _tracer(settings: Settings) -> "Tracer | None":
     with library_named("tracing", "tracing"):
         from opentelemetry.trace import get_tracer
     return get_tracer("kinesis_handler")
-
-
-@contextmanager
-def _setting_named(settings: Settings) -> Iterator[None]:
-    """Say which setting named the store that cannot be used."""
-    try:
-        yield
-    except ConfigurationError as error:
-        if isinstance(error.__cause__, ModuleNotFoundError):
-            raise
-        match settings.repository_type:
-            case "sqlite":
-                raise ConfigurationError(f"SQLITE_PATH is {settings.sqlite_path!r}: {error}") from error
-            case "dynamodb":
-                name = settings.user_limit_table_name
-                raise ConfigurationError(f"USER_LIMIT_TABLE_NAME is {name!r}: {error}") from error
-        raise

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,13 +20,12 @@ import msgspec
 import pytest
 
 from api.stored import NOW, limit, repository_of
+from command_line import COMMAND, ROOT, call, run
 from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.repository import Change
 from user_limits.further_events import further_events
 from user_limits.wiring import application
 
-ROOT = Path(__file__).parent.parent.parent
-COMMAND = Path(sys.executable).with_name("kinesis-handler")
 PATIENCE = 20
 """Seconds."""
 
@@ -94,7 +92,7 @@ def test_a_signal_to_terminate_ends_it_as_well() -> None:
 
 def test_live_it_goes_on_and_what_it_makes_up_can_be_seen() -> None:
     with started("data/events.json", "--live") as (process, example):
-        users = ("anna", "bo", "chen", "dara", "elif")
+        users = ("anna", "ben", "chiara", "daniel", "elin")
         root = root_of(example)
 
         def versions() -> list[tuple[str, int]]:
@@ -110,16 +108,8 @@ def test_live_it_goes_on_and_what_it_makes_up_can_be_seen() -> None:
         assert process.returncode == 0
 
 
-def refusal(*arguments: str, **environment: str) -> str:
-    done = subprocess.run(
-        [COMMAND, "serve", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        timeout=60,
-    )
+def refusal(*arguments: str) -> str:
+    done = call("serve", *arguments)
     assert done.returncode == 2, done.stdout
     return done.stderr
 
@@ -162,8 +152,9 @@ def test_an_application_without_an_api_is_told(tmp_path: Path) -> None:
         "from kinesis_handler.application import Application\n"
         "def app(): return Application(KinesisHandler())\n"
     )
-    told = refusal("nowhere.json", "--app", "mine:app", PYTHONPATH=str(tmp_path))
-    assert told == "Error: --app is 'mine:app', which has no API\n", "and none of its events is run"
+    done = run("serve", "nowhere.json", "--app", "mine:app", folder=tmp_path)
+    told = "Error: --app is 'mine:app', which has no API\n"
+    assert (done.returncode, done.stderr) == (2, told), "and none of its events is run"
 
 
 def test_made_up_events_are_applied_each_and_are_the_same_each_time() -> None:

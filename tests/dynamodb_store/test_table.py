@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulators.wire import FOR_EVER, Fault, Wire, error, response, server_error, timeout, undelivered
+from emulators.wire import (
+    FOR_EVER,
+    Fault,
+    Wire,
+    error,
+    response,
+    server_error,
+    timeout,
+    undelivered,
+    unreachable,
+)
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.repository.dynamodb import DynamoDBTable, dynamodb_client
 from kinesis_handler.repository.dynamodb.client import (
@@ -18,6 +28,7 @@ from kinesis_handler.repository.dynamodb.client import (
     DEFAULT_REGION,
     READ_TIMEOUT,
 )
+from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.dynamodb.requests import CONNECTIONS
 from tables import PARTITION_KEY, SORT_KEY, Tables
 
@@ -40,8 +51,8 @@ def table(wire: Wire, name: str) -> DynamoDBTable:
     return table_of(wire.client, name)
 
 
-def table_of(client: "DynamoDBClient", name: str) -> DynamoDBTable:
-    return DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+def table_of(client: "DynamoDBClient", name: str, **options: Any) -> DynamoDBTable:
+    return DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY, **options)
 
 
 def complaint(check: Callable[[], object]) -> str:
@@ -78,6 +89,19 @@ class TestCheck:
         told = complaint(table.check)
         assert all(part in told for part in (name, DEFAULT_REGION, tables.endpoint))
         assert "does not exist; `kinesis-handler table create` makes it" in told
+
+    @pytest.mark.parametrize("may_be_down", [False, True])
+    def test_beside_another_store_one_that_is_down_passes_and_one_that_is_missing_does_not(
+        self, wire: Wire, name: str, *, may_be_down: bool
+    ) -> None:
+        table = table_of(wire.client, name, named_by="TARGET is 'x'", may_be_down=may_be_down)
+        assert complaint(table.check).startswith("TARGET is 'x': the DynamoDB table")
+        table.create()
+        wire.on("BatchGetItem", unreachable)
+        if may_be_down:
+            table.check()
+        else:
+            assert complaint(table.check).startswith("TARGET is 'x': the DynamoDB table")
 
     @pytest.mark.parametrize(
         "schema",
@@ -203,8 +227,40 @@ class TestCreate:
     def test_a_missing_table_is_not_described(self, table: DynamoDBTable) -> None:
         assert "does not exist; `kinesis-handler table create` makes it" in complaint(table.describe)
 
+    @pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable", "UpdateTimeToLive"])
+    @pytest.mark.parametrize("fault", [timeout, undelivered])
+    def test_on_a_busy_machine_it_is_asked_for_again_until_it_is_made(
+        self, wire: Wire, name: str, operation: str, fault: Fault
+    ) -> None:
+        table = table_of(wire.client, name, make_patience=lambda: Patience(lambda _: None))
+        wire.on(operation, fault)
+        table.create()
+        assert table.describe()["timeToLive"] == "expiresAt"
+        table.check()
+
+    def test_a_table_that_may_not_be_made_yet_is_asked_for_again(self, wire: Wire, name: str) -> None:
+        table = table_of(wire.client, name, make_patience=lambda: Patience(lambda _: None))
+        wire.on("CreateTable", error("LimitExceededException"), times=3)
+        table.create()
+        assert table.exists()
+
+    def test_a_table_of_others_is_not_taken_for_the_one_that_was_to_be_made(
+        self, table: DynamoDBTable, wire: Wire
+    ) -> None:
+        table.create()
+        wire.on("CreateTable", error("ThrottlingException"))
+        patient = table_of(wire.client, table.name, make_patience=lambda: Patience(lambda _: None))
+        assert "is there already" in complaint(patient.create)
+
 
 class TestDelete:
+    def test_after_a_lost_answer_it_is_gone(self, wire: Wire, name: str) -> None:
+        table = table_of(wire.client, name, make_patience=lambda: Patience(lambda _: None))
+        table.create()
+        wire.on("DeleteTable", timeout)
+        table.delete()
+        assert not table.exists()
+
     def test_a_deleted_table_is_gone(self, table: DynamoDBTable) -> None:
         table.create()
         table.delete()

@@ -15,6 +15,8 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--font-render-hinting=none",
+    # With it a renderer is kept ready for the next site, and there is none.
+    "--disable-site-isolation-trials",
 ]
 
 

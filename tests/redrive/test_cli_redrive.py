@@ -5,18 +5,17 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
+from command_line import COMMAND, DUMB, PATIENCE, call
 from kinesis_handler import ConfigurationError, KinesisHandler
-from kinesis_handler.cli.commands import app
 from kinesis_handler.cli.moment import FORMS
 from kinesis_handler.cli.quarantine import read_all
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
@@ -45,11 +44,8 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
-COMMAND = Path(sys.executable).with_name("kinesis-handler")
 DAY = "2026-11-18T11:06:"
 MISSING = "Object missing required field `brandId` - at `$.payload`"
-PATIENCE = 60
-"""Seconds after which a process is taken to hang."""
 
 
 class Shell:
@@ -58,9 +54,7 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.quarantine = DirectoryQuarantine(folder / "rejected")
-        self.environment = {
-            **os.environ,
-            "TERM": "dumb",
+        self.settings = {
             "COLUMNS": "200",
             "LOG_LEVEL": "error",
             "REPOSITORY_TYPE": "sqlite",
@@ -68,16 +62,8 @@ class Shell:
             "QUARANTINE_URL": f"file://{folder}/rejected",
         }
 
-    def __call__(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *arguments],
-            capture_output=True,
-            check=False,
-            text=True,
-            cwd=self.folder,
-            env=self.environment | settings,
-            timeout=PATIENCE,
-        )
+    def __call__(self, *arguments: str, **settings: str) -> CompletedProcess[str]:
+        return call(*arguments, folder=self.folder, settings=self.settings | settings)
 
     def store(self) -> SQLiteRepository[Limit]:
         return SQLiteRepository(self.folder / "limits.db", Limit)
@@ -200,20 +186,17 @@ def test_only_what_is_chosen_by_reason_and_arrival_is_sent(shell: Shell) -> None
     ],
 )
 def test_what_cannot_work_is_told_in_a_sentence(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, arguments: list[str], settings: dict[str, str], told: str
+    shell: Shell, arguments: list[str], settings: dict[str, str], told: str
 ) -> None:
     shell.reject(created("e1"))
-    for name, value in (shell.environment | settings).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(shell.folder)
-    done = CliRunner().invoke(app, ["redrive", *arguments])
-    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"Error: {told}\n")
+    done = shell("redrive", *arguments, **settings)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {told}\n")
     assert open_in(shell.quarantine) == [0]
 
 
-def test_the_way_has_to_be_said() -> None:
-    done = CliRunner().invoke(app, ["redrive"])
-    assert done.exit_code == 2
+def test_the_way_has_to_be_said(shell: Shell) -> None:
+    done = shell("redrive")
+    assert done.returncode == 2
     assert "Missing option '--through'" in done.stderr
 
 
@@ -233,7 +216,7 @@ def test_what_lambda_gave_up_is_read_from_the_folder_of_the_setting(shell: Shell
     records = shell.reject(created("e1")) + on_shard([progress("e2", 5)], first=1)
     on_failure = DirectoryQuarantine(shell.folder / "given-up")
     on_failure.keep(KEY, whole(records[1:]))
-    shell.environment["ON_FAILURE_URL"] = f"file://{shell.folder}/given-up"
+    shell.settings["ON_FAILURE_URL"] = f"file://{shell.folder}/given-up"
     listed = shell("quarantine", "list", "--json")
     assert [each["error"] for each in json.loads(listed.stdout)] == [
         "InvalidEventError",
@@ -297,7 +280,7 @@ def running(shell: Shell, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         [COMMAND, *arguments],
         cwd=shell.folder,
-        env=shell.environment,
+        env=os.environ | DUMB | shell.settings,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -341,8 +324,7 @@ def test_who_is_interrupted_and_run_again_forgets_nothing_and_applies_nothing_tw
 def test_records_of_a_queue_and_of_the_folder_go_onto_a_stream_and_what_is_gone_is_told(
     shell: Shell, stream: Stream, kinesis_endpoint: str, queue_url: str, sqs_client: "SQSClient"
 ) -> None:
-    shell.environment |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    shell.environment["AWS_ENDPOINT_URL_KINESIS"] = kinesis_endpoint
+    shell.settings["AWS_ENDPOINT_URL_KINESIS"] = kinesis_endpoint
     events = [created("e1"), progress("e2", 5), created("e3", "ben")]
     for event in events:
         stream.put(event["payload"]["userId"], data_of(event))

@@ -86,7 +86,7 @@ def that_can_all_be_applied(stream: list[bytes]) -> list[bytes]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=settings().max_examples // 2,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a stream takes minutes

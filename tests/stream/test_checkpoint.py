@@ -11,6 +11,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, StreamError
 from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.repository.part import Part
 from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.testing import FakeClock, LawState
@@ -65,8 +66,8 @@ class LosesAnswers:
     def delete(self, keys: Collection[Key]) -> None:
         self._repository.delete(keys)
 
-    def scan(self) -> Iterator[Aggregate[Checkpoint]]:
-        return self._repository.scan()
+    def scan(self, part: Part | None = None) -> Iterator[Aggregate[Checkpoint]]:
+        return self._repository.scan(part)
 
 
 def save(checkpoints: Checkpoints, checkpoint: Checkpoint, shard: str = SHARD) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from stream.consumption import PATIENCE, Consumption
+from stream.consumption import PATIENCE, Consumption, Hasty
 from stream.line import Line
 from stream.real_stream import FIRST, SECOND, Stream
 
@@ -188,3 +188,34 @@ def test_a_stream_that_is_made_anew_under_its_name_is_read_from_its_beginning(st
     stream.client.create_stream(StreamName=stream.name, ShardCount=1)
     stream.put(b"3")
     assert Consumption(stream, first.store).run().data == [b"3"]
+
+
+def test_within_the_batching_window_a_batch_waits_for_more_until_it_is_full(stream: Stream) -> None:
+    stream.put(b"1")
+    put: list[bytes] = []
+
+    class Producing(Hasty):
+        def pause(self, seconds: float) -> None:
+            if seconds:  # it waits: meanwhile something comes
+                put.append(f"{len(put) + 2}".encode())
+                stream.put(put[-1])
+            super().pause(seconds)
+
+    batches: list[list[bytes]] = []
+    read = Consumption(
+        stream,
+        function=lambda _shard_id, data: batches.append(data),
+        stop=Producing(),
+        batch_size=3,
+        maximum_batching_window=3_600,
+    )
+    read.run()
+    assert batches == [[b"1", b"2", b"3"]]
+
+
+def test_a_batch_that_is_not_full_goes_when_its_window_has_passed(stream: Stream) -> None:
+    stream.put(b"1", b"2")
+    read = Consumption(stream, batch_size=3, maximum_batching_window=0.1)
+    read.run()
+    assert read.data == [b"1", b"2"]
+    assert len(read.stop.waits) >= 1  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.cli.migrate import app as migrate_commands
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
 from kinesis_handler.cli.redrive import redrive
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 app.add_typer(table_commands, name="table")
 app.add_typer(quarantine_commands, name="quarantine")
+app.add_typer(migrate_commands, name="migrate")
 
 
 app.command()(put)

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
+from kinesis_handler.repository.part import Part
 
 __all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
 
@@ -69,15 +70,28 @@ class Page(Struct, Generic[State], frozen=True):
     cursor: str | None
 
 
-class Repository(Protocol[State]):
+class ReadableRepository(Protocol[State]):
+    """What those need that only look: see `Repository`."""
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """Read the aggregates of these keys, with every write that was answered before the call."""
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """Read up to `limit` aggregates of a partition, in the order of their sort keys.
+
+        Raises InvalidCursorError if `cursor` was not handed out by this method.
+        """
+
+    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+        """Read all aggregates, in no particular order; or those of a part, in the same order each time."""
+
+
+class Repository(ReadableRepository[State], Protocol[State]):
     """Keeps aggregates by key (partition, sort).
 
     An aggregate that has expired is absent for every method, even if it is still stored. All methods may
     be called from several threads at once.
     """
-
-    def load(self, keys: Collection[Key]) -> Loaded[State]:
-        """Read the aggregates of these keys, with every write that was answered before the call."""
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """Write each change if its key is still as it was loaded: absent, or of the same version.
@@ -86,14 +100,5 @@ class Repository(Protocol[State]):
         changes of one key: raises ValueError if there are.
         """
 
-    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
-        """Read up to `limit` aggregates of a partition, in the order of their sort keys.
-
-        Raises InvalidCursorError if `cursor` was not handed out by this method.
-        """
-
     def delete(self, keys: Collection[Key]) -> None:
         """Remove these aggregates, whatever their version. A missing key does nothing."""
-
-    def scan(self) -> Iterator[Aggregate[State]]:
-        """Read all aggregates, in no particular order."""

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
+from kinesis_handler.repository.part import Part, segment_of
 
 __all__ = ["MemoryRepository"]
 
@@ -62,10 +63,14 @@ class MemoryRepository(Generic[State]):
             for partition, sort in keys:
                 self._partitions.get(partition, {}).pop(sort, None)
 
-    def scan(self) -> Iterator[Aggregate[State]]:
+    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Later writes do not show."""
         with self._lock:
             keys = [(partition, sort) for partition, kept in self._partitions.items() for sort in kept]
+            if part is not None:
+                after = part.after or ("", "")
+                mine = (key for key in keys if key > after and segment_of(key, part.of) == part.number)
+                keys = sorted(mine)
             aggregates = [aggregate for key in keys if (aggregate := self._get(key)) is not None]
         return iter(aggregates)
 

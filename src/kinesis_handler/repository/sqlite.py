@@ -15,6 +15,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ConfigurationError, RepositoryError
 from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
+from kinesis_handler.repository.part import Part, segment_of
 
 __all__ = ["SQLiteRepository"]
 
@@ -60,6 +61,7 @@ _FIND = """
 _SCAN = """
     SELECT partition, sort, document FROM {table}
     WHERE (partition, sort) > (:partition, :sort) AND (expires_at IS NULL OR expires_at > :now)
+        AND (:segments = 1 OR segment_of(partition, sort, :segments) = :segment)
     ORDER BY partition, sort LIMIT :limit
 """
 _INSERT = """
@@ -105,6 +107,7 @@ class SQLiteRepository(Generic[State]):
         self._decode = msgspec.json.Decoder(Aggregate[state_type]).decode  # type: ignore[valid-type]
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
         self._connection = _open(path, table)
+        self._connection.create_function("segment_of", 3, _segment_of, deterministic=True)
         weakref.finalize(self, self._connection.close)
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
@@ -157,10 +160,12 @@ class SQLiteRepository(Generic[State]):
         with self._transaction("IMMEDIATE") as connection:
             connection.executemany(self._sql(_DELETE), map(_named, keys))
 
-    def scan(self) -> Iterator[Aggregate[State]]:
+    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads a page at a time, so that it keeps no writer waiting."""
-        last: Key = ("", "")
-        while rows := self._select(_SCAN, {**_named(last), "limit": SCAN_PAGE}):
+        index, segments, after = part or Part(0, 1)
+        last: Key = after or ("", "")
+        page = {"segment": index, "segments": segments, "limit": SCAN_PAGE}
+        while rows := self._select(_SCAN, {**_named(last), **page}):
             for partition, sort, document in rows:
                 yield self._read(document)
                 last = (partition, sort)
@@ -192,6 +197,10 @@ class SQLiteRepository(Generic[State]):
 
 def _named(key: Key) -> dict[str, str]:
     return {"partition": key[0], "sort": key[1]}
+
+
+def _segment_of(partition: str, sort: str, segments: int) -> int:
+    return segment_of((partition, sort), segments)
 
 
 def _open(path: str | Path, table: str) -> sqlite3.Connection:

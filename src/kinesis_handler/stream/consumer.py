@@ -17,7 +17,7 @@ from msgspec import Struct
 from kinesis_handler.errors import RepositoryError, StreamError, StreamUnavailableError
 from kinesis_handler.event_source import EventSourceMapping
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.reader import ShardReader, StreamReader
+from kinesis_handler.stream.reader import Page, ShardReader, StreamReader
 from kinesis_handler.stream.shards import readable
 
 T = TypeVar("T")
@@ -200,7 +200,7 @@ class StreamConsumer:
 
         mapping = self._make_mapping(shard_id, wait)
         while True:
-            page = self._patiently(reader.read, progress)
+            page = self._page(reader, mapping, progress)
             for batch in mapping.run(page.records):
                 last = batch[-1]["kinesis"]
                 self._save(shard_id, Checkpoint(after=last["sequenceNumber"]), progress)
@@ -215,6 +215,19 @@ class StreamConsumer:
             if self._until_caught_up and not page.behind_ms:
                 return State.CAUGHT_UP
             self._stop.pause(BEHIND if page.behind_ms else AT_THE_TIP)
+
+    def _page(self, reader: ShardReader, mapping: EventSourceMapping, progress: ShardProgress) -> Page:
+        """Read what comes next; if that is something, wait for more until a batch is full or its time up."""
+        page = self._patiently(reader.read, progress)
+        end = self._clock() + mapping.maximum_batching_window
+        while page.records and not page.ended and not mapping.is_full(page.records):
+            left = end - self._clock()
+            if left <= 0:
+                break
+            self._stop.pause(min(left, BEHIND))
+            more = self._patiently(reader.read, progress)
+            page = Page(page.records + more.records, more.behind_ms, ended=more.ended)
+        return page
 
     def _save(self, shard_id: str, place: Checkpoint, progress: ShardProgress) -> None:
         self._patiently(lambda: self._checkpoints.save([(shard_id, place)], self._clock()), progress)

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError
 from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.repository.part import Part
 
 State = TypeVar("State")
 
@@ -66,10 +67,10 @@ class FaultyRepository(Generic[State]):
         self._perhaps_fail_to_write()
         self._repository.delete(keys)
 
-    def scan(self) -> Iterator[Aggregate[State]]:
+    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
         """Scan, unless it raises."""
         self._perhaps_fail_to_read()
-        return self._repository.scan()
+        return self._repository.scan(part)
 
     def _reading_fails(self) -> bool:
         fails = self._reading > 0 and self._random.random() < self._rate

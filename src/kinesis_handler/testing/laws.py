@@ -19,6 +19,8 @@ from msgspec.structs import replace
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import InvalidCursorError
 from kinesis_handler.repository import Change, Repository
+from kinesis_handler.repository.part import Part
+from kinesis_handler.testing.hard_values import NUMBERS, STRANGE
 from kinesis_handler.testing.records import FakeClock
 
 TTL = 3_600
@@ -34,39 +36,6 @@ class LawState(Struct, frozen=True):
 
 
 LawRepository = Repository[LawState]
-
-STRANGE = [
-    "a b",
-    "a/b",
-    "a#b",
-    "a\\b",
-    "å",
-    "日本",
-    "🎲",
-    "\u0000",
-    "'; --",
-    '"',
-    "{}",
-    "%2F",
-    "..",
-    "a" * 255,
-]
-"""Parts of keys that a store could confuse or stumble over."""
-
-
-NUMBERS = [
-    "9800.10",
-    "0.00",
-    "1.1",
-    "100",
-    "-12.50",
-    "9" * 38,
-    "0." + "1" * 37 + "0",
-    "1E-130",
-    "-9E+125",
-    "1.0E+2",
-]
-"""Numbers at the edge of what DynamoDB takes, and with zeros at their end."""
 
 
 def aggregate(key: Key, version: int = 1, **state: Any) -> Aggregate[LawState]:
@@ -247,6 +216,23 @@ class RepositoryLaws(ABC):
         keys = [(f"p{number % 7}", f"s{number}") for number in range(120)]
         insert(repository, *(aggregate(key) for key in keys))
         assert sorted(each.key for each in repository.scan()) == sorted(keys)
+
+    def test_the_parts_of_a_scan_together_yield_every_aggregate_once(self) -> None:
+        repository = self._repository()
+        keys = [(f"p{number % 7}", f"s{number}") for number in range(60)]
+        insert(repository, *(aggregate(key) for key in keys))
+        for segments in (1, 3):
+            parts = [list(repository.scan(Part(index, segments))) for index in range(segments)]
+            assert sorted(each.key for part in parts for each in part) == sorted(keys)
+
+    def test_a_part_goes_on_behind_any_key_that_it_has_yielded(self) -> None:
+        repository = self._repository()
+        insert(repository, *(aggregate((f"p{number % 3}", f"s{number}")) for number in range(12)))
+        for index in range(2):
+            keys = [each.key for each in repository.scan(Part(index, 2))]
+            for place, key in enumerate(keys):
+                rest = [each.key for each in repository.scan(Part(index, 2, after=key))]
+                assert rest == keys[place + 1 :]
 
     def test_what_has_expired_is_absent_for_every_read(self) -> None:
         clock = FakeClock()

@@ -8,7 +8,7 @@ from litestar import Litestar, Router
 from msgspec import Struct
 
 from kinesis_handler.application import ASGIApp
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository
 from user_limits.api.access import Access, guard_of
 from user_limits.api.cors import Cors
 from user_limits.api.docs import description_routes
@@ -44,7 +44,10 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 def build_api(
-    limits: Repository[Limit], options: Options | None = None, *, clock: Callable[[], float] = time.time
+    limits: ReadableRepository[Limit],
+    options: Options | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
     """Return the API as an ASGI application.
 

@@ -6,7 +6,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository
 from user_limits.api.problems import unavailable
 
 
@@ -16,7 +16,7 @@ class Health(Struct, frozen=True):
     status: str = "ok"
 
 
-def health_routes(limits: Repository[Any], *, in_threads: bool) -> list[HTTPRouteHandler]:
+def health_routes(limits: ReadableRepository[Any], *, in_threads: bool) -> list[HTTPRouteHandler]:
     """Return the handlers: `/healthz` asks for the process, `/readyz` for its store."""
 
     @get("/healthz", operation_id="health", summary="Does the process run?", sync_to_thread=False)

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
 from kinesis_handler import Aggregate, Key
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import ReadableRepository
 from kinesis_handler.repository.cursor import encode_cursor
 from user_limits.api.answer import Answer
 from user_limits.api.documents import limit_answer, limits_answer
@@ -67,7 +67,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 
 
 def limit_routes(
-    limits: Repository[Limit], clock: Callable[[], float], *, in_threads: bool
+    limits: ReadableRepository[Limit], clock: Callable[[], float], *, in_threads: bool
 ) -> list[HTTPRouteHandler]:
     """Return the handlers of the routes.
 
@@ -151,7 +151,7 @@ def is_active(limit: Limit, now: int) -> bool:
     return limit.status == "ACTIVE" and limit.active_from <= now and (until is None or now < until)
 
 
-def _load(limits: Repository[Limit], key: Key) -> Aggregate[Limit]:
+def _load(limits: ReadableRepository[Limit], key: Key) -> Aggregate[Limit]:
     loaded = limits.load([key])
     if loaded.failed:
         raise loaded.failed[key]
@@ -161,7 +161,7 @@ def _load(limits: Repository[Limit], key: Key) -> Aggregate[Limit]:
 
 
 def _find(
-    limits: Repository[Limit],
+    limits: ReadableRepository[Limit],
     user_id: str,
     is_wanted: Callable[[Limit], bool],
     count: int,

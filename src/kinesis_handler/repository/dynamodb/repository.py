@@ -14,6 +14,7 @@ from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.dynamodb.requests import Requests
 from kinesis_handler.repository.dynamodb.saving import Failed, Saving
 from kinesis_handler.repository.dynamodb.statement import Statements
+from kinesis_handler.repository.part import Part
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -126,14 +127,20 @@ class DynamoDBRepository(Generic[State]):
                 if left and not patience.lasts():
                     raise RepositoryError(_UNPROCESSED)
 
-    def scan(self) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. Reads several segments of the table at once.
+    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+        """See `Repository.scan`. Reads several segments of the table at once, or the one that is asked for.
 
         Raises RepositoryError if the table cannot be read.
         """
+        parts = [part] if part is not None else [Part(index, SEGMENTS) for index in range(SEGMENTS)]
         segments: list[dict[str, Any]] = [
-            {"TableName": self._table, "Segment": segment, "TotalSegments": SEGMENTS}
-            for segment in range(SEGMENTS)
+            {
+                "TableName": self._table,
+                "Segment": index,
+                "TotalSegments": of,
+                **({"ExclusiveStartKey": self._codec.key(after)} if after is not None else {}),
+            }
+            for index, of, after in parts
         ]
         while segments:
             unfinished = []

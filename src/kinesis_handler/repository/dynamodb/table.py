@@ -1,12 +1,14 @@
 """The table itself: is it there and as it must be; and for development, how it is made and removed."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.repository.dynamodb.answer import problem_of_answer, problem_of_request
+from kinesis_handler.repository.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
 from kinesis_handler.repository.dynamodb.item import EXPIRES_AT, MAX_SORT_KEY
+from kinesis_handler.repository.dynamodb.patience import Patience
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -17,6 +19,8 @@ _WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
 
 _CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _ENDPOINT = "is the region right, and AWS_ENDPOINT_URL_DYNAMODB if it is set? Does a VPC let it through?"
+T = TypeVar("T")
+
 _UNREACHABLE = (EndpointConnectionError, ConnectTimeoutError)
 
 
@@ -28,19 +32,31 @@ class DynamoDBTable:
         name: of the table.
         partition_key: name of its partition key.
         sort_key: name of its sort key.
+        made_by: the command that makes it.
+        named_by: the setting that names it, to stand before what is wrong with it.
+        may_be_down: whether one that does not answer passes the check, for there is another store.
+        make_patience: how long a request for the table itself is repeated.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is, and how it is asked
         self,
         client: "DynamoDBClient",
         name: str,
         *,
         partition_key: str,
         sort_key: str,
+        made_by: str = "table create",
+        named_by: str = "",
+        may_be_down: bool = False,
+        make_patience: Callable[[], Patience] = Patience,
     ) -> None:
         self.name = name
         self._client = client
         self._keys = (partition_key, sort_key)
+        self._made_by = made_by
+        self._named_by = f"{named_by}: " if named_by else ""
+        self._may_be_down = may_be_down
+        self._make_patience = make_patience
 
     def check(self) -> None:
         """Read a key that does not exist, as cheaply as can be: can the table be used?
@@ -56,9 +72,10 @@ class DynamoDBTable:
         try:
             answer = self._client.batch_get_item(RequestItems={self.name: {"Keys": [probe]}})
             if problem := problem_of_answer("batch_get_item", answer):
-                raise ConfigurationError(f"{self._place()} is no DynamoDB table: {problem}")
+                raise ConfigurationError(f"{self._named_by}{self._place()} is no DynamoDB table: {problem}")
         except (ClientError, BotoCoreError) as error:
-            if not problem_of_request(error).may_pass or isinstance(error, _UNREACHABLE):
+            is_down = isinstance(error, _UNREACHABLE)
+            if not (self._may_be_down if is_down else problem_of_request(error).may_pass):
                 raise self._error(error) from error
 
     def create(self, *, deletion_protection: bool = False) -> None:
@@ -68,20 +85,29 @@ class DynamoDBTable:
         """
         partition_key, sort_key = self._keys
         try:
-            self._client.create_table(
-                TableName=self.name,
-                KeySchema=[
-                    {"AttributeName": partition_key, "KeyType": "HASH"},
-                    {"AttributeName": sort_key, "KeyType": "RANGE"},
-                ],
-                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in self._keys],
-                BillingMode="PAY_PER_REQUEST",
-                DeletionProtectionEnabled=deletion_protection,
+            self._change(
+                lambda: self._client.create_table(
+                    TableName=self.name,
+                    KeySchema=[
+                        {"AttributeName": partition_key, "KeyType": "HASH"},
+                        {"AttributeName": sort_key, "KeyType": "RANGE"},
+                    ],
+                    AttributeDefinitions=[
+                        {"AttributeName": name, "AttributeType": "S"} for name in self._keys
+                    ],
+                    BillingMode="PAY_PER_REQUEST",
+                    DeletionProtectionEnabled=deletion_protection,
+                ),
+                done="ResourceInUseException",
             )
-            self._client.get_waiter("table_exists").wait(TableName=self.name, WaiterConfig=_WAIT)
-            self._client.update_time_to_live(
-                TableName=self.name,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
+            waiter = self._client.get_waiter("table_exists")
+            self._insist(lambda: waiter.wait(TableName=self.name, WaiterConfig=_WAIT))
+            self._change(
+                lambda: self._client.update_time_to_live(
+                    TableName=self.name,
+                    TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
+                ),
+                done="ValidationException",
             )
         except (ClientError, BotoCoreError) as error:
             raise self._error(error) from error
@@ -89,7 +115,7 @@ class DynamoDBTable:
     def exists(self) -> bool:
         """Tell whether there is a table of this name. Raises ConfigurationError if that may not be asked."""
         try:
-            self._client.describe_table(TableName=self.name)
+            self._insist(lambda: self._client.describe_table(TableName=self.name))
         except (ClientError, BotoCoreError) as error:
             if problem_of_request(error).code == "ResourceNotFoundException":
                 return False
@@ -102,8 +128,10 @@ class DynamoDBTable:
         Raises ConfigurationError if there is none of this name, or it may not be described.
         """
         try:
-            table = self._client.describe_table(TableName=self.name)["Table"]
-            ttl = self._client.describe_time_to_live(TableName=self.name)["TimeToLiveDescription"]
+            table = self._insist(lambda: self._client.describe_table(TableName=self.name)["Table"])
+            ttl = self._insist(
+                lambda: self._client.describe_time_to_live(TableName=self.name)["TimeToLiveDescription"]
+            )
         except (ClientError, BotoCoreError) as error:
             raise self._error(error) from error
         return {
@@ -124,10 +152,40 @@ class DynamoDBTable:
         Raises ConfigurationError if there is none of this name, or it is protected.
         """
         try:
-            self._client.delete_table(TableName=self.name)
-            self._client.get_waiter("table_not_exists").wait(TableName=self.name, WaiterConfig=_WAIT)
+            self._change(
+                lambda: self._client.delete_table(TableName=self.name), done="ResourceNotFoundException"
+            )
+            waiter = self._client.get_waiter("table_not_exists")
+            self._insist(lambda: waiter.wait(TableName=self.name, WaiterConfig=_WAIT))
         except (ClientError, BotoCoreError) as error:
             raise self._error(error) from error
+
+    def _insist(self, ask: Callable[[], T]) -> T:
+        """Ask until there is an answer: a person who makes a table has more time than a batch of records."""
+        patience = self._make_patience()
+        while True:
+            try:
+                return ask()
+            except (ClientError, BotoCoreError) as error:
+                may_pass = problem_of_request(error).may_pass and not isinstance(error, _UNREACHABLE)
+                if not may_pass or not patience.lasts():
+                    raise
+
+    def _change(self, ask: Callable[[], object], done: str) -> None:
+        """Insist on what can be done but once: after a lost answer, an error of code `done` says it is."""
+        lost = False
+
+        def once() -> None:
+            nonlocal lost
+            try:
+                ask()
+            except (ClientError, BotoCoreError) as error:
+                problem = problem_of_request(error)
+                if not lost or problem.code != done:
+                    lost = lost or problem.meaning is Meaning.UNSURE
+                    raise
+
+        self._insist(once)
 
     def _place(self) -> str:
         meta = self._client.meta
@@ -139,7 +197,7 @@ class DynamoDBTable:
         table = self._place()
         match problem.code:
             case "ResourceNotFoundException":
-                text = f"{table} does not exist; `kinesis-handler table create` makes it"
+                text = f"{table} does not exist; `kinesis-handler {self._made_by}` makes it"
             case "ResourceInUseException":
                 text = f"{table} is there already, or is just being made or removed"
             case "ValidationException" if "protect" in problem.detail:
@@ -155,4 +213,4 @@ class DynamoDBTable:
                 text = f"{table} does not answer: {_ENDPOINT}"
             case _:
                 text = f"{table} cannot be used: {problem}"
-        return ConfigurationError(text)
+        return ConfigurationError(self._named_by + text)

@@ -1,0 +1,1 @@
+"""What turns the code into functions on AWS: artifacts, the template's expansion, and the call of `sam`."""

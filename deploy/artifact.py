@@ -1,0 +1,235 @@
+"""What a function is deployed as: its dependencies, our packages, and the bytecode of both, in one zip."""
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+KEPT = ROOT / "build" / ".dependencies"
+
+Platform = Literal["lambda", "host"]
+
+RUNTIME = "3.13"
+"""The Python of the functions, as in the template."""
+
+# What the runtime has: Amazon Linux 2023 on Graviton. pip takes each name for itself.
+_TAGS = [*(f"manylinux_2_{minor}_aarch64" for minor in range(34, 16, -1)), "manylinux2014_aarch64"]
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The date of every file in a zip, the earliest there can be."""
+
+
+class ArtifactError(Exception):
+    """The artifact cannot be built. The message says why, and what to do."""
+
+
+class Function(NamedTuple):
+    """A function, and what of our packages it never imports."""
+
+    name: str
+    module: str
+    left_out: Sequence[str]
+
+    @property
+    def requirements(self) -> Path:
+        """What it needs of others, pinned."""
+        return ROOT / "requirements" / f"{self.name}.txt"
+
+
+_OF_OTHER_PLACES = [
+    "kinesis_handler/cli",
+    "kinesis_handler/redrive",
+    "kinesis_handler/testing",
+    "user_limits/further_events.py",
+]
+FUNCTIONS = {
+    each.name: each
+    for each in (
+        Function(
+            "consumer",
+            "user_limits.lambda_consumer",
+            [*_OF_OTHER_PLACES, "user_limits/api", "user_limits/lambda_api.py"],
+        ),
+        Function(
+            "api",
+            "user_limits.lambda_api",
+            [*_OF_OTHER_PLACES, "user_limits/api/page", "user_limits/lambda_consumer.py"],
+        ),
+    )
+}
+
+# Files of dependencies that no function reads: tools, types, tests, extensions that nothing calls, and what
+# pip notes of how it was called.
+_UNUSED = [
+    "bin",
+    "**/*.pyi",
+    "**/*.[ch]",
+    "**/_tests",
+    "**/_testcapi*.so",
+    "cffi",  # of which cryptography needs the backend, beside it
+    "litestar/cli",
+    "litestar/testing",
+    "yaml/_yaml*.so",
+    "*.dist-info/RECORD",
+    "*.dist-info/REQUESTED",
+    "*.dist-info/INSTALLER",
+    "*.dist-info/direct_url.json",
+]
+
+
+class Artifact(NamedTuple):
+    """A function as it was built."""
+
+    folder: Path
+    zip: Path
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the zip."""
+        return hashlib.sha256(self.zip.read_bytes()).hexdigest()
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in _files(self.folder))
+
+
+def build(
+    function: Function, platform: Platform, into: Path, python: str | None = None, kept: Path = KEPT
+) -> Artifact:
+    """Build a function into a folder and a zip, both of its name. The same input leads to the same bytes.
+
+    Args:
+        function: which.
+        platform: `lambda`, or `host` for this machine and this Python.
+        into: the folder that they are put in.
+        python: a Python of the runtime's version, which makes the bytecode for `lambda`.
+        kept: where its dependencies are kept: the next time they take no network, and no time.
+
+    Raises ArtifactError if something that it takes is missing.
+    """
+    compiler = sys.executable if platform == "host" else _runtime_python(python or f"python{RUNTIME}")
+    installed = install(function, platform, kept)
+
+    def with_bytecode(folder: Path) -> None:
+        shutil.copytree(installed, folder)
+        _compile(compiler, folder)
+
+    dependencies = _made_once(installed.with_name(f"{installed.name}-bytecode"), with_bytecode)
+    into.mkdir(parents=True, exist_ok=True)
+    folder = into / function.name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(dependencies, folder)
+    for package in ("kinesis_handler", "user_limits"):
+        shutil.copytree(
+            ROOT / "src" / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "py.typed")
+        )
+    _remove(folder, function.left_out)
+    _compile(compiler, folder)
+    return Artifact(folder, _zipped(folder, into / f"{function.name}.zip"))
+
+
+def install(function: Function, platform: Platform, kept: Path = KEPT) -> Path:
+    """Return a folder with what a function needs of others, installed once for each set of requirements.
+
+    Raises ArtifactError if pip cannot.
+    """
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
+    options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
+    if platform == "lambda":
+        options += ["--implementation", "cp", "--python-version", RUNTIME]
+        options += [option for tag in _TAGS for option in ("--platform", tag)]
+    said = "\n".join([*options, *_UNUSED, sys.version if platform == "host" else ""])
+    digest = hashlib.sha256(function.requirements.read_bytes() + said.encode()).hexdigest()
+
+    def installed(folder: Path) -> None:
+        requirements = ["--target", str(folder), "--requirement", str(function.requirements)]
+        _run([*pip, *options, *requirements], "pip could not install what it needs")
+        _remove(folder, _UNUSED)
+
+    return _made_once(kept / f"{function.name}-{platform}-{digest[:12]}", installed)
+
+
+def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is made if it is not there: whole, whoever else makes it at the same time."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            made = Path(temporary) / folder.name
+            make(made)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+    return folder
+
+
+def _compile(python: str, folder: Path) -> None:
+    _run([python, "-I", str(ROOT / "deploy" / "bytecode.py"), str(folder)], "the bytecode was not made")
+
+
+def _remove(folder: Path, patterns: Sequence[str]) -> None:
+    for path in [found for pattern in patterns for found in folder.glob(pattern)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _runtime_python(python: str) -> str:
+    """Return a Python whose bytecode the runtime reads.
+
+    Where there is none, nothing is built: every start would compile all its sources, since nothing can be
+    written beside them, and take three times as long.
+    """
+    tell = "import sys; print('{}.{}'.format(*sys.version_info))"
+    try:
+        told = subprocess.run(  # noqa: S603 - the Python that was asked for
+            [python, "-I", "-c", tell], capture_output=True, text=True, check=True, env=_environment()
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        told = "not there"
+    if told != RUNTIME:
+        raise ArtifactError(
+            f"Python {RUNTIME} makes the bytecode for Lambda, and {python} is {told}. Install it, or say "
+            "where one is: RUNTIME_PYTHON=/path/to/python"
+        )
+    return python
+
+
+def _zipped(folder: Path, file: Path) -> Path:
+    """Put a folder's files into a zip: sorted, dated alike, readable by all."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in _files(folder):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+            entry.create_system = 3  # Unix, wherever it is built
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return file
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _run(command: Sequence[str], otherwise: str) -> None:
+    done = subprocess.run(  # noqa: S603 - pip and our own
+        command, capture_output=True, text=True, check=False, env=_environment()
+    )
+    if done.returncode:
+        raise ArtifactError(f"{otherwise}:\n{done.stderr.strip()}")
+
+
+def _environment() -> dict[str, str]:
+    """Return an environment in which pyenv, where it is used, offers the runtime's Python."""
+    return {**os.environ, "PYENV_VERSION": RUNTIME}

@@ -1,0 +1,82 @@
+"""Writes down each call of AWS's API that a process makes; Python loads it at its start, from a layer.
+
+The function's own code stays as it is: the hooks are botocore's events. If `RECORDED_CALLS` names a file,
+each call becomes a line of JSON in it. If `KILLED_AT` names a folder, the process kills itself at an event of
+botocore that a file there is named after, once for each file: `before-send.s3.PutObject`, for one. It does so
+in the middle of invocations, and not while the function is loaded.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+
+RECORDED_CALLS = "RECORDED_CALLS"
+KILLED_AT = "KILLED_AT"
+
+
+def record_calls(client: Any, write: Callable[[Mapping[str, Any]], object]) -> None:
+    """Tell what a client is asked to do, before it does: service, operation, region, parameters."""
+
+    def record(params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        call = {
+            "service": model.service_model.service_name,
+            "operation": model.name,
+            "region": client.meta.region_name,
+            "parameters": {name: value for name, value in params.items() if name != "Body"},
+        }
+        write(call)
+
+    client.meta.events.register("before-parameter-build", record)
+
+
+def append_to(path: Path, function: str) -> Callable[[Mapping[str, Any]], None]:
+    """Return what writes calls of a function to a file. Several processes may write it at once."""
+
+    def write(call: Mapping[str, Any]) -> None:
+        line = json.dumps({"function": function, **call}, default=repr) + "\n"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+    return write
+
+
+def _kill_at(client: Any, folder: Path) -> None:
+    def perhaps(event_name: str, **_: Any) -> None:
+        if "_X_AMZN_TRACE_ID" not in os.environ:  # Lambda's runtime sets it at the first invocation
+            return
+        try:
+            (folder / event_name).unlink()
+        except FileNotFoundError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    for event in ("before-send", "after-call"):
+        client.meta.events.register(event, perhaps)
+
+
+def _install() -> None:
+    create_client: Callable[..., Any] = botocore.session.Session.create_client
+
+    @wraps(create_client)
+    def create(*arguments: Any, **options: Any) -> Any:
+        client = create_client(*arguments, **options)
+        if file := os.environ.get(RECORDED_CALLS):
+            record_calls(client, append_to(Path(file), os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")))
+        if folder := os.environ.get(KILLED_AT):
+            _kill_at(client, Path(folder))
+        return client
+
+    botocore.session.Session.create_client = create  # type: ignore[method-assign]
+
+
+if os.environ.keys() & {RECORDED_CALLS, KILLED_AT}:
+    _install()
