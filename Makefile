@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test e2e lint bench chaos fuzz build deploy pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve test coverage e2e lint docs reference bench chaos fuzz build deploy pictures browser dynamodb \
+  kinesis lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
@@ -21,10 +22,20 @@ test: $(VENV)/.dev browser ## Run all tests
 e2e: $(VENV)/.dev ## Run what the template describes on this machine, and compare with a clean pass
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest tests/end_to_end
 
-lint: $(VENV)/.dev ## Check style, format and types
+coverage: $(VENV)/.dev browser ## Run all tests, and name the branches of src that none of them takes
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
+
+lint: $(VENV)/.dev ## Check style, format, types, and that no code is dead
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/vulture
+
+docs: $(VENV)/.dev ## Build the documentation into site/
+	@$(BIN)/zensical build --clean --strict
+
+reference: $(VENV)/.dev ## Write the reference pages anew, from the code
+	@$(BIN)/python -m reference
 
 bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
 	@for each in hot_path dynamodb start memory api_load; do $(BIN)/python benchmarks/$$each.py || exit; done
@@ -63,7 +74,7 @@ pictures: $(VENV)/.dev browser ## Make the pictures of the page in the README
 	@PYTHONPATH=tests $(BIN)/python -m page.pictures
 
 clean: ## Remove what the other commands have made
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage build dist
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* .cache build dist site
 
 # One file serves every platform and Python from 3.11 on; hashes stand for the index it comes from.
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -1,6 +1,7 @@
 """What all tests share; and every snippet of README and docs as a test.
 
-Python snippets are run as they stand, console sessions command by command.
+Python snippets are run as they stand, console sessions command by command; a block with the name of a file
+as its title becomes that file.
 """
 
 import os
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sybil import Example, Sybil
+from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 from emulators.dynamodb_local import dynamodb_local
 from emulators.kinesis_local import kinesis_local
@@ -27,21 +29,13 @@ ROOT = Path(__file__).parent
 ONLY_LOOKED_UP = {
     f"make {name}"
     for name in (
-        "test",
-        "bench",
-        "build",
-        "chaos",
-        "deploy",
-        "dynamodb",
-        "e2e",
-        "fuzz",
-        "kinesis",
-        "lint",
-        "lock",
-        "pictures",
-        "serve",
+        *("test", "coverage", "e2e", "lint", "bench", "chaos", "fuzz", "build", "deploy"),
+        *("dynamodb", "kinesis", "serve", "docs", "reference", "pictures", "lock"),
     )
 }
+
+FROM_NOTHING = {"tutorial.md"}
+"""The pages whose sessions are in an empty folder, and not in one that looks like the repository."""
 
 SERVED = "127.0.0.1:8000"
 """Where a reader's `make serve` is; tests run their own, wherever there is room."""
@@ -128,7 +122,7 @@ def run_console(example: Example) -> str | None:
         done = subprocess.run(  # noqa: S602 - the commands are those of our own pages
             command,
             shell=True,
-            cwd=example.namespace["folder"],
+            cwd=_folder(example),
             env=environment(example.namespace),
             capture_output=True,
             text=True,
@@ -142,10 +136,34 @@ def run_console(example: Example) -> str | None:
     return None
 
 
+class FileBlockParser:
+    """Finds the blocks that are files: "python title="parcels.py"" and the like behind the fence."""
+
+    _lexer = RawFencedCodeBlockLexer(re.compile(r'\w+ title="(?P<name>[^"]+)"$\n', re.MULTILINE))
+
+    def __call__(self, document: Document) -> Iterator[Region]:
+        """Yield a region for each."""
+        for region in self._lexer(document):
+            file = region.lexemes["name"], str(region.lexemes["source"])
+            yield Region(region.start, region.end, file, _write)
+
+
+def _write(example: Example) -> None:
+    name, content = example.parsed
+    (_folder(example) / name).write_text(content)
+
+
+def _folder(example: Example) -> Path:
+    """Return where the sessions of a page are."""
+    name = "nothing" if Path(example.path).name in FROM_NOTHING else "folder"
+    folder: Path = example.namespace[name]
+    return folder
+
+
 def _matches(expected: str, printed: str) -> bool:
     pattern = "".join(
         "(?:.*\\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + " *\\n"
-        for line in expected.strip().splitlines()
+        for line in expected.strip("\n").splitlines()
     )
     return re.fullmatch(pattern, printed.rstrip() + "\n") is not None
 
@@ -157,14 +175,20 @@ def _enter_folder(namespace: dict[str, Any]) -> None:
         if path.name != "rejected" and ".db" not in path.name:  # what the owner of the folder has made there
             (folder / path.name).symlink_to(path)
     namespace["folder"] = folder
+    namespace["nothing"] = Path(tempfile.mkdtemp(prefix="page-"))
 
 
 def _leave_folder(namespace: dict[str, Any]) -> None:
-    shutil.rmtree(namespace["folder"])
+    for name in ("folder", "nothing"):
+        shutil.rmtree(namespace[name])
 
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(), CodeBlockParser(language="console", evaluator=run_console)],
+    parsers=[
+        PythonCodeBlockParser(),
+        CodeBlockParser(language="console", evaluator=run_console),
+        FileBlockParser(),
+    ],
     patterns=["*.md"],
     fixtures=["dynamodb_endpoint", "kinesis_endpoint", "served"],
     setup=_enter_folder,

@@ -13,6 +13,8 @@ from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import ReadableRepository, Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
 
+__all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "Kept", "Table", "View", "plain_view"]
+
 State = TypeVar("State")
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]

@@ -26,49 +26,81 @@ The message of a `ProcessingError` is logged and stored: it names fields and pla
 
 
 class KinesisHandlerError(Exception):
-    """The root: `except KinesisHandlerError` catches all that the engine raises."""
+    """The root: `except KinesisHandlerError` catches all that the engine raises.
+
+    To do: read which of those below it is.
+    """
 
 
 class ConfigurationError(KinesisHandlerError):
-    """What was built cannot work. The message names the part, its value and what is allowed."""
+    """What was built cannot work. The message names the part, its value and what is allowed.
+
+    To do: what the message says, then start again.
+    """
 
 
 class InvalidInvocationError(KinesisHandlerError):
-    """Lambda handed over something that cannot be answered with batch item failures."""
+    """Lambda handed over something that cannot be answered with batch item failures.
+
+    To do: see that the function's only trigger is a Kinesis stream, and that a test invocation has `Records`.
+    """
 
 
 class UnreadableInputError(KinesisHandlerError):
-    """A file of events cannot be read. The message says which event, which line, and why."""
+    """A file of events cannot be read. The message says which event, which line, and why.
+
+    To do: mend the file there. A single event that is JSON and not valid needs no mending: it is rejected.
+    """
 
 
 class InvalidCursorError(KinesisHandlerError):
-    """The cursor that asked for a page was not handed out with the page before it."""
+    """The cursor that asked for a page was not handed out with the page before it.
+
+    To do: begin again without a cursor.
+    """
 
 
 class StreamError(KinesisHandlerError):
-    """A Kinesis stream cannot be read or written. The message names the stream, and says why."""
+    """A Kinesis stream cannot be read or written. The message names the stream, and says why.
+
+    To do: check its name, the region and the permissions; `AWS_ENDPOINT_URL_KINESIS` if it is set.
+    """
 
 
 class StreamUnavailableError(StreamError):
-    """The stream is throttled, or the service does not answer: to ask again later may help."""
+    """The stream is throttled, or the service does not answer: to ask again later may help.
+
+    To do: nothing, `consume` asks again. If it lasts, give the stream more shards, or read it less often.
+    """
 
 
 class ProcessingError(KinesisHandlerError):
-    """What kept one record from being applied."""
+    """What kept one record from being applied.
+
+    To do: find the record by its place, which is in the same log line.
+    """
 
 
 class RejectedError(ProcessingError):
-    """The record can never succeed. It is acknowledged, so that it does not block its shard."""
+    """The record can never succeed. It is acknowledged, so that it does not block its shard.
+
+    To do: `quarantine list` says how many there are and why; once mended, `redrive` sends them again.
+    """
 
 
 class UndecodableRecordError(RejectedError):
-    """The record's data cannot be unpacked: base64, aggregation, gzip, or too large."""
+    """The record's data cannot be unpacked: base64, aggregation, gzip, or too large.
+
+    To do: mend its producer; if it is only too large, raise `MAX_UNPACKED_BYTES`, then redrive.
+    """
 
 
 class InvalidEventError(RejectedError):
     """The record's data is not the JSON event that its type asks for.
 
     Where the envelope could be read, the error knows the event's id, type and correlation id.
+
+    To do: mend the producer, or the schema if it asks for too much, then redrive through the handler.
     """
 
     def __init__(
@@ -85,39 +117,66 @@ class InvalidEventError(RejectedError):
 
 
 class UnstorableError(RejectedError):
-    """The store can never keep what the event leads to: too large, or a number out of its range."""
+    """The store can never keep what the event leads to: too large, or a number out of its range.
+
+    To do: let `apply` keep less, or reject such an event with words of its own.
+    """
 
 
 class FailedError(ProcessingError):
-    """The record may succeed later. It is reported, and Lambda delivers it again."""
+    """The record may succeed later. It is reported, and Lambda delivers it again.
+
+    To do: nothing at first. What is given up is kept by the on-failure destination: `redrive` sends it again.
+    """
 
 
 class BusinessError(FailedError):
-    """A rule of the domain refuses the event for now, for one that needs what is not known yet."""
+    """A rule of the domain refuses the event for now, for one that needs what is not known yet.
+
+    To do: supply what it needs, such as the events before it (`consume` into the same store), then redrive.
+    """
 
 
 class RepositoryError(FailedError):
-    """The store did not answer, or refused."""
+    """The store did not answer, or refused.
+
+    To do: look at the store's throttling and health, and at the function's permissions on it.
+    """
 
 
 class ConflictError(RepositoryError):
-    """Other writers changed the aggregate each time between our read and our write."""
+    """Other writers changed the aggregate each time between our read and our write.
+
+    To do: see that all events of a key have one partition key, so that one shard at a time writes it.
+    """
 
 
 class QuarantineError(FailedError):
-    """The record can never succeed, but the quarantine did not take it: it must not be lost."""
+    """The record can never succeed, but the quarantine did not take it: it must not be lost.
+
+    To do: see that the bucket or folder is there and may be written: `s3:PutObject` is enough.
+    """
 
 
 class HeldBackError(FailedError):
-    """An earlier event of the same key failed: this one waits behind it, to keep their order."""
+    """An earlier event of the same key failed: this one waits behind it, to keep their order.
+
+    To do: look for the earlier one, which says why.
+    """
 
 
 class OutOfTimeError(FailedError):
-    """The invocation's deadline came near before this event had its turn."""
+    """The invocation's deadline came near before this event had its turn.
+
+    To do: nothing if it is rare. Else raise the function's timeout or memory, or lower the batch size.
+    """
 
 
 class UnexpectedError(FailedError):
-    """A processor raised something outside this tree: most likely a bug. `__cause__` has it."""
+    """A processor raised something outside this tree: most likely a bug. `__cause__` has it.
+
+    To do: mend what the reason names by file and line; `LOG_LEVEL=debug` logs the traceback.
+    """
 
     def __init__(self, cause: Exception) -> None:
         # By its type and place only: its own text may quote the payload.

@@ -20,6 +20,8 @@ from msgspec import Struct
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.record import LambdaRecord
 
+__all__ = ["DiscardedBatch", "EventSourceMapping", "put_on_shard"]
+
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 """Bytes that Lambda hands a function in one invocation, of which the records' data is most."""
 

@@ -23,6 +23,8 @@ from kinesis_handler.stream.checkpoint import Checkpoint
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+__all__ = ["OpenStore", "library_named", "open_quarantine"]
+
 State = TypeVar("State")
 
 _NOTE = ("partition", "sort")

@@ -21,6 +21,8 @@ from kinesis_handler.errors import (
 from kinesis_handler.event import Event
 from kinesis_handler.record import Record
 
+__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Status", "ToBeKept"]
+
 
 class Status(StrEnum):
     """Every record ends as exactly one of these. All but FAILED are acknowledged."""

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from kinesis_handler.errors import ConfigurationError
 
+__all__ = ["DynamoDB", "InMemory", "SQLite", "Store", "parse_store"]
+
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 REGION = "[a-z0-9-]+"
 

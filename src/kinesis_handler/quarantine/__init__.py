@@ -7,6 +7,8 @@ batches that an event source mapping gave up, `contents` reads both.
 from collections.abc import Iterator
 from typing import Protocol
 
+__all__ = ["Quarantine", "ReadableQuarantine"]
+
 
 class Quarantine(Protocol):
     """Keeps objects by name."""

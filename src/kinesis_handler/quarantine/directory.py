@@ -8,6 +8,8 @@ from pathlib import Path
 
 from kinesis_handler.errors import QuarantineError
 
+__all__ = ["DirectoryQuarantine"]
+
 
 class DirectoryQuarantine:
     """Keeps each object as a file below a folder, which is made with the first one."""

@@ -14,6 +14,8 @@ from kinesis_handler.errors import QuarantineError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+__all__ = ["S3Quarantine"]
+
 
 class S3Quarantine:
     """Keeps each object in a bucket. To keep takes the permission `s3:PutObject`, and no other.

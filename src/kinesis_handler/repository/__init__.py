@@ -12,6 +12,8 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.repository.part import Part
 
+__all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
+
 State = TypeVar("State")
 
 

@@ -11,6 +11,8 @@ from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.part import Part, segment_of
 
+__all__ = ["MemoryRepository"]
+
 State = TypeVar("State")
 
 

@@ -17,6 +17,8 @@ from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.part import Part, segment_of
 
+__all__ = ["SQLiteRepository"]
+
 State = TypeVar("State")
 
 SCHEMA_VERSION = 1

@@ -15,6 +15,8 @@ import msgspec
 
 from kinesis_handler.outcome import BatchResult, Status
 
+__all__ = ["EmbeddedMetrics", "Metrics", "count"]
+
 NAMESPACE = "KinesisHandler"
 DIMENSION = "service"
 

@@ -1,0 +1,6 @@
+"""Write the reference pages anew."""
+
+from reference import FOLDER, PAGES
+
+for name, page in PAGES.items():
+    (FOLDER / name).write_text(page())

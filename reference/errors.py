@@ -1,0 +1,35 @@
+"""The tree of errors, with what each means and what to do about it."""
+
+from collections.abc import Iterator
+
+from kinesis_handler import errors
+from reference.docstrings import markdown
+
+TO_DO = "To do: "
+
+INTRODUCTION = """\
+# Errors
+
+The kind of an error is in the log as `error`, in a quarantine too, and what it says as `reason`. One that is
+indented is of the kind of the one above it.
+
+| error | what it means | what to do |
+|---|---|---|
+"""
+
+INDENTED = "· "
+
+
+def errors_page() -> str:
+    """Return the page."""
+    return INTRODUCTION + "".join(_rows(errors.KinesisHandlerError, 0))
+
+
+def _rows(error: type[Exception], depth: int) -> Iterator[str]:
+    meaning, _, advice = " ".join(markdown(error.__doc__).split()).partition(TO_DO)
+    if not advice:
+        raise ValueError(f"{error.__name__} does not say what to do: a paragraph of it begins with {TO_DO!r}")
+    yield f"| {INDENTED * depth}`{error.__name__}` | {meaning.strip()} | {advice[0].upper()}{advice[1:]} |\n"
+    for each in error.__subclasses__():
+        if each.__module__ == errors.__name__:
+            yield from _rows(each, depth + 1)

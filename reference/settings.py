@@ -1,0 +1,54 @@
+"""The settings of the user limits, from the class that holds them."""
+
+from typing import Literal, get_args, get_origin, get_type_hints
+
+from kinesis_handler.repository.dynamodb.client import DEFAULT_REGION
+from reference.docstrings import arguments
+from user_limits.settings import Settings
+
+INTRODUCTION = """\
+# Settings
+
+The user limits read these from the environment, once, when they start. A wrong one stops the start with its
+name, its value and what is allowed. An empty one counts as missing.
+
+| variable | default | allowed | |
+|---|---|---|---|
+"""
+
+MORE = """
+Of any application the engine reads these:
+
+| variable | |
+|---|---|
+| `LOG_LEVEL` | unless the application configures logging itself |
+| `KINESIS_HANDLER_APP` | which application the command line works with, as `--app` says it |
+| `AWS_LAMBDA_FUNCTION_NAME` | set by Lambda: the `service` of log lines, unless the application names it |
+
+The AWS SDK's own (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_PROFILE`, credentials…) work as everywhere, but for its
+retries: the store [has its own](../decisions/0008-dynamodb.md).
+"""
+
+ELSEWHERE = {"aws_region": DEFAULT_REGION}
+"""Defaults that are found where the setting is used."""
+
+
+def settings_page() -> str:
+    """Return the page."""
+    return INTRODUCTION + "".join(_rows()) + MORE
+
+
+def _rows() -> list[str]:
+    meanings, hints, default = arguments(Settings.__doc__), get_type_hints(Settings), Settings()
+    rows = []
+    for field in Settings.__struct_fields__:
+        variable, _, meaning = meanings[field].partition(", ")
+        value = ELSEWHERE.get(field, getattr(default, field))
+        shown = f"`{value}`" if value or (value == 0 and field != "rate_limit") else "none"
+        allowed = ", ".join(f"`{each}`" for each in _choices(hints[field]))
+        rows.append(f"| `{variable}` | {shown} | {allowed} | {meaning.rstrip('.')} |\n")
+    return rows
+
+
+def _choices(hint: object) -> tuple[object, ...]:
+    return get_args(hint) if get_origin(hint) is Literal else ()
