@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test coverage e2e lint docs reference bench chaos fuzz build deploy pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve test coverage e2e lint docs reference bench chaos fuzz build deploy pictures browser dynamodb \
+  kinesis lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -29,8 +29,8 @@ ROOT = Path(__file__).parent
 ONLY_LOOKED_UP = {
     f"make {name}"
     for name in (
-        *("test", "coverage", "e2e", "lint", "bench", "chaos", "fuzz"),
-        *("dynamodb", "kinesis", "serve", "build", "deploy", "docs", "reference", "pictures", "lock"),
+        *("test", "coverage", "e2e", "lint", "bench", "chaos", "fuzz", "build", "deploy"),
+        *("dynamodb", "kinesis", "serve", "docs", "reference", "pictures", "lock"),
     )
 }
 
