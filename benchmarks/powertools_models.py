@@ -6,7 +6,7 @@ that leaves the record itself unvalidated is faster: its parsing takes about a f
 https://docs.powertools.aws.dev/lambda/python/latest/utilities/batch/#pydantic-integration
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.utilities.parser.models import (
@@ -16,7 +16,14 @@ from aws_lambda_powertools.utilities.parser.models import (
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Json
 from pydantic.alias_generators import to_camel
 
-from user_limits.events import LimitStatus, LimitType, Period
+LimitType = Literal["BALANCE", "BET", "DEPOSIT", "LOSS", "SESSION"]
+Period = Literal[
+    "CALENDAR_DAY", "CALENDAR_WEEK", "CALENDAR_MONTH", "DAY", "WEEK", "MONTH", "INDEFINITE", "INSTANCE"
+]
+LimitStatus = Literal["ACTIVE", "CANCELED", "FUTURE", "IN_COOLDOWN"]
+
+EXACT = Context(prec=38, traps=[Inexact])
+"""What amounts are computed in."""
 
 RequiredText = Annotated[str, Field(min_length=1)]
 

@@ -12,8 +12,17 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from powertools_models import Change, Creation, EventRecord, Payload, Reset
-from user_limits.events import EXACT, LimitStatus, LimitType, Period
+from benchmarks.powertools_models import (
+    EXACT,
+    Change,
+    Creation,
+    EventRecord,
+    LimitStatus,
+    LimitType,
+    Payload,
+    Period,
+    Reset,
+)
 
 
 @dataclass(slots=True)
