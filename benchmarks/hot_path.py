@@ -64,9 +64,7 @@ def measure(*, full: bool) -> Figures:
         for _ in range(NODE_WARM_UP):
             for name in streams:
                 node.seconds(name, MIX_SIZE)
-        sizes = {
-            str(size): compare(STANDARD, streams[STANDARD], size, node, rounds) for size in BATCH_SIZES
-        }
+        sizes = {str(size): compare(STANDARD, streams[STANDARD], size, node, rounds) for size in BATCH_SIZES}
         mixes = {
             name: compare(name, streams[name], MIX_SIZE, node, rounds) for name in MIXES if name != STANDARD
         }
@@ -154,5 +152,3 @@ def check(name: str, records: Sequence[LambdaRecord], node: NodePeer) -> None:
 def node_version() -> str:
     done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - whichever it is
     return done.stdout.strip().removeprefix("v")
-
-

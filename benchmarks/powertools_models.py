@@ -16,11 +16,7 @@ from aws_lambda_powertools.utilities.parser.models import (
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Json
 from pydantic.alias_generators import to_camel
 
-LimitType = Literal["BALANCE", "BET", "DEPOSIT", "LOSS", "SESSION"]
-Period = Literal[
-    "CALENDAR_DAY", "CALENDAR_WEEK", "CALENDAR_MONTH", "DAY", "WEEK", "MONTH", "INDEFINITE", "INSTANCE"
-]
-LimitStatus = Literal["ACTIVE", "CANCELED", "FUTURE", "IN_COOLDOWN"]
+from benchmarks.literals import LimitStatus, LimitType, Period
 
 EXACT = Context(prec=38, traps=[Inexact])
 """What amounts are computed in."""

@@ -12,15 +12,13 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
+from benchmarks.literals import LimitStatus, LimitType, Period
 from benchmarks.powertools_models import (
     EXACT,
     Change,
     Creation,
     EventRecord,
-    LimitStatus,
-    LimitType,
     Payload,
-    Period,
     Reset,
 )
 
