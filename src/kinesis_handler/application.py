@@ -5,7 +5,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
-from kinesis_handler.aggregate import Aggregate
+from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
@@ -93,6 +93,31 @@ class Api(Struct, frozen=True):
     path: Callable[[str], str]
 
 
+class SyntheticEvent(NamedTuple):
+    """An event that was made up, and by what it is seen that it has been applied.
+
+    Args:
+        partition_key: of its record.
+        data: of its record.
+        created_at: milliseconds since epoch.
+        key: of the aggregate that it changes.
+        sequence_number: the producer's; the aggregate has it, or a higher one, when it has been applied.
+    """
+
+    partition_key: str
+    data: bytes
+    created_at: int
+    key: Key
+    sequence_number: int
+
+
+class Producer(Protocol):
+    """Makes up the events of many users, for `load`."""
+
+    def event(self, created_at: int) -> SyntheticEvent:
+        """Return the next event, as of a time in milliseconds since epoch. None of them is refused."""
+
+
 class Application(Struct, frozen=True):
     """What `--app package.module:name` names: a function that returns one of these.
 
@@ -107,6 +132,7 @@ class Application(Struct, frozen=True):
         checkpoints: opens where `consume` keeps how far it has read: beside the state that this led to.
         api: what shows its state over HTTP.
         further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
+        producer: takes a seed and a number of users, and returns what makes up their events.
     """
 
     handler: KinesisHandler
@@ -117,3 +143,4 @@ class Application(Struct, frozen=True):
     checkpoints: Callable[[], CheckpointStore] | None = None
     api: Api | None = None
     further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
+    producer: Callable[[int, int], Producer] | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Api, Application, ASGIApp, CheckpointStore, Table, View
+from kinesis_handler.application import Api, Application, ASGIApp, CheckpointStore, Producer, Table, View
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
@@ -85,6 +85,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
         further_events=partial(_further_events, opened.limits),
+        producer=_producer,
     )
 
 
@@ -110,6 +111,12 @@ def _further_events(limits: Repository[Limit]) -> Iterator[tuple[str, bytes]]:
     from user_limits.further_events import further_events
 
     return further_events(limits)
+
+
+def _producer(seed: int, users: int) -> Producer:
+    from user_limits.synthetic_events import SyntheticUsers
+
+    return SyntheticUsers(seed, users)
 
 
 def _api(

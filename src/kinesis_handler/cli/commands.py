@@ -14,6 +14,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.cli.load import load
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
 from kinesis_handler.cli.redrive import redrive
@@ -36,6 +37,7 @@ app.add_typer(quarantine_commands, name="quarantine")
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)
+app.command()(load)
 
 
 @app.callback()
