@@ -1,8 +1,8 @@
-"""What a request to the API costs, beside FastAPI with pydantic models: of a user with 10 limits, and with 10,000.
+"""What a request to the API costs, beside FastAPI: of a user with 10 limits, and of one with 10,000.
 
-Both are served by uvicorn, uvloop and httptools in a process of their own, and read the same limits in
-memory; see api_server.py and fastapi_peer.py. Sixteen connections ask each in turn, in a closed loop: see
-http_load.py.
+Ours is made of Litestar and msgspec, the peer of FastAPI and pydantic models. Both are served by uvicorn,
+uvloop and httptools in a process of their own, and read the same limits in memory: see api_server.py and
+fastapi_peer.py. Sixteen connections ask each in turn, in a closed loop: see http_load.py.
 
 The CPU time that the server took for a request, its kernel's part included, hardly depends on what else the
 machine does: where the ratios differ, believe that one.

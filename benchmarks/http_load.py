@@ -25,7 +25,7 @@ class Server(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Requests answered in a second; ms within which half and 99 of 100 were; µs of the server's CPU for each."""
+    """Requests answered in a second; ms within which half and 99 of 100 were; µs of the server's CPU."""
 
     rate: float
     p50: float

@@ -1,7 +1,7 @@
 """What one batch costs in memory: the largest that Lambda delivers, in fresh processes.
 
-10,000 records, as many as Lambda puts into a batch. What Kinesis and Lambda say about each makes the invocation
-about twice their data as JSON.
+10,000 records with 6 MB of data in base64, as much as Lambda puts into a batch. What Kinesis and Lambda say
+about each makes the invocation about twice that as JSON.
 
 How to read it: the peak of what the system says that the process holds, three times. At the start all is
 imported and built, and the table made; then Lambda's runtime has read the invocation, of which the text is

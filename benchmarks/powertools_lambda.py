@@ -1,4 +1,4 @@
-"""The peer as a whole Lambda function, as its documentation has people write one: what a cold start of it costs.
+"""The peer as a whole Lambda function, as its documentation has people write one: for its cold start.
 
 Powertools' logger, metrics, batch processor and parser with the models of powertools_models.py, and a table
 that each event is read from and written to by boto3: see dynamodb_peers.py.

@@ -6,7 +6,8 @@ that leaves the record itself unvalidated is faster: its parsing takes about a f
 https://docs.powertools.aws.dev/lambda/python/latest/utilities/batch/#pydantic-integration
 """
 
-from decimal import Context, Decimal, Inexact
+import decimal
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.utilities.parser.models import (
@@ -18,7 +19,7 @@ from pydantic.alias_generators import to_camel
 
 from benchmarks.literals import LimitStatus, LimitType, Period
 
-EXACT = Context(prec=38, traps=[Inexact])
+EXACT = decimal.Context(prec=38, traps=[decimal.Inexact])
 """What amounts are computed in."""
 
 RequiredText = Annotated[str, Field(min_length=1)]

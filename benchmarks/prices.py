@@ -1,4 +1,4 @@
-"""What AWS asks for what is measured, in one place: on-demand prices of us-east-1 in dollars, without free tiers.
+"""What AWS asks for what is measured, in one place: dollars, on demand, us-east-1, without free tiers.
 
 Those of DynamoDB hold since 1 November 2024; all were as below in November 2025. Whoever has others changes
 them here, and makes the tables anew: `python -m benchmarks --docs`.

@@ -143,6 +143,8 @@ def _creation(limit: _Limit, at: int) -> dict[str, Any]:
 
 def _change(random: Random, limit: _Limit, before: Decimal) -> dict[str, Any]:
     amount = Decimal(random.randint(1, 25_000)).scaleb(-2)
+    if before + amount > limit.value:  # it would be remarked upon, in a line of the log for each
+        amount = -before
     limit.progress = before + amount
     return {
         "amount": str(amount),

@@ -1,7 +1,7 @@
 """The Node peer: how it is fetched, and how it is run beside the others. See handler.cjs.
 
-What it stands on is pinned by package-lock.json, which names no registry: npm takes each package from where it
-takes packages, and refuses one whose integrity is another. It goes into the cache of the user, once.
+What it stands on is pinned by package-lock.json, which names no registry: npm takes each package from where
+it takes packages, and refuses one whose integrity is another. It goes into the cache of the user, once.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _PINNED = ("package.json", "package-lock.json")
 
 
 class NodePeer:
-    """A Node process with the streams in its memory, which stays as long as it is measured: so it gets warm."""
+    """A Node process with the streams in its memory. It stays as long as it is measured: so it gets warm."""
 
     def __init__(self, requests: IO[str], answers: IO[str]) -> None:
         self._requests = requests
