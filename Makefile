@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench chaos fuzz pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve test lint bench bench-full chaos fuzz pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
@@ -23,8 +23,11 @@ lint: $(VENV)/.dev ## Check style, format and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
-	@for each in hot_path dynamodb start memory api_load; do $(BIN)/python benchmarks/$$each.py || exit; done
+bench: $(VENV)/.dev ## Measure the handler beside its peers, and write the figures into README and docs (five minutes)
+	@$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/.dev ## The same at full length, up to a million limits and ten minutes of load (25 minutes)
+	@$(BIN)/python -m benchmarks --full
 
 chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
 	@$(BIN)/python -m chaos

@@ -1,7 +1,7 @@
 """The peer of the API's benchmark: FastAPI with pydantic models, as its documentation has people write it.
 
-It reads the same repository and shows the same figures, computed by the same functions. It is given these, and
-imports nothing of this project, so that its start is its own. Its routes are `async`, as nothing in them
+It reads the same repository and shows the same figures, computed by the same functions. It is given these,
+and imports nothing of this project: its start is its own. Its routes are `async`, as nothing in them
 waits: FastAPI would run plain functions in threads, which takes far longer. It writes amounts as strings,
 which is pydantic's way and less work than exact numbers. It checks its parameters and sends the entity tag
 and the caching header; bounds, security headers and problem documents it has none.

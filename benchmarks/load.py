@@ -23,8 +23,8 @@ from benchmarks.rounds import progress
 RATES = (1_000, 5_000, 10_000, 20_000)
 SOAK_RATE = 2_000
 SAMPLES = 120
-WARM_UP = 0.2
-"""The part of the soak in which memory may grow: the users are met, and what is made once is made."""
+WARM_UP = 0.5
+"""The part of the soak in which memory may grow: users are met, and limits remember their last events."""
 
 MB = 1_024 * 1_024
 

@@ -34,7 +34,7 @@ def measure(*, full: bool) -> Figures:
         }
     return {
         "runs": runs,
-        "data_mb": data / MB,
+        "base64_mb": data / MB,
         "json_mb": size / MB,
         "peak_mb": {
             name: {"start": started / MB, "invocation": loaded / MB, "handled": handled / MB}

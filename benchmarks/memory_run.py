@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.records import data_bytes, invocations
+from benchmarks.records import invocations
 from kinesis_handler import KinesisHandler, configure_logging
 from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository import Repository
@@ -32,7 +32,7 @@ PARTITION_KEY, SORT_KEY = "userId", "limitId"
 def write(file: Path) -> None:
     [invocation] = invocations(1, RECORDS)
     file.write_text(json.dumps(invocation))
-    print(data_bytes(invocation["Records"]), file.stat().st_size)
+    print(sum(len(record["kinesis"]["data"]) for record in invocation["Records"]), file.stat().st_size)
 
 
 def handle(file: Path, how: str) -> None:
