@@ -65,7 +65,8 @@ def run(rate: int, seconds: int) -> tuple[Figures, list[tuple[float, float]]]:
         sys.exit(f"{rate:,} events a second: not all were applied: {told}")
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
     names = ("sent", "seconds", "rate", "age_ms", "failed")
-    return {**{name: told[name] for name in names}, "cores": cpu / told["seconds"]}, samples
+    # The last was taken of a process that was about to end.
+    return {**{name: told[name] for name in names}, "cores": cpu / told["seconds"]}, samples[:-1]
 
 
 def held_mb(process: int) -> float | None:

@@ -6,7 +6,7 @@ from benchmarks.report.markdown import figure, machine, table
 from benchmarks.report.svg import Axis, Line, line_chart
 from benchmarks.results import Figures
 
-STORES = {"memory": ("in memory", 3), "sqlite": ("SQLite", 0), "dynamodb": ("DynamoDB Local", 2)}
+STORES = {"memory": ("in memory", 0), "sqlite": ("SQLite", 2), "dynamodb": ("DynamoDB Local", 3)}
 
 
 def sections(part: Figures) -> dict[str, str]:

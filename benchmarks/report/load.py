@@ -36,8 +36,7 @@ def sections(part: Figures) -> dict[str, str]:
 def pictures(part: Figures) -> dict[str, str]:
     """Return the memory over the time of the soak."""
     samples = part["soak"]["memory"]["samples"]
-    end = samples[-1][0]
-    x = Axis("seconds", [(end * part / 4, figure(end * part / 4)) for part in range(5)])
+    x = Axis("seconds", ticks_to(samples[-1][0]))
     y = Axis("MB held", ticks_to(max(held for _, held in samples)))
     title = f"Memory under {figure(part['soak']['rate'])} events a second"
     return {"soak.svg": line_chart(title, x, y, [Line("the process", samples, 0)], height=260)}

@@ -109,7 +109,7 @@ def memories(usual: Figures, measured: Figures) -> str:
     ]
     headings = ["function memory", "1,000 records, ms", "records a second of one invocation"]
     text = table([*headings, "parallelization factor of a full shard", "$ / million"], rows)
-    return f"{text}\n\nThe largest batch takes {figure(least)} MB in all, so far as it was measured."
+    return f"{text}\n\nThe largest batch takes {figure(least)} MB in all; Lambda's own runtime comes on top."
 
 
 def batches() -> str:
@@ -130,7 +130,10 @@ def distinct_limits(events: int, users: int) -> float:
     groups = [(1, 1.0)] + [(after - before, 2 / (after + before + 1)) for before, after in pairwise(edges)]
     total = sum(count * weight for count, weight in groups)
     share = 1 / total / LIMITS_PER_USER
-    return sum(count * LIMITS_PER_USER * (1.0 - (1.0 - weight * share) ** events) for count, weight in groups)
+    limits = (
+        count * LIMITS_PER_USER * (1 - math.pow(1 - weight * share, events)) for count, weight in groups
+    )
+    return math.fsum(limits)
 
 
 def costs(per_1000: dict[str, Figures], record_bytes: float) -> str:

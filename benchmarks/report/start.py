@@ -61,6 +61,6 @@ def pictures(part: Figures) -> dict[str, str]:
     ]
     return {
         "start.svg": bar_chart(
-            "Cold start: imports and building, then the first invocation", [Panel("", bars)]
+            "Cold start: imports and building; in grey the first invocation", [Panel("", bars)]
         )
     }
