@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .PHONY: help run serve test lint bench bench-full chaos fuzz pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
