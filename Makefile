@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test coverage e2e lint docs reference bench chaos fuzz build deploy pictures browser dynamodb \
-  kinesis lock clean
+.PHONY: help run serve test coverage e2e lint docs reference bench bench-full chaos fuzz build deploy pictures browser \
+  dynamodb kinesis lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
 	@$(BIN)/kinesis-handler run
@@ -37,8 +37,11 @@ docs: $(VENV)/.dev ## Build the documentation into site/
 reference: $(VENV)/.dev ## Write the reference pages anew, from the code
 	@$(BIN)/python -m reference
 
-bench: $(VENV)/.dev ## Measure the handler beside its peers (five minutes)
-	@for each in hot_path dynamodb start memory api_load; do $(BIN)/python benchmarks/$$each.py || exit; done
+bench: $(VENV)/.dev ## Measure the handler beside its peers, and write the figures into README and docs (five minutes)
+	@$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/.dev ## The same at full length, up to a million limits and ten minutes of load (25 minutes)
+	@$(BIN)/python -m benchmarks --full
 
 chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
 	@$(BIN)/python -m chaos

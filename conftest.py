@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent
 ONLY_LOOKED_UP = {
     f"make {name}"
     for name in (
-        *("test", "coverage", "e2e", "lint", "bench", "chaos", "fuzz", "build", "deploy"),
+        *("test", "coverage", "e2e", "lint", "bench", "bench-full", "chaos", "fuzz", "build", "deploy"),
         *("dynamodb", "kinesis", "serve", "docs", "reference", "pictures", "lock"),
     )
 }

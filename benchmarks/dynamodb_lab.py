@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3  # type: ignore[import-untyped] # it has none
 
-from dynamodb_peers import KEY_OF_EVENT, GetAndPut, Idempotent, Key, LimitTable
-from dynamodb_units import PARTITION_KEY, SORT_KEY, Meter, WeighedRepository
+from benchmarks.dynamodb_peers import GetAndPut, Key, LimitTable
+from benchmarks.dynamodb_units import PARTITION_KEY, SORT_KEY, Meter, WeighedRepository
+from benchmarks.idempotent_peer import KEY_OF_EVENT, Idempotent
+from benchmarks.records import Invocation
 from kinesis_handler import KinesisHandler
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
-from records import Invocation
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 

@@ -1,36 +1,21 @@
-"""The peers on DynamoDB: the handler of powertools_peer.py, with what people do there to keep each event.
+"""The peer on DynamoDB: powertools_peer.py, which reads the limit before each event and writes it after.
 
-* GetAndPut reads the limit before each event and writes it after, if its version is still the one read.
-* Idempotent has the idempotency utility of Powertools remember each event by its id, in a table of its own,
-  and reads and writes the limit too: https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/
-
-Both use one client of boto3 with its defaults, and turn limits into items by hand: a Table resource, which
-does that by itself, takes about a fifth more time. Powertools is given the bare id of the event; given the
-record, it would first turn all of its model into dictionaries. What the measured stream does not call for is
-left out here too: the last reset.
+It writes if the version is still the one that was read. It uses one client of boto3 with its defaults, and
+turns limits into items by hand: a Table resource, which does that by itself, takes about a fifth more time.
+What the measured stream does not call for is left out here too: the last reset.
 """
 
 from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.idempotency import (
-    DynamoDBPersistenceLayer,
-    IdempotencyConfig,
-    idempotent_function,
-)
-
-from powertools_models import Change, EventRecord, Reset
-from powertools_peer import Limit, PowertoolsPeer, check_currency, on_change, on_creation, on_reset
+from benchmarks.powertools_models import Change, EventRecord, Reset
+from benchmarks.powertools_peer import Limit, PowertoolsPeer, check_currency, on_change, on_creation, on_reset
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 Key = tuple[str, str]
-
-KEY_OF_EVENT = "id"
-"""The partition key of the table that the idempotency utility keeps events in."""
 
 _AMOUNTS = {"value", "progress"}
 _NUMBERS = {
@@ -104,35 +89,6 @@ class GetAndPut(PowertoolsPeer):
             )
         else:
             self._table.put(key, limit, ConditionExpression="attribute_not_exists(version)")
-
-
-class Idempotent(GetAndPut):
-    """Has Powertools see to it that an event is handled once, and then puts without a condition."""
-
-    def __init__(self, table: LimitTable, client: "DynamoDBClient", events_table: str) -> None:
-        super().__init__(table)
-        self._config = IdempotencyConfig()
-        self._once = idempotent_function(
-            self._apply_once,
-            data_keyword_argument="event_id",
-            persistence_store=DynamoDBPersistenceLayer(
-                events_table, key_attr=KEY_OF_EVENT, boto3_client=client
-            ),
-            config=self._config,
-        )
-
-    def __call__(self, invocation: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-        self._config.register_lambda_context(context)
-        return super().__call__(invocation, context)
-
-    def _handle_record(self, record: EventRecord) -> None:
-        self._once(event_id=record.kinesis.data.event_id, record=record)
-
-    def _apply_once(self, *, event_id: str, record: EventRecord) -> None:  # noqa: ARG002 - Powertools reads it
-        self._apply(record)
-
-    def _put(self, key: Key, limit: Limit, version: int) -> None:  # noqa: ARG002 - no condition
-        self._table.put(key, limit)
 
 
 def _key(key: Key) -> dict[str, dict[str, str]]:

@@ -1,24 +1,38 @@
 """The peer of the API's benchmark: FastAPI with pydantic models, as its documentation has people write it.
 
-It reads the same repository and shows the same figures, computed by the same functions. Its routes are
-`async`, as nothing in them waits: FastAPI would run plain functions in threads, which takes far longer. It
-writes amounts as strings, which is pydantic's way and less work than exact numbers. It checks its parameters
-and sends the entity tag and the caching header; bounds, security headers and problem documents it has none.
+It reads the same repository and shows the same figures, computed by the same functions. It is given these,
+and imports nothing of this project: its start is its own. Its routes are `async`, as nothing in them
+waits: FastAPI would run plain functions in threads, which takes far longer. It writes amounts as strings,
+which is pydantic's way and less work than exact numbers. It checks its parameters and sends the entity tag
+and the caching header; bounds, security headers and problem documents it has none.
 """
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from kinesis_handler import Aggregate
-from kinesis_handler.repository import Repository
-from user_limits.api.etag import is_known, tag_of, tag_of_list
-from user_limits.events import LimitStatus, LimitType
-from user_limits.limit import Limit
-from user_limits.view import PERIOD_TYPES, percentage, remaining, rfc3339
+from benchmarks.literals import LimitStatus, LimitType
+
+if TYPE_CHECKING:
+    from kinesis_handler import Aggregate
+    from kinesis_handler.repository import Repository
+    from user_limits.limit import Limit
+
+
+class Shared(NamedTuple):
+    """What both compute by: see user_limits.view and user_limits.api.etag."""
+
+    period_types: Mapping[Any, str]
+    rfc3339: Callable[[int], str]
+    tag_of: Callable[[Any], str]
+    tag_of_list: Callable[[Any, str | None], str]
+    is_known: Callable[[str, str | None], bool]
+    percentage: Callable[[Any], Decimal]
+    remaining: Callable[[Any], Decimal]
 
 
 class Model(BaseModel):
@@ -84,7 +98,7 @@ IfNoneMatch = Annotated[str | None, Header()]
 CACHING = "private, no-cache"
 
 
-def peer(limits: Repository[Limit]) -> FastAPI:
+def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
     app = FastAPI()
 
     @app.get("/api/v1/users/{user_id}/limits/{limit_id}")
@@ -95,9 +109,10 @@ def peer(limits: Repository[Limit]) -> FastAPI:
         found = limits.load([key]).found.get(key)
         if found is None:
             raise HTTPException(404)
-        _say(response, tag_of(found), if_none_match)
-        meta = MetaModel(version=found.version, last_updated=rfc3339(found.updated_at))
-        return AnswerModel(data=LimitModel(**_fields(found)), meta=meta)
+        tag = shared.tag_of(found)
+        _say(response, tag, known=shared.is_known(tag, if_none_match))
+        meta = MetaModel(version=found.version, last_updated=shared.rfc3339(found.updated_at))
+        return AnswerModel(data=LimitModel(**_fields(found, shared)), meta=meta)
 
     @app.get("/api/v1/users/{user_id}/limits")
     async def list_limits(
@@ -108,9 +123,14 @@ def peer(limits: Repository[Limit]) -> FastAPI:
         if_none_match: IfNoneMatch = None,
     ) -> PageAnswerModel:
         page = limits.find(user_id, limit=limit, cursor=cursor)
-        _say(response, tag_of_list(page.aggregates, page.cursor), if_none_match)
+        tag = shared.tag_of_list(page.aggregates, page.cursor)
+        _say(response, tag, known=shared.is_known(tag, if_none_match))
         data = [
-            VersionedLimitModel(version=each.version, last_updated=rfc3339(each.updated_at), **_fields(each))
+            VersionedLimitModel(
+                version=each.version,
+                last_updated=shared.rfc3339(each.updated_at),
+                **_fields(each, shared),
+            )
             for each in page.aggregates
         ]
         return PageAnswerModel(data=data, meta=PageModel(count=len(data), next_cursor=page.cursor))
@@ -118,38 +138,38 @@ def peer(limits: Repository[Limit]) -> FastAPI:
     return app
 
 
-def _say(response: Response, tag: str, if_none_match: str | None) -> None:
+def _say(response: Response, tag: str, *, known: bool) -> None:
     headers = {"etag": tag, "cache-control": CACHING}
-    if is_known(tag, if_none_match):
+    if known:
         raise HTTPException(304, headers=headers)
     response.headers.update(headers)
 
 
-def _fields(aggregate: Aggregate[Limit]) -> dict[str, Any]:
-    limit, reset = aggregate.state, aggregate.state.last_reset
+def _fields(aggregate: "Aggregate[Limit]", shared: Shared) -> dict[str, Any]:
+    limit, reset, rfc3339 = aggregate.state, aggregate.state.last_reset, shared.rfc3339
+
+    def time(milliseconds: int | None) -> str | None:
+        return rfc3339(milliseconds) if milliseconds is not None else None
+
     return {
         "limit_id": limit.limit_id,
         "user_id": limit.user_id,
         "type": limit.type,
         "amount": limit.value,
         "progress": limit.progress,
-        "percentage": percentage(limit),
-        "remaining_amount": remaining(limit),
+        "percentage": shared.percentage(limit),
+        "remaining_amount": shared.remaining(limit),
         "status": limit.status,
-        "period_type": PERIOD_TYPES[limit.period] if limit.period is not None else None,
-        "expires_at": _time(limit.next_reset_time),
+        "period_type": shared.period_types[limit.period] if limit.period is not None else None,
+        "expires_at": time(limit.next_reset_time),
         "name": limit.name,
         "currency_code": limit.currency_code,
         "previous_amount": limit.previous_value,
         "active_from": rfc3339(limit.active_from),
-        "active_until": _time(limit.active_until),
+        "active_until": time(limit.active_until),
         "last_reset": LastResetModel(at=rfc3339(reset.at), amount=reset.amount, percentage=reset.percentage)
         if reset
         else None,
         "rebuilt": limit.rebuilt,
-        "drifted_at": _time(limit.drifted_at),
+        "drifted_at": time(limit.drifted_at),
     }
-
-
-def _time(milliseconds: int | None) -> str | None:
-    return rfc3339(milliseconds) if milliseconds is not None else None

@@ -1,50 +1,124 @@
-"""What one event costs: the handler beside a floor and a peer, and in batches of three sizes.
+"""What one event costs in memory: the handler beside a floor and two peers, in batches of five sizes.
 
-Three contenders are given the same 10,000 records:
+Four contenders are given the same 10,000 records, cut into batches of the same size:
 
 * the handler: KinesisHandler and UserLimitEventProcessor on an empty MemoryRepository, its log rendered;
 * the floor: each record decoded from base64 and JSON, untyped, and thrown away;
-* the peer: Powertools for AWS Lambda with Pydantic models and the same rules: see powertools_peer.py.
+* Powertools for AWS Lambda with Pydantic models and the same rules: see powertools_peer.py;
+* the Node peer: yup, pino, and the same rules on a Map: see node_peer/handler.cjs. It gets a process of its
+  own, which runs ten streams before the first that counts, and times itself as the others are timed.
 
-How to read it: they take turns in one process, because the speed of a machine drifts. What counts is the
-best round of each, the one that was disturbed least, and the ratio of these. The median of the ratios
-within each round stands beside it: where the two are far apart, the machine was too busy to tell.
+And once more in batches of 1,000 with other mixes of types. How they take turns: see rounds.py.
 
-First the handler and the peer must come to the same limits; if they do not, nothing is measured.
+First all must come to the same limits; if they do not, nothing is measured.
 """
 
-import gc
 import io
-import os
-import platform
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
-from statistics import median
+from typing import Any
 
 import msgspec
 import pybase64
 
+from benchmarks.node_peer import NodePeer, node_peer
+from benchmarks.powertools_peer import PowertoolsPeer
+from benchmarks.records import CHANGES, EVENTS_PER_LIMIT, Invocation, Mix, cut, data_bytes, stream
+from benchmarks.results import Figures
+from benchmarks.rounds import Prepare, Run, clocked, take_turns
 from kinesis_handler import KinesisHandler, configure_logging
 from kinesis_handler.event_source import LocalContext
+from kinesis_handler.record import LambdaRecord
 from kinesis_handler.repository.memory import MemoryRepository
-from powertools_peer import PowertoolsPeer
-from records import EVENTS_PER_LIMIT, Invocation, invocations
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
 EVENTS = 10_000
-BATCH_SIZES = (100, 1_000, 10_000)
-ROUNDS = 30
+BATCH_SIZES = (1, 10, 100, 1_000, 10_000)
+MIX_SIZE = 1_000
+NODE_WARM_UP = 10
 
-FLOOR_AIM = 2.5
-PEER_AIM = 2.5
+STANDARD = "changes"
+MIXES = {
+    STANDARD: CHANGES,
+    "a fifth resets": Mix(resets=0.25),  # of what comes after the creations, which are a fifth
+    "half of other types": Mix(others=0.5),
+}
 
-FLOOR, PEER = "floor", "peer"
+FLOOR, OURS, POWERTOOLS, NODE = "floor", "ours", "powertools", "node"
 
-Run = Callable[[], object]
-Timings = Mapping[str, list[float]]
+Told = set[tuple[str, str, str, str, int]]
+
+
+def measure(*, full: bool) -> Figures:
+    """Return µs an event of each contender, and how they compare, by batch size and by mix."""
+    configure_logging("benchmark", "info", io.StringIO())
+    rounds = 15 if full else 4
+    streams = {name: stream(EVENTS, mix=mix) for name, mix in MIXES.items()}
+    with node_peer(streams) as node:
+        for name, records in streams.items():
+            check(name, records, node)
+        for _ in range(NODE_WARM_UP):
+            for name in streams:
+                node.seconds(name, MIX_SIZE)
+        sizes = {str(size): compare(STANDARD, streams[STANDARD], size, node, rounds) for size in BATCH_SIZES}
+        mixes = {
+            name: compare(name, streams[name], MIX_SIZE, node, rounds) for name in MIXES if name != STANDARD
+        }
+    return {
+        "events": EVENTS,
+        "limits": EVENTS // EVENTS_PER_LIMIT,
+        "rounds": rounds,
+        "record_bytes": data_bytes(streams[STANDARD]) / EVENTS,
+        "node": node_version(),
+        "mix_size": MIX_SIZE,
+        "sizes": sizes,
+        "mixes": mixes,
+    }
+
+
+def compare(name: str, records: Sequence[LambdaRecord], size: int, node: NodePeer, rounds: int) -> Figures:
+    batches = cut(records, size)
+    contenders: dict[str, Prepare] = {
+        FLOOR: lambda: clocked(partial(run_floor, batches)),
+        OURS: lambda: clocked(prepare_handler(batches)),
+        NODE: lambda: partial(node.seconds, name, size),
+    }
+    if takes_powertools(name):
+        contenders[POWERTOOLS] = lambda: clocked(prepare_powertools(batches))
+    taken = take_turns(contenders, rounds)
+    return {
+        "us": {each: taken.median(each) / EVENTS * 1_000_000 for each in contenders},
+        "times_floor": taken.compared(OURS, FLOOR),
+        **{f"times_{each}": taken.compared(each, OURS) for each in contenders if each in {POWERTOOLS, NODE}},
+    }
+
+
+def takes_powertools(mix: str) -> bool:
+    """Say whether that peer knows all types: pydantic fails what none of its models takes."""
+    return not MIXES[mix].others
+
+
+def run_floor(batches: Sequence[Invocation]) -> None:
+    for batch in batches:
+        for record in batch["Records"]:
+            msgspec.json.decode(pybase64.b64decode(record["kinesis"]["data"], None, True))  # noqa: FBT003 - as the handler does
+
+
+def prepare_handler(batches: Sequence[Invocation]) -> Run:
+    return partial(run_all, KinesisHandler([UserLimitEventProcessor(MemoryRepository())]), batches)
+
+
+def prepare_powertools(batches: Sequence[Invocation]) -> Run:
+    return partial(run_all, PowertoolsPeer(), batches)
+
+
+def run_all(function: Callable[[Any, Any], Any], batches: Sequence[Invocation]) -> None:
+    for batch in batches:
+        function(batch, context())
 
 
 def context() -> LocalContext:
@@ -52,114 +126,29 @@ def context() -> LocalContext:
     return LocalContext(time.monotonic, time.monotonic() + 60)
 
 
-def main() -> None:
-    configure_logging("benchmark", "info", io.StringIO())
-    batches = {size: invocations(EVENTS // size, size) for size in BATCH_SIZES}
-    whole = batches[EVENTS][0]
-    check(whole)
-    timings = measure(
-        {
-            FLOOR: lambda: partial(run_floor, whole),
-            **{ours(size): partial(prepare_handler, batches[size]) for size in BATCH_SIZES},
-            PEER: lambda: partial(PowertoolsPeer(), whole, context()),
-        }
-    )
-    report_contenders(timings)
-    report_batch_sizes(timings)
-    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs")
-
-
-def ours(batch_size: int) -> str:
-    return f"handler, batches of {batch_size:,}"
-
-
-def run_floor(invocation: Invocation) -> None:
-    for record in invocation["Records"]:
-        msgspec.json.decode(pybase64.b64decode(record["kinesis"]["data"], None, True))  # noqa: FBT003 - as the handler does
-
-
-def prepare_handler(batches: list[Invocation]) -> Run:
-    handler = KinesisHandler([UserLimitEventProcessor(MemoryRepository())])
-    return partial(run_handler, handler, batches)
-
-
-def run_handler(handler: KinesisHandler, batches: list[Invocation]) -> None:
-    for invocation in batches:
-        handler(invocation, context())
-
-
-def check(invocation: Invocation) -> None:
-    """Exit unless the handler and the peer make the same of the records."""
+def check(name: str, records: Sequence[LambdaRecord], node: NodePeer) -> None:
+    """Exit unless all make the same of a stream. Node's floats are compared to the hundredth."""
+    batches = cut(records, MIX_SIZE)
     repository = MemoryRepository[Limit]()
-    handler, peer = KinesisHandler([UserLimitEventProcessor(repository)]), PowertoolsPeer()
-    for response in handler(invocation, context()), peer(invocation, context()):
-        if response["batchItemFailures"]:
-            sys.exit(f"{len(response['batchItemFailures'])} of the records failed: nothing was measured")
-    told = {each.key: (each.state.progress, each.state.value, each.version) for each in repository.scan()}
-    told_by_peer = {key: (each.progress, each.value, each.version) for key, each in peer.limits.items()}
-    if told != told_by_peer:
-        differing = {key for key, _ in told.items() ^ told_by_peer.items()}
-        sys.exit(f"the handler and the peer differ in {len(differing)} limits: nothing was measured")
+    run_all(KinesisHandler([UserLimitEventProcessor(repository)]), batches)
+    expected: Told = {
+        (*each.key, f"{each.state.progress:.2f}", f"{each.state.value:.2f}", each.version)
+        for each in repository.scan()
+    }
+    told: dict[str, Told] = {"Node": {tuple(each) for each in node.limits(name, MIX_SIZE)}}
+    if takes_powertools(name):
+        peer = PowertoolsPeer()
+        run_all(peer, batches)
+        told["Powertools"] = {
+            (*key, f"{each.progress:.2f}", f"{each.value:.2f}", each.version)
+            for key, each in peer.limits.items()
+        }
+    for contender, limits in told.items():
+        if limits != expected:
+            keys = {each[:2] for each in limits ^ expected}
+            sys.exit(f"{contender} differs in {len(keys)} limits of {name}: nothing was measured")
 
 
-def measure(contenders: Mapping[str, Callable[[], Run]]) -> Timings:
-    """Let the contenders take turns. What a contender needs to begin is made before the clock runs."""
-    timings: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(ROUNDS):
-        for name, prepare in contenders.items():
-            run = prepare()
-            gc.collect()  # or each would also pay for what the one before it left
-            started = time.perf_counter()
-            run()
-            timings[name].append(time.perf_counter() - started)
-    return timings
-
-
-def report_contenders(timings: Timings) -> None:
-    handler = ours(EVENTS)
-    limits = EVENTS // EVENTS_PER_LIMIT
-    print(f"{EVENTS:,} events of {limits:,} limits in one batch: best of {ROUNDS} rounds, ratios of these")
-    print()
-    print(f"{'':12}{'µs/event':>10}{'events/s':>12}{'x floor':>10}")
-    for title, name in (("floor", FLOOR), ("handler", handler), ("peer", PEER)):
-        cost = microseconds(timings, name)
-        ratio = best_ratio(timings, name, FLOOR)
-        print(f"{title:12}{cost:10.2f}{1_000_000 / cost:12,.0f}{ratio:10.2f}")
-    print()
-    report_aim("The handler's time is", timings, (handler, FLOOR), f"the floor's; aim: at most {FLOOR_AIM}")
-    report_aim("The handler's speed is", timings, (PEER, handler), f"the peer's; aim: at least {PEER_AIM}")
-    print()
-
-
-def report_aim(begin: str, timings: Timings, names: tuple[str, str], end: str) -> None:
-    best, middle = best_ratio(timings, *names), median_ratio(timings, *names)
-    print(f"{begin} {best:.2f} times (median of the rounds: {middle:.2f}) {end}")
-
-
-def report_batch_sizes(timings: Timings) -> None:
-    smallest = ours(BATCH_SIZES[0])
-    print("The handler by batch size; aim: flat")
-    print()
-    print(f"{'records':12}{'µs/event':>10}{'x smallest':>12}{'median':>10}")
-    for size in BATCH_SIZES:
-        name = ours(size)
-        best, middle = best_ratio(timings, name, smallest), median_ratio(timings, name, smallest)
-        print(f"{size:<12,}{microseconds(timings, name):10.2f}{best:12.2f}{middle:10.2f}")
-    print()
-
-
-def microseconds(timings: Timings, name: str) -> float:
-    """Return what one event cost in the best round."""
-    return min(timings[name]) / EVENTS * 1_000_000
-
-
-def best_ratio(timings: Timings, name: str, other: str) -> float:
-    return min(timings[name]) / min(timings[other])
-
-
-def median_ratio(timings: Timings, name: str, other: str) -> float:
-    return median(a / b for a, b in zip(timings[name], timings[other], strict=True))
-
-
-if __name__ == "__main__":
-    main()
+def node_version() -> str:
+    done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - whichever it is
+    return done.stdout.strip().removeprefix("v")

@@ -1,7 +1,9 @@
 """What memory.py runs, each time in a process of its own.
 
-    python memory_run.py FILE               writes an invocation into the file
-    python memory_run.py FILE ENDPOINT      handles it with DynamoDB; if the endpoint is empty, in memory
+    python -m benchmarks.memory_run FILE                   writes an invocation into the file
+    python -m benchmarks.memory_run FILE memory            handles it in memory
+    python -m benchmarks.memory_run FILE powertools        has the peer handle it, in memory too
+    python -m benchmarks.memory_run FILE ENDPOINT          handles it with DynamoDB, which is there
 
 Prints the most bytes that the process has held: before, with the invocation, and after it was handled.
 """
@@ -11,42 +13,54 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from benchmarks.records import invocations
 from kinesis_handler import KinesisHandler, configure_logging
 from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository import Repository
 from kinesis_handler.repository.memory import MemoryRepository
-from memory import RECORDS
-from records import invocations
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
+RECORDS = 10_000
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
 
 def write(file: Path) -> None:
     [invocation] = invocations(1, RECORDS)
     file.write_text(json.dumps(invocation))
-    print(sum(len(record["kinesis"]["data"]) for record in invocation["Records"]))
+    print(sum(len(record["kinesis"]["data"]) for record in invocation["Records"]), file.stat().st_size)
 
 
-def handle(file: Path, endpoint: str) -> None:
+def handle(file: Path, how: str) -> None:
     configure_logging("benchmark", "info", io.StringIO())
-    handler = KinesisHandler([UserLimitEventProcessor(repository(endpoint))])
+    function = made(how)
     context = LocalContext(time.monotonic, time.monotonic() + 60)
     started = peak()
     invocation = json.loads(file.read_bytes())  # as Lambda's runtime does
     loaded = peak()
-    if handler(invocation, context)["batchItemFailures"]:
+    if function(invocation, context)["batchItemFailures"]:
         sys.exit("records failed")
     print(started, loaded, peak())
 
 
-def repository(endpoint: str) -> Repository[Limit]:
-    if not endpoint:
-        return MemoryRepository()
-    from kinesis_handler.repository.dynamodb import (  # noqa: PLC0415 - in memory it is not there
+def made(how: str) -> Callable[[Any, Any], Any]:
+    """Return the function to be measured. What it does not need is not imported."""
+    match how:
+        case "memory":
+            return KinesisHandler([UserLimitEventProcessor(MemoryRepository())])
+        case "powertools":
+            from benchmarks.powertools_peer import PowertoolsPeer  # noqa: PLC0415
+
+            return PowertoolsPeer()
+    return KinesisHandler([UserLimitEventProcessor(in_a_table(how))])
+
+
+def in_a_table(endpoint: str) -> Repository[Limit]:
+    from kinesis_handler.repository.dynamodb import (  # noqa: PLC0415
         DynamoDBRepository,
         DynamoDBTable,
         dynamodb_client,
@@ -64,8 +78,8 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
-    place, *endpoint = sys.argv[1:]
-    if endpoint:
-        handle(Path(place), *endpoint)
+    place, *how = sys.argv[1:]
+    if how:
+        handle(Path(place), *how)
     else:
         write(Path(place))

@@ -6,6 +6,7 @@ that leaves the record itself unvalidated is faster: its parsing takes about a f
 https://docs.powertools.aws.dev/lambda/python/latest/utilities/batch/#pydantic-integration
 """
 
+import decimal
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -16,7 +17,10 @@ from aws_lambda_powertools.utilities.parser.models import (
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, Json
 from pydantic.alias_generators import to_camel
 
-from user_limits.events import LimitStatus, LimitType, Period
+from benchmarks.literals import LimitStatus, LimitType, Period
+
+EXACT = decimal.Context(prec=38, traps=[decimal.Inexact])
+"""What amounts are computed in."""
 
 RequiredText = Annotated[str, Field(min_length=1)]
 

@@ -12,8 +12,15 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from powertools_models import Change, Creation, EventRecord, Payload, Reset
-from user_limits.events import EXACT, LimitStatus, LimitType, Period
+from benchmarks.literals import LimitStatus, LimitType, Period
+from benchmarks.powertools_models import (
+    EXACT,
+    Change,
+    Creation,
+    EventRecord,
+    Payload,
+    Reset,
+)
 
 
 @dataclass(slots=True)

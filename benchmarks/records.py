@@ -1,14 +1,16 @@
-"""The stream that every contender is given: made up, but of the shape and size of a real one."""
+"""The streams that all contenders are given: made up, but of the shape and size of a real one."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from random import Random
 from string import ascii_letters, digits
-from typing import Any
+from typing import Any, NamedTuple
 
 from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.record import LambdaRecord
 
 EVENTS_PER_LIMIT = 5
 LIMITS_PER_USER = 4
@@ -20,13 +22,54 @@ Invocation = dict[str, Any]
 """What Lambda calls a handler with."""
 
 
-def invocations(batches: int, batch_size: int) -> list[Invocation]:
+class Mix(NamedTuple):
+    """Which types come how often: a limit is created first, and changed by all that comes later.
+
+    Args:
+        resets: how many of the later events are resets instead.
+        others: how many of all records are of a type that no processor takes.
+    """
+
+    resets: float = 0
+    others: float = 0
+
+
+CHANGES = Mix()
+
+
+def invocations(
+    batches: int, batch_size: int, *, events_per_limit: int = EVENTS_PER_LIMIT, mix: Mix = CHANGES
+) -> list[Invocation]:
     """Make batches, each with limits of its own. They are the same each time, but for their arrival times."""
     random = Random(1)
+    limits = max(1, round(batch_size * (1 - mix.others) / events_per_limit))
     records = put_on_shard(
-        event for _ in range(batches) for event in _events(random, batch_size // EVENTS_PER_LIMIT)
+        event
+        for _ in range(batches)
+        for event in islice(_events(random, limits, events_per_limit, mix), batch_size)
     )
     return [{"Records": [next(records) for _ in range(batch_size)]} for _ in range(batches)]
+
+
+def stream(
+    events: int, *, events_per_limit: int = EVENTS_PER_LIMIT, mix: Mix = CHANGES
+) -> list[LambdaRecord]:
+    """Make one stream, to be cut into batches of any size."""
+    [invocation] = invocations(1, events, events_per_limit=events_per_limit, mix=mix)
+    records: list[LambdaRecord] = invocation["Records"]
+    return records
+
+
+def cut(records: Sequence[LambdaRecord], batch_size: int) -> list[Invocation]:
+    """Cut a stream into batches."""
+    return [
+        {"Records": list(records[start : start + batch_size])} for start in range(0, len(records), batch_size)
+    ]
+
+
+def data_bytes(records: Sequence[LambdaRecord]) -> int:
+    """Return how many bytes the producers have put."""
+    return sum(len(each["kinesis"]["data"].rstrip("=")) * 3 // 4 for each in records)
 
 
 @dataclass
@@ -43,26 +86,33 @@ class _Limit:
     progress: Decimal | None = None
 
 
-def _events(random: Random, limits: int) -> Iterator[tuple[str, bytes]]:
-    """Yield (partition key, content): each limit's creation, then its changes, mixed with the others'."""
+def _events(random: Random, limits: int, events_per_limit: int, mix: Mix) -> Iterator[tuple[str, bytes]]:
+    """Yield (partition key, content) without end: each limit's creation, then what befalls it, all mixed."""
     users = [_User(_identifier(random)) for _ in range(-(-limits // LIMITS_PER_USER))]
     order = [
         _Limit(_identifier(random), users[index // LIMITS_PER_USER], Decimal(random.randint(10, 500) * 100))
         for index in range(limits)
-    ] * EVENTS_PER_LIMIT
+    ] * events_per_limit
     random.shuffle(order)
-    for at, limit in enumerate(order, _BEGIN):
-        yield limit.user.user_id, json.dumps(_event(random, limit, at), separators=(",", ":")).encode()
+    at = _BEGIN
+    while True:
+        for limit in order:
+            while random.random() < mix.others:
+                at += 1
+                yield limit.user.user_id, _encoded(random, limit.user, at, "LIMIT_USER_CREATED", {})
+            at += 1
+            if limit.progress is None:
+                event_type, payload = "USER_LIMIT_CREATED", _creation(limit, at)
+            elif random.random() < mix.resets:
+                event_type, payload = "USER_LIMIT_RESET", _reset(limit, limit.progress)
+            else:
+                event_type, payload = "USER_LIMIT_PROGRESS_CHANGED", _change(random, limit, limit.progress)
+            yield limit.user.user_id, _encoded(random, limit.user, at, event_type, payload)
 
 
-def _event(random: Random, limit: _Limit, at: int) -> dict[str, Any]:
-    user = limit.user
+def _encoded(random: Random, user: _User, at: int, event_type: str, payload: dict[str, Any]) -> bytes:
     user.events += random.randint(1, 3)
-    if limit.progress is None:
-        event_type, payload = "USER_LIMIT_CREATED", _creation(limit, at)
-    else:
-        event_type, payload = "USER_LIMIT_PROGRESS_CHANGED", _change(random, limit, limit.progress)
-    return {
+    event = {
         "aggregateId": user.user_id,
         "context": {"correlationId": _identifier(random)},
         "createdAt": at,
@@ -72,6 +122,7 @@ def _event(random: Random, limit: _Limit, at: int) -> dict[str, Any]:
         "source": "limitUser",
         "type": event_type,
     }
+    return json.dumps(event, separators=(",", ":")).encode()
 
 
 def _creation(limit: _Limit, at: int) -> dict[str, Any]:
@@ -92,6 +143,8 @@ def _creation(limit: _Limit, at: int) -> dict[str, Any]:
 
 def _change(random: Random, limit: _Limit, before: Decimal) -> dict[str, Any]:
     amount = Decimal(random.randint(1, 25_000)).scaleb(-2)
+    if before + amount > limit.value:  # it would be remarked upon, in a line of the log for each
+        amount = -before
     limit.progress = before + amount
     return {
         "amount": str(amount),
@@ -100,6 +153,21 @@ def _change(random: Random, limit: _Limit, before: Decimal) -> dict[str, Any]:
         "nextResetTime": _BEGIN + _DAY,
         "previousProgress": str(before),
         "remainingAmount": str(limit.value - limit.progress),
+        "userId": limit.user.user_id,
+        "userLimitId": limit.limit_id,
+    }
+
+
+def _reset(limit: _Limit, progress: Decimal) -> dict[str, Any]:
+    limit.progress = Decimal(0)
+    return {
+        "brandId": "000000000000000000000001",
+        "currencyCode": "SEK",
+        "nextResetTime": _BEGIN + 2 * _DAY,
+        "period": "DAY",
+        "resetAmount": str(progress),
+        "type": "DEPOSIT",
+        "unusedAmount": str(limit.value - progress),
         "userId": limit.user.user_id,
         "userLimitId": limit.limit_id,
     }

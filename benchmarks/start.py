@@ -1,171 +1,236 @@
-"""What a cold start costs: imports and building, in fresh processes.
+"""What a cold start costs: imports and building, then the first invocation, in fresh processes.
 
-* the handler with DynamoDB: all that runs on Lambda, with the request to DynamoDB Local that it begins with;
-* the handler in memory;
-* the peer: a handler as people write it, with a Table of boto3, and of Powertools the logger, the metrics,
-  the batch processor and the parser with the models of powertools_models.py.
+For the stream, a first batch of ten records:
 
-The peer sends no request: its first one, and the connection for it, come on top with its first batch.
+* the consumer with DynamoDB: all that runs on Lambda, with the request to the table that it begins with;
+* the consumer in memory;
+* the peer: powertools_lambda.py, which sends its first request with its first record.
 
-How to read it: they take turns. The clock runs from the first import until the handler could be called; the
-start of Python itself is left out. Each contender sees only the packages that it would be shipped with, for
-some libraries import others where they find them. The best start of each counts, the one that was disturbed
-least; the median of the ratios within each round stands beside the ratio. The files have been read before and
-are compiled: a first start takes longer.
+For the API, a first request for a user's limits, through Mangum:
+
+* the API, in memory;
+* FastAPI with pydantic models: fastapi_peer.py, which is given an empty store, and imports nothing of this
+  project.
+
+They take turns, each with a round that is not counted: the files have been read, and are compiled. The clock
+runs from the first import on; the start of Python itself is left out. Each contender sees only the packages
+that it would be shipped with, for some libraries import others where they find them.
 """
 
+import json
 import os
-import platform
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
-from importlib.metadata import packages_distributions
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import packages_distributions, requires
+from itertools import count
 from pathlib import Path
-from statistics import median
 
-from local_aws import dynamodb_local, use_local_settings
-from user_limits import events
+from packaging.requirements import Requirement
+
+from benchmarks.records import invocations
+from benchmarks.results import ROOT, Figures
+from benchmarks.rounds import take_turns
+from emulators.dynamodb_local import dynamodb_local
+from emulators.local_settings import use_local_settings
+from emulators.npm_package import last_lines
 from user_limits.wiring import application
 
-RUNS = 15
 IMPORT_RUNS = 5
-LARGEST = 5
+TREE = 10
+FIRST_BATCH = 10
 
-PEER_AIM = 0.6
+BEGUN, STARTED = "the clock runs", "the clock has stopped"
 
-CLOCK = "the clock runs"
+DYNAMODB, MEMORY, POWERTOOLS, API, FASTAPI = "dynamodb", "memory", "powertools", "api", "fastapi"
 
-DYNAMODB, MEMORY, PEER = "kinesis-handler, DynamoDB", "kinesis-handler, in memory", "Powertools, boto3"
+_CONTEXT = """
+import types
+context = types.SimpleNamespace(
+    aws_request_id="first", function_name="limits", memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:000000000000:function:limits",
+    get_remaining_time_in_millis=lambda: 60_000,
+)
+"""
 
-CODE = {
-    DYNAMODB: """
-import os
-os.environ["REPOSITORY_TYPE"] = "dynamodb"
-import user_limits.lambda_consumer
-""",
-    MEMORY: """
-import user_limits.lambda_consumer
-""",
-    # The models take their literals from user_limits, and would import the whole handler with them.
-    PEER: f"""
-import types, typing
-literals = types.ModuleType("user_limits.events")
-literals.LimitStatus, literals.LimitType = {events.LimitStatus}, {events.LimitType}
-literals.Period = {events.Period}
-sys.modules["user_limits.events"] = literals
-import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from powertools_models import EventRecord
-logger = Logger(service="user-limits")
-metrics = Metrics(namespace="UserLimits", service="user-limits")
-processor = BatchProcessor(event_type=EventType.KinesisDataStreams, model=EventRecord)
-table = boto3.resource("dynamodb").Table("UserLimits")
+BEFORE = {
+    DYNAMODB: "import os; os.environ['REPOSITORY_TYPE'] = 'dynamodb'",
+    API: "import os; os.environ['AUTH'] = 'none'",
+}
+START = {
+    DYNAMODB: "from user_limits.lambda_consumer import handler",
+    MEMORY: "from user_limits.lambda_consumer import handler",
+    POWERTOOLS: "from benchmarks.powertools_lambda import handler",
+    API: "from user_limits.lambda_api import handler",
+    FASTAPI: """
+from mangum import Mangum
+from benchmarks.fastapi_peer import Shared, peer
+from types import SimpleNamespace as Empty
+store = Empty(find=lambda *_, **__: Empty(aggregates=(), cursor=None))
+shared = Shared({}, *[lambda *_: ""] * 3, lambda *_: False, *[lambda *_: 0] * 2)
+handler = Mangum(peer(store, shared), lifespan="off")
 """,
 }
+"""What binds `handler`."""
 
-_HANDLER = {"kinesis_handler", "user_limits", "msgspec", "pybase64", "structlog"}
-_BOTOCORE = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
-_PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
-SHIPPED = {
-    DYNAMODB: _HANDLER | _BOTOCORE,
-    MEMORY: _HANDLER,
-    PEER: {"aws_lambda_powertools", "boto3", "s3transfer", "user_limits"} | _BOTOCORE | _PYDANTIC,
+_OURS = ("msgspec", "pybase64", "structlog")
+SHIPPED: dict[str, tuple[str, ...]] = {
+    DYNAMODB: (*_OURS, "botocore"),
+    MEMORY: _OURS,
+    POWERTOOLS: ("aws-lambda-powertools[parser]", "boto3"),
+    API: (*_OURS, "litestar", "mangum"),
+    FASTAPI: ("fastapi", "mangum"),
 }
+"""The distributions that each contender is deployed with; those that they require come with them."""
 
-Timings = Mapping[str, list[float]]
+_numbers = count()
+
+_OWN = {"kinesis_handler", "user_limits"}
 
 
-def main() -> None:
+def measure(*, full: bool) -> Figures:
+    """Return the ms that each contender takes to start and for its first invocation, and where they go."""
     use_local_settings()
-    timings: Timings = {name: [] for name in CODE}
-    with dynamodb_local() as endpoint:
+    os.environ["LOG_LEVEL"] = "info"
+    rounds = 20 if full else 5
+    parts: dict[str, dict[str, list[float]]] = {name: {"start": [], "first": []} for name in START}
+    with tempfile.TemporaryDirectory() as folder, dynamodb_local() as endpoint:
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
-        application({}, "dynamodb:").tables[0].create()
-        for name in CODE:
-            start(name)  # compiles what is not yet
-        for _ in range(RUNS):
-            for name, taken in timings.items():
-                taken.append(start(name)[0])
-        report(timings)
-        report_imports(DYNAMODB)
-    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs")
+        files = first_events(Path(folder))
+
+        def starting(name: str) -> Callable[[], Callable[[], float]]:
+            def prepare() -> Callable[[], float]:
+                new_table()
+                return lambda: timed(name)
+
+            return prepare
+
+        def timed(name: str) -> float:
+            told, _ = start(name, files[name])
+            for part, milliseconds in told.items():
+                parts[name][part].append(milliseconds)
+            return sum(told.values())
+
+        taken = take_turns({name: starting(name) for name in START}, rounds)
+        middle = {
+            name: {part: sorted(each[1:])[rounds // 2] for part, each in parts[name].items()}
+            for name in START
+        }
+        trees = {name: import_tree(name, files[name]) for name in (DYNAMODB, API)}
+    return {
+        "rounds": rounds,
+        "first_batch": FIRST_BATCH,
+        "ms": middle,
+        "consumer_of_powertools": taken.compared(DYNAMODB, POWERTOOLS),
+        "api_of_fastapi": taken.compared(API, FASTAPI),
+        "trees": trees,
+    }
 
 
-def start(name: str, *options: str) -> tuple[float, str]:
+def new_table() -> None:
+    """Let the next start meet an empty table: else its first batch would be one that is known already."""
+    os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
+    application(os.environ, "dynamodb:").tables[0].create()
+
+
+def first_events(folder: Path) -> dict[str, Path]:
+    """Write what each contender is first invoked with."""
+    batch, request = folder / "batch.json", folder / "request.json"
+    batch.write_text(json.dumps(invocations(1, FIRST_BATCH)[0]))
+    path = "/api/v1/users/user-1/limits"
+    http = {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7", "userAgent": "-"}
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "limits.example"},
+        "requestContext": {"http": http, "stage": "$default", "requestId": "first"},
+        "isBase64Encoded": False,
+    }
+    request.write_text(json.dumps(event))
+    return {name: request if name in {API, FASTAPI} else batch for name in START}
+
+
+def start(name: str, file: Path, *options: str) -> tuple[dict[str, float], str]:
     """Start a contender in a process of its own. Return its ms, and what it told on standard error."""
-    hidden = sorted(packages_distributions().keys() - SHIPPED[name])
+    hidden = sorted(packages_distributions().keys() - modules(SHIPPED[name]) - _OWN)
     code = f"""
-import sys
+import json, sys
 for name in {hidden}:
     sys.modules.setdefault(name)
-sys.stderr.write("{CLOCK}")
+event = json.load(open({str(file)!r}))
+{_CONTEXT}
+{BEFORE.get(name, "")}
 from time import perf_counter
+sys.stderr.write("{BEGUN}")
+begun = perf_counter()
+{START[name]}
 started = perf_counter()
-{CODE[name]}
-print((perf_counter() - started) * 1_000)
+sys.stderr.write("{STARTED}")
+answer = handler(event, context)
+ended = perf_counter()
+assert not answer.get("batchItemFailures") and answer.get("statusCode", 200) == 200, answer
+with open({str(file)!r} + ".ms", "w") as file:
+    json.dump({{"start": (started - begun) * 1_000, "first": (ended - started) * 1_000}}, file)
 """
     done = subprocess.run(  # noqa: S603 - the code is above
-        [sys.executable, *options, "-c", code],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *options, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        sys.exit(f"{name} did not start:\n{done.stderr}")
-    return float(done.stdout), done.stderr.partition(CLOCK)[2]
+        sys.exit(f"{name} did not start:\n{last_lines(done.stderr)}")
+    told: dict[str, float] = json.loads(Path(f"{file}.ms").read_text())
+    return told, done.stderr
 
 
-def report(timings: Timings) -> None:
-    print(f"From the first import to a handler that can be called: best of {RUNS} starts, ratios of these")
-    print()
-    print(f"{'':28}{'ms':>8}{'x peer':>8}{'median':>8}")
-    for name, taken in timings.items():
-        print(f"{name:28}{min(taken):8.0f}{best_ratio(timings, name):8.2f}{median_ratio(timings, name):8.2f}")
-    print()
-    best, middle = best_ratio(timings, DYNAMODB), median_ratio(timings, DYNAMODB)
-    print(
-        f"With DynamoDB it takes {best:.2f} times (median of the rounds: {middle:.2f}) "
-        f"the peer's time; aim: at most {PEER_AIM}"
-    )
-    print()
+@cache
+def modules(distributions: tuple[str, ...]) -> set[str]:
+    """Return the packages that can be imported where these distributions are installed."""
+    todo, known = [Requirement(each) for each in distributions], set()
+    while todo:
+        requirement = todo.pop()
+        if (requirement.name, *requirement.extras) in known:
+            continue
+        known.add((requirement.name, *requirement.extras))
+        for each in map(Requirement, requires(requirement.name) or ()):
+            extras = requirement.extras or {""}
+            if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras):
+                todo.append(each)
+    names = {_normal(name) for name, *_ in known}
+    return {
+        module
+        for module, owners in packages_distributions().items()
+        if names & {_normal(owner) for owner in owners}
+    }
 
 
-def best_ratio(timings: Timings, name: str) -> float:
-    return min(timings[name]) / min(timings[PEER])
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def median_ratio(timings: Timings, name: str) -> float:
-    return median(a / b for a, b in zip(timings[name], timings[PEER], strict=True))
-
-
-def report_imports(name: str) -> None:
-    """Show the packages whose own modules take longest to import, and what is left for building."""
-    total, packages = min((imports(name) for _ in range(IMPORT_RUNS)), key=lambda run: run[0])
+def import_tree(name: str, file: Path) -> Figures:
+    """Return the packages whose own modules take longest to import, in ms, traced, which takes longer."""
+    total, packages = min((imports(name, file) for _ in range(IMPORT_RUNS)), key=lambda run: run[0])
     largest = sorted(packages, key=packages.__getitem__, reverse=True)
-    print(f"{name}: where that goes, traced, which takes longer")
-    print()
-    print(f"{'largest imports':28}{'ms':>8}{'share':>8}")
-    for package in largest[:LARGEST]:
-        print(f"{package:28}{packages[package]:8.0f}{packages[package] / total:8.0%}")
-    others = sum(packages[package] for package in largest[LARGEST:])
-    building = total - sum(packages.values())
-    print(f"{'other imports':28}{others:8.0f}{others / total:8.0%}")
-    print(f"{'all else: the building':28}{building:8.0f}{building / total:8.0%}")
-    print()
+    return {
+        "total": total,
+        "largest": {package: packages[package] for package in largest[:TREE]},
+        "others": sum(packages[package] for package in largest[TREE:]),
+        "building": total - sum(packages.values()),
+    }
 
 
-def imports(name: str) -> tuple[float, dict[str, float]]:
-    """Return a contender's ms, and of these what the modules of each package took by themselves."""
-    total, told = start(name, "-X", "importtime")
+def imports(name: str, file: Path) -> tuple[float, dict[str, float]]:
+    """Return the ms of a contender's start, and of these what the modules of each package took themselves."""
+    new_table()
+    told, traced = start(name, file, "-X", "importtime")
     packages: dict[str, float] = {}
-    for microseconds, module in re.findall(r"^import time: +(\d+) \| +\d+ \| +([^.\s]+)", told, re.MULTILINE):
-        package = "the standard library" if module in sys.stdlib_module_names else module
+    within = traced.partition(BEGUN)[2].partition(STARTED)[0]
+    lines = re.findall(r"^import time: +(\d+) \| +\d+ \| +([^\s]+)", within, re.MULTILINE)
+    for microseconds, module in lines[:-1]:  # the last is the door itself, which builds while it is imported
+        package = module.partition(".")[0]
         packages[package] = packages.get(package, 0) + int(microseconds) / 1_000
-    return total, packages
-
-
-if __name__ == "__main__":
-    main()
+    return told["start"], packages

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Api, Application, ASGIApp, Kept, Migration, View
+from kinesis_handler.application import Api, Application, ASGIApp, Kept, Migration, Producer, View
 from kinesis_handler.migration.phase import Phase
 from kinesis_handler.opening import (
     OpenStore,
@@ -98,6 +98,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         ),
         further_events=partial(_further_events, shown),
         migration=migration,
+        producer=_producer,
     )
 
 
@@ -176,6 +177,12 @@ def _further_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, by
     from user_limits.further_events import further_events
 
     return further_events(limits)
+
+
+def _producer(seed: int, users: int) -> Producer:
+    from user_limits.synthetic_events import SyntheticUsers
+
+    return SyntheticUsers(seed, users)
 
 
 def _api(

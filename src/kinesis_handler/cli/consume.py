@@ -1,10 +1,7 @@
 """`consume`: a real stream through the handler, where there is no Lambda."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,6 +16,7 @@ from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.cli.moment import FORMS, parse_moment
 from kinesis_handler.cli.report import print_summary, print_tables
 from kinesis_handler.cli.shards import live
+from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stream.client import kinesis_client
@@ -75,7 +73,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             stop=stop,
             on_batch=delivery.settle,
         )
-        with _stopped_by_signals(stop), live(consumer.progress, delivery.tallies):
+        with ended_by_signals(stop.set), live(consumer.progress, delivery.tallies):
             consumer.run()
     tally = delivery.total()
     if until_caught_up:
@@ -95,21 +93,3 @@ def _first_place(begin: str, reader: StreamReader) -> Checkpoint:
         case _:
             moment = parse_moment("--from", begin, time.time(), allowed=f"trim-horizon, latest, {FORMS}")
             return Checkpoint(since=int(moment * 1_000))
-
-
-@contextmanager
-def _stopped_by_signals(stop: Stop) -> Iterator[None]:
-    """End after the batches in hand at the first Ctrl-C or SIGTERM; at the second, at once."""
-    before: dict[int, Any] = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-
-    def end(number: int, _frame: object) -> None:
-        signal.signal(number, before[number])
-        stop.set()
-
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

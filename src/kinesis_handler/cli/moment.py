@@ -1,4 +1,4 @@
-"""A moment, as a person says it on the command line."""
+"""A moment, and how long something takes, as a person says it on the command line."""
 
 import re
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from kinesis_handler.errors import ConfigurationError
 
 FORMS = "a time such as 2026-11-22T10:00:00Z, a day such as 2026-11-22, or how long ago: 90s, 30m, 6h, 3d"
 
+_SPAN = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -24,8 +25,20 @@ def parse_moment(option: str, text: str, now: float, *, allowed: str = FORMS) ->
     return moment
 
 
+def parse_span(option: str, text: str) -> int:
+    """Return seconds, of which there is at least one.
+
+    Raises ConfigurationError that names the option, its value and what is allowed.
+    """
+    told = _SPAN.fullmatch(text)
+    seconds = int(told[1]) * _SECONDS[told[2]] if told else 0
+    if not seconds:
+        raise ConfigurationError(f"{option} is {text!r}; allowed: a time such as 90s, 30m, 6h, 3d")
+    return seconds
+
+
 def _seconds(text: str, now: float) -> float:
-    if ago := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
+    if ago := _SPAN.fullmatch(text):
         return now - int(ago[1]) * _SECONDS[ago[2]]
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

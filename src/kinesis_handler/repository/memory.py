@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -53,9 +54,10 @@ class MemoryRepository(Generic[State]):
         after = decode_cursor(cursor)
         with self._lock:
             sorts = sorted(sort for sort in self._partitions.get(partition, ()) if sort > after)
-            alive = [aggregate for sort in sorts if (aggregate := self._get((partition, sort))) is not None]
-        page = alive[:limit]
-        return Page(page, encode_cursor(page[-1].key[1]) if len(alive) > limit else None)
+            alive = (aggregate for sort in sorts if (aggregate := self._get((partition, sort))) is not None)
+            found = list(islice(alive, limit + 1))  # one more tells that there is a next page
+        page = found[:limit]
+        return Page(page, encode_cursor(page[-1].key[1]) if len(found) > limit else None)
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`."""

@@ -1,0 +1,73 @@
+"""Measures how fast it is, beside others that do the same, and writes down what comes of it.
+
+    python -m benchmarks                     all parts, in a few minutes
+    python -m benchmarks --full              all parts at full length, in about 25 minutes
+    python -m benchmarks hot_path api        some of them
+    python -m benchmarks --docs              measures nothing: README and docs anew out of results.json
+
+Prints the tables of each part; writes results.json, the tables in README and docs, and docs/pictures.
+"""
+
+import argparse
+import importlib
+import subprocess
+import sys
+import time
+
+from benchmarks import results
+from benchmarks.report import documents
+from benchmarks.rounds import progress
+from emulators.npm_package import EmulatorError
+
+PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load")
+
+
+def main() -> None:
+    """Measure the parts that are asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument(
+        "--full", action="store_true", help="more rounds, larger stores, a soak of ten minutes"
+    )
+    parser.add_argument(
+        "--docs", action="store_true", help="write README, docs and pictures anew, and measure nothing"
+    )
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if options.docs:
+        documents.update(results.read())
+        return
+    parts = options.parts or PARTS
+    if len(parts) == 1:
+        measure(parts[0], full=options.full)
+        return
+    for part in parts:
+        # Each in a process of its own, so that none inherits another's memory or threads.
+        arguments = [part, *(["--full"] if options.full else [])]
+        done = subprocess.run([sys.executable, "-m", "benchmarks", *arguments], check=False)  # noqa: S603 - our own
+        if done.returncode:
+            sys.exit(done.returncode)
+
+
+def measure(part: str, *, full: bool) -> None:
+    """Measure one part, print what came of it, and write it down."""
+    begun = time.monotonic()
+    try:
+        figures = importlib.import_module(f"benchmarks.{part}").measure(full=full)
+    except EmulatorError as error:
+        sys.exit(str(error))
+    results.write(part, figures, full=full)
+    progress("")
+    known = results.read()
+    for text in documents.SECTIONS[part](known[part]).values():
+        sys.stdout.write(f"\n## {part} ({time.monotonic() - begun:,.0f} s)\n\n{text}\n")
+    documents.update(known)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Stores that hold many limits already: a SQLite file, and a table in DynamoDB Local."""
+
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+from benchmarks.records import Invocation
+from benchmarks.rounds import progress
+from benchmarks.stored_limits import changes, stored_limit
+from kinesis_handler import Key
+from kinesis_handler.repository import Repository
+from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.repository.sqlite import SQLiteRepository
+from user_limits.limit import Limit
+
+LIMITS_PER_USER = 4
+CHANGED = 200
+EVENTS_PER_LIMIT = 5
+EVENTS = CHANGED * EVENTS_PER_LIMIT
+"""Of a batch that changes some of the limits."""
+
+AT_ONCE = 10_000
+PUTS = 25
+FILLING = 360.0
+"""Seconds within which a table must be filled: a slow machine gets fewer limits."""
+
+PARTITION_KEY, SORT_KEY = "userId", "limitId"
+
+_tables = count(1)
+
+
+class KnownLimits:
+    """A store in which there are so many limits, and batches that change some of them."""
+
+    def __init__(self, repository: Repository[Limit], limits: int) -> None:
+        self.repository = repository
+        self._limits = limits
+        self._random = Random(1)
+        # Later than those of all batches that another instance has made.
+        self._numbers = count(time.time_ns() // 1_000, EVENTS_PER_LIMIT)
+
+    def batch(self) -> Invocation:
+        """Make a batch that changes limits at random places of the store, each by as many new events."""
+        places = self._random.sample(range(self._limits), CHANGED)
+        return changes([key_of(place) for place in places], EVENTS_PER_LIMIT, next(self._numbers))
+
+
+def key_of(place: int) -> Key:
+    return f"user-{place // LIMITS_PER_USER}", f"limit-{place}"
+
+
+@contextmanager
+def filled_file(file: Path, limits: int) -> Iterator[KnownLimits]:
+    """Make a SQLite file that holds so many limits."""
+    repository = SQLiteRepository(file, Limit)
+    for start in range(0, limits, AT_ONCE):
+        places = range(start, min(start + AT_ONCE, limits))
+        repository.save([stored_limit(*key_of(place), place) for place in places])
+    yield KnownLimits(repository, limits)
+
+
+class FilledTable:
+    """A table in DynamoDB Local, filled by the plainest of clients: an SDK would take twice the time."""
+
+    def __init__(self, endpoint: str) -> None:
+        client = dynamodb_client(endpoint=endpoint)
+        self._name = f"Filled-{next(_tables)}"
+        DynamoDBTable(client, self._name, partition_key=PARTITION_KEY, sort_key=SORT_KEY).create()
+        self._repository = DynamoDBRepository(
+            client, self._name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+        )
+        self._repository.save([stored_limit("USER", "LIMIT", 1)])
+        key = {PARTITION_KEY: {"S": "USER"}, SORT_KEY: {"S": "LIMIT"}}
+        item = client.get_item(TableName=self._name, Key=key)["Item"]
+        self._put = json.dumps({"PutRequest": {"Item": item}})
+        address = urlsplit(endpoint)
+        self._connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        self._held = 0
+
+    def fill(self, limits: int) -> int:
+        """Put limits until there are so many, or it takes too long; return how many there are."""
+        begun = time.monotonic()
+        while self._held < limits and time.monotonic() - begun < FILLING:
+            puts = []
+            for place in range(self._held, min(self._held + PUTS, limits)):
+                user, limit = key_of(place)
+                puts.append(self._put.replace("USER", user, 2).replace("LIMIT", limit, 2))
+            self._send(f'{{"RequestItems":{{"{self._name}":[{",".join(puts)}]}}}}')
+            self._held += len(puts)
+            if not self._held % AT_ONCE:
+                progress(f"{self._held:,} of {limits:,} limits are in the table")
+        return self._held
+
+    def limits(self) -> KnownLimits:
+        """Return what changes the limits that it holds."""
+        return KnownLimits(self._repository, self._held)
+
+    def _send(self, body: str) -> None:
+        headers = {
+            "X-Amz-Target": "DynamoDB_20120810.BatchWriteItem",
+            "Content-Type": "application/x-amz-json-1.0",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/dynamodb/aws4_request, "
+            "SignedHeaders=host, Signature=none",
+        }
+        self._connection.request("POST", "/", body, headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status != http.client.OK or b'"UnprocessedItems":{}' not in text:
+            raise ValueError(text)

@@ -1,0 +1,96 @@
+"""What the handler does under a load: how old events get at which rate, and whether its memory grows.
+
+`kinesis-handler load` sends the events of a thousand made-up users to the shard in memory, at one rate after
+the other; then, for ten minutes, at one that leaves the machine room (in the short run for twenty seconds).
+Meanwhile the memory that its process holds is looked at again and again: in a process that keeps nothing but
+the limits of its users, and which has met them all after a while, it must not grow.
+
+One process does all: it makes the events up, delivers them, and handles them. The age of an event is counted
+from when it was due, and includes the 50 ms for which events are gathered.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.results import ROOT, Figures
+from benchmarks.rounds import progress
+
+RATES = (1_000, 5_000, 10_000, 20_000)
+SOAK_RATE = 2_000
+SAMPLES = 120
+WARM_UP = 0.5
+"""The part of the soak in which memory may grow: users are met, and limits remember their last events."""
+
+MB = 1_024 * 1_024
+
+
+def measure(*, full: bool) -> Figures:
+    """Return ages by rate, and the memory over the time of the soak."""
+    seconds, soak = (10, 600) if full else (3, 20)
+    rates = {}
+    for rate in RATES:
+        progress(f"{rate:,} events a second")
+        rates[str(rate)] = run(rate, seconds)[0]
+    progress(f"{SOAK_RATE:,} events a second for {soak} seconds")
+    told, samples = run(SOAK_RATE, soak)
+    return {"rates": rates, "soak": {**told, "memory": memory(samples)}}
+
+
+def run(rate: int, seconds: int) -> tuple[Figures, list[tuple[float, float]]]:
+    """Run a load; return what it told, with its CPU, and the MB that it held at which seconds."""
+    command = [str(Path(sys.executable).with_name("kinesis-handler")), "load", "--json"]
+    arguments = ["--rate", str(rate), "--for", f"{seconds}s", "--store", "inmemory:"]
+    samples: list[tuple[float, float]] = []
+    before = os.times()
+    with subprocess.Popen(  # noqa: S603 - our own
+        [*command, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LOG_LEVEL": "error", "STORAGE_TTL": "0"},
+    ) as process:
+        begun = time.monotonic()
+        while process.poll() is None:
+            time.sleep(seconds / SAMPLES)
+            if held := held_mb(process.pid):
+                samples.append((time.monotonic() - begun, held))
+        told: Figures = json.loads(process.stdout.read() if process.stdout else "")
+    after = os.times()
+    if told["failed"] or told["outcomes"]["applied"] != told["sent"]:
+        sys.exit(f"{rate:,} events a second: not all were applied: {told}")
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    names = ("sent", "seconds", "rate", "age_ms", "failed")
+    # The last was taken of a process that was about to end.
+    return {**{name: told[name] for name in names}, "cores": cpu / told["seconds"]}, samples[:-1]
+
+
+def held_mb(process: int) -> float | None:
+    """Return the resident memory of a process; None if it has ended, or the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / MB
+
+
+def memory(samples: Sequence[tuple[float, float]]) -> Figures:
+    """Return how memory went, and by how much it grew after the warm-up."""
+    settled = [each for each in samples if each[0] >= WARM_UP * samples[-1][0]]
+    return {
+        "samples": samples,
+        "settled_mb": settled[0][1],
+        "end_mb": settled[-1][1],
+        "growth_mb_per_hour": slope(settled) * 3_600,
+    }
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return by how much y grows with x, by least squares."""
+    mean_x, mean_y = (sum(each[axis] for each in points) / len(points) for axis in (0, 1))
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0

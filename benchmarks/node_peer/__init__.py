@@ -1,0 +1,91 @@
+"""The Node peer: how it is fetched, and how it is run beside the others. See handler.cjs.
+
+What it stands on is pinned by package-lock.json, which names no registry: npm takes each package from where
+it takes packages, and refuses one whose integrity is another. It goes into the cache of the user, once.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from emulators.npm_package import EmulatorError, last_lines, made_once, on_path, run
+from kinesis_handler.record import LambdaRecord
+
+NODE_VERSION = 20
+
+_FOLDER = Path(__file__).parent
+_PINNED = ("package.json", "package-lock.json")
+
+
+class NodePeer:
+    """A Node process with the streams in its memory. It stays as long as it is measured: so it gets warm."""
+
+    def __init__(self, requests: IO[str], answers: IO[str]) -> None:
+        self._requests = requests
+        self._answers = answers
+
+    def seconds(self, stream: str, batch_size: int) -> float:
+        """Let a new handler have a stream, and return the seconds that all its batches took."""
+        return float(self._run(stream, batch_size, tell=False)["seconds"])
+
+    def limits(self, stream: str, batch_size: int) -> list[list[Any]]:
+        """Do so, and return (user id, limit id, progress, value, version) of each limit."""
+        limits: list[list[Any]] = self._run(stream, batch_size, tell=True)["limits"]
+        return limits
+
+    def _run(self, stream: str, batch_size: int, *, tell: bool) -> dict[str, Any]:
+        self._requests.write(json.dumps({"stream": stream, "size": batch_size, "tell": tell}) + "\n")
+        self._requests.flush()
+        line = self._answers.readline()
+        if not line:
+            raise EmulatorError("the Node peer ended; what it said is above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@contextmanager
+def node_peer(streams: Mapping[str, Sequence[LambdaRecord]]) -> Iterator[NodePeer]:
+    """Run the peer. Raises EmulatorError if it cannot be fetched."""
+    node = on_path("node", f"The peer runs on it: install Node.js, version {NODE_VERSION} or later.")
+    modules = _fetch() / "node_modules"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "streams.json")
+        file.write_text(json.dumps(streams))
+        command = [node, "--expose-gc", str(_FOLDER / "main.cjs"), str(file)]
+        with subprocess.Popen(  # noqa: S603 - our own
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NODE_PATH": str(modules), "NODE_ENV": "production"},
+        ) as process:
+            try:
+                yield NodePeer(cast("IO[str]", process.stdin), cast("IO[str]", process.stdout))
+            finally:
+                process.kill()
+
+
+def _fetch() -> Path:
+    """Return the folder that holds what the peer stands on."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256(b"".join((_FOLDER / each).read_bytes() for each in _PINNED)).hexdigest()[:16]
+    return made_once(caches / "kinesis-handler" / f"node-peer-{digest}", _fetched)
+
+
+def _fetched(temporary: Path) -> Path:
+    npm = on_path("npm", "It fetches what the Node peer stands on, once: install Node.js.")
+    folder = temporary / "peer"
+    folder.mkdir()
+    for name in _PINNED:
+        shutil.copy(_FOLDER / name, folder)
+    done = run([npm, "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"])
+    if done.returncode:
+        raise EmulatorError(f"npm could not fetch what the Node peer stands on:\n{last_lines(done.stdout)}")
+    return folder

@@ -1,0 +1,51 @@
+/**
+ * Runs the peer for the benchmark. Reads the records of each stream from the file that it is started with, then a
+ * line for each run, and answers each with a line:
+ *
+ *     {"stream": NAME, "size": RECORDS IN A BATCH, "tell": WHETHER TO TELL THE LIMITS}
+ *     {"seconds": TAKEN BY ALL BATCHES, "limits": [[user id, limit id, progress, value, version], …]}
+ */
+"use strict";
+
+const { openSync, readFileSync } = require("node:fs");
+const readline = require("node:readline");
+
+const pino = require("pino");
+
+const { makeHandler } = require("./handler.cjs");
+
+const streams = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const nowhere = pino.destination({ dest: openSync("/dev/null", "w"), sync: true });
+
+/** Let a new handler have a stream, in batches. The clock runs from the first to the last. */
+async function run({ stream, size, tell }) {
+  const records = streams[stream];
+  const batches = [];
+  for (let start = 0; start < records.length; start += size) {
+    batches.push({ Records: records.slice(start, start + size) });
+  }
+  const limits = new Map();
+  const handler = makeHandler(limits, nowhere);
+  let failed = 0;
+  global.gc(); // or each run would also pay for what the one before it left
+  const begun = process.hrtime.bigint();
+  for (const batch of batches) {
+    const answer = await handler(batch, { awsRequestId: "benchmark" });
+    failed += answer.batchItemFailures.length;
+  }
+  const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
+  if (failed) throw new Error(`${failed} records failed`);
+  return { seconds, limits: tell ? [...limits.values()].map(told) : [] };
+}
+
+const told = (limit) => [
+  limit.userId, limit.limitId, limit.progress.toFixed(2), limit.value.toFixed(2), limit.version,
+];
+
+async function main() {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    process.stdout.write(`${JSON.stringify(await run(JSON.parse(line)))}\n`);
+  }
+}
+
+main();

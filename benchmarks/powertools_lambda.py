@@ -1,0 +1,32 @@
+"""The peer as a whole Lambda function, as its documentation has people write one: for its cold start.
+
+Powertools' logger, metrics, batch processor and parser with the models of powertools_models.py, and a table
+that each event is read from and written to by boto3: see dynamodb_peers.py.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3  # type: ignore[import-untyped] # it has none
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from benchmarks.dynamodb_peers import GetAndPut, LimitTable
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+    from types_boto3_dynamodb import DynamoDBClient
+
+logger = Logger(service="user-limits")
+metrics = Metrics(namespace="UserLimits", service="user-limits")
+client: "DynamoDBClient" = boto3.client("dynamodb")
+projection = GetAndPut(LimitTable(client, os.environ["USER_LIMIT_TABLE_NAME"]))
+
+
+@metrics.log_metrics
+def handler(invocation: dict[str, Any], context: Any) -> "PartialItemFailureResponse":
+    """Take a batch, log it and count it."""
+    response = projection(invocation, context)
+    metrics.add_metric("Records", MetricUnit.Count, len(invocation["Records"]))
+    logger.info("batch handled", records=len(invocation["Records"]))
+    return response

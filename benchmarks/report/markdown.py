@@ -1,0 +1,43 @@
+"""Figures and tables, as people read them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+DIGITS = 3
+"""As many as a figure is told with: what comes behind them is noise."""
+
+_WHOLE = 100
+
+
+def figure(value: float) -> str:
+    """Write a figure with three digits that mean something: 118,000, 8.47, 0.042."""
+    if not value:
+        return "0"
+    value = float(f"{value:.{DIGITS}g}")
+    if abs(value) >= _WHOLE:
+        return f"{value:,.0f}"
+    text = f"{value:.{DIGITS + 6}f}".rstrip("0")
+    return text.rstrip(".")
+
+
+def times(ratio: float) -> str:
+    """Write how many times as much something is."""
+    return f"{ratio:.1f}" if ratio < _WHOLE else f"{ratio:,.0f}"
+
+
+def dollars(value: float) -> str:
+    """Write an amount of money."""
+    return f"${value:,.2f}" if value >= 0.1 else f"${value:.3f}"  # noqa: PLR2004 - below ten cents cents are too coarse
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table, its first column to the left and all others to the right."""
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def machine(part: dict[str, Any]) -> str:
+    """Say where and how the figures of a part were measured."""
+    on, command = part["machine"], "make bench-full" if part["full"] else "make bench"
+    what = f"{on['cpu']}, {on['cores']} cores, {on['system']}, Python {on['python']}"
+    return f"`{command}` on {on['date']}: {what}."

@@ -1,0 +1,49 @@
+"""What the README says of all this: the main tables, and where the others are."""
+
+from benchmarks.report import dynamodb, hot_path
+from benchmarks.report.markdown import figure, machine, times
+from benchmarks.results import Figures
+
+NEEDS = {"hot_path", "dynamodb", "start", "memory", "api", "growth", "load"}
+
+
+def sections(results: dict[str, Figures]) -> dict[str, str]:
+    """Return the README's part."""
+    hot, stored, starts = results["hot_path"], results["dynamodb"], results["start"]
+    five, plain = stored["per_1000"]["5"], stored["per_1000"]["get_and_put"]
+    one = stored["per_1000"]["1"]
+    peak = results["memory"]["peak_mb"]["dynamodb"]
+    asked = list(results["api"]["asked"].values())
+    soak = results["load"]["soak"]
+    text = [
+        (
+            f"{hot['events']:,} records of {hot['limits']:,} limits in one batch, through the whole "
+            f"handler, in memory, "
+            "on one core:"
+        ),
+        hot_path.contenders(hot),
+        "![Events a second, beside peers](docs/pictures/hot-path.svg)",
+        "Into DynamoDB (Local, on the same machine), five events for each limit of a batch:",
+        dynamodb.contenders(stored),
+        (
+            f"That is {times(plain['requests'] / five['requests'])} times fewer requests than get and "
+            f"put, for "
+            f"{times(five['get_and_put_cpu'])} times less of the client's CPU; with one event for each "
+            f"limit, "
+            f"{times(plain['requests'] / one['requests'])} and {times(one['get_and_put_cpu'])} times."
+        ),
+        (
+            f"A start with DynamoDB and a first batch take "
+            f"{figure(sum(starts['ms']['dynamodb'].values()))} ms, "
+            f"{starts['consumer_of_powertools']['ratio']:.2f} times as long as those of a function with "
+            f"Powertools and "
+            f"boto3. A batch of 6 MB takes {figure(peak['handled'])} MB of memory in all. The API answers "
+            f"{figure(asked[0]['ours']['rate'])} requests for a limit a second, "
+            f"{times(asked[0]['times_rate']['ratio'])} "
+            f"times as many as FastAPI. After {soak['sent']:,} events at {figure(soak['rate'])} a second "
+            f"their age is "
+            f"{figure(soak['age_ms']['p99'])} ms at most for 99 of 100."
+        ),
+        machine(hot),
+    ]
+    return {"readme": "\n\n".join(text)}

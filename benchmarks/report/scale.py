@@ -1,0 +1,163 @@
+"""Shapes for streams of any size, computed from what was measured and from what AWS allows: docs/scale.md.
+
+The limits, each from the page named beside it in docs/scale.md. What is assumed stands in the page too.
+"""
+
+import math
+from itertools import pairwise
+
+from benchmarks.prices import (
+    LAMBDA_GB_SECOND,
+    LAMBDA_REQUEST,
+    PRICE_LIST,
+    PUT_UNIT,
+    SHARD_HOUR,
+    dollars_per_million,
+)
+from benchmarks.report.markdown import dollars, figure, table
+from benchmarks.results import Figures
+
+SHARD_RECORDS, SHARD_BYTES = 1_000, 1_024 * 1_024
+"""That a shard takes in a second."""
+PUT_UNIT_BYTES = 25 * 1_024
+PARTITION_WRITES, PARTITION_READS = 1_000, 3_000
+"""Units that a partition of a table takes in a second."""
+VCPU_MB = 1_769
+"""Memory at which a function has one whole vCPU; below it has a part in proportion."""
+PARALLELIZATION = 10
+
+BATCH = 1_000
+ROUND_TRIP = 0.010
+"""Seconds that a request to the table takes, assumed."""
+REQUESTS_AT_ONCE = 8
+MEMORY = 512
+"""Of the function, where one figure has to stand for all."""
+
+RATES = (1_000, 10_000, 100_000, 1_000_000)
+MEMORIES = (128, 256, 512, 1_024, 1_769)
+BATCHES = (10, 100, 1_000, 10_000)
+USERS = (1_000, 100_000, 10_000_000)
+LIMITS_PER_USER = 3
+USUAL = "5"
+"""Events of a limit in a batch, where one figure has to stand for all."""
+
+NEEDS = {"hot_path", "dynamodb", "memory"}
+
+
+def sections(results: dict[str, Figures]) -> dict[str, str]:
+    """Return the tables of the page."""
+    per_1000 = results["dynamodb"]["per_1000"]
+    record_bytes = results["hot_path"]["record_bytes"]
+    return {
+        "scale shapes": shapes(per_1000, record_bytes),
+        "scale memory": memories(per_1000[USUAL], results["memory"]),
+        "scale batches": batches(),
+        "scale cost": costs(per_1000, record_bytes),
+    }
+
+
+def shards(rate: float, record_bytes: float) -> int:
+    """Return how many shards take so many records a second."""
+    return max(math.ceil(rate / SHARD_RECORDS), math.ceil(rate * record_bytes / SHARD_BYTES))
+
+
+def duration(per_1000: Figures, memory: float) -> float:
+    """Return the seconds of an invocation with 1,000 records: its CPU, and its waits for the table."""
+    share = min(memory / VCPU_MB, 1)
+    waves = 2 * math.ceil(per_1000["requests"] / 2 / REQUESTS_AT_ONCE)
+    return float(per_1000["cpu_ms"] / 1_000 / share + waves * ROUND_TRIP)
+
+
+def parallelization(rate_of_shard: float, per_1000: Figures, memory: float) -> int:
+    """Return how many invocations at once keep up with a shard."""
+    return math.ceil(rate_of_shard * duration(per_1000, memory) / BATCH)
+
+
+def shapes(per_1000: dict[str, Figures], record_bytes: float) -> str:
+    usual = per_1000[USUAL]
+    rows = []
+    for rate in RATES:
+        count = shards(rate, record_bytes)
+        busy = rate * duration(usual, MEMORY) / BATCH
+        writes, reads = (rate * usual[each] / 1_000 for each in ("writes", "reads"))
+        partitions = max(math.ceil(writes / PARTITION_WRITES), math.ceil(reads / PARTITION_READS))
+        rows.append(
+            [
+                f"{rate:,}",
+                f"{count:,}",
+                f"{parallelization(rate / count, usual, MEMORY)}",
+                figure(busy),
+                figure(writes),
+                f"{partitions:,}",
+            ]
+        )
+    headings = ["events a second", "shards", "parallelization factor"]
+    return table([*headings, "invocations at once", "write units a second", "partitions"], rows)
+
+
+def memories(usual: Figures, measured: Figures) -> str:
+    least = measured["peak_mb"]["dynamodb"]["handled"]
+    rows = [
+        [
+            f"{memory:,} MB",
+            "too little" if memory < least else figure(duration(usual, memory) * 1_000),
+            "" if memory < least else figure(BATCH / duration(usual, memory)),
+            "" if memory < least else str(parallelization(SHARD_RECORDS, usual, memory)),
+            "" if memory < least else dollars(compute_cost(usual, memory)),
+        ]
+        for memory in MEMORIES
+    ]
+    headings = ["function memory", "1,000 records, ms", "records a second of one invocation"]
+    text = table([*headings, "parallelization factor of a full shard", "$ / million"], rows)
+    return f"{text}\n\nThe largest batch takes {figure(least)} MB in all; Lambda's own runtime comes on top."
+
+
+def batches() -> str:
+    rows = [
+        [f"{size:,}", *(f"{size / distinct_limits(size, users):.1f}" for users in USERS)] for size in BATCHES
+    ]
+    return table(["records in a batch", *(f"{users:,} users" for users in USERS)], rows)
+
+
+def distinct_limits(events: int, users: int) -> float:
+    """Return how many limits so many events are about, by Zipf's law over users: what is to be expected.
+
+    The first thousand users are counted one by one, those behind them in groups that are a tenth wider each.
+    """
+    edges = [*range(1, min(users, 1_000) + 1)]
+    while edges[-1] < users:
+        edges.append(min(users, math.ceil(edges[-1] * 1.1)))
+    groups = [(1, 1.0)] + [(after - before, 2 / (after + before + 1)) for before, after in pairwise(edges)]
+    total = sum(count * weight for count, weight in groups)
+    share = 1 / total / LIMITS_PER_USER
+    limits = (
+        count * LIMITS_PER_USER * (1 - math.pow(1 - weight * share, events)) for count, weight in groups
+    )
+    return math.fsum(limits)
+
+
+def costs(per_1000: dict[str, Figures], record_bytes: float) -> str:
+    stream = stream_cost(record_bytes)
+    rows = []
+    for name, each in per_1000.items():
+        if not name.isdigit():
+            continue
+        function = compute_cost(each, MEMORY)
+        stored = dollars_per_million(each["writes"], each["reads"], events=1_000)
+        rows.append([name, *map(dollars, (stream, function, stored, stream + function + stored))])
+    text = table(["events of a limit in a batch", "stream", "function", "table", "together"], rows)
+    return f"{text}\n\nDollars for a million events, by {PRICE_LIST}."
+
+
+def stream_cost(record_bytes: float) -> float:
+    """Return what a million records cost on shards that are full."""
+    a_second = SHARD_RECORDS / shards(SHARD_RECORDS, record_bytes)
+    units = math.ceil(record_bytes / PUT_UNIT_BYTES)
+    return 1_000_000 * (SHARD_HOUR / 3_600 / a_second + units * PUT_UNIT)
+
+
+def compute_cost(per_1000: Figures, memory: float) -> float:
+    """Return what a million events cost in invocations of 1,000 records."""
+    invocations = 1_000_000 / BATCH
+    seconds = duration(per_1000, memory)
+    return invocations * (LAMBDA_REQUEST + seconds * memory / 1_024 * LAMBDA_GB_SECOND)

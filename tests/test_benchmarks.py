@@ -1,0 +1,172 @@
+"""The benchmarks' own arithmetic, and that README and docs say what was measured."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pybase64
+import pytest
+
+from benchmarks import results
+from benchmarks.load import slope
+from benchmarks.prices import dollars_per_million
+from benchmarks.records import Mix, cut, data_bytes, stream
+from benchmarks.report import documents, scale
+from benchmarks.report.growth import ticks_to
+from benchmarks.report.markdown import dollars, figure, table, times
+from benchmarks.report.svg import Axis, Bar, Line, Panel, bar_chart, line_chart
+from benchmarks.rounds import Rounds, Timed, rounded, take_turns
+
+ROOT = Path(__file__).parent.parent
+PARTS = {"hot_path", "dynamodb", "start", "memory", "api", "growth", "load"}
+MEASURED = results.read()
+
+
+def test_readme_docs_and_pictures_say_what_was_measured() -> None:
+    assert MEASURED.keys() == PARTS
+    stale = documents.stale(MEASURED)
+    assert not stale, "`python -m benchmarks --docs` makes them anew"
+
+
+def test_every_mark_on_a_page_is_filled_and_everything_measured_stands_on_one() -> None:
+    assert documents.marks() == documents.sections(MEASURED).keys()
+
+
+def test_a_page_that_says_something_else_is_found() -> None:
+    other = json.loads(json.dumps(MEASURED))
+    other["memory"]["peak_mb"]["dynamodb"]["handled"] += 100
+    assert set(documents.stale(other)) == {"README.md", "docs/benchmarks.md", "docs/scale.md"}
+
+
+def test_results_say_on_which_machine_and_nothing_of_whose_it_is() -> None:
+    for part in MEASURED.values():
+        assert part["machine"].keys() == {"cpu", "cores", "system", "python", "date"}
+    text = results.FILE.read_text()
+    assert not re.search(r"/(home|root|tmp|Users|usr)\b|://", text)
+
+
+def test_every_picture_on_a_page_is_drawn_and_stands_by_itself() -> None:
+    shown = {
+        name for page in documents.PAGES for name in re.findall(r"pictures/([\w-]+\.svg)", page.read_text())
+    }
+    drawn = {file.name for file, _ in documents.contents(MEASURED) if file.suffix == ".svg"}
+    assert shown == drawn
+    for name in drawn:
+        text = (documents.PICTURES / name).read_text()
+        ET.fromstring(text)  # noqa: S314 - our own
+        assert "prefers-color-scheme: dark" in text
+        assert re.findall("https?://[^\"' ]+", text) == ["http://www.w3.org/2000/svg"]
+
+
+def test_the_ratio_is_that_within_the_rounds_though_the_machine_slows_down() -> None:
+    taken = Rounds({"ours": [1.0, 1.0, 10.0, 10.0, 10.0], "peer": [2.0, 2.0, 20.0, 20.0, 30.0]})
+    assert taken.ratio("peer", "ours") == 2.0
+    assert taken.compared("peer", "ours") == {"ratio": 2.0, "from": 2.0, "to": 2.0}
+    assert taken.median("ours") == 10.0
+
+
+def test_contenders_take_turns_and_each_begins_a_round_and_the_first_round_does_not_count() -> None:
+    order: list[str] = []
+
+    def preparing(name: str) -> Timed:
+        def timed() -> float:
+            order.append(name)
+            return float(len(order))
+
+        return timed
+
+    taken = take_turns({"a": lambda: preparing("a"), "b": lambda: preparing("b")}, rounds=2)
+    assert "".join(order) == "baabba"
+    assert taken.median("a") == (3 + 6) / 2
+    assert taken.median("b") == (4 + 5) / 2
+
+
+def test_a_figure_has_three_digits_that_mean_something() -> None:
+    told = [figure(each) for each in (0, 0.04217, 8.473, 60.0, 117_512.3, 999.6)]
+    assert told == ["0", "0.0422", "8.47", "60", "118,000", "1,000"]
+    assert [times(each) for each in (0.57, 12.34, 199.6)] == ["0.6", "12.3", "200"]
+    assert [dollars(each) for each in (0.0145, 0.15, 1_234.5)] == ["$0.015", "$0.15", "$1,234.50"]
+    assert rounded({"a": [1.23456, 7]}) == {"a": [1.235, 7]}
+
+
+def test_a_table_is_markdown() -> None:
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+
+
+def test_ticks_are_round_and_reach_the_highest() -> None:
+    assert ticks_to(87) == [(0, "0"), (20, "20"), (40, "40"), (60, "60"), (80, "80"), (100, "100")]
+    assert ticks_to(0.9)[-1] == (1, "1")
+
+
+def test_a_line_ends_where_its_last_figure_is_and_a_bar_is_as_long_as_its_figure() -> None:
+    x = Axis("x", [(1, "1"), (100, "100")], logarithmic=True)
+    assert [x.place(each) for each in (1, 10, 100)] == [0, 0.5, 1]
+    svg = line_chart("t", x, Axis("y", [(0, "0"), (4, "4")]), [Line("one", [(1, 0), (100, 4)], 0)])
+    [(start, end)] = re.findall(r'points="(\S+) (\S+)"', svg)
+    assert (start, end) == ("68.0,248.0", "550.0,68.0")
+    bars = bar_chart("t", [Panel("", [Bar("a", [(2, 0)], "2"), Bar("b", [(1, 1)], "1")])])
+    long, short = (float(each) for each in re.findall(r'class="f\d"[^>]* width="([\d.]+)"', bars))
+    assert long == 2 * short
+
+
+def test_growth_is_the_slope_of_the_line_nearest_to_all_points() -> None:
+    assert slope([(0, 1), (1, 3), (2, 5)]) == 2
+    assert slope([(0, 1), (1, 0), (2, 1), (3, 0)]) == pytest.approx(-0.2)
+
+
+def test_dollars_come_from_the_units() -> None:
+    assert dollars_per_million(200, 200, events=1_000) == pytest.approx(0.2 * 0.625 + 0.2 * 0.125)
+
+
+def test_shards_are_as_many_as_records_or_bytes_need() -> None:
+    assert scale.shards(1_000, 500) == 1
+    assert scale.shards(1_001, 500) == 2
+    assert scale.shards(1_000, 4_096) == 4
+
+
+def test_an_invocation_takes_its_cpu_at_its_part_of_a_core_and_its_waits() -> None:
+    handled = {"cpu_ms": 100.0, "requests": 10.0}
+    assert scale.duration(handled, scale.VCPU_MB) == pytest.approx(0.1 + 2 * scale.ROUND_TRIP)
+    assert scale.duration(handled, scale.VCPU_MB / 2) == pytest.approx(0.2 + 2 * scale.ROUND_TRIP)
+    assert scale.parallelization(1_000, {"cpu_ms": 1_500.0, "requests": 2.0}, scale.VCPU_MB) == 2
+
+
+@pytest.mark.parametrize(
+    ("events", "users", "limits"), [(1, 1_000, 1), (10_000, 1, 3), (2, 1, 3 - 3 * (2 / 3) ** 2)]
+)
+def test_so_many_events_are_about_so_many_limits(events: int, users: int, limits: float) -> None:
+    assert scale.distinct_limits(events, users) == pytest.approx(limits)
+
+
+def test_users_in_groups_are_counted_nearly_as_one_by_one() -> None:
+    users = 20_000
+    shares = [1 / rank for rank in range(1, users + 1)]
+    total = sum(shares) * scale.LIMITS_PER_USER
+    exact = sum(scale.LIMITS_PER_USER * (1 - (1 - each / total) ** 5_000) for each in shares)
+    assert scale.distinct_limits(5_000, users) == pytest.approx(exact, rel=0.01)
+
+
+def test_a_stream_has_the_types_that_its_mix_says_and_is_the_same_each_time() -> None:
+    records = stream(2_000, mix=Mix(resets=0.25, others=0.5))
+    contents = [pybase64.b64decode(each["kinesis"]["data"]) for each in records]
+    again = stream(2_000, mix=Mix(resets=0.25, others=0.5))
+    assert contents == [pybase64.b64decode(each["kinesis"]["data"]) for each in again]
+    types = Counter(msgspec.json.decode(each)["type"] for each in contents)
+    assert types.total() == 2_000
+    assert types["LIMIT_USER_CREATED"] == pytest.approx(1_000, rel=0.1)
+    assert types["USER_LIMIT_CREATED"] == pytest.approx(200, rel=0.1)
+    assert types["USER_LIMIT_RESET"] == pytest.approx(200, rel=0.2)
+    assert data_bytes(records) == sum(map(len, contents))
+    assert [len(each["Records"]) for each in cut(records, 900)] == [900, 900, 200]
+
+
+def test_what_the_node_peer_stands_on_is_pinned_by_integrity_and_names_no_registry() -> None:
+    lock = json.loads((ROOT / "benchmarks/node_peer/package-lock.json").read_text())
+    packages = {name: each for name, each in lock["packages"].items() if name}
+    assert packages
+    assert all(
+        each["integrity"].startswith("sha512-") and "resolved" not in each for each in packages.values()
+    )
