@@ -73,7 +73,7 @@ deploy: build $(VENV)/.run ## Deploy to AWS. Takes STACK, REGION, BUCKET, YES=1,
 	@$(BIN)/python -m deploy.stack $(PARAMETERS) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
 	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(YES),--yes)
 
-pictures: $(VENV)/.dev browser ## Make the pictures of the page in the README
+pictures: $(VENV)/.dev browser ## Make the pictures in the README
 	@PYTHONPATH=tests $(BIN)/python -m page.pictures
 
 clean: ## Remove what the other commands have made

@@ -39,14 +39,3 @@ def test_every_decision_is_in_the_index() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text()
     assert all(path.name in index for path in folder.glob("0*.md"))
-
-
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    from kinesis_handler.repository.dynamodb.client import DEFAULT_REGION
-    from user_limits.settings import Settings
-
-    readme = (ROOT / "README.md").read_text()
-    for field in Settings.__struct_fields__:
-        default = DEFAULT_REGION if field == "aws_region" else getattr(Settings(), field)
-        shown = f"`{default}`" if default else "none"
-        assert f"| `{field.upper()}` | {shown} |" in readme

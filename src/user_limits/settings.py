@@ -33,23 +33,27 @@ class Settings(Struct, frozen=True, kw_only=True):
         service_name: SERVICE_NAME, what log lines and metrics call this deployment.
         repository_type: REPOSITORY_TYPE, where the limits are kept.
         sqlite_path: SQLITE_PATH, the file that they are kept in.
-        user_limit_table_name: USER_LIMIT_TABLE_NAME, the DynamoDB table that they are kept in.
+        user_limit_table_name: USER_LIMIT_TABLE_NAME, the DynamoDB table, with the keys `userId` and
+            `limitId`.
         aws_region: AWS_REGION, where the table is; None for the one that the AWS SDK finds.
-        quarantine_url: QUARANTINE_URL, where rejected records are kept; empty to log and skip them.
-        on_failure_url: ON_FAILURE_URL, where Lambda keeps what it gave up; empty if the tools need not know.
+        quarantine_url: QUARANTINE_URL, where rejected records are kept, `file:///FOLDER` or
+            `s3://BUCKET/PREFIX`; empty to log and skip them.
+        on_failure_url: ON_FAILURE_URL, where Lambda keeps what it gave up, for `quarantine` and `redrive`:
+            likewise.
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
-        log_level: LOG_LEVEL, the lowest level that is logged.
+        log_level: LOG_LEVEL, the lowest level that is logged; above debug no value of a payload is.
         migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
         migration_target: MIGRATION_TARGET, the URL of that store; empty if there is no move.
         aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where AppConfig answers.
         metrics: METRICS, whether figures are written for CloudWatch: by default in a Lambda function only.
         tracing: TRACING, whether spans are told to OpenTelemetry.
         max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
-        auth: AUTH, whether the API asks for a token.
+        auth: AUTH, whether the API asks for a token; the function of the API needs it set.
         jwt_issuer: JWT_ISSUER, who issues the tokens.
         jwt_audience: JWT_AUDIENCE, what tokens for this API are issued for.
-        jwt_jwks: JWT_JWKS, where the issuer's public keys are.
-        cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers.
+        jwt_jwks: JWT_JWKS, where the issuer's public keys are, `https://HOST/PATH` or `file:///FILE`.
+        cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers, with
+            commas between.
         rate_limit: RATE_LIMIT, requests that one client of the API may make in a minute; 0 for any number.
     """
 

@@ -1,4 +1,4 @@
-"""The pictures of the page in the README: `PYTHONPATH=tests python -m page.pictures`.
+"""The pictures in the README, of the page and of a terminal: `PYTHONPATH=tests python -m page.pictures`.
 
 The same events, the same standing clock, the same size: they change only with the page, and with the browser
 and the fonts of the machine. Inter is taken if it is there (Debian's fonts-inter).
@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from kinesis_handler import configure_logging
 from page.browser import NoBrowserError, chromium
+from page.terminal import terminal_picture
 from page.website import NOW, Website, website
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
@@ -30,6 +31,7 @@ def main() -> None:
     """Make all pictures, and print their names and sizes."""
     configure_logging("pictures", "error")
     FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "run.svg").write_text(terminal_picture("run"))
     try:
         with chromium() as browser, website() as site:
             site.play()
