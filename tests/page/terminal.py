@@ -5,10 +5,11 @@ import re
 import subprocess
 from io import StringIO
 
-from command_line import COMMAND, ROOT
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
+
+from command_line import COMMAND, ROOT
 
 WIDTH = 114
 """Characters of a line."""
