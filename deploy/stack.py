@@ -60,7 +60,7 @@ def main() -> None:
     command = [
         *[sam, "deploy", "--template-file", "template.yaml", *where, *_bucket(given.bucket, said)],
         *["--capabilities", "CAPABILITY_IAM", ask, "--no-fail-on-empty-changeset"],
-        *(["--parameter-overrides", *given.parameters] if given.parameters else []),
+        *(["--parameter-overrides", *map(_override, given.parameters)] if given.parameters else []),
     ]
     if status := subprocess.run(command, cwd=given.folder, check=False).returncode:  # noqa: S603 - AWS's own
         sys.exit(status)
@@ -75,6 +75,12 @@ def _bucket(given: str | None, said: Mapping[str, Any]) -> list[str]:
     if given:
         return ["--s3-bucket", given]
     return [] if "s3_bucket" in said else ["--resolve-s3"]
+
+
+def _override(parameter: str) -> str:
+    """Return a parameter as sam takes it: without quotes, one that is empty is no parameter to it."""
+    name, _, value = parameter.partition("=")
+    return parameter if value else f'{name}=""'
 
 
 def _words(overrides: str | list[str]) -> list[str]:

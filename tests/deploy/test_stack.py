@@ -174,6 +174,15 @@ class TestDeployment:
         assert api.asked == [f"{PROBE} None"]
         assert "A stranger is answered with 401. https://dashboard.example" in done.stdout
 
+    def test_a_parameter_can_be_emptied(self, ready: Machine, api: Api) -> None:
+        done = ready.deploy("Auth=iam", "MigrationTarget=", "JwtJwks=https://issuer.example/keys?v=")
+        assert done.returncode == 0, done.stderr
+        # As its own pattern for a value wants it: something, or quotes around nothing.
+        assert ready.calls[0][-3:] == [
+            *["Auth=iam", 'MigrationTarget=""', "JwtJwks=https://issuer.example/keys?v="]
+        ]
+        assert api.asked
+
     def test_where_it_goes_can_be_said(self, ready: Machine, api: Api) -> None:
         done = ready.deploy(
             *["Auth=iam", "--stack", "limits-test", "--region", "us-east-1", "--bucket", "artifacts"]
