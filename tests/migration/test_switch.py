@@ -5,11 +5,8 @@ There is no emulator of the extension: what it answers is taken from its documen
 
 import io
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,52 +22,16 @@ from kinesis_handler.migration.switch import (
 )
 from kinesis_handler.telemetry.metrics import counting
 from kinesis_handler.testing import FakeClock
+from migration.extension import Extension, running_extension
 
 PLACE = "limits/production/migration"
 PATH = "/applications/limits/environments/production/configurations/migration"
 
 
-class Extension:
-    """What the extension would answer: a status and a body for each path."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, bytes]] = {}
-        self.asked: list[str] = []
-        self.silent = threading.Event()
-        self.released = threading.Event()
-        extension = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                extension.asked.append(self.path)
-                if extension.silent.is_set():
-                    extension.released.wait(10)
-                    return
-                status, body = extension.answers.get(self.path, (404, b"not found"))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_port
-
-
 @pytest.fixture
 def extension() -> Iterator[Extension]:
-    made = Extension()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running_extension() as made:
         yield made
-    finally:
-        made.released.set()
-        made.server.shutdown()
-        thread.join()
-        made.server.server_close()
 
 
 def test_the_phase_is_what_the_extension_says_and_is_not_asked_for_again_too_soon(
