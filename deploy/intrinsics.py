@@ -27,6 +27,7 @@ _OF_VALUES: dict[str, Callable[..., Any]] = {
     "Equals": lambda one, other: str(one) == str(other),
     "Join": lambda separator, parts: separator.join(map(str, parts)),
     "Not": lambda condition: not condition,
+    "Or": lambda *conditions: any(conditions),
     "Select": lambda index, choices: choices[int(index)],
     "Split": lambda separator, text: text.split(separator),
 }

@@ -22,8 +22,14 @@ JOINED = {
 }
 KEY = "arn:aws:kms:eu-north-1:123456789012:key/0123abcd"
 LAYER = "arn:aws:lambda:eu-north-1:123456789012:layer:spans:1"
+MOVING = {
+    "MigrationTarget": "LimitsNew",
+    "MigrationSwitch": "abc1234/def5678/ghi9012",
+    "AppConfigLayerArn": "arn:aws:lambda:eu-north-1:123456789012:layer:AWS-AppConfig-Extension-Arm64:1",
+}
 ALL_ON = {
     **TOKENS,
+    **MOVING,
     "KmsKeyArn": KEY,
     "JoinedKeyArns": f"{KEY}1,{KEY}2",
     "TracingLayerArn": LAYER,
@@ -68,6 +74,12 @@ def of_type(kind: str, **parameters: str) -> dict[str, Any]:
     return {
         name: each["Properties"] for name, each in resources(**parameters).items() if each["Type"] == kind
     }
+
+
+def attached(role: str, **parameters: str) -> list[dict[str, Any]]:
+    """Return the properties of the policies that are resources of their own and belong to a role."""
+    name = f"user-limits-{role.lower()}"
+    return [each for each in of_type("AWS::IAM::Policy", **parameters).values() if each["Roles"] == [name]]
 
 
 def default_route(**parameters: str) -> dict[str, Any]:

@@ -4,7 +4,19 @@ from typing import Any
 
 import pytest
 
-from deployed import ALL_ON, JOINED, KEY, TOKENS, environment, expanded, properties
+from deployed import (
+    ALL_ON,
+    JOINED,
+    KEY,
+    MOVING,
+    TOKENS,
+    attached,
+    environment,
+    expanded,
+    of_type,
+    properties,
+    resources,
+)
 from user_limits.settings import Settings, read_settings
 
 ROLES = ["ConsumerRole", "ApiRole"]
@@ -29,7 +41,7 @@ def allowed(role: str, **parameters: str) -> dict[str, set[str]]:
 
 
 def statements(role: str, **parameters: str) -> list[dict[str, Any]]:
-    policies = properties(role, **parameters)["Policies"]
+    policies = [*properties(role, **parameters)["Policies"], *attached(role, **parameters)]
     return [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
 
 
@@ -111,9 +123,56 @@ def test_keys_are_used_where_there_are_any() -> None:
     assert allowed("ApiRole", **ALL_ON)[KEY] == {"kms:Decrypt"}
 
 
-def test_what_the_tools_are_told_is_what_the_consumer_has() -> None:
-    told = expanded(StorageTtl="60")["Outputs"]["ToolSettings"]["Value"]
+@pytest.mark.parametrize("parameters", [{}, MOVING], ids=["at rest", "moving"])
+def test_what_the_tools_are_told_is_what_the_consumer_has(parameters: dict[str, str]) -> None:
+    told = expanded(StorageTtl="60", **parameters)["Outputs"]["ToolSettings"]["Value"]
     variables = dict(each.partition("=")[::2] for each in told.split())
     assert {name for name in variables if name.lower() not in Settings.__struct_fields__} == set()
-    consumer = read_settings(environment("Consumer", StorageTtl="60"))
+    consumer = read_settings(environment("Consumer", StorageTtl="60", **parameters))
     assert read_settings({**variables, "AWS_REGION": ""}) == consumer
+
+
+class TestMove:
+    def test_nothing_is_allowed_for_one_that_there_is_not(self) -> None:
+        assert not of_type("AWS::IAM::Policy")
+        assert not [each for each in allowed("ConsumerRole") if ":appconfig:" in each]
+
+    @pytest.mark.parametrize(
+        ("parameters", "source"), [({}, "user-limits-table"), (JOINED, "Limits")], ids=["own", "joined"]
+    )
+    def test_its_tables_are_those_that_are_prepared(self, parameters: dict[str, str], source: str) -> None:
+        # What is done with them is seen in tests/end_to_end/test_move.py.
+        tables = {
+            resource.rpartition("/")[2]
+            for resource in allowed("ConsumerRole", **MOVING, **parameters)
+            if ":dynamodb:" in resource
+        }
+        notes = {f"{source}-repairs", "LimitsNew-repairs", "LimitsNew-migration"}
+        assert tables == {source, "LimitsNew"} | notes
+
+    @pytest.mark.parametrize("role", ROLES)
+    @pytest.mark.parametrize("flag", ["", "?flag=move"], ids=["text", "flag"])
+    def test_its_switch_is_the_one_configuration_that_is_read(self, role: str, flag: str) -> None:
+        switch = MOVING["MigrationSwitch"]
+        found = allowed(role, **{**MOVING, "MigrationSwitch": switch + flag})
+        [configuration] = [each for each in found if ":appconfig:" in each]
+        application, environment, profile = switch.split("/")
+        assert configuration == (
+            "arn:aws:appconfig:eu-north-1:123456789012:"
+            f"application/{application}/environment/{environment}/configuration/{profile}"
+        )
+        assert found[configuration] == {
+            "appconfig:StartConfigurationSession",
+            "appconfig:GetLatestConfiguration",
+        }
+
+    @pytest.mark.parametrize("function", ["Consumer", "Api"])
+    def test_a_function_waits_for_its_permissions_and_keeps_them_until_it_has_other_settings(
+        self, function: str
+    ) -> None:
+        assert resources(**MOVING)[function]["Metadata"] == {
+            "WaitsFor": f"user-limits-{function.lower()}moves"
+        }
+        [policy] = attached(f"{function}Role", **MOVING)
+        # The old table too: the role itself is about the new one by then.
+        assert TABLE in policy["PolicyDocument"]["Statement"][0]["Resource"]

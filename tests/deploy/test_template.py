@@ -18,6 +18,7 @@ from deployed import (
     JOINED,
     KEY,
     LAYER,
+    MOVING,
     ROOT,
     TEMPLATE,
     TOKENS,
@@ -27,6 +28,7 @@ from deployed import (
     properties,
     resources,
 )
+from kinesis_handler.migration.switch import APPCONFIG_EVERY, TIMEOUT
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import Settings, read_settings
 from user_limits.wiring import API_TIMEOUT, PARTITION_KEY, RESERVE_MS, SORT_KEY, api, consumer
@@ -35,6 +37,7 @@ DOCUMENT = yaml_parse(TEMPLATE.read_text())
 PARAMETERS = DOCUMENT["Parameters"]
 SETTINGS = {name.upper() for name in Settings.__struct_fields__}
 OF_THE_LAYER = {"AWS_LAMBDA_EXEC_WRAPPER"}
+OF_THE_AGENT = {"AWS_APPCONFIG_EXTENSION_POLL_INTERVAL_SECONDS"}
 FUNCTIONS = ["Consumer", "Api"]
 
 
@@ -164,7 +167,7 @@ class TestFunctions:
         self, function: str, parameters: dict[str, str]
     ) -> None:
         variables = environment(function, **parameters)
-        assert variables.keys() - OF_THE_LAYER <= SETTINGS
+        assert variables.keys() - OF_THE_LAYER - OF_THE_AGENT <= SETTINGS
         settings = read_settings(variables)
         assert settings.repository_type == "dynamodb"
         assert settings.user_limit_table_name == "user-limits-table"
@@ -212,6 +215,45 @@ class TestFunctions:
         assert read_settings(traced).tracing == "otel"
 
 
+class TestMove:
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_both_functions_take_the_agents_layer_and_are_told_of_it(self, function: str) -> None:
+        assert not {"MIGRATION_TARGET", "MIGRATION_PHASE", *OF_THE_AGENT} & environment(function).keys()
+        assert properties(function, **MOVING)["Layers"] == [MOVING["AppConfigLayerArn"]]
+        settings = read_settings(environment(function, **MOVING))
+        assert settings.migration_target == "dynamodb://LimitsNew"
+        assert settings.migration_phase == "appconfig://abc1234/def5678/ghi9012"
+
+    def test_its_layer_is_beside_that_of_spans(self) -> None:
+        both = properties("Consumer", TracingLayerArn=LAYER, **MOVING)
+        assert both["Layers"] == [LAYER, MOVING["AppConfigLayerArn"]]
+
+    def test_a_step_takes_effect_within_thirty_seconds(self) -> None:
+        [agent] = OF_THE_AGENT
+        assert int(environment("Consumer", **MOVING)[agent]) + APPCONFIG_EVERY + TIMEOUT <= 30
+
+    def test_a_feature_flag_can_be_its_switch(self) -> None:
+        switch = f"{MOVING['MigrationSwitch']}?flag=move"
+        settings = read_settings(environment("Api", **{**MOVING, "MigrationSwitch": switch}))
+        assert settings.migration_phase == f"appconfig://{switch}"
+
+    @pytest.mark.parametrize("missing", MOVING)
+    def test_half_of_one_is_refused(self, missing: str) -> None:
+        with pytest.raises(ValueError, match=f"There is a move: {missing} must say"):
+            expand(TEMPLATE, {"Auth": "iam", **MOVING, missing: ""})
+
+    def test_the_table_itself_is_no_target(self) -> None:
+        with pytest.raises(ValueError, match="MigrationTarget is TableName itself"):
+            expand(TEMPLATE, {"Auth": "iam", **MOVING, "TableName": "LimitsNew"})
+
+    def test_at_its_end_the_target_is_joined_and_the_old_table_stays(self) -> None:
+        assert resources(**MOVING)["Table"]["DeletionPolicy"] == "Retain"
+        joined = {"TableName": "LimitsNew"}
+        assert "Table" not in resources(**joined)
+        for function in FUNCTIONS:
+            assert environment(function, **joined)["USER_LIMIT_TABLE_NAME"] == "LimitsNew"
+
+
 class TestParameters:
     def test_the_page_has_a_row_for_each(self) -> None:
         page = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
@@ -233,6 +275,7 @@ class TestParameters:
             ("BatchSize", "10001"),
             ("StreamArn", "facts"),
             ("ConsumerConcurrency", "0"),
+            ("MigrationSwitch", "limits/production/migration"),
             ("Nonsense", "1"),
         ],
     )

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from deployed import JOINED, ROOT, expanded, of_type, properties
+from deployed import JOINED, MOVING, ROOT, expanded, of_type, properties
 from kinesis_handler import errors
+from kinesis_handler.migration.switch import NOT_READABLE
 from kinesis_handler.outcome import Status
 from kinesis_handler.telemetry.metrics import (
     CONFLICTS,
@@ -56,7 +57,8 @@ AWS_METRICS = {
         "PolledEventCount",
     },
 }
-EXIST = {**AWS_METRICS, (NAMESPACE, (DIMENSION,)): OURS}
+OF_A_MOVE = metric_of(NOT_READABLE)
+EXIST = {**AWS_METRICS, (NAMESPACE, (DIMENSION,)): {*OURS, OF_A_MOVE}}
 VALUES = {
     "ApiId": "user-limits-httpapi",
     "EventSourceMappingUUID": "user-limits-consumerrecords",
@@ -102,7 +104,9 @@ def in_alarms(**parameters: str) -> Iterator[Metric]:
             yield Metric(metric["Namespace"], metric["MetricName"], dimensions)
 
 
-@pytest.mark.parametrize("metric", [*in_the_dashboard(), *in_alarms()], ids=lambda metric: metric.name)
+@pytest.mark.parametrize(
+    "metric", [*in_the_dashboard(**MOVING), *in_alarms(**MOVING)], ids=lambda metric: metric.name
+)
 def test_each_metric_exists_with_these_dimensions(metric: Metric) -> None:
     assert metric.name in EXIST[metric.namespace, tuple(sorted(metric.dimensions))]
     for dimension, value in metric.dimensions.items():
@@ -121,8 +125,12 @@ def test_our_metrics_are_those_of_this_stack() -> None:
     assert set(named) == {"${AWS::StackName}", "!Ref AWS::StackName}"}
 
 
-def test_each_of_our_metrics_is_to_be_seen() -> None:
-    assert {metric.name for metric in in_the_dashboard() if metric.namespace == NAMESPACE} == OURS
+@pytest.mark.parametrize(
+    ("parameters", "ours"), [({}, OURS), (MOVING, {*OURS, OF_A_MOVE})], ids=["at rest", "moving"]
+)
+def test_each_of_our_metrics_is_to_be_seen(parameters: dict[str, str], ours: set[str]) -> None:
+    seen = {metric.name for metric in in_the_dashboard(**parameters) if metric.namespace == NAMESPACE}
+    assert seen == ours
 
 
 def test_a_stream_and_a_table_that_exist_are_watched_like_ones_own() -> None:
@@ -131,13 +139,14 @@ def test_a_stream_and_a_table_that_exist_are_watched_like_ones_own() -> None:
     assert {each.dimensions["TableName"] for each in found if "TableName" in each.dimensions} == {"Limits"}
 
 
-def test_the_dashboard_shows_every_alarm() -> None:
+@pytest.mark.parametrize("parameters", [{}, MOVING], ids=["at rest", "moving"])
+def test_the_dashboard_shows_every_alarm(parameters: dict[str, str]) -> None:
     [shown] = [
         widget["properties"]["alarms"]
-        for widget in json.loads(properties("Dashboard")["DashboardBody"])["widgets"]
+        for widget in json.loads(properties("Dashboard", **parameters)["DashboardBody"])["widgets"]
         if widget["type"] == "alarm"
     ]
-    names = {each["AlarmName"] for each in of_type("AWS::CloudWatch::Alarm").values()}
+    names = {each["AlarmName"] for each in of_type("AWS::CloudWatch::Alarm", **parameters).values()}
     assert {arn.rpartition(":")[2] for arn in shown} == names
 
 
@@ -152,7 +161,11 @@ def test_no_two_widgets_lie_on_one_another() -> None:
     assert max(x for x, _ in taken) < 24
 
 
-ALARMS = of_type("AWS::CloudWatch::Alarm")
+ALARMS = of_type("AWS::CloudWatch::Alarm", **MOVING)
+
+
+def test_an_alarm_about_a_move_is_there_while_there_is_one() -> None:
+    assert ALARMS.keys() - of_type("AWS::CloudWatch::Alarm").keys() == {"PhaseNotReadable"}
 
 
 @pytest.mark.parametrize("name", ALARMS)
