@@ -4,7 +4,7 @@ Source: https://docs.aws.amazon.com/service-authorization/latest/reference/refer
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -71,15 +71,28 @@ def _of_statement(statement: str, table: str) -> Need:
     return Need(f"dynamodb:PartiQL{verb.title()}", f"{table}{name}")
 
 
-def permissions(role: Mapping[str, Any]) -> list[Permission]:
-    """Return what a role allows.
+def needs_of_the_agent(path: str, region: str) -> set[Need]:
+    """Return what AppConfig's agent asks for when it is asked for a configuration."""
+    configuration = re.fullmatch(r"/applications/(.+)/environments/(.+)/configurations/([^?]+)([?].*)?", path)
+    assert configuration, path
+    application, environment, profile, _ = configuration.groups()
+    place = f"application/{application}/environment/{environment}/configuration/{profile}"
+    return {
+        Need(f"appconfig:{operation}", f"arn:aws:appconfig:{region}:{ACCOUNT}:{place}")
+        for operation in ("StartConfigurationSession", "GetLatestConfiguration")
+    }
+
+
+def permissions(role: Mapping[str, Any], attached: Iterable[Mapping[str, Any]] = ()) -> list[Permission]:
+    """Return what a role allows, with the policies that are resources of their own.
 
     Raises AssertionError where this cannot tell: conditions, exceptions, policies that are elsewhere.
     """
     assert not role.keys() & {"ManagedPolicyArns", "PermissionsBoundary"}, (
         "the role's policies are written out"
     )
-    return [each for policy in role["Policies"] for each in _of_document(policy["PolicyDocument"])]
+    policies = [*role["Policies"], *attached]
+    return [each for policy in policies for each in _of_document(policy["PolicyDocument"])]
 
 
 def _of_document(document: Mapping[str, Any]) -> Iterator[Permission]:
