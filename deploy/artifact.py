@@ -175,7 +175,8 @@ def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 def _compile(python: str, folder: Path) -> None:
-    _run([python, "-I", str(ROOT / "deploy" / "bytecode.py"), str(folder)], "the bytecode was not made")
+    # Without site: what a machine loads at each start shows in the bytes, by the references that are counted.
+    _run([python, "-I", "-S", str(ROOT / "deploy" / "bytecode.py"), str(folder)], "the bytecode was not made")
 
 
 def _remove(folder: Path, patterns: Sequence[str]) -> None:
