@@ -162,14 +162,14 @@ def open_migration(
 
 def writable(move: Migration, phase: Callable[[], Phase]) -> Repository[Any]:
     """Return both stores of a move as one, for the handler."""
-    from kinesis_handler.repository.dual_write import DualWriteRepository
+    from kinesis_handler.migration.dual_write import DualWriteRepository
 
     return DualWriteRepository(move.source, move.target, phase, move.ledger)
 
 
 def readable(move: Migration, phase: Callable[[], Phase]) -> ReadableRepository[Any]:
     """Return the store of a move that is shown, for those that only look."""
-    from kinesis_handler.repository.dual_write import ReadSide
+    from kinesis_handler.migration.dual_write import ReadSide
 
     return ReadSide(move.source, move.target, phase)
 

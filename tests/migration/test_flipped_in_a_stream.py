@@ -12,12 +12,12 @@ from chaos.oracle import Oracle
 from kinesis_handler import KinesisHandler
 from kinesis_handler.event_source import EventSourceMapping, put_on_shard
 from kinesis_handler.handler import LambdaContext
+from kinesis_handler.migration.dual_write import DualWriteRepository
 from kinesis_handler.migration.ledger import Ledger
 from kinesis_handler.migration.phase import Phase
 from kinesis_handler.migration.records import Record, Records, Standing
 from kinesis_handler.migration.repairs import Repair, Repairs
 from kinesis_handler.migration.verification import Verification
-from kinesis_handler.repository.dual_write import DualWriteRepository
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
 from migration.writers import DUAL, neighbours

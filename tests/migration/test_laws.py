@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from kinesis_handler.migration.dual_write import DualWriteRepository
 from kinesis_handler.migration.ledger import Ledger
 from kinesis_handler.migration.phase import Phase
 from kinesis_handler.migration.records import Record, Records
 from kinesis_handler.migration.repairs import Repair, Repairs
 from kinesis_handler.repository import Repository
-from kinesis_handler.repository.dual_write import DualWriteRepository
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.testing import LawState, RepositoryLaws

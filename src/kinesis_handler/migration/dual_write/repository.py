@@ -9,15 +9,15 @@ from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ConflictError
+from kinesis_handler.migration.dual_write.follower import Follower
+from kinesis_handler.migration.dual_write.joined import Joined
+from kinesis_handler.migration.dual_write.led import Led
+from kinesis_handler.migration.dual_write.read_side import ReadSide
+from kinesis_handler.migration.dual_write.sides import OneSide
 from kinesis_handler.migration.ledger import Ledger
 from kinesis_handler.migration.phase import Phase, Side
 from kinesis_handler.migration.records import Standing
 from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved, by_key
-from kinesis_handler.repository.dual_write.follower import Follower
-from kinesis_handler.repository.dual_write.joined import Joined
-from kinesis_handler.repository.dual_write.led import Led
-from kinesis_handler.repository.dual_write.read_side import ReadSide
-from kinesis_handler.repository.dual_write.sides import OneSide
 from kinesis_handler.repository.part import Part
 
 State = TypeVar("State")

@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import RepositoryError
 from kinesis_handler.migration.agreement import agree, settle
+from kinesis_handler.migration.dual_write.sides import OneSide, bring_up, hand_out
 from kinesis_handler.migration.records import Standing
 from kinesis_handler.repository import Change, Loaded, Saved
-from kinesis_handler.repository.dual_write.sides import OneSide, bring_up, hand_out
 
 State = TypeVar("State")
 

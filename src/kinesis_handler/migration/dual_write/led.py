@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.migration.agreement import Agreement, agree, settle
+from kinesis_handler.migration.dual_write.follower import APART, Follower
+from kinesis_handler.migration.dual_write.sides import OneSide, bring_up, hand_out
 from kinesis_handler.migration.phase import Side
 from kinesis_handler.migration.records import Standing
 from kinesis_handler.repository import Change, Loaded, Saved
-from kinesis_handler.repository.dual_write.follower import APART, Follower
-from kinesis_handler.repository.dual_write.sides import OneSide, bring_up, hand_out
 
 State = TypeVar("State")
 

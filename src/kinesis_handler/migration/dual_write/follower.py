@@ -11,10 +11,10 @@ from kinesis_handler.aggregate import Key
 from kinesis_handler.deadline import time_left_here, within
 from kinesis_handler.errors import RepositoryError
 from kinesis_handler.migration.agreement import Kinship, is_apart, kinship
+from kinesis_handler.migration.dual_write.sides import Failed, OneSide
 from kinesis_handler.migration.phase import Side
 from kinesis_handler.migration.repairs import Repairs
 from kinesis_handler.repository import Change, Loaded, Repository
-from kinesis_handler.repository.dual_write.sides import Failed, OneSide
 
 State = TypeVar("State")
 
