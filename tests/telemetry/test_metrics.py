@@ -190,3 +190,26 @@ def test_what_a_request_to_the_api_counts_is_a_line_and_of_nothing_there_is_none
     client.get("/counted")
     [line] = lines
     assert counts_of(line) == {"CacheMisses": [2]}
+
+
+@pytest.mark.parametrize("name", ["records", "applied", "event", "level", "duration_ms"])
+def test_what_a_processor_counts_may_be_called_as_what_is_always_told(log_lines: Any, name: str) -> None:
+    class Counting(UserLimitEventProcessor):
+        def apply(self, state: Any, event: Event[Any]) -> Any:
+            count(name, 30)
+            return super().apply(state, event)
+
+    lines: list[str] = []
+    answer = KinesisHandler([Counting(MemoryRepository())], metrics=EmbeddedMetrics("tests", lines.append))(
+        invocation([created(1), created(2)])
+    )
+    assert answer == {"batchItemFailures": []}
+    told = counts_of(lines[0])
+    assert (told["Records"], told["Applied"]) == ([2], [2])
+    logged = json.loads(log_lines.getvalue().splitlines()[-1])
+    assert (logged["message"], logged["level"], logged["records"], logged["applied"]) == (
+        "batch handled",
+        "info",
+        2,
+        2,
+    )

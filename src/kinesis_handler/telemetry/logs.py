@@ -62,12 +62,12 @@ def log_batch(
     debug = log.is_enabled_for(DEBUG)
     for handled in result if debug else result.notable:
         _log_record(log, handled, debug=debug)
-    log.info(
+    # Bound, and not given beside the others: what a processor counts may be called as one of them.
+    log.bind(**counted).info(
         "batch handled",
         records=len(result),
         **result.counts(),
         **({"remarks": remarks} if (remarks := result.remarks()) else {}),
-        **counted,
         duration_ms=round(duration_ms, 1),
     )
 

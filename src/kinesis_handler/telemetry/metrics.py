@@ -114,11 +114,14 @@ class EmbeddedMetrics:
 
 
 def _counts(result: BatchResult, counted: Mapping[str, int]) -> dict[str, int]:
-    """Return every figure of a batch; those that are always there win over a remark of the same name."""
-    counts = _metrics_of(result.counts()) | _metrics_of({CONFLICTS: 0, **counted})
-    always = {RECORDS: len(result), **counts}
-    remarks = _metrics_of(result.remarks())
-    return {**always, **{name: number for name, number in remarks.items() if name not in always}}
+    """Return every figure of a batch; those that are always there win over others of the same name."""
+    always = {
+        RECORDS: len(result),
+        **_metrics_of(result.counts()),
+        **_metrics_of({CONFLICTS: counted.get(CONFLICTS, 0)}),
+    }
+    further = _metrics_of(result.remarks()) | _metrics_of(counted)
+    return always | {name: number for name, number in further.items() if name not in always}
 
 
 def _metrics_of(counts: Mapping[Status, int] | Mapping[str, int]) -> dict[str, int]:
