@@ -41,8 +41,8 @@ def tables(dynamodb_endpoint: str) -> Tables:
 
 
 @pytest.fixture(scope="session")
-def moto_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
-    """Serve buckets and queues for as long as the tests take."""
+def s3_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
+    """Run S3 for as long as the tests take."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
