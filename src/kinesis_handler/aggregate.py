@@ -1,6 +1,5 @@
 """An aggregate as it is kept, and the rule by which events are folded into it: each once, in order. Pure."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -27,7 +26,7 @@ RECENT_EVENT_IDS = 16
 """How many applied events an aggregate remembers by their id."""
 
 
-class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, rename="camel"):
+class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
     """The state of one key, with what is needed to know whether an event is new to it.
 
     Args:
@@ -94,7 +93,7 @@ def fold(
     """
     known = aggregate if aggregate is not None else _ABSENT
     state, version, highest = known.state, known.version, known.sequence_number
-    recent = deque(known.recent_event_ids, RECENT_EVENT_IDS)
+    ids = [*known.recent_event_ids]
     last: Event[Any] | None = None
     outcomes: list[Outcome] = []
     for event in events:
@@ -103,9 +102,9 @@ def fold(
             is_new = highest is None or number > highest
         else:
             last_position = last.record.position if last is not None else known.position
-            is_new = event.id not in recent and event.record.position > last_position
+            is_new = event.id not in ids[-RECENT_EVENT_IDS:] and event.record.position > last_position
         if not is_new:
-            outcomes.append(DUPLICATE if event.id in recent else SUPERSEDED)
+            outcomes.append(DUPLICATE if event.id in ids[-RECENT_EVENT_IDS:] else SUPERSEDED)
             continue
         try:
             result = apply(state, event)
@@ -124,7 +123,7 @@ def fold(
             outcomes.append(APPLIED)
         version += 1
         highest = number if number is not None else highest
-        recent.append(event.id)
+        ids.append(event.id)
         last = event
     if last is None:
         return aggregate, outcomes
@@ -137,7 +136,7 @@ def fold(
             sequence_number=highest,
             record_sequence_number=last.record.sequence_number,
             record_sub_sequence_number=last.record.sub_sequence_number,
-            recent_event_ids=tuple(recent),
+            recent_event_ids=tuple(ids[-RECENT_EVENT_IDS:]),
         ),
         outcomes,
     )

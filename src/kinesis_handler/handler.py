@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from kinesis_handler.deadline import within
 from kinesis_handler.errors import FailedError, InvalidInvocationError, QuarantineError, RejectedError
@@ -117,16 +117,16 @@ class KinesisHandler:
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
         request_id = context.aws_request_id if context is not None else None
-        with (
-            bound_contextvars(request_id=request_id, cold_start=cold_start),
-            batch_span(self._tracer, request_id) as handling,
-            counting() as counted,
-        ):
-            result = self._handle(invocation, context, keep_rejected=keep_rejected)
-            log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
-            tell_batch(handling, result)
-            if self._metrics is not None:
-                self._metrics.batch(result, counted)
+        bound = bind_contextvars(request_id=request_id, cold_start=cold_start)
+        try:
+            with batch_span(self._tracer, request_id) as handling, counting() as counted:
+                result = self._handle(invocation, context, keep_rejected=keep_rejected)
+                log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
+                tell_batch(handling, result)
+                if self._metrics is not None:
+                    self._metrics.batch(result, counted)
+        finally:
+            reset_contextvars(**bound)
         return result
 
     def _handle(

@@ -3,7 +3,6 @@
 Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, TypedDict
@@ -38,6 +37,9 @@ class Status(StrEnum):
     """It can never succeed."""
     FAILED = "failed"
     """It may succeed later: Lambda delivers it again."""
+
+
+_NONE_YET = dict.fromkeys(Status, 0)
 
 
 class Remark(Struct, frozen=True):
@@ -169,13 +171,19 @@ class BatchResult:
 
     def counts(self) -> dict[Status, int]:
         """Count the records by status: every status is there, and the counts add up to the batch."""
-        counts = Counter(each.outcome.status for each in self.notable)
-        counts[Status.APPLIED] += len(self) - len(self.notable)
-        return {status: counts[status] for status in Status}
+        counts = _NONE_YET.copy()
+        counts[Status.APPLIED] = len(self) - len(self.notable)
+        for each in self.notable:
+            counts[each.outcome.status] += 1
+        return counts
 
     def remarks(self) -> dict[str, int]:
         """Count the remarks by name."""
-        return dict(Counter(remark.name for each in self.notable for remark in each.outcome.remarks))
+        counts: dict[str, int] = {}
+        for each in self.notable:
+            for remark in each.outcome.remarks:
+                counts[remark.name] = counts.get(remark.name, 0) + 1
+        return counts
 
     def response(self) -> BatchResponse:
         """Answer Lambda: the sequence number of each record that failed, once, in stream order."""

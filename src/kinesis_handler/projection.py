@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from decimal import Context, localcontext
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -127,10 +128,11 @@ class Projection(ABC, Generic[State]):
                 told[key] = _not_saved(
                     told[key], ConflictError(f"changed by other writers {self._attempts} times in a row")
                 )
-        outcomes: dict[Event[Any], Outcome] = {}
-        for key, events in groups.items():
-            outcomes.update(zip(events, told[key], strict=True))
-        return outcomes
+        events, outcomes = (
+            chain.from_iterable(groups.values()),
+            chain.from_iterable(map(told.__getitem__, groups)),
+        )
+        return dict(zip(events, outcomes, strict=True))
 
     def _load_and_fold(
         self, keys: Collection[Key], groups: dict[Key, list[Event[Any]]], told: dict[Key, list[Outcome]]
@@ -138,13 +140,14 @@ class Projection(ABC, Generic[State]):
         """Return what is to be saved, and put into `told` what comes of the events once it is."""
         with span("load", keys=len(keys)):
             loaded = self._repository.load(keys)
+        found, failed = loaded.found, loaded.failed
         changes: list[Change[State]] = []
         with span("fold", keys=len(keys)), localcontext(self.decimal_context):
             for key in keys:
-                if key in loaded.failed:
-                    told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
+                if key in failed:
+                    told[key] = [not_applied(failed[key])] * len(groups[key])
                     continue
-                before = loaded.found.get(key)
+                before = found.get(key)
                 after, told[key] = fold(before, key, groups[key], self.apply)
                 if after is not None and after is not before:
                     changes.append(Change(before, after))

@@ -42,7 +42,8 @@ class MemoryRepository(Generic[State]):
         with self._lock:
             expires_at = self._clock() + self._ttl if self._ttl else math.inf
             for key, change in keyed.items():
-                if _version(self._get(key)) != _version(change.before):
+                now = self._get(key)
+                if now is not change.before and _version(now) != _version(change.before):
                     saved.conflicts.add(key)
                     continue
                 partition, sort = key

@@ -5,7 +5,6 @@ Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatc
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,7 +29,7 @@ END_TO_END_AGE = "EndToEndAge"
 MAX_VALUES = 100
 """What the format lets one line have of a metric."""
 
-_counted: ContextVar[Counter[str] | None] = ContextVar("counted", default=None)
+_counted: ContextVar[dict[str, int] | None] = ContextVar("counted", default=None)
 
 
 def metric_of(name: str) -> str:
@@ -42,13 +41,13 @@ def count(name: str, number: int = 1) -> None:
     """Add to what is counted of the batch or the request at hand; where there is none, do nothing."""
     counted = _counted.get()
     if counted is not None and number:
-        counted[name] += number
+        counted[name] = counted.get(name, 0) + number
 
 
 @contextmanager
-def counting() -> Iterator[Counter[str]]:
+def counting() -> Iterator[dict[str, int]]:
     """Collect what `count` is told as long as the context lasts."""
-    counted: Counter[str] = Counter()
+    counted: dict[str, int] = {}
     token = _counted.set(counted)
     try:
         yield counted

@@ -32,12 +32,13 @@ def span(name: str, **attributes: Any) -> AbstractContextManager["Span | None"]:
     return tracer.start_as_current_span(name, attributes=attributes)
 
 
-@contextmanager
-def batch_span(tracer: "Tracer | None", request_id: str | None) -> Iterator["Span | None"]:
+def batch_span(tracer: "Tracer | None", request_id: str | None) -> AbstractContextManager["Span | None"]:
     """Begin the span of a batch, and let `span` begin others below it as long as the context lasts."""
-    if tracer is None:
-        yield None
-        return
+    return _NO_SPAN if tracer is None else _batch_span(tracer, request_id)
+
+
+@contextmanager
+def _batch_span(tracer: "Tracer", request_id: str | None) -> Iterator["Span"]:
     from opentelemetry.trace import SpanKind  # noqa: PLC0415 - only where something is traced
 
     attributes: dict[str, Any] = {"messaging.system": "aws_kinesis", "messaging.operation.type": "process"}
