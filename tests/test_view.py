@@ -1,11 +1,14 @@
 """How a limit is shown: the document of the API and of `--json`, and the row of the table."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis.strategies import datetimes
 
 from kinesis_handler import Aggregate
 from user_limits.limit import LastReset, Limit
@@ -93,6 +96,8 @@ def test_the_last_reset_is_shown_with_what_it_stated() -> None:
         ("0", "0", "0"),
         ("0", "0.01", "100"),
         ("100", "-5", "-5"),
+        ("100", "-0.001", "0"),
+        ("1000", "1000000", "100000"),
         ("9E+125", "1E-130", "0"),
         ("0.03", "9999999999999999999999999999", "33333333333333333333333333330000"),
     ],
@@ -111,6 +116,14 @@ def test_times_are_rfc_3339_with_milliseconds_only_if_there_are_any() -> None:
     assert rfc3339(0) == "1970-01-01T00:00:00Z"
     assert rfc3339(-62_135_596_800_000) == "0001-01-01T00:00:00Z"
     assert rfc3339(253_402_300_799_999) == "9999-12-31T23:59:59.999Z"
+
+
+@given(datetimes())
+def test_a_time_is_that_of_the_calendar(time: datetime) -> None:
+    milliseconds = (time - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001 - UTC, as all are
+    assert datetime.fromisoformat(rfc3339(milliseconds)) == time.replace(
+        microsecond=time.microsecond // 1_000 * 1_000, tzinfo=UTC
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ PERIOD_TYPES: dict[Period, str] = {
 
 # Wide enough to hold the quotient of the largest and the smallest amount, so that it rounds only once.
 _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
+_HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")
 _EPOCH = date(1970, 1, 1).toordinal()
-_DAY = 86_400_000
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]  # to look up is half the work of to format
 
 
 class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
@@ -120,12 +121,11 @@ def _fields(limit: Limit) -> dict[str, Any]:
 
 def percentage(limit: Limit) -> Decimal:
     """Return how much of the value is used; of a limit of 0, 100 if there is progress, else 0."""
-    if limit.value == 0:
-        return Decimal(100) if limit.progress > 0 else ZERO
-    exact = _WIDE.divide(_WIDE.multiply(limit.progress, Decimal(100)), limit.value)
-    rounded = _WIDE.quantize(exact, _HUNDREDTH)
-    whole = rounded.to_integral_value()
-    return whole if whole == rounded else _WIDE.normalize(rounded)  # 75 and 7.5, not 75.00 and 7.50
+    if not limit.value:
+        return _HUNDRED if limit.progress > ZERO else ZERO
+    exact = _WIDE.divide(_WIDE.multiply(limit.progress, _HUNDRED), limit.value)
+    shortest = _WIDE.normalize(_WIDE.quantize(exact, _HUNDREDTH))
+    return _WIDE.add(shortest, ZERO)  # 7.5, not 7.50; and 100, which normalized is 1E+2
 
 
 def remaining(limit: Limit) -> Decimal:
@@ -135,12 +135,12 @@ def remaining(limit: Limit) -> Decimal:
 
 def rfc3339(milliseconds: int) -> str:
     """Return a time since epoch in UTC; its milliseconds only if there are any."""
-    day, rest = divmod(milliseconds, _DAY)
-    minutes, rest = divmod(rest, 60_000)
-    hour, minute = divmod(minutes, 60)
-    second, rest = divmod(rest, 1_000)
+    seconds, rest = divmod(milliseconds, 1_000)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
     fraction = f".{rest:03}" if rest else ""
-    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
+    return f"{_date(day)}T{_TWO_DIGITS[hour]}:{_TWO_DIGITS[minute]}:{_TWO_DIGITS[second]}{fraction}Z"
 
 
 @lru_cache(1024)
