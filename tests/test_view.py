@@ -66,6 +66,46 @@ def test_the_document_is_that_of_the_api() -> None:
     }
 
 
+def test_each_field_of_the_document_is_its_own() -> None:
+    document = as_json(
+        limit(
+            value="400",
+            progress="100",
+            previous_value=Decimal(200),
+            name="Evenings",
+            status="CANCELED",
+            rebuilt=True,
+            active_from=1_000,
+            active_until=2_000,
+            next_reset_time=3_000,
+            drifted_at=4_000,
+            last_reset=LastReset(5_000, Decimal(7), Decimal(8)),
+        )
+    )
+    assert document == {
+        "limitId": "lmt_123",
+        "userId": "usr_456",
+        "type": None,
+        "amount": 400,
+        "progress": 100,
+        "percentage": 25,
+        "remainingAmount": 300,
+        "status": "CANCELED",
+        "periodType": None,
+        "expiresAt": "1970-01-01T00:00:03Z",
+        "name": "Evenings",
+        "currencyCode": None,
+        "previousAmount": 200,
+        "activeFrom": "1970-01-01T00:00:01Z",
+        "activeUntil": "1970-01-01T00:00:02Z",
+        "lastReset": {"at": "1970-01-01T00:00:05Z", "amount": 7, "percentage": 8},
+        "rebuilt": True,
+        "driftedAt": "1970-01-01T00:00:04Z",
+        "version": 1,
+        "lastUpdated": "2024-01-15T14:30:00Z",
+    }
+
+
 def test_numbers_are_exact() -> None:
     document = as_json(limit(value="9800.10", progress="0.10"))
     assert (document["amount"], document["progress"], document["remainingAmount"]) == (

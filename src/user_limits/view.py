@@ -27,7 +27,10 @@ _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
 _HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")
 _EPOCH = date(1970, 1, 1).toordinal()
-_TWO_DIGITS = [f"{number:02}" for number in range(60)]  # to look up is half the work of to format
+
+# To look digits up takes half as long as to format them.
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]
+_FRACTIONS = ["", *(f".{number:03}" for number in range(1, 1_000))]
 
 
 class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
@@ -38,7 +41,7 @@ class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
     percentage: Decimal | None
 
 
-class LimitData(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+class LimitData(Struct, frozen=True, gc=False, rename="camel"):
     """One limit. Amounts are exact JSON numbers, times RFC 3339 in UTC.
 
     Args:
@@ -71,7 +74,7 @@ class LimitData(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     drifted_at: str | None
 
 
-class LimitDocument(LimitData, frozen=True, kw_only=True, gc=False, rename="camel"):
+class LimitDocument(LimitData, frozen=True, gc=False, rename="camel"):
     """One limit, with how current it is.
 
     Args:
@@ -85,38 +88,38 @@ class LimitDocument(LimitData, frozen=True, kw_only=True, gc=False, rename="came
 
 def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
     """Return the document of a stored limit."""
-    return LimitDocument(
-        **_fields(aggregate.state), version=aggregate.version, last_updated=rfc3339(aggregate.updated_at)
-    )
+    fields = *_fields(aggregate.state), aggregate.version, rfc3339(aggregate.updated_at)
+    return LimitDocument(*fields)
 
 
 def limit_data(limit: Limit) -> LimitData:
     """Return what is shown of a limit."""
-    return LimitData(**_fields(limit))
+    return LimitData(*_fields(limit))
 
 
-def _fields(limit: Limit) -> dict[str, Any]:
+def _fields(limit: Limit) -> tuple[Any, ...]:
+    """Return the fields of LimitData in their order: by their names, a document takes a fifth longer."""
     reset = limit.last_reset
-    return {
-        "limit_id": limit.limit_id,
-        "user_id": limit.user_id,
-        "type": limit.type,
-        "amount": limit.value,
-        "progress": limit.progress,
-        "percentage": percentage(limit),
-        "remaining_amount": remaining(limit),
-        "status": limit.status,
-        "period_type": PERIOD_TYPES[limit.period] if limit.period is not None else None,
-        "expires_at": _time(limit.next_reset_time),
-        "name": limit.name,
-        "currency_code": limit.currency_code,
-        "previous_amount": limit.previous_value,
-        "active_from": rfc3339(limit.active_from),
-        "active_until": _time(limit.active_until),
-        "last_reset": LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
-        "rebuilt": limit.rebuilt,
-        "drifted_at": _time(limit.drifted_at),
-    }
+    return (
+        limit.limit_id,
+        limit.user_id,
+        limit.type,
+        limit.value,
+        limit.progress,
+        percentage(limit),
+        remaining(limit),
+        limit.status,
+        PERIOD_TYPES[limit.period] if limit.period is not None else None,
+        _time(limit.next_reset_time),
+        limit.name,
+        limit.currency_code,
+        limit.previous_value,
+        rfc3339(limit.active_from),
+        _time(limit.active_until),
+        LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
+        limit.rebuilt,
+        _time(limit.drifted_at),
+    )
 
 
 def percentage(limit: Limit) -> Decimal:
@@ -139,8 +142,8 @@ def rfc3339(milliseconds: int) -> str:
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
     day, hour = divmod(hours, 24)
-    fraction = f".{rest:03}" if rest else ""
-    return f"{_date(day)}T{_TWO_DIGITS[hour]}:{_TWO_DIGITS[minute]}:{_TWO_DIGITS[second]}{fraction}Z"
+    clock = f"{_TWO_DIGITS[hour]}:{_TWO_DIGITS[minute]}:{_TWO_DIGITS[second]}{_FRACTIONS[rest]}"
+    return f"{_date(day)}T{clock}Z"
 
 
 @lru_cache(1024)
