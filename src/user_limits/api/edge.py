@@ -115,7 +115,7 @@ class Edge:
         if "\\" in path or ("%" in path and HIDDEN_SLASH.search(path)):
             raise ProblemError(400, "an id has no slash and no backslash in it")
         decoded = unquote(path)
-        if not DOTS.isdisjoint(decoded.split("/")):
+        if "." in decoded and not DOTS.isdisjoint(decoded.split("/")):
             raise ProblemError(400, "an id is neither . nor ..")
         scope["path"] = decoded
 
