@@ -1,19 +1,23 @@
 """How a limit is shown: the document of the API and of `--json`, and the row of the table."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis.strategies import datetimes
+from hypothesis.strategies import datetimes, decimals
 
 from kinesis_handler import Aggregate
 from user_limits.limit import LastReset, Limit
 from user_limits.terminal import bar, limit_row
 from user_limits.view import limit_document, percentage, remaining, rfc3339
+
+AMOUNTS = decimals(-(10**15), 10**15, places=4)
 
 
 def limit(value: str = "1000", progress: str = "750", **fields: Any) -> Limit:
@@ -144,6 +148,15 @@ def test_the_last_reset_is_shown_with_what_it_stated() -> None:
 )
 def test_the_percentage_is_rounded_half_up_to_two_decimals(value: str, progress: str, expected: str) -> None:
     assert f"{percentage(limit(value, progress)):f}" == expected
+
+
+@given(AMOUNTS, AMOUNTS.filter(bool))
+def test_a_percentage_is_the_nearest_hundredth_without_zeros_at_its_end(
+    progress: Decimal, value: Decimal
+) -> None:
+    shown = percentage(limit(str(value), str(progress)))
+    assert abs(Fraction(shown) - 100 * Fraction(progress) / Fraction(value)) <= Fraction(1, 200)
+    assert re.fullmatch(r"-?(0|[1-9]\d*)(\.\d?[1-9])?", str(shown))
 
 
 def test_what_remains_is_never_below_zero() -> None:
