@@ -1,12 +1,24 @@
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kinesis_handler.errors import RepositoryError
-from kinesis_handler.repository import Repository
+from kinesis_handler.repository import Change, Repository
 from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.testing import FaultyRepository, LawState, RepositoryLaws
+from kinesis_handler.testing import FakeClock, FaultyRepository, LawState, RepositoryLaws
+from kinesis_handler.testing.laws import TTL, aggregate
+
+SORTS = st.sampled_from("abcdefg")
+STEPS = st.one_of(
+    st.tuples(st.just("save"), SORTS),
+    st.tuples(st.just("delete"), SORTS),
+    st.tuples(st.just("wait"), st.integers(1, TTL)),
+    st.tuples(st.just("page"), st.integers(1, 3)),
+)
 
 
 class TestMemoryRepository(RepositoryLaws):
@@ -32,3 +44,29 @@ def test_a_faulty_repository_fails_until_its_budget_is_spent() -> None:
             call()
     for call in calls:
         call()
+
+
+@given(st.lists(STEPS, max_size=40))
+def test_whatever_came_went_or_expired_since_the_page_before_the_next_one_is_in_order(
+    steps: list[tuple[str, Any]],
+) -> None:
+    clock = FakeClock()
+    repository: MemoryRepository[LawState] = MemoryRepository(TTL, clock)
+    expiries: dict[str, float] = {}
+    cursor, last = None, ""
+    for step, argument in steps:
+        key = ("a", argument)
+        if step == "save":
+            repository.save([Change(repository.load([key]).found.get(key), aggregate(key))])
+            expiries[argument] = clock.now + TTL
+        elif step == "delete":
+            repository.delete([key])
+            expiries.pop(argument, None)
+        elif step == "wait":
+            clock.advance(argument)
+        else:
+            page = repository.find("a", limit=argument, cursor=cursor)
+            behind = sorted(sort for sort, at in expiries.items() if at > clock.now and sort > last)
+            assert [each.key[1] for each in page.aggregates] == behind[:argument]
+            assert (page.cursor is not None) == (len(behind) > argument)
+            cursor, last = page.cursor, behind[argument - 1] if page.cursor is not None else ""

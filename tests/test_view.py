@@ -1,16 +1,23 @@
 """How a limit is shown: the document of the API and of `--json`, and the row of the table."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis.strategies import datetimes, decimals
 
 from kinesis_handler import Aggregate
 from user_limits.limit import LastReset, Limit
 from user_limits.terminal import bar, limit_row
 from user_limits.view import limit_document, percentage, remaining, rfc3339
+
+AMOUNTS = decimals(-(10**15), 10**15, places=4)
 
 
 def limit(value: str = "1000", progress: str = "750", **fields: Any) -> Limit:
@@ -63,6 +70,46 @@ def test_the_document_is_that_of_the_api() -> None:
     }
 
 
+def test_each_field_of_the_document_is_its_own() -> None:
+    document = as_json(
+        limit(
+            value="400",
+            progress="100",
+            previous_value=Decimal(200),
+            name="Evenings",
+            status="CANCELED",
+            rebuilt=True,
+            active_from=1_000,
+            active_until=2_000,
+            next_reset_time=3_000,
+            drifted_at=4_000,
+            last_reset=LastReset(5_000, Decimal(7), Decimal(8)),
+        )
+    )
+    assert document == {
+        "limitId": "lmt_123",
+        "userId": "usr_456",
+        "type": None,
+        "amount": 400,
+        "progress": 100,
+        "percentage": 25,
+        "remainingAmount": 300,
+        "status": "CANCELED",
+        "periodType": None,
+        "expiresAt": "1970-01-01T00:00:03Z",
+        "name": "Evenings",
+        "currencyCode": None,
+        "previousAmount": 200,
+        "activeFrom": "1970-01-01T00:00:01Z",
+        "activeUntil": "1970-01-01T00:00:02Z",
+        "lastReset": {"at": "1970-01-01T00:00:05Z", "amount": 7, "percentage": 8},
+        "rebuilt": True,
+        "driftedAt": "1970-01-01T00:00:04Z",
+        "version": 1,
+        "lastUpdated": "2024-01-15T14:30:00Z",
+    }
+
+
 def test_numbers_are_exact() -> None:
     document = as_json(limit(value="9800.10", progress="0.10"))
     assert (document["amount"], document["progress"], document["remainingAmount"]) == (
@@ -93,12 +140,23 @@ def test_the_last_reset_is_shown_with_what_it_stated() -> None:
         ("0", "0", "0"),
         ("0", "0.01", "100"),
         ("100", "-5", "-5"),
+        ("100", "-0.001", "0"),
+        ("1000", "1000000", "100000"),
         ("9E+125", "1E-130", "0"),
         ("0.03", "9999999999999999999999999999", "33333333333333333333333333330000"),
     ],
 )
 def test_the_percentage_is_rounded_half_up_to_two_decimals(value: str, progress: str, expected: str) -> None:
     assert f"{percentage(limit(value, progress)):f}" == expected
+
+
+@given(AMOUNTS, AMOUNTS.filter(bool))
+def test_a_percentage_is_the_nearest_hundredth_without_zeros_at_its_end(
+    progress: Decimal, value: Decimal
+) -> None:
+    shown = percentage(limit(str(value), str(progress)))
+    assert abs(Fraction(shown) - 100 * Fraction(progress) / Fraction(value)) <= Fraction(1, 200)
+    assert re.fullmatch(r"-?(0|[1-9]\d*)(\.\d?[1-9])?", str(shown))
 
 
 def test_what_remains_is_never_below_zero() -> None:
@@ -111,6 +169,14 @@ def test_times_are_rfc_3339_with_milliseconds_only_if_there_are_any() -> None:
     assert rfc3339(0) == "1970-01-01T00:00:00Z"
     assert rfc3339(-62_135_596_800_000) == "0001-01-01T00:00:00Z"
     assert rfc3339(253_402_300_799_999) == "9999-12-31T23:59:59.999Z"
+
+
+@given(datetimes())
+def test_a_time_is_that_of_the_calendar(time: datetime) -> None:
+    milliseconds = (time - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001 - UTC, as all are
+    assert datetime.fromisoformat(rfc3339(milliseconds)) == time.replace(
+        microsecond=time.microsecond // 1_000 * 1_000, tzinfo=UTC
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,16 @@ PERIOD_TYPES: dict[Period, str] = {
 
 # Wide enough to hold the quotient of the largest and the smallest amount, so that it rounds only once.
 _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
+# A context is slow to look a method up: to do so each time would be a third of a percentage's work.
+_divide, _multiply, _subtract, _add = _WIDE.divide, _WIDE.multiply, _WIDE.subtract, _WIDE.add
+_quantize, _normalize = _WIDE.quantize, _WIDE.normalize
+_HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")
 _EPOCH = date(1970, 1, 1).toordinal()
-_DAY = 86_400_000
+
+# To look digits up takes half as long as to format them.
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]
+_FRACTIONS = ["", *(f".{number:03}" for number in range(1, 1_000))]
 
 
 class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
@@ -37,7 +44,7 @@ class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
     percentage: Decimal | None
 
 
-class LimitData(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+class LimitData(Struct, frozen=True, gc=False, rename="camel"):
     """One limit. Amounts are exact JSON numbers, times RFC 3339 in UTC.
 
     Args:
@@ -70,7 +77,7 @@ class LimitData(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     drifted_at: str | None
 
 
-class LimitDocument(LimitData, frozen=True, kw_only=True, gc=False, rename="camel"):
+class LimitDocument(LimitData, frozen=True, gc=False, rename="camel"):
     """One limit, with how current it is.
 
     Args:
@@ -84,63 +91,63 @@ class LimitDocument(LimitData, frozen=True, kw_only=True, gc=False, rename="came
 
 def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
     """Return the document of a stored limit."""
-    return LimitDocument(
-        **_fields(aggregate.state), version=aggregate.version, last_updated=rfc3339(aggregate.updated_at)
-    )
+    fields = *_fields(aggregate.state), aggregate.version, rfc3339(aggregate.updated_at)
+    return LimitDocument(*fields)
 
 
 def limit_data(limit: Limit) -> LimitData:
     """Return what is shown of a limit."""
-    return LimitData(**_fields(limit))
+    return LimitData(*_fields(limit))
 
 
-def _fields(limit: Limit) -> dict[str, Any]:
+def _fields(limit: Limit) -> tuple[Any, ...]:
+    """Return the fields of LimitData in their order: by their names, a document takes a fifth longer."""
     reset = limit.last_reset
-    return {
-        "limit_id": limit.limit_id,
-        "user_id": limit.user_id,
-        "type": limit.type,
-        "amount": limit.value,
-        "progress": limit.progress,
-        "percentage": percentage(limit),
-        "remaining_amount": remaining(limit),
-        "status": limit.status,
-        "period_type": PERIOD_TYPES[limit.period] if limit.period is not None else None,
-        "expires_at": _time(limit.next_reset_time),
-        "name": limit.name,
-        "currency_code": limit.currency_code,
-        "previous_amount": limit.previous_value,
-        "active_from": rfc3339(limit.active_from),
-        "active_until": _time(limit.active_until),
-        "last_reset": LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
-        "rebuilt": limit.rebuilt,
-        "drifted_at": _time(limit.drifted_at),
-    }
+    return (
+        limit.limit_id,
+        limit.user_id,
+        limit.type,
+        limit.value,
+        limit.progress,
+        percentage(limit),
+        remaining(limit),
+        limit.status,
+        PERIOD_TYPES[limit.period] if limit.period is not None else None,
+        _time(limit.next_reset_time),
+        limit.name,
+        limit.currency_code,
+        limit.previous_value,
+        rfc3339(limit.active_from),
+        _time(limit.active_until),
+        LastResetDocument(rfc3339(reset.at), reset.amount, reset.percentage) if reset else None,
+        limit.rebuilt,
+        _time(limit.drifted_at),
+    )
 
 
 def percentage(limit: Limit) -> Decimal:
     """Return how much of the value is used; of a limit of 0, 100 if there is progress, else 0."""
-    if limit.value == 0:
-        return Decimal(100) if limit.progress > 0 else ZERO
-    exact = _WIDE.divide(_WIDE.multiply(limit.progress, Decimal(100)), limit.value)
-    rounded = _WIDE.quantize(exact, _HUNDREDTH)
-    whole = rounded.to_integral_value()
-    return whole if whole == rounded else _WIDE.normalize(rounded)  # 75 and 7.5, not 75.00 and 7.50
+    if not limit.value:
+        return _HUNDRED if limit.progress > ZERO else ZERO
+    exact = _divide(_multiply(limit.progress, _HUNDRED), limit.value)
+    shortest = _normalize(_quantize(exact, _HUNDREDTH))
+    return _add(shortest, ZERO)  # 7.5, not 7.50; and 100, which normalized is 1E+2
 
 
 def remaining(limit: Limit) -> Decimal:
     """Return what is left of the value, 0 if it is used up."""
-    return max(_WIDE.subtract(limit.value, limit.progress), ZERO)
+    return max(_subtract(limit.value, limit.progress), ZERO)
 
 
 def rfc3339(milliseconds: int) -> str:
     """Return a time since epoch in UTC; its milliseconds only if there are any."""
-    day, rest = divmod(milliseconds, _DAY)
-    minutes, rest = divmod(rest, 60_000)
-    hour, minute = divmod(minutes, 60)
-    second, rest = divmod(rest, 1_000)
-    fraction = f".{rest:03}" if rest else ""
-    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
+    seconds = milliseconds // 1_000
+    minutes = seconds // 60
+    hours = minutes // 60
+    return (
+        f"{_date(hours // 24)}T{_TWO_DIGITS[hours % 24]}:{_TWO_DIGITS[minutes % 60]}:"
+        f"{_TWO_DIGITS[seconds % 60]}{_FRACTIONS[milliseconds % 1_000]}Z"
+    )
 
 
 @lru_cache(1024)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from threading import Lock
@@ -30,6 +31,7 @@ class MemoryRepository(Generic[State]):
         self._clock = clock
         self._lock = Lock()
         self._partitions: dict[str, dict[str, tuple[Aggregate[State], float]]] = {}
+        self._sorted: dict[str, list[str]] = {}
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """See `Repository.load`. Nothing can fail here."""
@@ -54,8 +56,10 @@ class MemoryRepository(Generic[State]):
         """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
         after = decode_cursor(cursor)
         with self._lock:
-            sorts = sorted(sort for sort in self._partitions.get(partition, ()) if sort > after)
-            alive = (aggregate for sort in sorts if (aggregate := self._get((partition, sort))) is not None)
+            sorts, now = self._sorts(partition), self._clock()
+            behind = range(bisect_right(sorts, after), len(sorts))
+            kept = (self._partitions[partition][sorts[place]] for place in behind)
+            alive = (aggregate for aggregate, expires_at in kept if expires_at > now)
             found = list(islice(alive, limit + 1))  # one more tells that there is a next page
         page = found[:limit]
         return Page(page, encode_cursor(page[-1].key[1]) if len(found) > limit else None)
@@ -64,7 +68,8 @@ class MemoryRepository(Generic[State]):
         """See `Repository.delete`."""
         with self._lock:
             for partition, sort in keys:
-                self._partitions.get(partition, {}).pop(sort, None)
+                if self._partitions.get(partition, {}).pop(sort, None) is not None:
+                    self._sorted.pop(partition, None)
 
     def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Later writes do not show."""
@@ -76,6 +81,13 @@ class MemoryRepository(Generic[State]):
                 keys = sorted(mine)
             aggregates = [aggregate for key in keys if (aggregate := self._get(key)) is not None]
         return iter(aggregates)
+
+    def _sorts(self, partition: str) -> list[str]:
+        """Return the sort keys of a partition in their order, which is kept from one page to the next."""
+        kept, sorts = self._partitions.get(partition, {}), self._sorted.get(partition, [])
+        if len(sorts) != len(kept):  # there are new keys: had one gone, so would have the order
+            sorts = self._sorted[partition] = sorted(kept)
+        return sorts
 
     def _get(self, key: Key) -> Aggregate[State] | None:
         partition, sort = key
