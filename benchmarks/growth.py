@@ -89,7 +89,7 @@ def by_stored_in_dynamodb(counts: tuple[int, ...], rounds: int) -> Figures:
     """Fill one table more and more, and compare it each time with one that stays as small as at first."""
     smallest = str(counts[0])
     figures: Figures = {}
-    with dynamodb_local() as endpoint:
+    with dynamodb_local(briefly=False) as endpoint:
         small, large = FilledTable(endpoint), FilledTable(endpoint)
         small.fill(counts[0])
         for count in counts:

@@ -1,9 +1,11 @@
 """What one event costs in memory: the handler beside a floor and two peers, in batches of five sizes.
 
-Four contenders are given the same 10,000 records, cut into batches of the same size:
+Five contenders are given the same 10,000 records, cut into batches of the same size:
 
 * the handler: KinesisHandler and UserLimitEventProcessor on an empty MemoryRepository, its log rendered;
 * the floor: each record decoded from base64 and JSON, untyped, and thrown away;
+* validated: each record decoded and validated by the schemas of the events, and thrown away. No handler that
+  looks at what it takes can be faster, whatever it does afterwards;
 * Powertools for AWS Lambda with Pydantic models and the same rules: see powertools_peer.py;
 * the Node peer: yup, pino, and the same rules on a Map: see node_peer/handler.cjs. It gets a process of its
   own, which runs ten streams before the first that counts, and times itself as the others are timed.
@@ -30,9 +32,11 @@ from benchmarks.records import CHANGES, EVENTS_PER_LIMIT, Invocation, Mix, cut, 
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Run, clocked, take_turns
 from kinesis_handler import KinesisHandler, configure_logging
+from kinesis_handler.event import EventDecoder
 from kinesis_handler.event_source import LocalContext
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.record import LambdaRecord, unpack
 from kinesis_handler.repository.memory import MemoryRepository
+from user_limits.events import EVENT_TYPES
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
@@ -48,7 +52,7 @@ MIXES = {
     "half of other types": Mix(others=0.5),
 }
 
-FLOOR, OURS, POWERTOOLS, NODE = "floor", "ours", "powertools", "node"
+FLOOR, VALIDATED, OURS, POWERTOOLS, NODE = "floor", "validated", "ours", "powertools", "node"
 
 Told = set[tuple[str, str, str, str, int]]
 
@@ -84,6 +88,7 @@ def compare(name: str, records: Sequence[LambdaRecord], size: int, node: NodePee
     batches = cut(records, size)
     contenders: dict[str, Prepare] = {
         FLOOR: lambda: clocked(partial(run_floor, batches)),
+        VALIDATED: lambda: clocked(prepare_validation(batches)),
         OURS: lambda: clocked(prepare_handler(batches)),
         NODE: lambda: partial(node.seconds, name, size),
     }
@@ -93,6 +98,7 @@ def compare(name: str, records: Sequence[LambdaRecord], size: int, node: NodePee
     return {
         "us": {each: taken.median(each) / EVENTS * 1_000_000 for each in contenders},
         "times_floor": taken.compared(OURS, FLOOR),
+        "times_validated": taken.compared(OURS, VALIDATED),
         **{f"times_{each}": taken.compared(each, OURS) for each in contenders if each in {POWERTOOLS, NODE}},
     }
 
@@ -106,6 +112,19 @@ def run_floor(batches: Sequence[Invocation]) -> None:
     for batch in batches:
         for record in batch["Records"]:
             msgspec.json.decode(pybase64.b64decode(record["kinesis"]["data"], None, True))  # noqa: FBT003 - as the handler does
+
+
+def prepare_validation(batches: Sequence[Invocation]) -> Run:
+    decoder = EventDecoder()
+    decoder.register(EVENT_TYPES)
+
+    def run() -> None:
+        for batch in batches:
+            for record, content in unpack(batch["Records"]):
+                assert isinstance(content, bytes)  # noqa: S101 - none of these is broken
+                decoder.decode(record, content)
+
+    return run
 
 
 def prepare_handler(batches: Sequence[Invocation]) -> Run:

@@ -38,8 +38,7 @@ JAVA_VERSION = 17
 
 _LAUNCHER = Path(__file__).with_name("LoopbackDynamoDB.java")
 _FLAGS = (
-    # It lives for seconds: the second compiler costs more than it brings, and so does setting up Log4j.
-    "-XX:TieredStopAtLevel=1",
+    # To set up Log4j takes a good part of the start.
     "-Dlog4j2.loggerContextFactory=org.apache.logging.log4j.simple.SimpleLoggerContextFactory",
     "-Xmx256m",
     # Its standard output is the launcher's alone.
@@ -47,10 +46,17 @@ _FLAGS = (
     "-Xlog:disable",
 )
 
+# Where it lives for seconds, the second compiler costs more than it brings; after a minute it halves the time.
+_BRIEFLY = ("-XX:TieredStopAtLevel=1",)
+
 
 @contextmanager
-def dynamodb_local(port: int = 0) -> Iterator[str]:
-    """Run DynamoDB Local, empty, and yield its endpoint. A port of 0 stands for any that is free.
+def dynamodb_local(port: int = 0, *, briefly: bool = True) -> Iterator[str]:
+    """Run DynamoDB Local, empty, and yield its endpoint.
+
+    Args:
+        port: 0 stands for any that is free.
+        briefly: it will live for seconds, and has to start soon; False if it has much to do.
 
     Raises EmulatorError if it cannot be fetched, or does not start.
     """
@@ -59,7 +65,8 @@ def dynamodb_local(port: int = 0) -> Iterator[str]:
     launcher = emulator / f"launcher-{hashlib.sha256(_LAUNCHER.read_bytes()).hexdigest()[:16]}"
     made_once(launcher, partial(_compiled, java, emulator))
     class_path = f"{launcher}{os.pathsep}{emulator / 'DynamoDBLocal.jar'}"
-    command = [java, *_FLAGS, f"-Djava.library.path={emulator / 'DynamoDBLocal_lib'}", "-cp", class_path]
+    flags = [*_FLAGS, *(_BRIEFLY if briefly else ())]
+    command = [java, *flags, f"-Djava.library.path={emulator / 'DynamoDBLocal_lib'}", "-cp", class_path]
     with running(
         [*command, _LAUNCHER.stem, str(port)],
         # The only way to turn telemetry off: its option -disableTelemetry is read by nothing.
