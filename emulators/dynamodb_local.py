@@ -46,7 +46,7 @@ _FLAGS = (
     "-Xlog:disable",
 )
 
-# Where it lives for seconds, the second compiler costs more than it brings; after a minute it halves the time.
+# Where it lives for seconds, the second compiler costs more than it brings; later it halves all times.
 _BRIEFLY = ("-XX:TieredStopAtLevel=1",)
 
 
