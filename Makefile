@@ -40,7 +40,7 @@ reference: $(VENV)/.dev ## Write the reference pages anew, from the code
 bench: $(VENV)/.dev ## Measure the handler beside its peers, and write the figures into README and docs (five minutes)
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/.dev ## The same at full length, up to a million limits and ten minutes of load (30 minutes)
+bench-full: $(VENV)/.dev ## The same at full length, up to a million limits and ten minutes of load (25 minutes)
 	@$(BIN)/python -m benchmarks --full
 
 chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
