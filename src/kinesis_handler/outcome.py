@@ -165,6 +165,10 @@ class BatchResult:
             if isinstance(each, Event) and outcomes[each].status is Status.APPLIED
         ]
 
+    def odd(self) -> Iterator[HandledRecord]:
+        """Return the records that somebody should know of: rejected, failed, or with a remark."""
+        return (each for each in self.notable if each.outcome.error is not None or each.outcome.remarks)
+
     def rejected(self) -> list[HandledRecord]:
         """Return the records that can never succeed."""
         return [each for each in self.notable if each.outcome.status is Status.REJECTED]

@@ -58,12 +58,11 @@ def ensure_logging() -> None:
 def log_batch(
     log: FilteringBoundLogger, result: BatchResult, counted: Mapping[str, int], duration_ms: float
 ) -> None:
-    """Write what became of a batch: its notable records one by one, then the counts of all."""
+    """Write what became of a batch: its odd records one by one, then the counts of all."""
     log = log.bind()  # once: what structlog hands out first makes itself anew for each thing it is asked
     debug = log.is_enabled_for(DEBUG)
-    for handled in result if debug else result.notable:
-        if debug or handled.outcome.error is not None or handled.outcome.remarks:
-            _log_record(log, handled, debug=debug)
+    for handled in result if debug else result.odd():
+        _log_record(log, handled, debug=debug)
     if (
         counted
     ):  # bound, and not given beside the others: what a processor counts may be called as one of them
@@ -111,8 +110,7 @@ def _for_machines(service: str) -> list[Processor]:
     def begin(_logger: object, _method: str, line: EventDict) -> EventDict:
         """Put what every line has in front, in an order that a reader can rely on."""
         begins = {"level": line.pop("level"), "time": line.pop("time"), "message": line.pop("message")}
-        line = {**begins, "service": service, **line}
-        return _without(line) if None in line.values() else line
+        return {**begins, "service": service, **_without(line)}
 
     def render(_logger: object, _method: str, line: EventDict) -> str:
         try:
