@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -111,16 +111,15 @@ class FilledTable:
         return KnownLimits(self._repository, self._held)
 
     def _put_all(self, places: Sequence[int]) -> None:
-        connection = http.client.HTTPConnection(self._address)
-        for start in range(0, len(places), PUTS):
-            puts = []
-            for place in places[start : start + PUTS]:
-                user, limit = key_of(place)
-                puts.append(self._put.replace("USER", user, 2).replace("LIMIT", limit, 2))
-            body = f'{{"RequestItems":{{"{self._name}":[{",".join(puts)}]}}}}'
-            connection.request("POST", "/", body, HEADERS)
-            answer = connection.getresponse()
-            text = answer.read()
-            if answer.status != http.client.OK or b'"UnprocessedItems":{}' not in text:
-                raise ValueError(text)
-        connection.close()
+        with closing(http.client.HTTPConnection(self._address)) as connection:
+            for start in range(0, len(places), PUTS):
+                puts = ",".join(map(self._put_of, places[start : start + PUTS]))
+                connection.request("POST", "/", f'{{"RequestItems":{{"{self._name}":[{puts}]}}}}', HEADERS)
+                answer = connection.getresponse()
+                text = answer.read()
+                if answer.status != http.client.OK or b'"UnprocessedItems":{}' not in text:
+                    raise ValueError(text)
+
+    def _put_of(self, place: int) -> str:
+        user, limit = key_of(place)
+        return self._put.replace("USER", user, 2).replace("LIMIT", limit, 2)

@@ -128,10 +128,8 @@ class Projection(ABC, Generic[State]):
                 told[key] = _not_saved(
                     told[key], ConflictError(f"changed by other writers {self._attempts} times in a row")
                 )
-        events, outcomes = (
-            chain.from_iterable(groups.values()),
-            chain.from_iterable(map(told.__getitem__, groups)),
-        )
+        events = chain.from_iterable(groups.values())
+        outcomes = chain.from_iterable(told[key] for key in groups)
         return dict(zip(events, outcomes, strict=True))
 
     def _load_and_fold(
@@ -140,14 +138,13 @@ class Projection(ABC, Generic[State]):
         """Return what is to be saved, and put into `told` what comes of the events once it is."""
         with span("load", keys=len(keys)):
             loaded = self._repository.load(keys)
-        found, failed = loaded.found, loaded.failed
         changes: list[Change[State]] = []
         with span("fold", keys=len(keys)), localcontext(self.decimal_context):
             for key in keys:
-                if key in failed:
-                    told[key] = [not_applied(failed[key])] * len(groups[key])
+                if key in loaded.failed:
+                    told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
                     continue
-                before = found.get(key)
+                before = loaded.found.get(key)
                 after, told[key] = fold(before, key, groups[key], self.apply)
                 if after is not None and after is not before:
                     changes.append(Change(before, after))

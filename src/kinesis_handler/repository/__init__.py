@@ -34,7 +34,7 @@ def by_key(changes: Sequence[Change[State]]) -> dict[Key, Change[State]]:
 
     Raises ValueError if two of them are of one key: which of them would win?
     """
-    keyed = {change.after.key: change for change in changes}
+    keyed = {change.key: change for change in changes}
     if len(keyed) < len(changes):
         raise ValueError("two changes of one key in one save: which of them would win?")
     return keyed

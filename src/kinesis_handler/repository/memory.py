@@ -56,10 +56,9 @@ class MemoryRepository(Generic[State]):
         """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
         after = decode_cursor(cursor)
         with self._lock:
-            sorts, now = self._sorts(partition), self._clock()
-            behind = range(bisect_right(sorts, after), len(sorts))
-            kept = (self._partitions[partition][sorts[place]] for place in behind)
-            alive = (aggregate for aggregate, expires_at in kept if expires_at > now)
+            sorts = self._sorts(partition)
+            behind = (sorts[place] for place in range(bisect_right(sorts, after), len(sorts)))
+            alive = (aggregate for sort in behind if (aggregate := self._get((partition, sort))) is not None)
             found = list(islice(alive, limit + 1))  # one more tells that there is a next page
         page = found[:limit]
         return Page(page, encode_cursor(page[-1].key[1]) if len(found) > limit else None)
