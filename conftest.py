@@ -96,9 +96,10 @@ def _server() -> Iterator[str]:
 def environment(namespace: dict[str, Any]) -> dict[str, str]:
     """Return the environment of a reader's shell, on a machine where DynamoDB Local and kinesis-local run.
 
-    `make test`, which runs this, must not show in the `make` of a session.
+    `make test`, which runs this, must not show in a session's `make`, nor the tests' options in its pytest.
     """
-    kept = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
+    hidden = re.compile("PYTEST_|MFLAGS|.*MAKE")
+    kept = {name: value for name, value in os.environ.items() if not hidden.match(name)}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     endpoints = {
         f"AWS_ENDPOINT_URL_{service.upper()}": namespace[f"{service}_endpoint"]
