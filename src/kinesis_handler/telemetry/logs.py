@@ -63,9 +63,8 @@ def log_batch(
     debug = log.is_enabled_for(DEBUG)
     for handled in result if debug else result.odd():
         _log_record(log, handled, debug=debug)
-    if (
-        counted
-    ):  # bound, and not given beside the others: what a processor counts may be called as one of them
+    if counted:
+        # Bound, and not given beside the others: what a processor counts may be called as one of them.
         log = log.bind(**counted)
     log.info(
         "batch handled",
