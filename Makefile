@@ -48,7 +48,7 @@ chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean
 	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet --override-ini faulthandler_timeout=0 tests/test_guarantees.py tests/redrive/test_interrupted.py
 
 fuzz: $(VENV)/.dev ## Look for input that breaks the handler (five minutes, or FUZZ_SECONDS)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement requirements/fuzz.txt || true
+	@$(PIP) --only-binary :all: --requirement requirements/fuzz.txt || true
 	@$(BIN)/python -m fuzz
 
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
@@ -58,10 +58,12 @@ kinesis: $(VENV)/.dev ## Run an emulator of Kinesis on this machine until Ctrl-C
 	@$(BIN)/python -m emulators.kinesis_local
 
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
-	$(BIN)/python -m pip install --quiet uv
+	$(PIP) --requirement requirements/lock.txt
+	$(BIN)/uv pip compile $(LOCK) --group lock --output-file requirements/lock.txt
+	$(BIN)/uv pip compile $(LOCK) --group pip --output-file requirements/pip.txt
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group dev --output-file requirements/dev.txt pyproject.toml
-	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --output-file requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra api --extra serve --group build --output-file requirements/serve.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --group tutorial --output-file requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra api --extra serve --group build --group tutorial --output-file requirements/serve.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED) --extra api $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
@@ -89,18 +91,21 @@ AS_TESTED := $(LOCK) --constraint requirements/dev.txt
 NOT_ON_LAMBDA := $(addprefix --no-emit-package ,certifi click colorama faker h11 httpcore httpx idna litestar-htmx \
   markdown-it-py mdurl polyfactory pycparser pygments rich rich-click tzdata)
 
+# A pinned file is complete, and is installed as it is: what resolves it anew meets the releases of tomorrow.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.run: requirements/run.txt requirements/pip.txt pyproject.toml | $(VENV)/bin/python
 	$(install)
 
-$(VENV)/.serve: requirements/serve.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.serve: requirements/serve.txt requirements/pip.txt pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run
 
 # What tests need includes what a run and the API need.
-$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev: requirements/dev.txt requirements/pip.txt pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run $(VENV)/.serve
 
@@ -116,7 +121,9 @@ browser:
 
 define install
 	@echo "Installing $< into $(VENV) (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@$(PIP) --requirement requirements/pip.txt
+	@$(PIP) --requirement $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --disable-pip-version-check >$(VENV)/.check || { cat $(VENV)/.check; false; }
 	@touch $@
 endef

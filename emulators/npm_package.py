@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-_START_SECONDS = 30
+START_SECONDS = 120
+"""How long an emulator may take to start: a tenth is enough, but for a machine that does much else."""
+
 _LAST_LINES = 15
 
 
@@ -137,7 +139,7 @@ def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:
 
 def did_not_start(emulator: str, log: str) -> EmulatorError:
     """Return the error of an emulator for which nothing is missing: the end of its log tells why."""
-    reason = last_lines(log) or f"It gave no answer within {_START_SECONDS} seconds."
+    reason = last_lines(log) or f"It gave no answer within {START_SECONDS} seconds."
     return EmulatorError(f"{emulator} did not start:\n{reason}")
 
 
@@ -162,4 +164,4 @@ def last_lines(text: str) -> str:
 
 def _first_line(stream: IO[bytes] | None) -> bytes:
     """Return what the emulator answers; nothing if it ended, or takes too long."""
-    return stream.readline() if stream and select.select([stream], [], [], _START_SECONDS)[0] else b""
+    return stream.readline() if stream and select.select([stream], [], [], START_SECONDS)[0] else b""

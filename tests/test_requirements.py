@@ -1,0 +1,242 @@
+"""What the project needs is pinned, all of it: a release of tomorrow changes no machine of today."""
+
+import ensurepip
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "requirements").glob("*.txt"))
+WANTED = {
+    "dev": ("cli", "aws", "api", "serve", "group:dev"),
+    "run": ("cli", "aws", "group:build", "group:tutorial"),
+    "serve": ("cli", "aws", "api", "serve", "group:build", "group:tutorial"),
+    "consumer": (),
+}
+"""What each file is compiled of, as `make lock` has it. The others are one package, or leave some out."""
+
+
+def name_of(path: Path) -> str:
+    return path.stem
+
+
+def pins(file: str) -> dict[str, str]:
+    """Return name → version of all that a file pins for this machine and this Python."""
+    text = (ROOT / "requirements" / f"{file}.txt").read_text()
+    lines = re.findall(r"^([^\s#][^\\\n]*)", text, flags=re.MULTILINE)
+    found = [Requirement(line.strip()) for line in lines]
+    return {
+        canonicalize_name(each.name): str(each.specifier).removeprefix("==")
+        for each in found
+        if each.marker is None or each.marker.evaluate()
+    }
+
+
+def roots(file: str) -> Iterator[Requirement]:
+    """Yield what pyproject.toml asks for."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, groups = pyproject["project"], pyproject["dependency-groups"]
+
+    def of_group(name: str) -> Iterator[str]:
+        for entry in groups[name]:
+            if isinstance(entry, dict):
+                yield from of_group(entry["include-group"])
+            else:
+                yield entry
+
+    yield from map(Requirement, project["dependencies"])
+    for part in WANTED[file]:
+        kind, _, name = part.rpartition(":")
+        yield from map(Requirement, of_group(name) if kind else project["optional-dependencies"][name])
+
+
+def missing(file: str) -> list[str]:
+    """Return what the pins leave out of all that is asked for, by whomever, with or without an extra."""
+    pinned, environment = pins(file), {key: str(value) for key, value in default_environment().items()}
+    seen: set[tuple[str, str]] = set()
+    waiting = [(each, "pyproject.toml") for each in roots(file)]
+    found: list[str] = []
+    while waiting:
+        requirement, by = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        version = pinned.get(name)
+        if version is None or version not in requirement.specifier:
+            found.append(f"{by} asks for {requirement}, and {file}.txt has {version}")
+            continue
+        installed = distribution(name)
+        assert installed.version == version, f"{name} {installed.version} is installed, not {version}"
+        for extra in {"", *requirement.extras}:
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                of_it = map(Requirement, installed.requires or ())
+                waiting += [
+                    (each, f"{name}[{extra}]" if extra else name)
+                    for each in of_it
+                    if each.marker is None or each.marker.evaluate(environment | {"extra": extra})
+                ]
+    return found
+
+
+@pytest.mark.parametrize("file", WANTED)
+def test_a_pinned_file_names_all_that_is_asked_for_extras_included(file: str) -> None:
+    assert missing(file) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_each_pin_has_a_hash_and_no_file_names_an_index(path: Path) -> None:
+    text = path.read_text()
+    with_hash = re.findall(r"^\S.*==.* \\\n {4}--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
+    assert len(with_hash) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)) > 0
+    assert "://" not in text
+
+
+def test_what_runs_and_what_is_deployed_has_the_versions_that_are_tested() -> None:
+    tested = pins("dev")
+    for file in ("run", "serve", "consumer", "api"):
+        assert pins(file).items() <= tested.items(), file
+
+
+def test_this_environment_is_what_is_pinned() -> None:
+    for name, version in {**pins("dev"), **pins("pip")}.items():
+        try:
+            assert distribution(name).version == version
+        except PackageNotFoundError:
+            pytest.fail(f"{name} is pinned, and not installed")
+
+
+# With a small index of our own, on which all has made a new release.
+
+BACKEND = """
+import zipfile
+
+WHEEL = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = "mine-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("mine-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: mine\\nVersion: 1.0\\n")
+        wheel.writestr("mine-1.0.dist-info/WHEEL", WHEEL)
+        wheel.writestr("mine-1.0.dist-info/RECORD", "")
+    return name
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return build_editable(folder)
+"""
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "mine"
+version = "1.0"
+"""
+
+
+class Index:
+    """A folder that pip reads as an index, with packages that do nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def release(self, name: str, version: str, *requires: str, extras: tuple[str, ...] = ()) -> str:
+        """Publish a release, and return the line that pins it."""
+        metadata = [
+            "Metadata-Version: 2.1",
+            f"Name: {name}",
+            f"Version: {version}",
+            *(f"Provides-Extra: {extra}" for extra in extras),
+            *(f"Requires-Dist: {each}" for each in requires),
+        ]
+        info = f"{name}-{version}.dist-info"
+        file = self.folder / name / f"{name}-{version}-py3-none-any.whl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(file, "w") as wheel:
+            wheel.writestr(f"{name}.py", f"version = {version!r}\n")
+            wheel.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n")
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+        return self.add(name, version, file)
+
+    def add(self, name: str, version: str, file: Path) -> str:
+        """Publish a file, and return the line that pins it."""
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.parent != folder:
+            shutil.copy(file, folder)
+        links = "".join(f'<a href="{each.name}">{each.name}</a>\n' for each in folder.glob("*.whl"))
+        (folder / "index.html").write_text(links)
+        return f"{name}=={version} --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Make a project with our Makefile; all that it depends on has made a new release since it was pinned."""
+    index, folder = Index(tmp_path / "index"), tmp_path / "project"
+    (folder / "requirements").mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    (folder / "backend.py").write_text(BACKEND)
+    [pip] = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    pinned_pip = index.add("pip", ensurepip.version(), pip)
+    (folder / "requirements" / "pip.txt").write_text(pinned_pip)
+    asks = ("part[more]>=1",)
+    more = 'rest>=1; extra == "more"'
+    pinned = [
+        index.release("whole", "1.0", *asks),
+        index.release("part", "1.0", more, extras=("more",)),
+        index.release("rest", "1.0"),
+    ]
+    index.release("whole", "2.0", *asks)
+    index.release("part", "2.0", more, "surprise", extras=("more",))
+    index.release("rest", "2.0")
+    (folder / "requirements" / "run.txt").write_text("".join(pinned))
+    return folder
+
+
+def make(project: Path) -> subprocess.CompletedProcess[str]:
+    hidden = re.compile("PIP_|MAKE|MFLAGS|PYTHON|COV")
+    settings = {
+        **{name: value for name, value in os.environ.items() if not hidden.match(name)},
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": (project.parent / "index").as_uri(),
+        "PIP_NO_CACHE_DIR": "1",
+    }
+    command = ["make", f"PYTHON={sys.executable}", ".venv/.run"]
+    return subprocess.run(
+        command, cwd=project, env=settings, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_an_installation_is_as_pinned_when_all_has_made_a_new_release(project: Path) -> None:
+    done = make(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    program = "import whole, part, rest; print(whole.version, part.version, rest.version)"
+    shown = subprocess.run(
+        [project / ".venv" / "bin" / "python", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "1.0 1.0 1.0\n"
+
+
+def test_an_installation_stops_where_something_is_left_out(project: Path) -> None:
+    file = project / "requirements" / "run.txt"
+    pinned = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in pinned if not line.startswith("part")))
+    done = make(project)
+    assert done.returncode != 0
+    assert "whole 1.0 requires part" in done.stdout + done.stderr
+    assert not (project / ".venv" / ".run").exists()
