@@ -254,6 +254,26 @@ class TestMove:
             assert environment(function, **joined)["USER_LIMIT_TABLE_NAME"] == "LimitsNew"
 
 
+class TestOrder:
+    def test_a_factor_above_one_is_refused_where_producers_may_aggregate(self) -> None:
+        with pytest.raises(ValueError, match="ParallelizationFactor is above 1"):
+            expand(TEMPLATE, {"Auth": "iam", "ParallelizationFactor": "2"})
+
+    def test_a_factor_above_one_is_taken_where_none_aggregates(self) -> None:
+        mapping = properties("ConsumerRecords", ParallelizationFactor="4", AggregatedRecords="false")
+        assert mapping["ParallelizationFactor"] == 4
+
+    def test_the_stream_that_is_made_keeps_the_order_of_a_user(self) -> None:
+        assert properties("Stream")["RecordDistributionStrategy"] == "USER_PARTITION_KEY"
+
+    def test_a_stream_of_shards_has_no_choice_of_another_order(self) -> None:
+        assert "RecordDistributionStrategy" not in properties("Stream", StreamShards="2")
+
+    def test_the_table_that_is_made_names_the_keys_that_are_throttled(self) -> None:
+        insights = properties("Table")["ContributorInsightsSpecification"]
+        assert insights == {"Enabled": True, "Mode": "THROTTLED_KEYS"}
+
+
 class TestParameters:
     def test_the_page_has_a_row_for_each(self) -> None:
         page = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
