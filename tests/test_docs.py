@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.prices import PRICE_LIST
+
 ROOT = Path(__file__).parent.parent
 OUTSIDE = ("README.md", "CHANGELOG.md", "examples/README.md")
 PAGES = [*(ROOT / name for name in OUTSIDE), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -28,6 +30,12 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_test_that_a_page_names_exists(page: Path) -> None:
     assert set(re.findall(r"`(test_\w+)`", page.read_text())) <= TESTS
+
+
+def test_pages_have_their_prices_from_one_day() -> None:
+    dated = re.compile(r"on-demand\s+prices\s+of\s+us-east-1,\s+(\w+\s+\d{4})")
+    dates = {found for page in PAGES for found in dated.findall(page.read_text())}
+    assert dates == {PRICE_LIST.rpartition(", ")[2]}
 
 
 def test_every_guarantee_is_on_its_page() -> None:
