@@ -98,7 +98,7 @@ def dynamodb_local(port: int = 0, *, briefly: bool = True) -> Iterator[str]:
 def _warm_up(endpoint: str, operation: str, content: dict[str, object]) -> None:
     """Send a request about a table that does not exist.
 
-    Raises EmulatorError if the answer says anything else: such a request would not have warmed up what it should.
+    Raises EmulatorError if the answer says anything else: such a request would warm up nothing.
     """
     headers = {
         "X-Amz-Target": f"DynamoDB_20120810.{operation}",
