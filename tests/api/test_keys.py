@@ -23,7 +23,9 @@ from joserfc.jwk import ECKey
 
 from api.stored import NOW, limit, repository_of
 from api.test_access import AUDIENCE, EC, ISSUER, LIMITS, RSA, ask, key_set, token
+from api.test_lambda import event
 from user_limits.api.app import Options, build_api
+from user_limits.api.gateway import gateway_handler
 from user_limits.api.jwks import MAX_AGE, MAX_STALE, PAUSE, REFRESH_AFTER, KeySource
 from user_limits.api.key_set import fetcher, parse_keys
 from user_limits.api.problems import ProblemError
@@ -426,3 +428,19 @@ def test_a_flood_of_made_up_keys_keeps_nobody_waiting_whose_key_is_known(issuer:
 
     asyncio.run(flood())
     assert issuer.asked == 2
+
+
+def test_on_lambda_a_request_that_had_to_go_without_keys_is_followed_by_one_that_has_them(
+    issuer: Issuer,
+) -> None:
+    source = KeySource(issuer, Clock(), wait=SHORT, refresh_after=MAX_AGE)
+    tokens = TokenAccess(source, issuer=ISSUER, audience=AUDIENCE, clock=lambda: NOW)
+    app = build_api(repository_of(limit("anna", "bet")), Options(access=tokens), clock=lambda: NOW)
+    handler: Any = gateway_handler(app)
+    request = event(LIMITS, headers={"authorization": f"Bearer {token()}"})
+    issuer.answers.clear()
+    assert handler(request, None)["statusCode"] == 503
+    issuer.answers.set()
+    settle()
+    assert handler(request, None)["statusCode"] == 200
+    assert issuer.asked == 1

@@ -76,22 +76,22 @@ def fetcher(
     """
 
     def fetch() -> bytes:
-        line = _Line()
-        opener = urllib.request.build_opener(_NoRedirects, _Http(line), _Https(line))
+        opened = _OpenSocket()
+        opener = urllib.request.build_opener(_NoRedirects, _Http(opened), _Https(opened))
         # The time-out begins again with each byte: a server that sends one after the other never meets it.
-        timer = Timer(deadline, line.cut)
+        timer = Timer(deadline, opened.cut)
         timer.daemon = True
         timer.start()
         try:
             with opener.open(url, timeout=timeout) as response:
                 content: bytes = response.read(MAX_BYTES + 1)
         except Exception as error:
-            if line.is_cut:
+            if opened.is_cut:
                 raise _late(deadline) from error
             raise
         finally:
             timer.cancel()
-        if line.is_cut:  # what was read looks like all there is
+        if opened.is_cut:  # what was read looks like all there is
             raise _late(deadline)
         if len(content) > MAX_BYTES:
             raise ValueError(f"the key set has more than {MAX_BYTES} bytes")
@@ -104,15 +104,15 @@ def _late(deadline: float) -> TimeoutError:
     return TimeoutError(f"the key set was not complete within {deadline:g} s")
 
 
-class _Line:
-    """The connection of one fetch, which another thread can cut: the reader then sees its end."""
+class _OpenSocket:
+    """The socket of one fetch, which another thread can shut down: the reader then sees its end."""
 
     def __init__(self) -> None:
         self.is_cut = False
         self._socket: socket.socket | None = None
 
-    def use(self, opened: socket.socket) -> None:
-        self._socket = opened
+    def use(self, connected: socket.socket) -> None:
+        self._socket = connected
         if self.is_cut:
             self.cut()
 
@@ -124,39 +124,39 @@ class _Line:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-class _OnLine(HTTPConnection):
-    """A connection that tells its line each socket that it opens: the response goes on without it."""
+class _TrackedConnection(HTTPConnection):
+    """A connection that hands on each socket that it opens: the response outlives it."""
 
-    def __init__(self, host: str, *, line: _Line, **options: Any) -> None:
-        self._line = line
+    def __init__(self, host: str, *, opened: _OpenSocket, **options: Any) -> None:
+        self._opened = opened
         super().__init__(host, **options)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "sock" and value is not None:
-            self._line.use(value)
+            self._opened.use(value)
 
 
-class _OnSecureLine(_OnLine, HTTPSConnection):
+class _TrackedSecureConnection(_TrackedConnection, HTTPSConnection):
     """The same with TLS, whose handshake has the time-out as a whole."""
 
 
 class _Http(urllib.request.HTTPHandler):
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, opened: _OpenSocket) -> None:
         super().__init__()
-        self._line = line
+        self._opened = opened
 
     def http_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(cast("Any", _OnLine), req, line=self._line)
+        return self.do_open(cast("Any", _TrackedConnection), req, opened=self._opened)
 
 
 class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, opened: _OpenSocket) -> None:
         super().__init__()
-        self._line = line
+        self._opened = opened
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(cast("Any", _OnSecureLine), req, line=self._line)
+        return self.do_open(cast("Any", _TrackedSecureConnection), req, opened=self._opened)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

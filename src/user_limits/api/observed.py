@@ -44,7 +44,7 @@ def _traced(app: ASGIApp, tracer: "Tracer") -> ASGIApp:
 
             async def tell(message: Any) -> None:
                 if message["type"] == "http.response.start":
-                    _tell_status(begun, message["status"])
+                    _record_status(begun, message["status"])
                 await send(message)
 
             route: dict[str, str | None] = {}
@@ -58,7 +58,7 @@ def _traced(app: ASGIApp, tracer: "Tracer") -> ASGIApp:
     return answer
 
 
-def _tell_status(begun: "Span", status: int) -> None:
+def _record_status(begun: "Span", status: int) -> None:
     begun.set_attribute("http.response.status_code", status)
     if status >= FIRST_SERVER_ERROR:
         begun.set_attribute("error.type", str(status))
