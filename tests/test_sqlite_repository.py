@@ -226,3 +226,25 @@ def rows(path: Path) -> list[tuple[str, str]]:
     found = connection.execute("SELECT partition, sort FROM aggregates ORDER BY 1, 2").fetchall()
     connection.close()
     return found
+
+
+def test_a_new_file_and_those_beside_it_are_for_their_owner_only(tmp_path: Path) -> None:
+    repository = SQLiteRepository(tmp_path / "limits.db", LawState)
+    insert(repository, aggregate(("a", "b")))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("limits.db", "limits.db-wal", "limits.db-shm"), 0o600)
+
+
+def test_a_file_that_is_there_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "limits.db"
+    path.touch(mode=0o640)
+    path.chmod(0o640)
+    repository = SQLiteRepository(path, LawState)
+    insert(repository, aggregate(("a", "b")))
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_in_memory_no_file_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    insert(SQLiteRepository(":memory:", LawState), aggregate(("a", "b")))
+    assert list(tmp_path.iterdir()) == []

@@ -3,15 +3,30 @@
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from kinesis_handler import Aggregate
 from user_limits.events import LimitStatus, LimitType, Period
 from user_limits.limit import ZERO, Limit
 
-PERIOD_TYPES: dict[Period, str] = {
+PeriodType = Literal[
+    "DAILY",
+    "WEEKLY",
+    "MONTHLY",
+    "CALENDAR_DAILY",
+    "CALENDAR_WEEKLY",
+    "CALENDAR_MONTHLY",
+    "INDEFINITE",
+    "INSTANCE",
+]
+"""A period as it is shown."""
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+"""A time as it is shown: RFC 3339 in UTC."""
+
+PERIOD_TYPES: dict[Period, PeriodType] = {
     "DAY": "DAILY",
     "WEEK": "WEEKLY",
     "MONTH": "MONTHLY",
@@ -39,7 +54,7 @@ _FRACTIONS = ["", *(f".{number:03}" for number in range(1, 1_000))]
 class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
     """The last reset, with the figures that it stated."""
 
-    at: str
+    at: Time
     amount: Decimal | None
     percentage: Decimal | None
 
@@ -65,16 +80,16 @@ class LimitData(Struct, frozen=True, gc=False, rename="camel"):
     percentage: Decimal
     remaining_amount: Decimal
     status: LimitStatus
-    period_type: str | None
-    expires_at: str | None
+    period_type: PeriodType | None
+    expires_at: Time | None
     name: str | None
     currency_code: str | None
     previous_amount: Decimal | None
-    active_from: str
-    active_until: str | None
+    active_from: Time
+    active_until: Time | None
     last_reset: LastResetDocument | None
     rebuilt: bool
-    drifted_at: str | None
+    drifted_at: Time | None
 
 
 class LimitDocument(LimitData, frozen=True, gc=False, rename="camel"):
@@ -86,7 +101,7 @@ class LimitDocument(LimitData, frozen=True, gc=False, rename="camel"):
     """
 
     version: int
-    last_updated: str
+    last_updated: Time
 
 
 def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:

@@ -120,8 +120,8 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
         shown, tables = readable(move, phase), [*move.source_tables, *move.target_tables]
     for table in tables:
         table.check()
-    # One request at a time: while it waits, there is nothing else to do.
-    return _api(shown, settings, in_threads=False, with_page=False, local=False)
+    # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
+    return _api(shown, settings, in_threads=False, with_page=False, local=False, is_paused=True)
 
 
 def _open(settings: Settings, url: str | None = None) -> tuple[OpenStore, Kept[Limit]]:
@@ -185,18 +185,26 @@ def _producer(seed: int, users: int) -> Producer:
     return SyntheticUsers(seed, users)
 
 
-def _api(
-    limits: ReadableRepository[Limit], settings: Settings, *, in_threads: bool, with_page: bool, local: bool
+def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
+    limits: ReadableRepository[Limit],
+    settings: Settings,
+    *,
+    in_threads: bool,
+    with_page: bool,
+    local: bool,
+    is_paused: bool = False,
 ) -> ASGIApp:
     with library_named("API", "api"):
         from user_limits.api.app import Options, build_api
         from user_limits.api.observed import observed
 
         if settings.auth == "jwt":
-            from user_limits.api.jwks import KeySource, fetcher
+            from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
+            from user_limits.api.key_set import fetcher
             from user_limits.api.tokens import TokenAccess
 
-            keys = KeySource(fetcher(settings.jwt_jwks))
+            refresh_after = MAX_AGE if is_paused else REFRESH_AFTER
+            keys = KeySource(fetcher(settings.jwt_jwks), refresh_after=refresh_after)
             access = TokenAccess(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
         else:
             access = None

@@ -73,10 +73,15 @@ EXAMPLE = limit(
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serve an application on loopback for as long as the context lasts; yield its URL."""
+def serving(app: ASGIApp, http: Any = "auto") -> Iterator[str]:
+    """Serve an application on loopback for as long as the context lasts; yield its URL.
+
+    Args:
+        app: what answers.
+        http: the protocol, as uvicorn takes it.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(app, http=http, lifespan="off", ws="none", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

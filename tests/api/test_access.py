@@ -1,14 +1,10 @@
-"""Who may see what: real keys, real tokens, and a real server that the keys come from."""
+"""Who may see what: real keys, and real tokens."""
 
 import base64
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +15,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from api.stored import NOW, client, limit, repository_of
 from user_limits.api.app import Options
-from user_limits.api.jwks import MAX_AGE, MAX_STALE, PAUSE, KeySource, fetcher, parse_keys
+from user_limits.api.jwks import KeySource
 from user_limits.api.tokens import TokenAccess
 
 ISSUER, AUDIENCE = "https://issuer.example/", "limits"
@@ -269,175 +265,3 @@ def test_the_page_is_not_served_where_a_token_is_needed() -> None:
         from litestar.testing import TestClient
 
         assert TestClient(app).get("/users/anna").status_code == status
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Issuer:
-    """Whoever issues tokens, and publishes keys."""
-
-    def __init__(self, *keys: Any) -> None:
-        self.keys = keys
-        self.asked = 0
-        self.fails = False
-
-    def __call__(self) -> bytes:
-        self.asked += 1
-        if self.fails:
-            raise OSError("the line is cut")
-        return key_set(*self.keys)
-
-
-def test_keys_are_fetched_when_the_first_token_comes_and_kept() -> None:
-    issuer, clock = Issuer(RSA, EC), Clock()
-    source = KeySource(issuer, clock)
-    assert issuer.asked == 0
-    assert source.find("rsa-1") is not None
-    clock.now += MAX_AGE - 1
-    assert source.find("ec-1") is not None
-    assert issuer.asked == 1
-
-
-def test_a_new_key_is_found_as_soon_as_a_token_names_it() -> None:
-    issuer, clock = Issuer(RSA), Clock()
-    source = KeySource(issuer, clock)
-    source.find("rsa-1")
-    issuer.keys = (RSA, EC)
-    clock.now += PAUSE
-    assert source.find("ec-1") is not None
-    assert issuer.asked == 2
-
-
-def test_a_withdrawn_key_is_trusted_no_longer_than_keys_are_kept() -> None:
-    issuer, clock = Issuer(RSA, EC), Clock()
-    source = KeySource(issuer, clock)
-    source.find("rsa-1")
-    issuer.keys = (EC,)
-    clock.now += MAX_AGE
-    assert source.find("rsa-1") is None
-
-
-def test_made_up_keys_do_not_make_us_ask_again_and_again() -> None:
-    issuer, clock = Issuer(RSA), Clock()
-    source = KeySource(issuer, clock)
-    for number in range(100):
-        assert source.find(f"made-up-{number}") is None
-        clock.now += PAUSE / 50
-    assert issuer.asked <= 3
-
-
-def test_while_keys_cannot_be_fetched_the_known_ones_hold_for_an_hour() -> None:
-    issuer, clock = Issuer(RSA), Clock()
-    source = KeySource(issuer, clock)
-    source.find("rsa-1")
-    issuer.fails = True
-    clock.now += MAX_STALE
-    assert source.find("rsa-1") is not None
-    clock.now += 1
-    with pytest.raises(Exception, match="cannot be read now"):
-        source.find("rsa-1")
-
-
-def test_without_keys_it_is_not_the_token_that_is_at_fault() -> None:
-    issuer = Issuer()
-    issuer.fails = True
-    assert ask(token(), fetch=issuer).status_code == 503
-
-
-def test_threads_that_come_at_once_fetch_once() -> None:
-    issuer = Issuer(RSA)
-    source = KeySource(issuer, Clock())
-    threads = [threading.Thread(target=source.find, args=("rsa-1",)) for _ in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert issuer.asked == 1
-
-
-def test_of_a_key_set_only_what_can_check_signatures_is_taken() -> None:
-    keys = [
-        RSA.as_dict(private=False),
-        EC.as_dict(private=False),
-        {**RSA.as_dict(private=False), "kid": "for encryption", "use": "enc"},
-        {**RSA.as_dict(private=False), "kid": 7},
-        {name: value for name, value in RSA.as_dict(private=False).items() if name != "kid"},
-        {"kty": "oct", "kid": "secret", "k": "c2VjcmV0"},
-        {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
-        {"kty": "OKP", "kid": "ed", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
-        {**ECKey.generate_key("P-384").as_dict(private=False), "kid": "p-384"},
-        {"kty": "new", "kid": "new"},
-    ]
-    assert set(parse_keys(json.dumps({"keys": keys}).encode())) == {"rsa-1", "ec-1"}
-
-
-def test_a_short_rsa_key_is_not_taken() -> None:
-    published = RSA.as_dict(private=False)
-    short = (1 << 1023) + 1  # 1,024 bits
-    modulus = base64.urlsafe_b64encode(short.to_bytes(128, "big")).rstrip(b"=").decode()
-    assert parse_keys(json.dumps({"keys": [{**published, "n": modulus}]}).encode()) == {}
-
-
-@contextmanager
-def key_server(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/keys.json"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def sends(status: int, content: bytes = b"", **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(content)
-
-    return answer
-
-
-def test_keys_come_from_a_server() -> None:
-    with key_server(sends(200, key_set(RSA))) as url:
-        assert ask(token(), fetch=fetcher(url)).status_code == 200
-
-
-def test_keys_come_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "keys.json").write_bytes(key_set(EC))
-    assert ask(token(EC), fetch=fetcher((tmp_path / "keys.json").as_uri())).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        sends(500),
-        sends(404),
-        sends(302, Location="file:///etc/passwd"),
-        sends(302, Location="http://127.0.0.1:1/keys.json"),
-        sends(200, b"<html>"),
-        sends(200, b"{}"),
-        sends(200, b'{"keys": [' + b" " * 300_000 + b"]}"),
-    ],
-    ids=["error", "missing", "to a file", "elsewhere", "no JSON", "no keys", "too much"],
-)
-def test_what_is_no_key_set_is_not_taken_for_one(answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
-    with key_server(answer) as url:
-        assert ask(token(), fetch=fetcher(url)).status_code == 503

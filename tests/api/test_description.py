@@ -4,8 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args
+from urllib.parse import urljoin
 
+import msgspec
 import pytest
 import schemathesis
 import schemathesis.specs.openapi.schemas  # now: Python 3.11 compiles nothing safely beside another thread
@@ -19,7 +21,13 @@ from api.stored import EXAMPLE, NOW, client, limit, repository_of, serving
 from api.test_access import access, token
 from kinesis_handler.repository.cursor import encode_cursor
 from user_limits.api.app import Options, build_api
+from user_limits.api.documents import EXAMPLE as DESCRIBED
+from user_limits.api.documents import limit_answer
 from user_limits.api.routes import ALLOWED, PREFIX
+from user_limits.events import LimitStatus
+from user_limits.view import PERIOD_TYPES
+
+EXAMPLE_ANSWER = json.loads(msgspec.json.encode(limit_answer(DESCRIBED)))
 
 USERS = ("usr_456", "anna")
 IDS = ("lmt_123", "a", "b", "c")
@@ -115,6 +123,41 @@ def test_every_field_of_an_answer_is_in_its_example_and_is_a_number_where_it_is_
         "type": "number",
         "description": "the limit's value.",
     }
+
+
+def formats(schema: Any) -> set[str]:
+    """Return the formats that a value may have: those of null aside."""
+    return {each["format"] for each in schema.get("anyOf", [schema]) if each != {"type": "null"}}
+
+
+def test_every_time_is_described_as_one() -> None:
+    schemas = TestClient(app()).get("/openapi.json").json()["components"]["schemas"]
+    times = {
+        ("LimitData", "expiresAt"), ("LimitData", "activeFrom"), ("LimitData", "activeUntil"),
+        ("LimitData", "driftedAt"), ("LastResetDocument", "at"), ("LimitMeta", "lastUpdated"),
+        ("LimitDocument", "lastUpdated"),
+    }  # fmt: skip
+    for document, name in times:
+        assert formats(schemas[document]["properties"][name]) == {"date-time"}
+    shown = EXAMPLE_ANSWER["data"] | EXAMPLE_ANSWER["data"]["lastReset"] | EXAMPLE_ANSWER["meta"]
+    looks_like_one = {name for name, value in shown.items() if re.match(r"\d{4}-\d\d-\d\dT", str(value))}
+    assert looks_like_one <= {name for _, name in times}
+
+
+def test_whatever_is_one_of_a_few_words_is_described_by_them() -> None:
+    schemas = TestClient(app()).get("/openapi.json").json()["components"]["schemas"]
+    for document in ("LimitData", "LimitDocument"):
+        properties = schemas[document]["properties"]
+        assert set(properties["periodType"]["anyOf"][0]["enum"]) == set(PERIOD_TYPES.values())
+        assert set(properties["type"]["anyOf"][0]["enum"]) == set(ALLOWED["type"])
+        assert set(properties["status"]["enum"]) == set(get_args(LimitStatus))
+    assert schemas["Health"]["properties"]["status"]["enum"] == ["ok"]
+
+
+def test_the_description_says_where_the_api_is() -> None:
+    asked = TestClient(app())
+    [server] = asked.get("/openapi.json").json()["servers"]
+    assert urljoin("https://limits.example/openapi.json", server["url"]) == "https://limits.example/"
 
 
 def test_to_describe_itself_it_changes_no_logging() -> None:

@@ -1,12 +1,16 @@
 """What every request meets first, and every answer last."""
 
 import asyncio
-from typing import Any
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import Any, NoReturn
 
+import httpx
 import pytest
 
-from api.stored import EXAMPLE, client, repository_of
-from user_limits.api.app import Options
+from api.stored import EXAMPLE, client, repository_of, serving
+from kinesis_handler.cli.http_protocol import BoundedProtocol
+from user_limits.api.app import Options, build_api
 from user_limits.api.cors import Cors
 from user_limits.api.edge import MAX_BODY, MAX_URL, Edge
 
@@ -70,9 +74,100 @@ def test_a_length_that_is_none_is_refused(length: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
+PATHS = [
+    *(LIMITS + rest for rest in ("", "/active", "/lmt_123", "/none", "?limit=0", f"?cursor={'a' * MAX_URL}")),
+    *(
+        "/",
+        "/users/usr_456",
+        "/docs",
+        "/docs.css",
+        "/openapi.json",
+        "/healthz",
+        "/readyz",
+        "/nowhere",
+        "/a%2Fb",
+    ),
+]
+
+
+@pytest.mark.parametrize("http", ["h11", BoundedProtocol], ids=["h11", "bounded"])
+def test_head_answers_as_get_without_a_body_and_the_connection_goes_on(
+    http: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = build_api(repository_of(EXAMPLE), Options(with_page=True))
+    with serving(app, http) as url, closing(HTTPConnection(url.removeprefix("http://"), timeout=20)) as asked:
+        asked.connect()
+        asked.auto_open = 0  # another connection would be an error
+
+        def ask(method: str, path: str, tag: str = "") -> tuple[int, dict[str, str], bytes]:
+            asked.request(method, path, headers={"If-None-Match": tag})
+            response = asked.getresponse()
+            headers = {name: value for name, value in response.getheaders() if name != "date"}
+            return response.status, headers, response.read()
+
+        for path in PATHS:
+            status, headers, body = ask("GET", path)
+            assert body
+            assert ask("HEAD", path) == (status, headers, b"")
+            tag = headers.get("etag", "none")
+            assert ask("HEAD", path, tag)[0] == ask("GET", path, tag)[0]
+    assert "Traceback" not in caplog.text
+
+
+class Frozen(dict[str, Any]):
+    """The scope of a server that wants it back as it was."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("the server's scope has been changed")
+
+    __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize("path", PATHS)
+def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) -> None:
+    app = build_api(repository_of(EXAMPLE), Options(with_page=True, local=True, rate_limit=1_000, timeout=20))
+
+    async def ask(scope: Any, receive: Any, send: Any) -> None:
+        await app(Frozen(scope), receive, send)
+
+    async def answer() -> httpx.Response:
+        transport = httpx.ASGITransport(ask)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asked:
+            return await asked.request(method, path)
+
+    assert asyncio.run(answer()).status_code < 500
+
+
+def test_whoever_watches_over_the_process_may_ask_as_often_as_they_like() -> None:
+    asked = client(repository_of(EXAMPLE), Options(rate_limit=2))
+    assert {asked.get("/healthz").status_code for _ in range(10)} == {200}
+    assert [asked.get(LIMITS).status_code for _ in range(3)] == [200, 200, 429]
+    assert asked.get("/healthz").status_code == 200
+    assert asked.get("/readyz").status_code == 429, "that reads the store"
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [
+        ("LOCALHOST", 200),
+        ("LocalHost:8000", 200),
+        ("localhost.", 200),
+        ("localhost.:8000", 200),
+        ("localhost:", 200),
+        ("127.0.0.2", 200),
+        ("[::1]", 200),
+        ("[0:0:0:0:0:0:0:1]:8000", 200),
+        ("", 421),
+        ("localhost..", 421),
+        ("localhost:80:80", 421),
+        ("localhost:http", 421),
+        ("::1", 421),
+        ("[::2]:8000", 421),
+        ("[localhost]", 421),
+        ("127.0.0.1.", 421),
+        ("127.0.0.256", 421),
+        ("192.0.2.1", 421),
         ("localhost", 200),
         ("localhost:8000", 200),
         ("127.0.0.1:8000", 200),

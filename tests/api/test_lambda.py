@@ -79,9 +79,15 @@ def test_a_problem_is_a_document_here_too(path: str, status: int) -> None:
     assert json.loads(answer["body"])["status"] == status
 
 
-def test_head_and_other_methods() -> None:
-    head = invoke(event(LIMITS, method="HEAD"))
-    assert (head["statusCode"], head["body"]) == (200, "")
+@pytest.mark.parametrize(
+    "path", [LIMITS, f"{LIMITS}/lmt_123", f"{LIMITS}/none", "/healthz", "/docs", "/nowhere", "/a%2Fb"]
+)
+def test_head_answers_as_get_without_a_body(path: str) -> None:
+    head, get = (invoke(event(path, method=method)) for method in ("HEAD", "GET"))
+    assert head == {**get, "body": ""}
+
+
+def test_what_would_change_something_is_refused() -> None:
     assert invoke(event(LIMITS, method="DELETE"))["statusCode"] == 405
 
 

@@ -180,6 +180,13 @@ def test_a_request_is_a_span_named_by_its_route_without_an_id_in_it(traces: Trac
     assert "usr_456" not in str(attributes)
 
 
+def test_the_span_of_a_head_request_says_that_it_was_one(traces: Traces) -> None:
+    app: Any = observed(build_api(repository_of(EXAMPLE)), None, traces.tracer)
+    assert TestClient(app).head("/api/v1/users/usr_456/limits").status_code == 200
+    [request] = traces.ended
+    assert request.name == "HEAD /api/v1/users/{userId}/limits"
+
+
 def test_a_request_has_the_correlation_id_of_its_caller(traces: Traces) -> None:
     ask(traces, "/api/v1/users/usr_456/limits", **{"X-Correlation-Id": "req-1"})
     assert dict(traces.ended[0].attributes or {})["correlation_id"] == "req-1"

@@ -38,10 +38,13 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
         )
     try:
         import uvicorn  # noqa: PLC0415 - only this command needs it
+
+        from kinesis_handler.cli.http_protocol import bounded, bounds_here  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ConfigurationError("serve needs uvicorn: pip install 'kinesis-handler[serve]'") from error
+        raise ConfigurationError(f"serve needs {error.name}: pip install 'kinesis-handler[serve]'") from error
     config = uvicorn.Config(
         api.build(local=api.is_open and not insecure),
+        http=bounded(bounds_here()),
         lifespan="off",
         ws="none",
         log_config=None,
@@ -62,7 +65,7 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
 
 def _is_this_machine(host: str) -> bool:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name, which leads who knows where
         return False
 

@@ -1,10 +1,11 @@
 """A repository in one SQLite file: for one machine, and any number of its processes."""
 
+import os
 import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
@@ -23,6 +24,8 @@ State = TypeVar("State")
 
 SCHEMA_VERSION = 1
 DEFAULT_TABLE = "aggregates"
+MEMORY = ":memory:"
+"""The path that stands for no file."""
 SCAN_PAGE = 1_000
 BUSY_TIMEOUT = 10.0
 """Seconds to wait while another process writes: far longer than any batch takes."""
@@ -208,6 +211,7 @@ def _open(path: str | Path, table: str) -> sqlite3.Connection:
     name = f"the SQLite file {str(path)!r}"
     if not (folder := Path(path).parent).is_dir():
         raise ConfigurationError(f"{name} cannot be made: there is no folder {str(folder)!r}")
+    _create_private(path)
     try:
         connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
@@ -227,6 +231,16 @@ def _open(path: str | Path, table: str) -> sqlite3.Connection:
         connection.close()
         raise ConfigurationError(f"{name} {problem}")
     return connection
+
+
+def _create_private(path: str | Path) -> None:
+    """Make an empty file that only its owner may read, unless there is one; what is there is left as it is.
+
+    SQLite gives the files beside it the same permissions. Source: https://sqlite.org/src/file/src/os_unix.c
+    """
+    if str(path) != MEMORY:
+        with suppress(OSError):  # SQLite will say why it cannot be opened
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _problem(version: int, tables: int) -> str | None:

@@ -1,6 +1,5 @@
 """Who may see what: a player their own limits, and support staff everybody's."""
 
-import asyncio
 from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
@@ -36,8 +35,8 @@ class Caller(Struct, frozen=True):
 class Access(Protocol):
     """Tells by a token who asks."""
 
-    def caller(self, token: str) -> Caller:
-        """Return whose token it is. Raises ProblemError if it is nobody's. It may take a while."""
+    async def caller(self, token: str) -> Caller:
+        """Return whose token it is. Raises ProblemError if it is nobody's, or if that cannot be told now."""
 
 
 def guard_of(access: Access) -> Guard:
@@ -51,8 +50,7 @@ def guard_of(access: Access) -> Guard:
             raise ProblemError(
                 401, "a token is needed: Authorization: Bearer …", {"www-authenticate": "Bearer"}
             )
-        # Not in the event loop: it may have to wait for the keys.
-        caller = await asyncio.to_thread(access.caller, told[len(SCHEME) :].strip())
+        caller = await access.caller(told[len(SCHEME) :].strip())
         if not caller.may_read(connection.path_params["userId"]):
             challenge = f'Bearer error="insufficient_scope", scope="{READ_ANY}"'
             raise ProblemError(403, "the token is for another user's limits", {"www-authenticate": challenge})

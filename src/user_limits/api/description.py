@@ -66,8 +66,13 @@ EXAMPLES = {
     "limit": 10,
 }
 
+SERVERS = [{"url": "/", "description": "Where this description comes from."}]
+
 TAG = {"description": "What tells whether the answer has changed.", "schema": {"type": "string"}}
-SECONDS = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
+SECONDS = {
+    "description": "Seconds to wait before asking again.",
+    "schema": {"type": "integer", "minimum": 1},
+}
 CHALLENGE = {"description": "What kind of token is needed.", "schema": {"type": "string"}}
 ALLOW = {"description": "What can be done here.", "schema": {"type": "string", "examples": [METHODS]}}
 
@@ -153,7 +158,7 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, with_tokens: bool) -> Json
     config = OpenAPIConfig(title="User limits", version=__version__, description=INTRODUCTION)
     app = Litestar(list(handlers), openapi_config=config, logging_config=None)
     described: Json = app.openapi_schema.to_schema()
-    described.pop("servers", None)
+    described["servers"] = SERVERS
     for operations in described["paths"].values():
         for operation in operations.values():
             _complete(operation, with_tokens=with_tokens)

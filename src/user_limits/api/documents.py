@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from kinesis_handler import Aggregate
 from user_limits.limit import LastReset, Limit
-from user_limits.view import LimitData, LimitDocument, limit_data, limit_document, rfc3339
+from user_limits.view import LimitData, LimitDocument, Time, limit_data, limit_document, rfc3339
 
 
 class LimitMeta(Struct, frozen=True, rename="camel"):
@@ -19,7 +19,7 @@ class LimitMeta(Struct, frozen=True, rename="camel"):
     """
 
     version: int
-    last_updated: str
+    last_updated: Time
 
 
 class LimitAnswer(Struct, frozen=True):

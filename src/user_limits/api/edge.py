@@ -4,6 +4,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,7 +30,14 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
-THIS_MACHINE = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
+HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
+"""A host and perhaps a port. Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.2"""
+
+UNLIMITED = "/healthz"
+"""The path that does not count against the rate limit: a refusal would have the process restarted."""
+
+ROUTE = "user_limits.route"
+"""Extension of the scope: a dictionary, in which `template` will be the route's path with its parameters."""
 
 SECURITY_HEADERS = [
     (b"content-security-policy", PAGE_POLICY.encode()),
@@ -40,6 +49,9 @@ SECURITY_HEADERS = [
 
 class Edge:
     """Wraps the application.
+
+    The scope is the server's, which reads it again to send the answer: the application gets its own.
+    Source: https://asgi.readthedocs.io/en/latest/specs/main.html#middleware
 
     Args:
         app: what answers.
@@ -75,12 +87,16 @@ class Edge:
         origin = header(scope, b"origin")
         answer = _Sender(send, self._cors.headers(origin), without_body=scope["method"] == "HEAD")
         try:
-            self._admit(scope)
+            path = self._admit(scope)
             if scope["method"] == "OPTIONS":
                 allow = (b"allow", METHODS.encode())
                 await answer.whole(204, [allow, *self._cors.preflight_headers(origin)])
             else:
-                await self._run(scope, receive, answer)
+                method = "GET" if scope["method"] == "HEAD" else scope["method"]
+                inner = {**scope, "method": method, "path": path}
+                await self._run(inner, receive, answer)
+                if (route := (scope.get("extensions") or {}).get(ROUTE)) is not None:
+                    route["template"] = inner.get("path_template")
         except ProblemError as error:
             await answer.whole(*encoded(error))
         except TimeoutError as error:
@@ -89,8 +105,6 @@ class Edge:
             await answer.whole(*encoded(unavailable(error)))
 
     async def _run(self, scope: Any, receive: Any, answer: "_Sender") -> None:
-        if scope["method"] == "HEAD":
-            scope["method"] = "GET"
         if self._timeout is None:
             await self._app(scope, receive, answer)
             return
@@ -99,14 +113,14 @@ class Edge:
             async with asyncio.timeout(self._timeout):
                 await self._app(scope, receive, answer)
 
-    def _admit(self, scope: Any) -> None:
-        """Raise ProblemError at a request that is not to be answered; decode its path, once."""
+    def _admit(self, scope: Any) -> str:
+        """Return the path, decoded once. Raises ProblemError at a request that is not to be answered."""
         # A page from elsewhere could have its own name lead here, and read what the browser may.
-        if self._local and not THIS_MACHINE.fullmatch(header(scope, b"host") or ""):
+        if self._local and not is_this_machine(header(scope, b"host") or ""):
             raise ProblemError(421, "this is served to this machine only, by its own name or address")
-        if self._rate_limit is not None:
-            self._rate_limit.check(scope["client"][0] if scope.get("client") else "")
         path = scope["raw_path"].partition(b"?")[0].decode(errors="replace")
+        if self._rate_limit is not None and path != UNLIMITED:
+            self._rate_limit.check(scope["client"][0] if scope.get("client") else "")
         if len(path) + len(scope["query_string"]) > MAX_URL:
             raise ProblemError(414, f"a URL has at most {MAX_URL} bytes")
         if (length := header(scope, b"content-length")) and not _is_small(length):
@@ -117,7 +131,23 @@ class Edge:
         decoded = unquote(path)
         if "." in decoded and not DOTS.isdisjoint(decoded.split("/")):
             raise ProblemError(400, "an id is neither . nor ..")
-        scope["path"] = decoded
+        return decoded
+
+
+@lru_cache(64)
+def is_this_machine(host: str) -> bool:
+    """Tell whether a Host header names this machine, in any case, with or without a port."""
+    match = HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match["name"]
+    # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2: a final dot says that a name is complete
+    if name is not None and name.lower().removesuffix(".") == "localhost":
+        return True
+    try:
+        return ip_address(name or match["ipv6"]).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_small(length: str) -> bool:
@@ -136,9 +166,9 @@ class _Sender:
     async def __call__(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            message["headers"] = [*message["headers"], *SECURITY_HEADERS, *self._headers]
+            message = {**message, "headers": [*message["headers"], *SECURITY_HEADERS, *self._headers]}
         elif self._without_body:
-            message["body"] = b""
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def whole(self, status: int, headers: Headers, body: bytes = b"") -> None:

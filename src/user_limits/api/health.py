@@ -1,6 +1,6 @@
 """Whether the process runs, and whether it can read."""
 
-from typing import Any
+from typing import Any, Literal
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
@@ -13,7 +13,7 @@ from user_limits.api.problems import unavailable
 class Health(Struct, frozen=True):
     """All is well: otherwise there is a problem in its place."""
 
-    status: str = "ok"
+    status: Literal["ok"] = "ok"
 
 
 def health_routes(limits: ReadableRepository[Any], *, in_threads: bool) -> list[HTTPRouteHandler]:

@@ -1,130 +1,140 @@
-"""The public keys of whoever issues tokens, from a URL or a file: kept, and fetched again as they change."""
+"""The public keys of whoever issues tokens: known ones at once, new ones as soon as they are published.
 
+One fetch runs at a time, in a thread of its own. A request whose key is known does not wait for it, unless
+all that is known may be out of date. A request that does wait does so for a few seconds, without a thread.
+"""
+
+import asyncio
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
-from threading import Lock
-from typing import Any
+from concurrent.futures import Future
+from math import ceil
+from threading import Lock, Thread
 
-import msgspec
 import structlog
-from joserfc.jwk import ECKey, RSAKey
 
-from user_limits.api.problems import unavailable
+from user_limits.api.key_set import Key, parse_keys
+from user_limits.api.problems import ProblemError
 
-Key = RSAKey | ECKey
+REFRESH_AFTER = 300
+"""Seconds after which keys are fetched again while they are used."""
 
 MAX_AGE = 600
-"""Seconds after which keys are fetched again, so that one which was withdrawn is not trusted for longer."""
+"""Seconds after which a fetch is waited for, so that a withdrawn key is not trusted for longer."""
 
 MAX_STALE = 3_600
 """Seconds for which keys are still trusted while they cannot be fetched."""
 
-PAUSE = 30
-"""Seconds between two fetches, whatever keys are asked for: anybody can make up key ids."""
+PAUSE = 10
+"""Seconds from the start of a fetch to that of the next: anybody can make up key ids."""
 
-FETCH_TIMEOUT = 3.0
-MAX_BYTES = 262_144
-
-SMALLEST_RSA = 2_048
-"""Bits."""
+WAIT = 3.0
+"""Seconds that a request waits for a fetch."""
 
 
 class KeySource:
     """The keys, by their ids.
 
     Args:
-        fetch: gets the JSON Web Key Set.
+        fetch: gets the JSON Web Key Set. It has to end by itself.
         clock: seconds.
+        wait: seconds that a request waits for a fetch.
+        refresh_after: seconds after which keys are fetched again while they are used. Where nothing runs
+            between requests, as on Lambda, not less than `MAX_AGE`: there a fetch has to be waited for.
     """
 
-    def __init__(self, fetch: Callable[[], bytes], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[], bytes],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        wait: float = WAIT,
+        refresh_after: float = REFRESH_AFTER,
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._wait = wait
+        self._refresh_after = refresh_after
         self._lock = Lock()
         self._keys: Mapping[str, Key] = {}
         self._fetched = float("-inf")
         self._tried = float("-inf")
+        self._has_failed = False
+        self._fetching: Future[None] | None = None
 
-    def find(self, kid: str) -> Key | None:
-        """Return the key of an id; None if there is none.
+    async def find(self, kid: str) -> Key | None:
+        """Return the key of an id; None if the issuer has none of this id.
 
         An unknown id may be that of a new key: the keys are fetched again, unless they just were.
 
-        Raises ProblemError if the keys cannot be had.
+        Raises ProblemError if it cannot be told: the fetch takes too long, or has failed.
         """
-        if self._wants_fetch(kid):
-            with self._lock:
-                if self._wants_fetch(kid):  # not if another thread has done it meanwhile
-                    self._refresh()
-        if self._clock() - self._fetched > MAX_STALE:
-            raise unavailable(ConnectionError("the keys that tokens are checked with cannot be fetched"))
-        return self._keys.get(kid)
+        age, key = self._age(), self._known(kid)
+        if key is not None and age < self._refresh_after:
+            return key
+        fetching = self._begin_fetch()
+        # While fetches fail, who has a key need not wait for each.
+        if fetching is not None and (key is None or (age >= MAX_AGE and not self._has_failed)):
+            await self._wait_for(fetching)
+        key = self._known(kid)
+        if key is None and (self._has_failed or not (fetching is None or fetching.done())):
+            raise self._unavailable()
+        return key
 
-    def _wants_fetch(self, kid: str) -> bool:
-        now = self._clock()
-        return now - self._tried >= PAUSE and (kid not in self._keys or now - self._fetched >= MAX_AGE)
+    def _age(self) -> float:
+        return self._clock() - self._fetched
 
-    def _refresh(self) -> None:
-        self._tried = self._clock()
+    def _known(self, kid: str) -> Key | None:
+        return self._keys.get(kid) if self._age() <= MAX_STALE else None
+
+    def _begin_fetch(self) -> "Future[None] | None":
+        """Return the fetch that runs, or one that begins; None if it is too soon for another."""
+        with self._lock:
+            now = self._clock()
+            if self._fetching is not None and not self._fetching.done():
+                return self._fetching
+            if now - self._tried < PAUSE:
+                return None
+            self._tried = now
+            fetching: Future[None] = Future()
+            self._fetching = fetching
+            fetching.set_running_or_notify_cancel()  # who stops waiting for it does not end it
+        # A daemon: the process may end while a server still makes it wait.
+        thread = Thread(target=self._refresh, args=(fetching, now), name="keys", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # there are as many threads as there may be
+            self._end_fetch(fetching, error)
+        return fetching
+
+    def _refresh(self, fetching: "Future[None]", began: float) -> None:
         try:
             self._keys = parse_keys(self._fetch())
-            self._fetched = self._tried
         except Exception as error:  # noqa: BLE001 - whatever it is, the keys that are known hold on
+            self._end_fetch(fetching, error)
+        else:
+            self._fetched = began
+            self._end_fetch(fetching, None)
+
+    def _end_fetch(self, fetching: "Future[None]", error: Exception | None) -> None:
+        self._has_failed = error is not None
+        if error is not None:
             structlog.get_logger(component="api").warning(
                 "keys not fetched", error=type(error).__name__, reason=str(error)
             )
+        fetching.set_result(None)
 
+    async def _wait_for(self, fetching: "Future[None]") -> None:
+        waiting = asyncio.wrap_future(fetching)
+        try:
+            await asyncio.wait([waiting], timeout=self._wait)
+        finally:
+            waiting.cancel()  # or it would call a loop that may be closed by then
 
-def parse_keys(content: bytes) -> Mapping[str, Key]:
-    """Return the keys of a JSON Web Key Set that can check signatures, and leave out the others.
-
-    Raises an error of msgspec if it is no such set.
-    """
-    parsed = msgspec.json.decode(content, type=_KeySet)
-    keys: dict[str, Key] = {}
-    for each in parsed.keys:
-        key = _key(each)
-        if key is not None:
-            keys[each["kid"]] = key
-    return keys
-
-
-class _KeySet(msgspec.Struct):
-    keys: list[dict[str, Any]]
-
-
-def _key(told: dict[str, Any]) -> Key | None:
-    if not isinstance(told.get("kid"), str) or told.get("use", "sig") != "sig":
-        return None
-    try:
-        match told:
-            case {"kty": "RSA"}:
-                rsa = RSAKey.import_key(told)
-                return rsa if rsa.public_key.key_size >= SMALLEST_RSA else None
-            case {"kty": "EC", "crv": "P-256"}:
-                return ECKey.import_key(told)
-    except Exception:  # noqa: BLE001 - one broken key does not take the others with it
-        return None
-    return None
-
-
-def fetcher(url: str) -> Callable[[], bytes]:
-    """Return what gets the set at a URL: `https:`, or `file:`."""
-    opener = urllib.request.build_opener(_NoRedirects)
-
-    def fetch() -> bytes:
-        with opener.open(url, timeout=FETCH_TIMEOUT) as response:
-            content: bytes = response.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"the key set has more than {MAX_BYTES} bytes")
-        return content
-
-    return fetch
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The keys are where the setting says, and not where that place sends to."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follow none: it ends as an HTTPError."""
+    def _unavailable(self) -> ProblemError:
+        seconds = max(1, ceil(self._tried + PAUSE - self._clock())) if self._has_failed else 1
+        return ProblemError(
+            503,
+            "the keys that tokens are checked with cannot be fetched now; try again",
+            {"retry-after": str(seconds)},
+        )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics, counting
 from kinesis_handler.telemetry.spans import request_span
+from user_limits.api.edge import ROUTE
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -43,19 +44,21 @@ def _traced(app: ASGIApp, tracer: "Tracer") -> ASGIApp:
 
             async def tell(message: Any) -> None:
                 if message["type"] == "http.response.start":
-                    _tell(begun, scope, message["status"])
+                    _record_status(begun, message["status"])
                 await send(message)
 
-            await app(scope, receive, tell)
+            route: dict[str, str | None] = {}
+            extensions = {**(scope.get("extensions") or {}), ROUTE: route}
+            await app({**scope, "extensions": extensions}, receive, tell)
+            if template := route.get("template"):
+                # Not by its path: that has ids in it, which are as many as there are players.
+                begun.set_attribute("http.route", template)
+                begun.update_name(f"{scope['method']} {template}")
 
     return answer
 
 
-def _tell(begun: "Span", scope: Any, status: int) -> None:
-    """Name the span by its route: a path has ids in it, which are as many as there are players."""
+def _record_status(begun: "Span", status: int) -> None:
     begun.set_attribute("http.response.status_code", status)
     if status >= FIRST_SERVER_ERROR:
         begun.set_attribute("error.type", str(status))
-    if route := scope.get("path_template"):
-        begun.set_attribute("http.route", route)
-        begun.update_name(f"{scope['method']} {route}")

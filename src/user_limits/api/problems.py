@@ -10,14 +10,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from logging import DEBUG
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kinesis_handler import RepositoryError
 from kinesis_handler.errors import InvalidCursorError, UnexpectedError
@@ -44,13 +44,13 @@ class Problem(Struct, frozen=True, kw_only=True):
         instance: what this occurrence is called in the log.
     """
 
-    type: str = "about:blank"
+    type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})] = "about:blank"
     title: str
     status: int
     detail: str
     parameter: str | UnsetType = UNSET
     allowed: Sequence[str] | UnsetType = UNSET
-    instance: str | UnsetType = UNSET
+    instance: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})] | UnsetType = UNSET
 
 
 class ProblemError(Exception):

@@ -223,3 +223,6 @@ def _check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
             raise wrong_parameter(name[:MAX_NAME], "this parameter is not known here", allowed)
         if len(told.getall(name)) > 1:
             raise wrong_parameter(name, f"{name} is there more than once", ALLOWED[name])
+    # The framework reads 5.0 and 1e1 as whole numbers too.
+    if not told.get("limit", "1").isdecimal():
+        raise wrong_parameter("limit", f"allowed for limit: {ALLOWED['limit'][0]}", ALLOWED["limit"])

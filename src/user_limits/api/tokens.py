@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import ExpiredTokenError, InvalidClaimError, MissingClaimError
-from joserfc.jwk import ECKey, RSAKey
 
 from user_limits.api.access import Caller, refused
 from user_limits.api.jwks import KeySource
-from user_limits.api.problems import ProblemError
+from user_limits.api.key_set import Key
 
 ALGORITHMS = ("RS256", "ES256")
 """Those of public keys only: what can be checked here cannot be signed here."""
@@ -20,6 +18,8 @@ MAX_TOKEN = 8_192
 
 LEEWAY = 30
 """Seconds that clocks may be apart."""
+
+UNTRUSTED = "the token is not signed by a key that is trusted here"
 
 
 class TokenAccess:
@@ -45,16 +45,15 @@ class TokenAccess:
             sub={"essential": True},
         )
 
-    def caller(self, token: str) -> Caller:
+    async def caller(self, token: str) -> Caller:
         """See `Access.caller`. Raises ProblemError that says why, and quotes nothing of the token."""
         if len(token) > MAX_TOKEN:
             raise refused("the token is too long")
+        key = await self._key(token)
         try:
-            claims = jwt.decode(token, self._key, algorithms=ALGORITHMS).claims
-        except ProblemError:
-            raise
+            claims = jwt.decode(token, key, algorithms=ALGORITHMS).claims
         except Exception as error:  # whatever is wrong with it: it comes from anybody
-            raise refused("the token is not signed by a key that is trusted here") from error
+            raise refused(UNTRUSTED) from error
         try:
             self._claims.validate(claims)
         except ExpiredTokenError as error:
@@ -66,10 +65,13 @@ class TokenAccess:
         scope = claims.get("scope")
         return Caller(claims["sub"], frozenset(scope.split() if isinstance(scope, str) else ()))
 
-    def _key(self, signature: Any) -> RSAKey | ECKey:
+    async def _key(self, token: str) -> Key:
         """Return the key that a token names. One that names none is not tried with all."""
-        kid = signature.headers().get("kid")
-        key = self._keys.find(kid) if isinstance(kid, str) else None
+        try:
+            kid = jws.extract_compact(token.encode()).headers().get("kid")
+        except Exception as error:  # whatever is wrong with it: it comes from anybody
+            raise refused(UNTRUSTED) from error
+        key = await self._keys.find(kid) if isinstance(kid, str) else None
         if key is None:
-            raise refused("the token is not signed by a key that is trusted here")
+            raise refused(UNTRUSTED)
         return key

@@ -1,0 +1,221 @@
+"""HTTP as uvicorn speaks it, with bounds on what a client may send, and on how long it may take.
+
+uvicorn bounds headers only with its other, slower parser, and waits for a request without end. What is
+refused here is answered with a problem document (RFC 9457).
+"""
+
+import sys
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+if sys.platform != "win32":
+    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+
+MAX_CONNECTIONS = 1_000
+"""Connections at once, where the process may open that many files."""
+
+
+LINGER = 2.0
+"""Seconds that a client has to read why its connection ends."""
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """What one client may take of the server.
+
+    Args:
+        head: bytes of a request's line and headers.
+        seconds: from a request's first byte, or from the start of the connection, to the request's last byte;
+            and for a client to take what it was sent.
+        connections: how many there may be. Beyond that, the one that has been waiting the longest for its
+            request is closed in favour of a new one.
+    """
+
+    head: int = 32_768
+    seconds: float = 10.0
+    connections: int = MAX_CONNECTIONS
+
+
+def bounds_here() -> Bounds:
+    """Return bounds that leave half of the files that this process may open for other things."""
+    if sys.platform == "win32":
+        return Bounds()
+    files, _ = getrlimit(RLIMIT_NOFILE)
+    return (
+        Bounds() if files == RLIM_INFINITY else Bounds(connections=min(MAX_CONNECTIONS, max(1, files // 2)))
+    )
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A connection that a client can neither fill nor hold."""
+
+    bounds = Bounds()
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request, in place of a connection that waits already if there are too many."""
+        self._head = 0
+        self._is_in_body = False
+        self._is_complete = False
+        self._is_refused = False
+        self._late: TimerHandle | None = None
+        self._stuck: TimerHandle | None = None
+        self.waiting_since = self.loop.time()
+        if len(self.connections) >= self.bounds.connections and not self._close_another():
+            self.app = _busy  # for this connection
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop_timers()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, no further than a head may go."""
+        self._is_complete = False
+        while data and not (self._is_refused or self.transport.is_closing()):
+            piece = data
+            if not self._is_in_body:
+                room = self.bounds.head - self._head
+                if not room:
+                    self._refuse(431, f"a request's line and headers have at most {self.bounds.head} bytes")
+                    return
+                piece = data[:room]
+                self._head += len(piece)
+            data = data[len(piece) :]
+            super().data_received(piece)
+        if self._is_refused:
+            return
+        if not self._is_complete:
+            self._await_request()
+        elif self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def on_message_begin(self) -> None:
+        """Note that a request has begun."""
+        self._is_complete = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Note that a head is complete."""
+        self._head = 0
+        self._is_in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that a request is complete."""
+        self._is_in_body = False
+        self._is_complete = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request, or for the client to take the last answer."""
+        self.waiting_since = self.loop.time()
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._await_client(self.bounds.seconds)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has not been used again."""
+        super().timeout_keep_alive_handler()
+        self._await_client(self.bounds.seconds)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what it has been sent."""
+        super().pause_writing()
+        self._await_client(self.bounds.seconds)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken it."""
+        super().resume_writing()
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what it is called with
+        """Refuse what is no HTTP."""
+        self._refuse(400, "this is no request of HTTP/1.1")
+
+    def is_waiting(self) -> bool:
+        """Tell whether the client, and not the application, is what is waited for."""
+        cycle: RequestResponseCycle | None = self.cycle  # none yet, on a new connection
+        return not self.transport.is_closing() and (cycle is None or cycle.response_complete)
+
+    def _close_another(self) -> bool:
+        """Close the connection that has waited the longest for a request. Tell whether there was any."""
+        others = [each for each in self.connections if isinstance(each, BoundedProtocol)]
+        waiting = [each for each in others if each.is_waiting()]
+        if not waiting:
+            return False
+        min(waiting, key=lambda each: each.waiting_since).transport.abort()
+        return True
+
+    def _await_request(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(self.bounds.seconds, self._end_late_request)
+
+    def _end_late_request(self) -> None:
+        has_begun = self._head > 0 or self._is_in_body
+        is_answered = self._is_in_body and self.cycle.response_complete
+        if has_begun and not is_answered:
+            self._refuse(408, f"the request was not complete within {self.bounds.seconds:g} s")
+        else:
+            self.transport.close()
+            self._await_client(LINGER)
+
+    def _await_client(self, seconds: float) -> None:
+        if self._stuck is None:
+            self._stuck = self.loop.call_later(seconds, self.transport.abort)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Say why this is the end, and read no further."""
+        self._is_refused = True
+        self._stop_timers()
+        if self.transport.is_closing():
+            return
+        if not self.is_waiting():  # an answer is on its way: it is the last one
+            self.cycle.keep_alive = False
+            return
+        head, body = _problem(status, detail)
+        lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+        lines += [b"%s: %s" % each for each in head]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        # To close at once would be a reset, if the client still sends: it might never read why.
+        self.transport.write_eof()
+        self._await_client(LINGER)
+
+    def _stop_timers(self) -> None:
+        self._unset_keepalive_if_required()
+        for timer in (self._late, self._stuck):
+            if timer is not None:
+                timer.cancel()
+        self._late = self._stuck = None
+
+
+def bounded(bounds: Bounds) -> type[BoundedProtocol]:
+    """Return the protocol with these bounds."""
+    return type("BoundedProtocol", (BoundedProtocol,), {"bounds": bounds})
+
+
+async def _busy(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answer as an ASGI application that has no room for another request."""
+    head, body = _problem(503, "the server has no room for another connection; try again")
+    await send({"type": "http.response.start", "status": 503, "headers": [*head, (b"retry-after", b"1")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _problem(status: int, detail: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    title = HTTPStatus(status).phrase
+    body = msgspec.json.encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
+    head = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    return head, body

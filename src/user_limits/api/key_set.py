@@ -1,0 +1,166 @@
+"""A JSON Web Key Set: fetched from a URL or a file within a deadline, and read as the keys that it holds.
+
+Source: https://www.rfc-editor.org/rfc/rfc7517#section-5
+"""
+
+import socket
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from threading import Timer
+from typing import Any, cast
+
+import msgspec
+from joserfc.jwk import ECKey, RSAKey
+
+Key = RSAKey | ECKey
+
+FETCH_TIMEOUT = 3.0
+"""Seconds that the server may be silent."""
+
+FETCH_DEADLINE = 5.0
+"""Seconds for the whole fetch, however steadily the server sends."""
+
+MAX_BYTES = 262_144
+
+SMALLEST_RSA = 2_048
+"""Bits."""
+
+
+def parse_keys(content: bytes) -> Mapping[str, Key]:
+    """Return the keys of a JSON Web Key Set that can check signatures, and leave out the others.
+
+    Raises an error of msgspec if it is no such set.
+    """
+    parsed = msgspec.json.decode(content, type=_KeySet)
+    keys: dict[str, Key] = {}
+    for each in parsed.keys:
+        key = _key(each)
+        if key is not None:
+            keys[each["kid"]] = key
+    return keys
+
+
+class _KeySet(msgspec.Struct):
+    keys: list[dict[str, Any]]
+
+
+def _key(fields: dict[str, Any]) -> Key | None:
+    if not isinstance(fields.get("kid"), str) or fields.get("use", "sig") != "sig":
+        return None
+    try:
+        match fields:
+            case {"kty": "RSA"}:
+                rsa = RSAKey.import_key(fields)
+                return rsa if rsa.public_key.key_size >= SMALLEST_RSA else None
+            case {"kty": "EC", "crv": "P-256"}:
+                return ECKey.import_key(fields)
+    except Exception:  # noqa: BLE001 - one broken key does not take the others with it
+        return None
+    return None
+
+
+def fetcher(
+    url: str, *, timeout: float = FETCH_TIMEOUT, deadline: float = FETCH_DEADLINE
+) -> Callable[[], bytes]:
+    """Return what gets the set at a URL: `https:`, or `file:`.
+
+    It raises an exception if the set cannot be had, and does so by the deadline; only looking up the host's
+    name may take longer.
+
+    Args:
+        url: where the set is.
+        timeout: seconds that the server may be silent.
+        deadline: seconds for the whole fetch.
+    """
+
+    def fetch() -> bytes:
+        opened = _OpenSocket()
+        opener = urllib.request.build_opener(_NoRedirects, _Http(opened), _Https(opened))
+        # The time-out begins again with each byte: a server that sends one after the other never meets it.
+        timer = Timer(deadline, opened.cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            with opener.open(url, timeout=timeout) as response:
+                content: bytes = response.read(MAX_BYTES + 1)
+        except Exception as error:
+            if opened.is_cut:
+                raise _late(deadline) from error
+            raise
+        finally:
+            timer.cancel()
+        if opened.is_cut:  # what was read looks like all there is
+            raise _late(deadline)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"the key set has more than {MAX_BYTES} bytes")
+        return content
+
+    return fetch
+
+
+def _late(deadline: float) -> TimeoutError:
+    return TimeoutError(f"the key set was not complete within {deadline:g} s")
+
+
+class _OpenSocket:
+    """The socket of one fetch, which another thread can shut down: the reader then sees its end."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._socket: socket.socket | None = None
+
+    def use(self, connected: socket.socket) -> None:
+        self._socket = connected
+        if self.is_cut:
+            self.cut()
+
+    def cut(self) -> None:
+        self.is_cut = True
+        if self._socket is not None:
+            with suppress(OSError):  # closed already
+                # Not the method of a TLS socket, which would change it under the thread that reads.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _TrackedConnection(HTTPConnection):
+    """A connection that hands on each socket that it opens: the response outlives it."""
+
+    def __init__(self, host: str, *, opened: _OpenSocket, **options: Any) -> None:
+        self._opened = opened
+        super().__init__(host, **options)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "sock" and value is not None:
+            self._opened.use(value)
+
+
+class _TrackedSecureConnection(_TrackedConnection, HTTPSConnection):
+    """The same with TLS, whose handshake has the time-out as a whole."""
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, opened: _OpenSocket) -> None:
+        super().__init__()
+        self._opened = opened
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(cast("Any", _TrackedConnection), req, opened=self._opened)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, opened: _OpenSocket) -> None:
+        super().__init__()
+        self._opened = opened
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(cast("Any", _TrackedSecureConnection), req, opened=self._opened)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The keys are where the setting says, and not where that place sends to."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none: it ends as an HTTPError."""
