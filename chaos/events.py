@@ -58,6 +58,17 @@ BROKEN = (
     b"\xf3\x89\x9a\xc2 is how an aggregated record begins",
 )
 
+_DEFINITION = {
+    "name": "Daily bets",
+    "brandId": "brand-1",
+    "type": "BET",
+    "period": "DAY",
+    "activeUntil": 1_800_000_000_000,
+    "nextResetTime": 1_700_000_086_400,
+    "previousLimitValue": Decimal("12.50"),
+}
+"""What the definition of a limit may carry."""
+
 _BEGIN = 1_700_000_000_000
 _RECENT = 2_000
 _AS_TEXT, _AS_NUMBERS = Encoder(), Encoder(decimal_format="number")
@@ -197,17 +208,19 @@ class _Producer:
         return _Sent(user.user_id, encoder.encode(event), limit.limit_id)
 
     def _payload(self, kind: str) -> tuple[str, dict[str, Any]]:
-        random, amount = self._random, self._amount
+        amount = self._amount
         if kind == "created":
-            return "USER_LIMIT_CREATED", {"value": amount(), "currencyCode": "EUR", "period": "DAY"}
+            return "USER_LIMIT_CREATED", {"value": amount(), "currencyCode": "EUR", **self._some(_DEFINITION)}
         if kind == "progress":
             told = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
-            some = {name: value for name, value in told.items() if random.random() < TOLD}
-            return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **some}
+            return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **self._some(told)}
         payload: dict[str, Any] = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
         if kind == "reset":
             payload |= {"type": "BET", "period": "DAY", "resetAmount": amount(), "unusedAmount": amount()}
         return "USER_LIMIT_RESET", payload
+
+    def _some(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in fields.items() if self._random.random() < TOLD}
 
     def _amount(self) -> Decimal:
         return Decimal(self._random.randint(0, 20_000)).scaleb(-2)

@@ -84,9 +84,9 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
     for place, (shard, oracle) in enumerate(zip(shards, oracles, strict=True)):
         differences += differing_failures(_name(place), shard.given_up, oracle.given_up)
         differences += shard.problems
-        if shard.outcomes.total() != oracle.user_records:
+        if shard.outcomes.total() != len(oracle.outcomes):
             differences.append(
-                f"{_name(place)}: {oracle.user_records:,} events, and {shard.outcomes.total():,} outcomes"
+                f"{_name(place)}: {len(oracle.outcomes):,} events, and {shard.outcomes.total():,} outcomes"
             )
     return Report(
         options=options,

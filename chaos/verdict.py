@@ -1,6 +1,9 @@
 """The verdict: is what is kept what one clean pass leads to? Each difference is a line for a person. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from chaos.oracle import Expected, Oracle
 from kinesis_handler import Aggregate, Key
@@ -22,12 +25,23 @@ def differing_limits(stored: Mapping[Key, Aggregate[Limit]], oracles: Sequence[O
 def as_expected(aggregate: Aggregate[Limit]) -> Expected:
     """Return what is stored in the words of the oracle."""
     return Expected(
-        aggregate.state,
-        aggregate.version,
-        -1 if aggregate.sequence_number is None else aggregate.sequence_number,
-        aggregate.position,
-        aggregate.recent_event_ids,
+        limit=_fields(aggregate.state),
+        version=aggregate.version,
+        updated_at=aggregate.updated_at,
+        number=-1 if aggregate.sequence_number is None else aggregate.sequence_number,
+        position=aggregate.position,
+        ids=aggregate.recent_event_ids,
     )
+
+
+def _fields(struct: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of a Struct by the names of the stream, without those that are null."""
+    found = ((each.encode_name, getattr(struct, each.name)) for each in msgspec.structs.fields(struct))
+    return {
+        name: _fields(value) if isinstance(value, msgspec.Struct) else value
+        for name, value in found
+        if value is not None
+    }
 
 
 def differing_rejects(kept: Mapping[Place, str], expected: Mapping[Place, str]) -> Iterator[str]:

@@ -23,6 +23,18 @@ GARBAGE = [
 
 AMOUNTS = st.sampled_from(["0", "10", "12.50", "99.99", "100"])
 
+MORE: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {}, {"brandId": "b"}, {"nextResetTime": 5}])
+"""What any event of a limit may carry."""
+DEFINITION: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {},
+        {},
+        {"name": "n", "type": "BET", "period": "WEEK", "status": "FUTURE", "progress": "12.50"},
+        {"activeFrom": 1, "activeUntil": 2, "previousLimitValue": "10"},
+    ]
+)
+"""What a CREATED may carry."""
+
 
 @st.composite
 def payloads(draw: st.DrawFn, *, may_fail: bool) -> tuple[str, dict[str, Any]]:
@@ -31,19 +43,17 @@ def payloads(draw: st.DrawFn, *, may_fail: bool) -> tuple[str, dict[str, Any]]:
         st.sampled_from(["created", "reset", *(["progress"] * 3 + ["partial reset"] if may_fail else [])])
     )
     currency = draw(st.sampled_from(["EUR"] * 9 + ["SEK"])) if may_fail else "EUR"
+    more = {"currencyCode": currency, **draw(MORE)}
     if kind == "created":
-        return "USER_LIMIT_CREATED", {"value": draw(AMOUNTS), "currencyCode": currency}
+        return "USER_LIMIT_CREATED", {"value": draw(AMOUNTS), **more, **draw(DEFINITION)}
     if kind == "progress":
-        optional = st.fixed_dictionaries(
+        figures = st.fixed_dictionaries(
             {}, optional={"previousProgress": AMOUNTS, "remainingAmount": AMOUNTS}
         )
-        return "USER_LIMIT_PROGRESS_CHANGED", {
-            "amount": draw(st.sampled_from(["1", "-5", "12.50"])),
-            "currencyCode": currency,
-            **draw(optional),
-        }
+        amount = draw(st.sampled_from(["1", "-5", "12.50"]))
+        return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount, **more, **draw(figures)}
     whole = {"type": "DEPOSIT", "period": "DAY", "resetAmount": draw(AMOUNTS), "unusedAmount": draw(AMOUNTS)}
-    return "USER_LIMIT_RESET", {"currencyCode": currency, **(whole if kind == "reset" else {})}
+    return "USER_LIMIT_RESET", {**more, **(whole if kind == "reset" else {})}
 
 
 @st.composite

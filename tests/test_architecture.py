@@ -89,6 +89,13 @@ def test_the_walls_stand(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300, "a module is a room, not a hall"
 
 
+def test_the_oracle_shares_no_code_with_what_it_judges() -> None:
+    modules = sorted((ROOT / "chaos" / "oracle").rglob("*.py"))
+    imports = {each for path in modules for each in imports_of(path) if not each.startswith("chaos.oracle")}
+    assert imports
+    assert not {each for each in imports if each.startswith(("kinesis_handler", "user_limits", "chaos"))}
+
+
 def test_no_module_imports_itself_in_a_circle() -> None:
     graph = {
         name_of(path): {each for each in imports_of(path) if each in map(name_of, MODULES)}

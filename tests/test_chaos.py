@@ -18,12 +18,14 @@ from chaos.events import KINDS
 from chaos.faults import Fault
 from chaos.report import command, print_report
 from chaos.run import Options, Report, run
+from kinesis_handler import Event, Remarked
 from kinesis_handler.aggregate import fold
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.repository import Change, Saved
 from kinesis_handler.repository.dynamodb import DynamoDBRepository
 from kinesis_handler.repository.dynamodb.answer import Meaning, Problem
 from kinesis_handler.repository.dynamodb.saving import Saving
+from user_limits.limit import Limit, apply
 
 ROOT = Path(__file__).parent.parent
 
@@ -129,6 +131,20 @@ def believe_the_quarantine(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("kinesis_handler.handler._keep", lambda *_: None)
 
 
+def forget_the_last_reset(patch: pytest.MonkeyPatch) -> None:
+    """Let an event that changes the progress lose what is known of the last reset."""
+
+    def broken(limit: Limit | None, event: Event[Any]) -> Any:
+        result = apply(limit, event)
+        if limit is None or event.type != "USER_LIMIT_PROGRESS_CHANGED":
+            return result
+        if isinstance(result, Remarked):
+            return Remarked(replace(result.state, last_reset=None), result.remarks)
+        return replace(result, last_reset=None)
+
+    patch.setattr("user_limits.processor.apply", broken)
+
+
 @pytest.mark.parametrize(
     ("broken", "fault", "others"),
     [
@@ -138,6 +154,7 @@ def believe_the_quarantine(patch: pytest.MonkeyPatch) -> None:
         (take_lost_for_done, Fault.CUT_BEFORE, 0),
         (write_without_condition, Fault.TIMEOUT, 0.5),
         (believe_the_quarantine, Fault.QUARANTINE_DOWN, 0),
+        (forget_the_last_reset, Fault.TIMEOUT, 0),
     ],
 )
 def test_a_broken_engine_is_noticed(

@@ -186,7 +186,7 @@ def run_with_failures(data: st.DataObject, repository: Repository[Limit]) -> Non
     oracle = Oracle(records)
     check_state(repository, oracle)
     assert [r["kinesis"]["sequenceNumber"] for batch in given_up for r in batch.records] == oracle.given_up
-    assert sum(function.tally.outcomes.values()) == oracle.user_records
+    assert sum(function.tally.outcomes.values()) == len(oracle.outcomes)
     failed = dict.fromkeys(handled.record.sequence_number for handled in function.tally.failed)
     assert list(failed) == oracle.given_up
     assert quarantine.places() == oracle.rejected.keys()
@@ -239,6 +239,21 @@ def test_the_outcomes_of_a_clean_pass_do_not_depend_on_the_batch_size(data: st.D
         counts.append(outcomes)
     assert counts[0] == counts[1] == counts[2]
     assert counts[0][Status.FAILED] == 0
+
+
+@settings(thorough, max_examples=EXAMPLES)
+@given(data=st.data())
+def test_each_record_has_the_outcome_and_the_remarks_that_the_domain_says(data: st.DataObject) -> None:
+    records = list(put_on_shard(data.draw(packed(data.draw(events())))))
+    repository: MemoryRepository[Limit] = MemoryRepository()
+    handler = KinesisHandler([UserLimitEventProcessor(repository)])
+    handled = [each for record in records for each in handler.handle({"Records": [record]})]
+    oracle = Oracle(records)
+    assert [
+        (each.outcome.status.value, tuple(sorted(remark.name for remark in each.outcome.remarks)))
+        for each in handled
+    ] == oracle.outcomes
+    check_state(repository, oracle)
 
 
 @settings(thorough, max_examples=EXAMPLES // 2)

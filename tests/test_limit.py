@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import asdict
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, Remarked
 from kinesis_handler.event import EventDecoder
@@ -113,6 +114,65 @@ def test_a_newer_created_redefines_the_limit_and_keeps_its_progress() -> None:
 def test_a_newer_created_that_carries_a_progress_sets_it() -> None:
     limit, _ = after(created(), changed("50"), created(progress="0"))
     assert limit.progress == 0
+
+
+def test_a_newer_created_leaves_what_is_no_part_of_a_definition() -> None:
+    known = [
+        created(type="BET", brandId="b"),
+        changed("10", previousProgress="40"),
+        event("RESET", AT + 1, resetAmount="50", resetPercentage="25"),
+    ]
+    limit, _ = after(*known, event("CREATED", AT + 2, value="300"))
+    assert limit.last_reset == LastReset(AT + 1, Decimal(50), Decimal(25))
+    assert (limit.type, limit.brand_id, limit.currency_code, limit.drifted_at) == ("BET", "b", "EUR", AT)
+
+
+def test_a_newer_created_sets_the_type_and_brand_that_it_carries() -> None:
+    limit, _ = after(created(type="BET", brandId="b"), created(type="LOSS", brandId="c"))
+    assert (limit.type, limit.brand_id) == ("LOSS", "c")
+
+
+@pytest.mark.parametrize("later", [changed("1"), event("RESET")], ids=["progress", "reset"])
+def test_an_event_leaves_what_it_does_not_carry(later: Event[Any]) -> None:
+    known = created(
+        type="BET",
+        period="WEEK",
+        brandId="b",
+        name="n",
+        nextResetTime=5,
+        activeUntil=6,
+        previousLimitValue="7",
+    )
+    before, _ = after(known, changed("10", previousProgress="40"))
+    limit, _ = after(known, changed("10", previousProgress="40"), later)
+    of_the_event = {"progress", "last_reset"}
+    assert {n: v for n, v in asdict(limit).items() if n not in of_the_event} == {
+        n: v for n, v in asdict(before).items() if n not in of_the_event
+    }
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        changed("1", brandId="c", currencyCode="EUR", nextResetTime=8),
+        event("RESET", brandId="c", currencyCode="EUR", nextResetTime=8),
+        event("RESET", **WHOLE_RESET, brandId="c", currencyCode="EUR", nextResetTime=8),
+    ],
+    ids=["progress", "reset", "whole reset"],
+)
+def test_an_event_tells_the_brand_the_currency_and_the_next_reset(later: Event[Any]) -> None:
+    limit, _ = after(event("CREATED", value="200"), later)
+    assert (limit.brand_id, limit.currency_code, limit.next_reset_time) == ("c", "EUR", 8)
+
+
+def test_a_reset_tells_the_type_and_period_and_a_drift() -> None:
+    limit, remarks = after(created(type="BET", period="WEEK"), event("RESET", AT + 3, **WHOLE_RESET))
+    assert (limit.type, limit.period) == ("DEPOSIT", "DAY")
+    assert (limit.drifted_at, remarks) == (AT + 3, ["drift"])
+
+
+def test_a_rebuilt_limit_has_the_brand_of_its_reset() -> None:
+    assert after(event("RESET", **WHOLE_RESET, brandId="b"))[0].brand_id == "b"
 
 
 def test_progress_is_moved_by_the_amount_which_may_be_negative() -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.json import encode
 
+from aggregates import aggregate
 from kinesis_handler import (
     BusinessError,
     ConfigurationError,
@@ -225,6 +227,56 @@ def test_the_version_counts_the_applied_events_and_the_time_is_that_of_the_last(
     )
     aggregate = aggregate_of(repository, "x")
     assert (aggregate.version, aggregate.updated_at) == (4, 1_700_000_000_003)
+
+
+@pytest.mark.parametrize("not_applied", [("#", 9), ("!", 9), ("b", 1), ("a", 2)])
+def test_an_event_that_was_not_applied_leaves_the_time_of_the_last_that_was(
+    not_applied: tuple[str, int],
+) -> None:
+    letter, number = not_applied
+    repository: MemoryRepository[str] = MemoryRepository()
+    late = {**added("x", letter, number), "createdAt": 1_700_000_000_999}
+    KinesisHandler([Letters(repository)])(invocation([added("x", "a", 2), late]))
+    aggregate = aggregate_of(repository, "x")
+    assert (aggregate.state, aggregate.updated_at) == ("a", 1_700_000_000_002)
+
+
+def test_an_event_without_a_number_leaves_the_highest_number_known() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    events = [added("x", "a", 5), added("x", "b"), added("x", "c", 3)]
+    result = KinesisHandler([Letters(repository)]).handle(invocation(events))
+    assert statuses(result) == ["applied", "applied", "superseded"]
+    assert aggregate_of(repository, "x").sequence_number == 5
+
+
+def test_events_of_one_record_that_comes_again_are_not_new_however_many_there_are() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    whole = aggregate(("x", None, encode(added("x", letter))) for letter in letters)
+    batch = invocation([whole])
+    KinesisHandler([Letters(repository)])(batch)
+    before = aggregate_of(repository, "x")
+    assert before.state == letters
+    again = KinesisHandler([Letters(repository)]).handle(batch)
+    assert set(statuses(again)) == {"superseded", "duplicate"}
+    assert aggregate_of(repository, "x") == before
+
+
+def test_an_event_without_a_number_is_not_new_behind_one_of_a_later_record() -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    batch = invocation([added("x", "a"), added("x", "b")])
+    result = KinesisHandler([Letters(repository)]).handle({"Records": batch["Records"][::-1]})
+    assert statuses(result) == ["applied", "superseded"]
+    assert stored(repository) == {"x": "b"}
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_an_aggregate_remembers_the_ids_of_the_last_sixteen_events_and_no_more(*, numbered: bool) -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    events = [added("x", "a", n if numbered else None, f"e{n}") for n in range(RECENT_EVENT_IDS + 5)]
+    KinesisHandler([Letters(repository)])(invocation(events))
+    ids = aggregate_of(repository, "x").recent_event_ids
+    assert ids == tuple(f"e{n}" for n in range(5, RECENT_EVENT_IDS + 5))
 
 
 def test_when_another_writer_gets_in_between_the_key_is_folded_again() -> None:

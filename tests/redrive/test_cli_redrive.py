@@ -312,7 +312,7 @@ def test_who_is_interrupted_and_run_again_forgets_nothing_and_applies_nothing_tw
         _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "Traceback" not in told
-    assert sum(version for _, version, _ in state_of(shell.store()).values()) == 200
+    assert sum(each.version for each in state_of(shell.store()).values()) == 200
     assert open_in(shell.quarantine) == list(range(100, 250))
 
     done = shell("redrive", "--through", "handler")

@@ -187,7 +187,7 @@ def test_what_fails_again_stays_and_says_why_and_goes_through_when_it_can(
     assert open_in(quarantine) == [0]
     failing.failing.clear()
     assert done_of(redrive(through_handler(store, quarantine, failing), quarantine)) == [0]
-    assert {key: version for key, (_, version, _) in state_of(store).items()} == {
+    assert {key: each.version for key, each in state_of(store).items()} == {
         ("anna", "bet"): 1,
         ("ben", "bet"): 1,
     }

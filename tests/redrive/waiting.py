@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from chaos.oracle import Oracle
+from chaos.oracle import Expected, Oracle
+from chaos.verdict import as_expected
 from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import QuarantineError
@@ -185,18 +186,17 @@ def open_in(*quarantines: ReadableQuarantine) -> list[int]:
     return [place.sequence_number - FIRST_NUMBER for place in waiting]
 
 
-State = dict[Key, tuple[Limit, int, tuple[int, int]]]
+State = dict[Key, Expected]
 
 
 def state_of(repository: Repository[Limit]) -> State:
-    """Return each limit with its version, and the place of the last record applied to it."""
-    return {each.key: (each.state, each.version, each.position) for each in repository.scan()}
+    """Return each limit with its version and its lineage."""
+    return {each.key: as_expected(each) for each in repository.scan()}
 
 
 def clean_pass(records: Sequence[LambdaRecord]) -> State:
     """Return what one clean pass leads to."""
-    limits = Oracle(list(records)).limits
-    return {key: (each.limit, each.version, each.position) for key, each in limits.items()}
+    return Oracle(records).limits
 
 
 def repository() -> MemoryRepository[Limit]:

@@ -2,10 +2,12 @@
 
 import io
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from msgspec import Struct
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from aggregates import aggregate
 from kinesis_handler import (
@@ -16,6 +18,7 @@ from kinesis_handler import (
     configure_logging,
     event_processor,
 )
+from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
@@ -76,6 +79,15 @@ def test_every_line_of_an_invocation_has_its_request_id_and_only_the_first_is_a_
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line["request_id"] for line in lines] == [c.aws_request_id for c in contexts for _ in "ab"]
     assert [line["cold_start"] for line in lines] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("batch", [invocation([told("a")]), {"Records": None}])
+def test_what_an_invocation_binds_to_log_lines_is_gone_when_it_ends(batch: object) -> None:
+    with bound_contextvars(request_id="of the caller", other=1):
+        before = get_contextvars()
+        with suppress(InvalidInvocationError):
+            KinesisHandler([tell])(batch, LocalContext(FakeClock(), 0))
+        assert get_contextvars() == before
 
 
 def test_a_failed_record_is_an_error_that_says_which_and_why(log_lines: io.StringIO) -> None:

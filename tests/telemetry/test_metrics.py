@@ -91,6 +91,12 @@ def test_the_end_to_end_age_runs_from_when_an_event_was_made_until_it_was_applie
     assert (unit, ages) == ("Milliseconds", [250, 0])
 
 
+def test_an_event_with_a_remark_has_an_age_as_any_other_that_was_applied() -> None:
+    line = line_of([created(1), created(2, progress=2)])
+    assert counts_of(line)["Exceeded"] == [1]
+    assert metrics_in(line)["EndToEndAge"][1] == [250, 250]
+
+
 def test_a_batch_in_which_nothing_was_applied_has_no_age() -> None:
     assert "EndToEndAge" not in metrics_in(line_of([b"{"]))
 

@@ -248,13 +248,18 @@ class RepositoryLaws(ABC):
     def test_what_has_expired_can_be_inserted_anew_but_not_changed(self) -> None:
         clock = FakeClock()
         repository = self.make_repository(clock, TTL)
-        first = aggregate(("a", "1"), 5, note="first")
-        insert(repository, first)
+        ages = (30 * 86_400, 90, 1, 0)  # seconds since the expiry: a store may remove an item long after it
+        firsts = [aggregate(("a", str(age)), 5, note="first") for age in ages]
+        for first, age, next_age in zip(firsts, ages, (*ages[1:], 0), strict=True):
+            insert(repository, first)
+            clock.advance(age - next_age)
         clock.advance(TTL)
-        assert repository.save([after(first)]).conflicts == {("a", "1")}
-        anew = aggregate(("a", "1"), count=1)
-        insert(repository, anew)
-        assert load(repository, ("a", "1")) == anew
+        keys = {first.key for first in firsts}
+        assert repository.save([after(first) for first in firsts]).conflicts == keys
+        assert not repository.load(keys).found
+        anew = [aggregate(key, count=1) for key in keys]
+        insert(repository, *anew)
+        assert repository.load(keys).found == {each.key: each for each in anew}
 
     def test_every_write_puts_the_expiry_off(self) -> None:
         clock = FakeClock()

@@ -1,0 +1,137 @@
+"""What each event does to a limit, sentence by sentence of the domain. Limits and events are dictionaries."""
+
+from collections.abc import Callable
+from decimal import Context, Decimal
+from typing import Any
+
+Fields = dict[str, Any]
+"""Of a limit or an event, by the names of the stream. What is null is not there."""
+
+CREATED, PROGRESS_CHANGED, RESET = EVENT_TYPES = (
+    "USER_LIMIT_CREATED",
+    "USER_LIMIT_PROGRESS_CHANGED",
+    "USER_LIMIT_RESET",
+)
+
+DIGITS = 38
+LOWEST_EXPONENT, HIGHEST_EXPONENT = -130, 125
+"""Of the first digit. These are the numbers that DynamoDB has:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+"""
+
+_wide = Context(prec=1_000)
+"""Has room for any sum of two such numbers: nothing is rounded in it, and what is too long can be seen."""
+
+
+class InexactError(Exception):
+    """A sum has more digits than can be stored: the event can never be applied."""
+
+
+class RefusedError(Exception):
+    """The event is valid, but not of a limit that is known, or not in its currency."""
+
+
+def is_exact(amount: Decimal) -> bool:
+    """Return whether a number can be stored as it is, zeros at its end aside."""
+    digits = _wide.normalize(amount)
+    return len(digits.as_tuple().digits) <= DIGITS and (
+        not digits or LOWEST_EXPONENT <= digits.adjusted() <= HIGHEST_EXPONENT
+    )
+
+
+def after(limit: Fields | None, event: Fields) -> tuple[Fields, list[str]]:
+    """Return the limit after an event, and what was odd about the event.
+
+    Raises InexactError, RefusedError.
+    """
+    payload = event["payload"]
+    currency, known = payload.get("currencyCode"), (limit or {}).get("currencyCode")
+    if currency and known and currency != known:
+        raise RefusedError
+    changed, remarks = _EFFECTS[event["type"]](limit, payload, event["createdAt"])
+    for name in ("brandId", "currencyCode"):
+        if name in payload:
+            changed[name] = payload[name]
+    if "drift" in remarks:
+        changed["driftedAt"] = event["createdAt"]
+    if changed["progress"] > changed["value"]:
+        remarks.append("exceeded")
+    return changed, remarks
+
+
+def _created(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fields, list[str]]:
+    """Make the limit. One that exists is defined afresh: what is no part of a definition remains."""
+    before = limit or {}
+    definition = {
+        "userId": payload["userId"],
+        "limitId": payload["userLimitId"],
+        "value": payload["value"] if "value" in payload else payload["maxValue"],
+        "progress": payload.get("progress", before.get("progress", Decimal(0))),
+        "status": payload.get("status", "ACTIVE"),
+        "activeFrom": payload.get("activeFrom", created_at),
+        "rebuilt": False,
+    }
+    for name in ("name", "period", "activeUntil", "nextResetTime"):
+        if name in payload:
+            definition[name] = payload[name]
+    if "previousLimitValue" in payload:
+        definition["previousValue"] = payload["previousLimitValue"]
+    if "type" in payload:
+        definition["type"] = payload["type"]
+    for name in ("type", "brandId", "currencyCode", "lastReset", "driftedAt"):
+        if name in before:
+            definition.setdefault(name, before[name])
+    return definition, []
+
+
+def _progress_changed(limit: Fields | None, payload: Fields, _created_at: int) -> tuple[Fields, list[str]]:
+    """Move the progress, and adopt the value as the producer knows it."""
+    if limit is None:
+        raise RefusedError
+    changed = dict(limit)
+    base = payload["previousProgress"] if "previousProgress" in payload else limit["progress"]
+    changed["progress"] = _sum(base, payload["amount"])
+    if "remainingAmount" in payload:
+        changed["value"] = _sum(changed["progress"], payload["remainingAmount"])
+    if "nextResetTime" in payload:
+        changed["nextResetTime"] = payload["nextResetTime"]
+    missed = base != limit["progress"] or changed["value"] != limit["value"]
+    return changed, ["drift"] if missed else []
+
+
+def _reset(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fields, list[str]]:
+    """Begin a new period; where the limit is not known, rebuild it if the event says all that is needed."""
+    figures: Fields = {}
+    if "resetAmount" in payload:
+        figures["progress"] = payload["resetAmount"]
+        if "unusedAmount" in payload:
+            figures["value"] = _sum(payload["resetAmount"], payload["unusedAmount"])
+    if limit is None:
+        if not ("value" in figures and {"type", "period"} <= payload.keys()):
+            raise RefusedError
+        ids = {"userId": payload["userId"], "limitId": payload["userLimitId"]}
+        changed = {**ids, "activeFrom": created_at, "rebuilt": True}
+        remarks = ["rebuilt"]
+    else:
+        changed = dict(limit)
+        remarks = ["drift"] if any(limit[name] != figure for name, figure in figures.items()) else []
+    last = {"at": created_at}
+    for name, figure in (("amount", "resetAmount"), ("percentage", "resetPercentage")):
+        if figure in payload:
+            last[name] = payload[figure]
+    changed |= {**figures, "progress": Decimal(0), "status": "ACTIVE", "lastReset": last}
+    for name in ("type", "period", "nextResetTime"):
+        if name in payload:
+            changed[name] = payload[name]
+    return changed, remarks
+
+
+def _sum(one: Decimal, other: Decimal) -> Decimal:
+    total = _wide.add(one, other)
+    if not is_exact(total):
+        raise InexactError
+    return total
+
+
+_Effect = Callable[[Fields | None, Fields, int], tuple[Fields, list[str]]]
+_EFFECTS: dict[str, _Effect] = {CREATED: _created, PROGRESS_CHANGED: _progress_changed, RESET: _reset}
