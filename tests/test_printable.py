@@ -62,6 +62,7 @@ def test_what_a_terminal_would_obey_is_seen_as_its_escape(text: str, shown: str)
     assert printable(text) == shown
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_json_means_the_same_when_it_is_printable(text: str) -> None:
     encoded = json.dumps([text], ensure_ascii=False)
@@ -69,6 +70,7 @@ def test_json_means_the_same_when_it_is_printable(text: str) -> None:
     assert obeyed(printable_json(encoded)) == []
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_text_is_text_on_the_console_be_it_a_string_or_not(one: str, other: str) -> None:
     written = io.StringIO()
@@ -117,6 +119,7 @@ def test_no_text_of_a_producer_is_a_command_to_the_terminal(
             assert obeyed(done.stdout) == []
 
 
+@settings(deadline=None)
 @given(texts)
 def test_an_error_is_one_line_without_a_command_to_the_terminal(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -131,6 +134,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@settings(deadline=None)
 @given(sent_texts, texts, sent_texts)
 @example(*HOSTILE[2:5])
 def test_a_line_of_the_log_is_one_line_whoever_wrote_what_is_in_it(event_id: str, why: str, key: str) -> None:

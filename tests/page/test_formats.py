@@ -5,7 +5,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
 
@@ -216,6 +216,7 @@ def test_a_summary_names_a_few_of_many(modules: Page) -> None:
     assert said == "Almost used up: 0, 1, 2, 3, 4 and 4 more. "
 
 
+@settings(deadline=None)
 @given(amounts, amounts)
 def test_what_is_used_and_what_is_left_add_up(modules: Page, one: Decimal, other: Decimal) -> None:
     exact = Context(prec=400)

@@ -14,6 +14,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const MOST = 9_999; // percent
 const READER = readersLocale();
+const writers = new Map(); // locale and options → what writes so
 
 /**
  * Write an amount in the limit's unit: a session's in hours, minutes and seconds, others in the limit's currency.
@@ -35,7 +36,7 @@ export function amount(value, limit, locale = READER) {
 
 /** Write a percentage of 0 to 100 and above; far above, that it is. */
 export function percentage(value, locale = READER) {
-  const written = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 2 });
+  const written = numbers(locale, { style: "percent", maximumFractionDigits: 2 });
   if (Math.abs(value) > MOST) return (value > 0 ? ">" : "<") + written.format((Math.sign(value) * MOST) / 100);
   return written.format(value / 100);
 }
@@ -72,18 +73,18 @@ export function ago(milliseconds, locale = READER) {
 /** Write a date and a time of day, in the reader's time zone. */
 export function moment(date, locale = READER) {
   const options = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-  return new Intl.DateTimeFormat(english(locale), options).format(date);
+  return dates(locale, options).format(date);
 }
 
 /** Write a date. */
 export function day(date, locale = READER) {
   const options = { day: "numeric", month: "short", year: "numeric" };
-  return new Intl.DateTimeFormat(english(locale), options).format(date);
+  return dates(locale, options).format(date);
 }
 
 /** Write a time of day. */
 export function clock(date, locale = READER) {
-  return new Intl.DateTimeFormat(english(locale), { hour: "2-digit", minute: "2-digit" }).format(date);
+  return dates(locale, { hour: "2-digit", minute: "2-digit" }).format(date);
 }
 
 /** Write what a problem says of itself as a sentence. */
@@ -91,23 +92,37 @@ export function sentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
-function english(locale) {
-  return `en-${new Intl.Locale(locale).maximize().region ?? "GB"}`;
+/** Return what writes numbers so. To make one takes longer than to write a thousand numbers. */
+function numbers(locale, options) {
+  return remembered(`${locale} ${JSON.stringify(options)}`, () => new Intl.NumberFormat(locale, options));
+}
+
+/** Return what writes dates so: in English, in the order of the reader's region. */
+function dates(locale, options) {
+  return remembered(`${locale} ${JSON.stringify(options)}`, () => {
+    const english = `en-${new Intl.Locale(locale).maximize().region ?? "GB"}`;
+    return new Intl.DateTimeFormat(english, options);
+  });
+}
+
+function remembered(name, make) {
+  if (!writers.has(name)) writers.set(name, make());
+  return writers.get(name);
 }
 
 /** Write a number with all its digits, and at least with as many as its currency and those beside it have. */
 function decimal(value, locale, options = {}, beside = []) {
   if (!digits(value).readable) {
     const scientific = { ...options, notation: "scientific", maximumSignificantDigits: 6 };
-    return new Intl.NumberFormat(locale, scientific).format(value);
+    return numbers(locale, scientific).format(value);
   }
-  const usual = new Intl.NumberFormat(locale, options).resolvedOptions().minimumFractionDigits;
+  const usual = numbers(locale, options).resolvedOptions().minimumFractionDigits;
   const others = beside.filter((each) => each !== undefined && digits(each).readable);
   const least = Math.max(usual, ...others.map((each) => digits(each).fraction));
   const most = Math.max(least, digits(value).fraction);
   const exact = { ...options, minimumFractionDigits: least, maximumFractionDigits: most };
   const { negative, size } = absolute(value);
-  return new Intl.NumberFormat(locale, exact).format(negative ? `-${size}` : size);
+  return numbers(locale, exact).format(negative ? `-${size}` : size);
 }
 
 function units(parts, locale) {
