@@ -18,6 +18,7 @@ PURE = {
     *(f"kinesis_handler.repository.dynamodb.{name}" for name in ("item", "statement", "zeros")),
     "kinesis_handler.errors",
     "kinesis_handler.places",
+    "kinesis_handler.printable",
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     "kinesis_handler.stream.shards",
     *(f"kinesis_handler.repository.{name}" for name in ("cursor", "part")),
@@ -94,6 +95,16 @@ def test_the_oracle_shares_no_code_with_what_it_judges() -> None:
     imports = {each for path in modules for each in imports_of(path) if not each.startswith("chaos.oracle")}
     assert imports
     assert not {each for each in imports if each.startswith(("kinesis_handler", "user_limits", "chaos"))}
+
+
+def test_only_one_module_writes_to_the_terminal() -> None:
+    """What producers have written is escaped there, and nowhere else."""
+    writes = re.compile(r"(?<![.\w])(print|typer\.s?echo|click\.s?echo|sys\.std(out|err)\.write|Console)\(")
+    rooms = [SRC / "kinesis_handler" / "cli", SRC / "kinesis_handler" / "migration", SRC / "user_limits"]
+    found = {
+        name_of(path) for room in rooms for path in room.rglob("*.py") if writes.search(path.read_text())
+    }
+    assert found == {"kinesis_handler.cli.console"}
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:

@@ -258,7 +258,7 @@ def test_text_of_the_stream_cannot_command_the_terminal() -> None:
     event = {**MINIMAL, "payload": {**MINIMAL["payload"], "name": "\x1b[2Jgone"}}  # type: ignore[dict-item]
     done = call("run", "-", stdin=json.dumps(event).encode())
     assert "\x1b" not in done.stdout
-    assert "�[2Jgone" in done.stdout
+    assert r"\x1b[2Jgone" in done.stdout
 
 
 def test_a_long_list_is_cut_for_people_and_whole_for_machines() -> None:

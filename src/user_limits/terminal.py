@@ -1,17 +1,26 @@
 """A limit as a row of the command line's table. Pure."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
+from unicodedata import category
 
 from kinesis_handler import Aggregate
 from kinesis_handler.application import Cell
 from user_limits.limit import Limit
-from user_limits.view import PERIOD_TYPES, percentage, rfc3339
+from user_limits.view import PERIOD_TYPES, ends_first, rfc3339, shown_percentage
 
 HEADINGS = ("limit", "used", "", "progress", "resets", "note")
 
 BAR_WIDTH = 10
-NEAR, FULL = 80, 100
-"""The percentages from which a limit counts as nearly used up, and above which it is exceeded."""
+NEAR = 80
+"""The percentage from which a limit counts as nearly used up."""
+MOST = 9_999
+"""The highest percentage that is written out: an amount of 1E125 may be used of one of 1E-130."""
+MOST_WHOLE, MOST_FRACTION = 21, 12
+"""Digits before and behind the point that a person reads; of longer amounts the first ones are written."""
+_FIRST_DIGITS = Context(prec=6)
+
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that look like none."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -19,20 +28,20 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 def limit_row(aggregate: Aggregate[Limit]) -> tuple[Cell, ...]:
     """Return the cells under HEADINGS."""
     limit = aggregate.state
-    percent = percentage(limit)
-    style = "red" if percent > FULL else "yellow" if percent >= NEAR else "green"
+    percent, exceeded = shown_percentage(limit), limit.progress > limit.value
+    style = "red" if exceeded else "yellow" if percent >= NEAR else "green"
     notes = [
         *([] if limit.status == "ACTIVE" else [limit.status.lower().replace("_", " ")]),
-        *(["exceeded"] if percent > FULL else []),
+        *(["exceeded"] if exceeded else []),
         *(["rebuilt"] if limit.rebuilt else []),
         *(["drift"] if limit.drifted_at is not None else []),
     ]
     return (
         Cell(_title(limit), "bold"),
         Cell(bar(percent), style),
-        Cell(f"{percent:f} %", style),
+        Cell(_percent(percent), style),
         Cell(_progress(limit)),
-        Cell(rfc3339(limit.next_reset_time)[:10] if limit.next_reset_time is not None else "", "dim"),
+        Cell(_next(limit), "dim"),
         Cell(", ".join(notes), "yellow"),
     )
 
@@ -49,14 +58,53 @@ def _progress(limit: Limit) -> str:
     """Write progress and value in the limit's unit: a session's in hours and minutes."""
     if limit.type == "SESSION":
         return f"{_duration(limit.progress)} of {_duration(limit.value)}"
-    return " ".join(filter(None, (f"{limit.progress:,f} of {limit.value:,f}", limit.currency_code)))
+    return f"{_amount(limit.progress)} of {_amount(limit.value)} {limit.currency_code or ''}".rstrip()
+
+
+def _percent(percent: Decimal) -> str:
+    if abs(percent) > MOST:
+        return f"> {MOST:,} %" if percent > 0 else f"< -{MOST:,} %"
+    return f"{percent:f} %"
+
+
+def _amount(amount: Decimal) -> str:
+    """Write an amount with all its digits, unless there are more than anybody reads."""
+    return f"{amount:,f}" if _is_readable(amount) else f"{amount.normalize(_FIRST_DIGITS):E}"
+
+
+def _is_readable(amount: Decimal) -> bool:
+    _, digits, exponent = amount.as_tuple()
+    fraction = -min(int(exponent), 0)
+    return len(digits) + int(exponent) <= MOST_WHOLE and fraction <= MOST_FRACTION
 
 
 def _duration(seconds: Decimal) -> str:
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    return f"{hours}:{minutes:02} h"
+    """Write seconds as hours and minutes, with the seconds that there are besides: what is used adds up."""
+    if not _is_readable(seconds):
+        return f"{_amount(seconds)} s"
+    hours, rest = divmod(abs(seconds), 3_600)
+    minutes, rest = divmod(rest, 60)
+    whole, fraction = divmod(rest, 1)
+    sign = "-" if seconds < 0 else ""
+    besides = f":{whole:02f}{f'{fraction:f}'[1:] if fraction else ''}" if rest else ""
+    return f"{sign}{hours:,f}:{minutes:02f}{besides} h"
+
+
+def _next(limit: Limit) -> str:
+    """Write the day on which the limit is reset next; of one that ends before, on which it ends."""
+    if limit.status == "CANCELED":
+        return ""
+    if limit.active_until is not None and ends_first(limit):
+        return f"ends {rfc3339(limit.active_until)[:10]}"
+    return rfc3339(limit.next_reset_time)[:10] if limit.next_reset_time is not None else ""
 
 
 def _title(limit: Limit) -> str:
     kind = [PERIOD_TYPES[limit.period] if limit.period is not None else "", limit.type or ""]
-    return limit.name or " ".join(filter(None, kind)).lower().replace("_", " ") or limit.limit_id
+    name = limit.name if limit.name is not None and _is_seen(limit.name) else ""
+    return name or " ".join(filter(None, kind)).lower().replace("_", " ") or limit.limit_id
+
+
+def _is_seen(name: str) -> bool:
+    """Tell whether there is a letter, digit, mark or sign in a name, and not blanks alone."""
+    return any(category(each)[0] in "LMNPS" and each not in _BLANK for each in name)

@@ -44,6 +44,7 @@ _divide, _multiply, _subtract, _add = _WIDE.divide, _WIDE.multiply, _WIDE.subtra
 _quantize, _normalize = _WIDE.quantize, _WIDE.normalize
 _HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")
+_JUST_BELOW, _JUST_ABOVE = Decimal("99.99"), Decimal("100.01")
 _EPOCH = date(1970, 1, 1).toordinal()
 
 # To look digits up takes half as long as to format them.
@@ -147,6 +148,20 @@ def percentage(limit: Limit) -> Decimal:
     exact = _divide(_multiply(limit.progress, _HUNDRED), limit.value)
     shortest = _normalize(_quantize(exact, _HUNDREDTH))
     return _add(shortest, ZERO)  # 7.5, not 7.50; and 100, which normalized is 1E+2
+
+
+def shown_percentage(limit: Limit) -> Decimal:
+    """Return the percentage for people's eyes: 100 is said only of what is used up, and no more than that."""
+    percent = percentage(limit)
+    if percent != _HUNDRED or limit.progress == limit.value or not limit.value:
+        return percent
+    return _JUST_BELOW if limit.progress < limit.value else _JUST_ABOVE
+
+
+def ends_first(limit: Limit) -> bool:
+    """Tell whether the limit's time is over before it would be reset once more."""
+    end, reset = limit.active_until, limit.next_reset_time
+    return end is not None and (reset is None or end <= reset)
 
 
 def remaining(limit: Limit) -> Decimal:

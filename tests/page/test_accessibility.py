@@ -47,6 +47,13 @@ def test_nobody_is_kept_out(open_page: OpenPage, axe: str, scheme: str, viewport
     assert violations(page) == []
 
 
+def test_nobody_is_kept_out_by_an_address_that_cannot_be_read(open_page: OpenPage, axe: str) -> None:
+    page = open_page("/users/%ff")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.evaluate(axe)
+    assert violations(page) == []
+
+
 def test_a_picture_without_a_text_is_found(open_page: OpenPage, axe: str) -> None:
     page = open_page("/")
     page.locator("#welcome img").evaluate("image => image.removeAttribute('alt')")

@@ -30,7 +30,7 @@ def test_each_shard_has_a_line_with_what_failed_and_what_it_waits_for() -> None:
     assert written(ShardLines(progress, {FIRST: tally})) == [
         "shard state records a second age behind failed",
         f"{FIRST} reading 1,234 0 1.5 h 1.5 min 2",
-        f"{SECOND} ended 0 0 Rate exceeded�[2J",
+        f"{SECOND} ended 0 0 Rate exceeded\\x1b[2J",
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from kinesis_handler.application import Application
+from kinesis_handler.cli.console import echo_error
 from kinesis_handler.errors import (
     ConfigurationError,
     QuarantineError,
@@ -73,6 +74,5 @@ def told_errors() -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, UnreadableInputError, RepositoryError, QuarantineError, StreamError) as error:
-        typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-        typer.echo(str(error), err=True)
+        echo_error(str(error))
         raise typer.Exit(2) from error

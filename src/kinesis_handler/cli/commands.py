@@ -12,6 +12,7 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.load import load
@@ -19,7 +20,7 @@ from kinesis_handler.cli.migrate import app as migrate_commands
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
 from kinesis_handler.cli.redrive import redrive
-from kinesis_handler.cli.report import print_json, print_outcomes, print_tables, standard_output
+from kinesis_handler.cli.report import print_json, print_outcomes, print_tables
 from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.table import app as table_commands

@@ -1,14 +1,11 @@
 """`load`: events of users who do not exist, at a rate, through the handler or onto a real stream."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from kinesis_handler.application import Application
@@ -19,10 +16,11 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.console import echo_json, standard_error, standard_output
 from kinesis_handler.cli.load_run import LoadRun, told_ages
 from kinesis_handler.cli.load_target import RealStream, ShardInMemory, Target
 from kinesis_handler.cli.moment import parse_span
-from kinesis_handler.cli.report import print_summary, standard_output
+from kinesis_handler.cli.report import print_summary
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.errors import ConfigurationError
 
@@ -60,7 +58,7 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             run.run(seconds)
             target.finish()
     if as_json:
-        sys.stdout.write(msgspec.json.encode(run.figures()).decode() + "\n")
+        echo_json(run.figures())
     else:
         _print(run, target)
     raise typer.Exit(1 if target.failed() else 0)
@@ -78,7 +76,7 @@ def _target(application: Application, stream: str | None) -> Target:
 
 @contextmanager
 def _live(run: LoadRun) -> Iterator[None]:
-    console = Console(stderr=True)
+    console = standard_error()
     if not console.is_terminal:
         yield
         return

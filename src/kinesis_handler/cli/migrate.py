@@ -1,6 +1,5 @@
 """`migrate`: from one store to another while events keep flowing."""
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,9 +14,9 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.migration_steps import next_steps, who_decides
 from kinesis_handler.cli.progress import progress
-from kinesis_handler.cli.report import clean
 from kinesis_handler.errors import ConfigurationError, RepositoryError
 from kinesis_handler.migration.budget import Budget
 from kinesis_handler.migration.copy import Copy
@@ -67,8 +66,8 @@ def prepare(
         for each in [*migration.target_tables, *migration.ledger_tables]:
             if not each.exists():
                 each.create()
-                typer.echo(f"made the table {each.name}")
-        typer.echo(f"ready to move from {migration.names[0]} to {migration.names[1]}")
+                echo(f"made the table {each.name}")
+        echo(f"ready to move from {migration.names[0]} to {migration.names[1]}")
 
 
 @app.command()
@@ -103,7 +102,7 @@ def copy(
             with progress("read", lambda: counts.resumed + counts.seen, lambda: _both(migration)[0]):
                 work.run()
         except (KeyboardInterrupt, RepositoryError) as error:
-            _print(f"{counts.seen:,} read, and interrupted: the same command goes on from there")
+            echo(f"{counts.seen:,} read, and interrupted: the same command goes on from there")
             if isinstance(error, KeyboardInterrupt):
                 raise typer.Exit(130) from error
             raise
@@ -111,9 +110,9 @@ def copy(
     told += [f"{counts.apart:,} with another history left alone"] if counts.apart else []
     told += [f"{counts.refused:,} refused"] if counts.refused else []
     told += [f"{counts.resumed:,} done before"] if counts.resumed else []
-    _print(f"{counts.seen:,} read: {', '.join(told)}")
+    echo(f"{counts.seen:,} read: {', '.join(told)}")
     for key, why in work.refused[:MAX_LISTED]:
-        typer.secho(clean(f"refused: {key[0]} {key[1]}: {why}"), fg="red", err=True)
+        echo(f"refused: {key[0]} {key[1]}: {why}", "red", err=True)
     raise typer.Exit(1 if counts.apart or counts.refused else 0)
 
 
@@ -161,13 +160,13 @@ def verify(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         standing = migration.ledger.records.standing()
     for each in listed:
         done = f" ({each.repaired})" if each.repaired else ""
-        _print(clean(f"{each.key[0]} {each.key[1]}: {each.what}{done}"))
+        echo(f"{each.key[0]} {each.key[1]}: {each.what}{done}")
     if more:
-        _print(f"… and {more:,} more")
+        echo(f"… and {more:,} more")
     repaired = f", {counts.repaired:,} repaired" if counts.differ and (repair or then) else ""
-    _print(f"{counts.compared:,} compared: {counts.differ:,} differ{repaired}")
+    echo(f"{counts.compared:,} compared: {counts.differ:,} differ{repaired}")
     if then is not None:
-        _print(f"decides    {who_decides(phase, standing)}" + ("" if standing is then else _NOT_YET[then]))
+        echo(f"decides    {who_decides(phase, standing)}" + ("" if standing is then else _NOT_YET[then]))
     raise typer.Exit(1 if counts.differ > counts.repaired else 0)
 
 
@@ -185,19 +184,19 @@ def status(
         verified = ledger.records.get(VERIFIED)
         standing = ledger.records.standing()
         counts = _both(migration)
-    _print(f"phase      {phase or 'none: MIGRATION_PHASE is not set'}")
-    _print(f"decides    {who_decides(phase, standing)}")
-    _print(f"source     {migration.names[0]}: {counts[0]:,} items")
-    _print(f"target     {migration.names[1]}: {counts[1]:,} items")
-    _print(f"repairs    the target lacks {pending[0]:,}, the source {pending[1]:,}")
+    echo(f"phase      {phase or 'none: MIGRATION_PHASE is not set'}")
+    echo(f"decides    {who_decides(phase, standing)}")
+    echo(f"source     {migration.names[0]}: {counts[0]:,} items")
+    echo(f"target     {migration.names[1]}: {counts[1]:,} items")
+    echo(f"repairs    the target lacks {pending[0]:,}, the source {pending[1]:,}")
     if verified is None:
-        _print("verified   never")
+        echo("verified   never")
     else:
         at = datetime.fromtimestamp(verified.updated_at / 1_000, UTC).isoformat(timespec="seconds")
         state = verified.state
-        _print(f"verified   {at}: {state.seen:,} compared, {state.left:,} differ")
+        echo(f"verified   {at}: {state.seen:,} compared, {state.left:,} differ")
     for place, how in next_steps(phase, standing, pending[0], verified):
-        _print(f"next       {place}: {how}")
+        echo(f"next       {place}: {how}")
 
 
 def _standing(phase: Phase, *, lead: bool, back: bool) -> Standing | None:
@@ -237,8 +236,3 @@ def _items(side: Repository[Any], tables: Sequence[Table]) -> int:
     if not tables:
         return sum(1 for _ in side.scan())
     return sum(count for each in tables if isinstance(count := each.describe().get("items"), int))
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -14,6 +13,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from kinesis_handler.cli.console import standard_error
 
 EVERY = 0.2
 """Seconds between two looks."""
@@ -28,7 +29,7 @@ def progress(what: str, done: Callable[[], int], total: Callable[[], int]) -> It
         done: tells how many there have been.
         total: tells about how many there will be; 0 if that is not known. Asked for on a terminal only.
     """
-    console = Console(stderr=True)
+    console = standard_error()
     if not console.is_terminal:
         yield
         return

@@ -1,6 +1,5 @@
 """`put`: a file of events onto a real stream."""
 
-import sys
 import time
 from itertools import islice
 from pathlib import Path
@@ -10,6 +9,7 @@ import pybase64
 import typer
 
 from kinesis_handler.cli.application import told_errors
+from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.stream.client import kinesis_client
 from kinesis_handler.stream.writer import StreamWriter, create_stream
@@ -47,7 +47,7 @@ def put(
                 put_count += len(batch) - len(left)
                 refused += len(left)
                 for reason in sorted(set(left.values())):
-                    typer.secho(reason, fg="red", err=True)
+                    echo(reason, "red", err=True)
     told = f", {refused:,} refused" if refused else ""
-    sys.stdout.write(f"{put_count:,} {'record' if put_count == 1 else 'records'} put onto {stream}{told}\n")
+    echo(f"{put_count:,} {'record' if put_count == 1 else 'records'} put onto {stream}{told}")
     raise typer.Exit(1 if refused else 0)

@@ -1,15 +1,12 @@
 """`quarantine`: what was rejected or given up, why, and since when."""
 
 import base64
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 from msgspec import Struct
 from rich.table import Table
-from rich.text import Text
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
@@ -18,7 +15,7 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
-from kinesis_handler.cli.report import clean, standard_output
+from kinesis_handler.cli.console import echo_json, standard_output, styled
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.quarantine.contents import Contents, read_contents, waiting_in
 from kinesis_handler.quarantine.entry import Entry
@@ -50,7 +47,7 @@ def list_reasons(
     contents, entries = _waiting(application_name, reason)
     groups = grouped(entries)
     if as_json:
-        _print_json(msgspec.to_builtins(groups))
+        echo_json(groups)
         return
     print_groups(groups)
     console = standard_output()
@@ -61,7 +58,7 @@ def list_reasons(
         info = document.info
         place = f"{info.shard_id} from {info.start_sequence_number}"
         told = f"{info.batch_size:,} records of {place} are on the stream only: `redrive` fetches them"
-        console.print(clean(told), style="yellow")
+        console.print(told, style="yellow")
 
 
 @app.command()
@@ -75,17 +72,17 @@ def show(
     _, found = _waiting(application_name, reason)
     found.sort(key=lambda entry: entry.arrived_at or "", reverse=True)
     if as_json:
-        _print_json(found[:limit])
+        echo_json(found[:limit])
         return
     console = standard_output()
     for entry in found[:limit]:
         part = "" if entry.sub_sequence_number is None else f"-{entry.sub_sequence_number}"
         place = f"{entry.shard_id} {entry.sequence_number}{part}"
-        console.print(Text(f"{entry.arrived_at or 'unknown'}  {clean(place)}", "bold"))
-        console.print(Text(clean(f"  {entry.error}: {entry.reason}"), "yellow"))
+        console.print(styled(f"{entry.arrived_at or 'unknown'}  {place}", "bold"))
+        console.print(styled(f"  {entry.error}: {entry.reason}", "yellow"))
         event = f"  event {entry.event_id} of type {entry.event_type}" if entry.event_id else "  no event"
-        console.print(Text(clean(event)))
-        console.print(Text(f"  {_readable(entry.data)}", "dim"))
+        console.print(styled(event))
+        console.print(styled(f"  {_readable(entry.data)}", "dim"))
     if len(found) > limit:
         console.print(f"… and {len(found) - limit:,} more: --limit shows them")
     elif not found:
@@ -119,7 +116,7 @@ def print_groups(groups: Sequence[Group]) -> None:
         table.add_column(heading, no_wrap=True)
     table.add_column("reason", overflow="fold")
     for each in groups:
-        table.add_row(f"{each.records:,}", each.first, each.last, clean(each.error), Text(clean(each.reason)))
+        table.add_row(f"{each.records:,}", each.first, each.last, each.error, each.reason)
     standard_output().print(table if groups else "nothing is waiting")
 
 
@@ -147,14 +144,10 @@ def _waiting(application_name: str, reason: str) -> tuple[list[Contents], list[E
     return contents, [entry for entry in entries if matches(entry, reason)]
 
 
-def _print_json(things: Iterable[object]) -> None:
-    sys.stdout.write(msgspec.json.encode(list(things)).decode() + "\n")
-
-
 def _readable(data: str) -> str:
     """Return a record's data as text, on one line, or in base64 if it is none."""
     try:
         text = " ".join(base64.b64decode(data, validate=True).decode().split())
     except ValueError:
         text = data
-    return clean(text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…")
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

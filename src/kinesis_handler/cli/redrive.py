@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinesis_handler.application import Application
@@ -19,9 +18,9 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.console import standard_error, standard_output
 from kinesis_handler.cli.moment import parse_moment
 from kinesis_handler.cli.quarantine import Reason, grouped, matches, print_groups, read_all
-from kinesis_handler.cli.report import clean, standard_output
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.quarantine.contents import Contents, remove_finished
 from kinesis_handler.quarantine.entry import Entry
@@ -116,7 +115,7 @@ def _reader_of(arn: str) -> StreamReader:
 
 def _send(sending: Redrive, way: Way) -> list[tuple[Entry, str]]:
     """Send all of it behind a progress bar; return what is left."""
-    console = Console(stderr=True)
+    console = standard_error()
     left: list[tuple[Entry, str]] = []
     with Progress(
         TextColumn("through the {task.description}"),
@@ -144,7 +143,7 @@ def _tell(sending: Redrive, left: Sequence[tuple[Entry, str]], problems: Sequenc
     if left:
         print_groups(grouped(replace(entry, reason=why) for entry, why in left))
     for problem in problems:
-        console.print(clean(f"not fetched: {problem}"), style="red")
+        console.print(f"not fetched: {problem}", style="red")
 
 
 def _tell_unfetched(contents: Sequence[Contents], queue: str | None) -> None:

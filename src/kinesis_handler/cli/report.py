@@ -1,23 +1,21 @@
 """What a run led to: tables for people, one JSON object for machines."""
 
-import sys
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kinesis_handler.application import Application, View
+from kinesis_handler.cli.console import echo_json, standard_output, styled
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.outcome import Status
 
 MAX_ROWS = 100
 MAX_READ = 10_000
 """A store may hold far more than a run leads to, and a person wants to see."""
-PLAIN_WIDTH = 120
 
 _STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
 
@@ -30,9 +28,7 @@ def print_json(application: Application, tally: Tally) -> None:
         ]
         for view in application.views
     }
-    encoder = msgspec.json.Encoder(decimal_format="number")
-    line = encoder.encode({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
-    sys.stdout.write(line.decode() + "\n")
+    echo_json({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
 
 
 def print_tables(application: Application, tally: Tally) -> None:
@@ -49,7 +45,7 @@ def print_summary(tally: Tally) -> None:
     for handled in tally.failed:
         event = f"event {handled.event.id}, " if handled.event is not None else ""
         place = f"record {handled.record.sequence_number}"
-        console.print(clean(f"failed for good: {event}{place}: {handled.outcome.error}"), style="red")
+        console.print(f"failed for good: {event}{place}: {handled.outcome.error}", style="red")
     more = tally.outcomes[Status.FAILED] - len(tally.failed)
     if more:
         console.print(f"… and {more:,} more failed for good", style="red")
@@ -65,7 +61,7 @@ def print_outcomes(console: Console, tally: Tally) -> None:
     )
     if tally.remarks:
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
-        line.append(f" · remarks: {told}", "yellow")
+        line.append_text(styled(f" · remarks: {told}", "yellow"))
     console.print(line)
 
 
@@ -76,9 +72,9 @@ def _print_view(console: Console, view: View[Any]) -> None:
     for heading in view.headings:
         table.add_column(heading, overflow="fold")
     for partition, group in groupby(aggregates[:MAX_ROWS], key=lambda aggregate: aggregate.key[0]):
-        table.add_row(Text(clean(partition), "bold cyan"))
+        table.add_row(styled(partition, "bold cyan"))
         for aggregate in group:
-            table.add_row(*(Text(clean(cell.text), cell.style) for cell in view.row(aggregate)))
+            table.add_row(*(styled(*cell) for cell in view.row(aggregate)))
         table.add_row()
     if aggregates:
         console.print(table)
@@ -88,16 +84,3 @@ def _print_view(console: Console, view: View[Any]) -> None:
         at_least = "at least " if len(aggregates) == MAX_READ else ""
         more = len(aggregates) - MAX_ROWS
         console.print(f"… and {at_least}{more:,} more {view.name}: --json prints all of them")
-
-
-def standard_output() -> Console:
-    """Return where reports are printed; a file or a pipe is as wide as it takes."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, PLAIN_WIDTH)
-    return console
-
-
-def clean(text: str) -> str:
-    """Replace what a terminal would obey instead of show: the text comes from the stream."""
-    return "".join(character if character.isprintable() else "�" for character in text)

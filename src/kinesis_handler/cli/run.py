@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from kinesis_handler.application import Application
+from kinesis_handler.cli.console import standard_error
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.handler import LambdaContext
@@ -45,7 +45,7 @@ def run_locally(
         retry_wait=RETRY_WAIT,
         on_failure=keep,
     )
-    console = Console(stderr=True)
+    console = standard_error()
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.completed:,.0f} records"),

@@ -11,9 +11,8 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-import typer
-
 from kinesis_handler.application import Api, Application
+from kinesis_handler.cli.console import echo
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
 from kinesis_handler.event_source import EventSourceMapping, put_on_shard
 
@@ -57,10 +56,10 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
     with _listening(host, port) as listener, _further_events(application, live=live):
         try:
             signal.signal(signal.SIGTERM, _interrupt)
-            typer.echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
+            echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
-            typer.echo("ended")
+            echo("ended")
 
 
 def _is_this_machine(host: str) -> bool:
@@ -124,4 +123,4 @@ def _trickle(application: Application, events: Iterator[tuple[str, bytes]], over
             if over.wait(PAUSE):
                 break
     except KinesisHandlerError as error:
-        typer.echo(f"no further events: {error}", err=True)
+        echo(f"no further events: {error}", err=True)

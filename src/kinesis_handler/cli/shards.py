@@ -4,12 +4,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from kinesis_handler.cli.report import clean
+from kinesis_handler.cli.console import standard_error, styled
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.outcome import Status
 from kinesis_handler.stream.consumer import ShardProgress, State
@@ -24,7 +23,7 @@ _STYLES = {State.READING: "green", State.FAILED: "bold red", State.STOPPED: "yel
 @contextmanager
 def live(progress: Mapping[str, ShardProgress], tallies: Mapping[str, Tally]) -> Iterator[None]:
     """Show how far each shard is for as long as the block takes; on a terminal only."""
-    console = Console(stderr=True)
+    console = standard_error()
     if not console.is_terminal:
         yield
         return
@@ -66,7 +65,7 @@ class ShardLines:
                 span(each.age),
                 span(each.behind_ms / 1_000) if each.behind_ms else "",
                 Text(f"{failed:,}" if failed else "", "red"),
-                Text(clean(each.problem), "yellow"),
+                styled(each.problem, "yellow"),
             )
         return table
 

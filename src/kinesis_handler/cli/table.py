@@ -1,10 +1,8 @@
 """`table`: makes, describes and removes the DynamoDB tables of an application, for development."""
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table as Grid
 
@@ -16,7 +14,7 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
-from kinesis_handler.cli.report import standard_output
+from kinesis_handler.cli.console import echo, echo_json, standard_output
 from kinesis_handler.errors import ConfigurationError
 
 DYNAMODB = "dynamodb:"
@@ -42,7 +40,7 @@ def create(
     with told_errors():
         for each in _tables(load_application(application_name, store), store):
             each.create(deletion_protection=protect)
-            typer.echo(f"made the table {each.name}")
+            echo(f"made the table {each.name}")
 
 
 @app.command()
@@ -55,7 +53,7 @@ def describe(
     with told_errors():
         described = [each.describe() for each in _tables(load_application(application_name, store), store)]
     if as_json:
-        sys.stdout.write(msgspec.json.encode(described).decode() + "\n")
+        echo_json(described)
         return
     for description in described:
         grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -79,7 +77,7 @@ def delete(
             raise ConfigurationError(f"this removes {names} with all that is in it, for good: say --yes")
         for each in tables:
             each.delete()
-            typer.echo(f"removed the table {each.name}")
+            echo(f"removed the table {each.name}")
 
 
 def _tables(application: Application, store: str | None) -> Sequence[Table]:

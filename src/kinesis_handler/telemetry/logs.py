@@ -7,22 +7,29 @@ above debug: an error or a remark names fields and places only.
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Mapping
 from logging import DEBUG
 from typing import Any, Literal, TextIO, cast, get_args
 
 import msgspec
 import structlog
+from structlog import dev
 from structlog.contextvars import merge_contextvars
+from structlog.dev import Column, ConsoleRenderer, KeyValueColumnFormatter, LogLevelColumnFormatter
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from kinesis_handler.errors import ConfigurationError, UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
+from kinesis_handler.printable import printable, printable_lines
 
 LogLevel = Literal["debug", "info", "warn", "error"]
 
 _ON_EVERY_LINE = {"component", "request_id", "cold_start", "shard_id", "sequence_number"}
 """What machines search by, and what would push all else off the right edge of a terminal."""
+
+_SEPARATES = frozenset(" \t\r\n=\"'")
+"""What a value on a terminal is quoted for."""
 
 
 def configure_logging(service: str, level: LogLevel = "info", stream: TextIO | None = None) -> None:
@@ -128,13 +135,42 @@ def _for_machines(service: str) -> list[Processor]:
 
 def _for_people() -> list[Processor]:
     def shorten(_logger: object, _method: str, line: EventDict) -> EventDict:
-        return _without(line, *_ON_EVERY_LINE)
+        return {printable(name): value for name, value in _without(line, *_ON_EVERY_LINE).items()}
 
+    levels = ConsoleRenderer.get_default_level_styles()
+    bold_levels = {name: style + dev.BRIGHT for name, style in levels.items()}
+    columns = [
+        Column("timestamp", KeyValueColumnFormatter(None, dev.DIM, dev.RESET_ALL, str)),
+        Column("level", LogLevelColumnFormatter(bold_levels, dev.RESET_ALL)),
+        Column("event", KeyValueColumnFormatter(None, dev.BRIGHT, dev.RESET_ALL, _shown, width=16)),
+        Column("", KeyValueColumnFormatter(dev.CYAN, dev.MAGENTA, dev.RESET_ALL, _quoted)),
+    ]
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.processors.ExceptionRenderer(),
         shorten,
-        structlog.dev.ConsoleRenderer(sort_keys=False, pad_event_to=16),
+        _indent_tracebacks,
+        ConsoleRenderer(columns=columns, sort_keys=False),
     ]
+
+
+def _indent_tracebacks(_logger: object, _method: str, line: EventDict) -> EventDict:
+    """Move what takes several lines to the right: none of them can be taken for a line of the log."""
+    for name in ("exception", "stack"):
+        if name in line:
+            line[name] = textwrap.indent(printable_lines(str(line[name])), "    ")
+    return line
+
+
+def _shown(value: object) -> str:
+    return printable(str(value))
+
+
+def _quoted(value: object) -> str:
+    """Write a value as one word: text that has spaces or quotes stands in quotes, and cannot pass for two."""
+    if isinstance(value, str) and not _SEPARATES.intersection(value):
+        return printable(value)
+    return printable(repr(value))
 
 
 def _without(line: EventDict, *names: str) -> EventDict:

@@ -1,10 +1,13 @@
 /** A limit as a card. What has not changed is not touched: transitions run on, screen readers stay silent. */
 
+import { compare, minus } from "/decimal.js";
 import { ago, amount, countdown, day, moment, percentage } from "/format.js";
-import { LEVEL_WORDS, kind, level, status, title } from "/limit.js";
+import { LEVEL_WORDS, kind, level, next, shownPercentage, status, title } from "/limit.js";
 
 const FLASH_MS = 1_600;
 const LONG = 14; // characters that an amount may have at full size
+const TURNS = { start: "Starts", reset: "Resets", end: "Ends", ended: "Ended", none: "Resets" };
+const NEVER = { INDEFINITE: "Never", INSTANCE: "Each time" };
 
 let made = 0;
 
@@ -43,7 +46,6 @@ export class Card {
       this.#write(".kind", kind(limit));
       this.#find(".type use").setAttribute("href", `#icon-${limit.type ?? "none"}`);
       this.#showUse();
-      this.#showRemark();
       if (moved) this.#flash();
     }
     this.tick(now);
@@ -53,10 +55,11 @@ export class Card {
   tick(now) {
     const limit = this.#limit;
     this.#showLevel(level(limit, now));
-    const [label, text, at] = nextTurn(limit, now);
-    this.#write(".reset dt", label);
-    this.#write(".countdown", text);
-    this.#writeTime(".moment", at, at && moment(at));
+    const { turn, at } = next(limit, now);
+    this.#write(".reset dt", TURNS[turn]);
+    this.#write(".countdown", when(limit, turn, at, now));
+    this.#writeTime(".moment", at && new Date(at), at && moment(new Date(at)));
+    this.#showRemark(turn);
     this.#write(".state", status(limit, now));
     const updated = new Date(limit.lastUpdated);
     this.#writeTime(".updated", updated, `Updated ${ago(now - updated)}`);
@@ -66,18 +69,20 @@ export class Card {
     const limit = this.#limit;
     const bar = this.#find(".bar");
     const [progress, value] = [amount(limit.progress, limit), amount(limit.amount, limit)];
-    const over = Math.max(limit.progress - limit.amount, 0);
-    const used = Math.min(Math.max(limit.percentage, 0), 100);
-    this.#write(".label", over > 0 ? "Over the limit by" : "Left");
-    this.#writeFigure(amount(over > 0 ? over : limit.remainingAmount, limit));
+    const isOver = compare(limit.progress, limit.amount) > 0;
+    const rest = amount(isOver ? minus(limit.progress, limit.amount) : limit.remainingAmount, limit);
+    const shown = shownPercentage(limit);
+    const used = Math.min(Math.max(shown, 0), 100);
+    this.#write(".label", isOver ? "Over the limit by" : "Left");
+    this.#writeFigure(rest);
     this.#write(".used", `${progress} of ${value}`);
-    this.#write(".percentage", percentage(limit.percentage));
+    this.#write(".percentage", percentage(shown));
     bar.style.setProperty("--used", `${used}%`);
     bar.style.setProperty("--least", used > 0 ? "0.625rem" : "0rem");
-    bar.style.setProperty("--limit-at", `${over > 0 ? (100 * limit.amount) / limit.progress : 100}%`);
+    bar.style.setProperty("--most", used < 100 ? "calc(100% - 0.25rem)" : "100%");
+    bar.style.setProperty("--limit-at", `${isOver ? 100 * (limit.amount / limit.progress) : 100}%`);
     bar.setAttribute("aria-valuenow", String(used));
-    const rest = over > 0 ? `${amount(over, limit)} over` : `${amount(limit.remainingAmount, limit)} left`;
-    bar.setAttribute("aria-valuetext", `${progress} of ${value} used, ${rest}`);
+    bar.setAttribute("aria-valuetext", `${progress} of ${value} used, ${rest} ${isOver ? "over" : "left"}`);
   }
 
   #showLevel(name) {
@@ -88,10 +93,10 @@ export class Card {
     this.#write(".pill span", LEVEL_WORDS.get(name) ?? "");
   }
 
-  #showRemark() {
+  #showRemark(turn) {
     const { activeUntil, driftedAt, previousAmount, rebuilt } = this.#limit;
     const remarks = [
-      ...(activeUntil === null ? [] : [`Until ${day(new Date(activeUntil))}`]),
+      ...(activeUntil === null || turn === "end" || turn === "ended" ? [] : [`Until ${day(new Date(activeUntil))}`]),
       ...(previousAmount === null ? [] : [`Was ${amount(previousAmount, this.#limit)} before`]),
       ...(rebuilt ? ["Rebuilt from its last reset"] : []),
       ...(driftedAt === null ? [] : [`Figures corrected on ${day(new Date(driftedAt))}`]),
@@ -134,16 +139,11 @@ export class Card {
   }
 }
 
-/** Return what comes next for a limit: a label, in words when, and the time itself if there is one. */
-function nextTurn(limit, now) {
-  if (limit.status === "FUTURE") return ["Starts", ...until(limit.activeFrom, now)];
-  if (limit.status === "CANCELED") return ["Resets", "No longer", null];
-  if (limit.expiresAt !== null) return ["Resets", ...until(limit.expiresAt, now)];
-  const text = { INDEFINITE: "Never", INSTANCE: "Each time" }[limit.periodType] ?? "Not known";
-  return ["Resets", text, null];
-}
-
-function until(time, now) {
-  const at = new Date(time);
-  return [at > now ? `in ${countdown(at - now)}` : "Due", at];
+/** Say when a limit's next turn comes, or came. */
+function when(limit, turn, at, now) {
+  if (turn === "none") return "No longer";
+  if (at === null) return NEVER[limit.periodType] ?? "Not known";
+  const left = new Date(at) - now;
+  if (turn === "ended") return ago(-left);
+  return left > 0 ? `in ${countdown(left)}` : "Due";
 }

@@ -5,41 +5,55 @@
  * currency stands, the order of a date and its clock are those of the reader's region.
  */
 
+import { absolute, digits, divide } from "/decimal.js";
+import { shown } from "/names.js";
+
 const SPACE = "\u00a0"; // one that no line is broken at
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const MOST = 9_999; // percent
+const READER = readersLocale();
+const writers = new Map(); // locale and options → what writes so
 
-/** Write an amount in the limit's unit: a session's in hours and minutes, others in the limit's currency. */
-export function amount(value, limit, locale = navigator.language) {
+/**
+ * Write an amount in the limit's unit: a session's in hours, minutes and seconds, others in the limit's currency.
+ *
+ * It is not rounded, or what is used and what is left would not add up. Only of what has more digits than anybody
+ * reads, the first ones are written, and a power of ten.
+ */
+export function amount(value, limit, locale = READER) {
   if (limit.type === "SESSION") return duration(value, locale);
-  if (limit.currencyCode === null) return plain(value, locale);
+  const currency = shown(limit.currencyCode);
+  if (currency === "") return decimal(value, locale);
   try {
-    return new Intl.NumberFormat(locale, { style: "currency", currency: limit.currencyCode }).format(value);
+    return decimal(value, locale, { style: "currency", currency }, [limit.amount, limit.progress]);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return plain(value, locale) + SPACE + limit.currencyCode; // of no form that a currency's code can have
+    return decimal(value, locale) + SPACE + currency; // of no form that a currency's code can have
   }
 }
 
-/** Write a percentage of 0 to 100 and above. */
-export function percentage(value, locale = navigator.language) {
-  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 2 }).format(value / 100);
+/** Write a percentage of 0 to 100 and above; far above, that it is. */
+export function percentage(value, locale = READER) {
+  const written = numbers(locale, { style: "percent", maximumFractionDigits: 2 });
+  if (Math.abs(value) > MOST) return (value > 0 ? ">" : "<") + written.format((Math.sign(value) * MOST) / 100);
+  return written.format(value / 100);
 }
 
-/** Write seconds as hours and minutes; less than a minute as seconds. */
-export function duration(seconds, locale = navigator.language) {
-  const whole = Math.floor(Math.abs(seconds));
-  const sign = seconds < 0 && whole > 0 ? "−" : "";
-  if (whole > 0 && whole < MINUTE) return sign + units([[whole, "s"]], locale);
-  const hours = Math.floor(whole / HOUR);
-  const minutes = Math.floor((whole % HOUR) / MINUTE);
-  const parts = [[hours, "h"], [minutes, "min"]].filter(([count]) => count > 0);
-  return sign + units(parts.length > 0 ? parts : [[0, "min"]], locale);
+/** Write seconds as hours, minutes and seconds. */
+export function duration(seconds, locale = READER) {
+  if (!digits(seconds).readable) return decimal(seconds, locale) + SPACE + "s";
+  const { negative, size } = absolute(seconds);
+  const hours = divide(size, HOUR);
+  const minutes = divide(hours.rest, MINUTE);
+  const parts = [[hours.times, "h"], [minutes.times, "min"], [minutes.rest, "s"]];
+  const some = parts.filter(([count]) => Number(count) > 0);
+  return (negative ? "−" : "") + units(some.length > 0 ? some : [[0, "min"]], locale);
 }
 
 /** Write how long it is until a time, in the two units that matter. */
-export function countdown(milliseconds, locale = navigator.language) {
+export function countdown(milliseconds, locale = READER) {
   const whole = Math.max(0, Math.ceil(milliseconds / 1000));
   const hours = Math.floor((whole % DAY) / HOUR);
   const minutes = Math.floor((whole % HOUR) / MINUTE);
@@ -49,7 +63,7 @@ export function countdown(milliseconds, locale = navigator.language) {
 }
 
 /** Write how long ago something was. */
-export function ago(milliseconds, locale = navigator.language) {
+export function ago(milliseconds, locale = READER) {
   const whole = Math.floor(milliseconds / 1000);
   if (whole < 5) return "just now";
   const [length, unit] = [[DAY, "d"], [HOUR, "h"], [MINUTE, "min"], [1, "s"]].find(([each]) => whole >= each);
@@ -57,20 +71,20 @@ export function ago(milliseconds, locale = navigator.language) {
 }
 
 /** Write a date and a time of day, in the reader's time zone. */
-export function moment(date, locale = navigator.language) {
+export function moment(date, locale = READER) {
   const options = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-  return new Intl.DateTimeFormat(english(locale), options).format(date);
+  return dates(locale, options).format(date);
 }
 
 /** Write a date. */
-export function day(date, locale = navigator.language) {
+export function day(date, locale = READER) {
   const options = { day: "numeric", month: "short", year: "numeric" };
-  return new Intl.DateTimeFormat(english(locale), options).format(date);
+  return dates(locale, options).format(date);
 }
 
 /** Write a time of day. */
-export function clock(date, locale = navigator.language) {
-  return new Intl.DateTimeFormat(english(locale), { hour: "2-digit", minute: "2-digit" }).format(date);
+export function clock(date, locale = READER) {
+  return dates(locale, { hour: "2-digit", minute: "2-digit" }).format(date);
 }
 
 /** Write what a problem says of itself as a sentence. */
@@ -78,15 +92,48 @@ export function sentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
-function english(locale) {
-  return `en-${new Intl.Locale(locale).maximize().region ?? "GB"}`;
+/** Return what writes numbers so. To make one takes longer than to write a thousand numbers. */
+function numbers(locale, options) {
+  return remembered(`${locale} ${JSON.stringify(options)}`, () => new Intl.NumberFormat(locale, options));
 }
 
-function plain(value, locale) {
-  return new Intl.NumberFormat(locale, { maximumFractionDigits: 6 }).format(value);
+/** Return what writes dates so: in English, in the order of the reader's region. */
+function dates(locale, options) {
+  return remembered(`${locale} ${JSON.stringify(options)}`, () => {
+    const english = `en-${new Intl.Locale(locale).maximize().region ?? "GB"}`;
+    return new Intl.DateTimeFormat(english, options);
+  });
+}
+
+function remembered(name, make) {
+  if (!writers.has(name)) writers.set(name, make());
+  return writers.get(name);
+}
+
+/** Write a number with all its digits, and at least with as many as its currency and those beside it have. */
+function decimal(value, locale, options = {}, beside = []) {
+  if (!digits(value).readable) {
+    const scientific = { ...options, notation: "scientific", maximumSignificantDigits: 6 };
+    return numbers(locale, scientific).format(value);
+  }
+  const usual = numbers(locale, options).resolvedOptions().minimumFractionDigits;
+  const others = beside.filter((each) => each !== undefined && digits(each).readable);
+  const least = Math.max(usual, ...others.map((each) => digits(each).fraction));
+  const most = Math.max(least, digits(value).fraction);
+  const exact = { ...options, minimumFractionDigits: least, maximumFractionDigits: most };
+  const { negative, size } = absolute(value);
+  return numbers(locale, exact).format(negative ? `-${size}` : size);
 }
 
 function units(parts, locale) {
-  const number = new Intl.NumberFormat(locale);
-  return parts.map(([count, unit]) => number.format(count) + SPACE + unit).join(SPACE);
+  return parts.map(([count, unit]) => decimal(count, locale) + SPACE + unit).join(SPACE);
+}
+
+/** Return the reader's locale. Some systems have one that is none, such as `en-US@posix`. */
+function readersLocale() {
+  try {
+    return Intl.getCanonicalLocales(navigator.language)[0] ?? "en-GB";
+  } catch {
+    return "en-GB";
+  }
 }

@@ -1,6 +1,10 @@
 /** What a limit is called, how far it is used, and where it stands among others. Pure. */
 
+import { compare } from "/decimal.js";
+import { short, shown, shownId } from "/names.js";
+
 export const NEAR = 80; // percent
+const NAMED = 5; // limits of one level that a summary names
 
 const TYPES = new Map([
   ["DEPOSIT", { things: "deposits", kind: "Deposit limit" }],
@@ -30,10 +34,16 @@ const STATUSES = new Map([
 
 /** Return the limit's name; without one, what it limits and for how long. */
 export function title(limit) {
-  if (limit.name) return limit.name;
+  const name = shown(limit.name);
+  if (name) return name;
   const period = PERIODS.get(limit.periodType)?.adjective;
   const words = [period, TYPES.get(limit.type)?.things].filter(Boolean).join(" ");
-  return words ? words[0].toUpperCase() + words.slice(1) : limit.limitId;
+  return words ? words[0].toUpperCase() + words.slice(1) : shownId(limit.limitId);
+}
+
+/** Return what the limit is called in a sentence. */
+export function shortTitle(limit) {
+  return short(title(limit));
 }
 
 /** Return the type and the exact period. */
@@ -55,10 +65,27 @@ export function isInForce(limit, now) {
 /** Return how far a limit is used: "calm", "near", "full", "exceeded", or "idle" if it is not in force. */
 export function level(limit, now) {
   if (!isInForce(limit, now)) return "idle";
-  // Not by the percentage: 100.001 is rounded to 100, and of a limit of 0 it is never above.
-  if (limit.progress > limit.amount) return "exceeded";
-  if (limit.percentage >= 100) return "full";
-  return limit.percentage >= NEAR ? "near" : "calm";
+  // Not by the percentage: 99.995 and 100.001 are rounded to 100, and of a limit of 0 it is never above.
+  const over = compare(limit.progress, limit.amount);
+  if (over > 0) return "exceeded";
+  if (limit.percentage < NEAR) return "calm";
+  return over === 0 ? "full" : "near";
+}
+
+/** Return the percentage that is shown: 100 is said only of what is used up, and no more than that. */
+export function shownPercentage(limit) {
+  const over = compare(limit.progress, limit.amount);
+  if (limit.percentage !== 100 || over === 0 || compare(limit.amount, 0) === 0) return limit.percentage;
+  return over < 0 ? 99.99 : 100.01;
+}
+
+/** Return what comes next for a limit ("start", "reset", "end", "none"), or that it has "ended"; and when, if known. */
+export function next(limit, now) {
+  if (hasEnded(limit, now)) return { turn: "ended", at: limit.activeUntil };
+  if (limit.status === "CANCELED") return { turn: "none", at: null };
+  if (limit.status === "FUTURE") return { turn: "start", at: limit.activeFrom };
+  if (endsFirst(limit)) return { turn: "end", at: limit.activeUntil };
+  return { turn: "reset", at: limit.expiresAt };
 }
 
 /** The words that go with a level; a colour is never the only sign. */
@@ -97,7 +124,9 @@ export function summary(limits, now) {
   for (const [name, word] of [...LEVEL_WORDS].reverse()) {
     const those = inForce.filter((limit) => level(limit, now) === name);
     if (those.length === 0) continue;
-    parts.push(`${word}: `, ...those.flatMap((limit, index) => (index > 0 ? [", ", limit] : [limit])), ". ");
+    const named = those.length > NAMED + 1 ? those.slice(0, NAMED) : those;
+    const more = those.length > named.length ? [` and ${those.length - named.length} more`] : [];
+    parts.push(`${word}: `, ...named.flatMap((limit, index) => (index > 0 ? [", ", limit] : [limit])), ...more, ". ");
   }
   const calm = inForce.filter((limit) => level(limit, now) === "calm").length;
   if (calm > 0) parts.push(`${wellInHand(calm, calm < inForce.length)} well in hand. `);
@@ -109,6 +138,12 @@ function wellInHand(count, areOthers) {
   if (count === 1) return areOthers ? "The other limit is" : "The limit is";
   if (areOthers) return `The other ${count} limits are`;
   return count === 2 ? "Both limits are" : `All ${count} limits are`;
+}
+
+/** Tell whether a limit's time is over before it would be reset once more. */
+function endsFirst(limit) {
+  if (limit.activeUntil === null) return false;
+  return limit.expiresAt === null || Date.parse(limit.activeUntil) <= Date.parse(limit.expiresAt);
 }
 
 function hasEnded(limit, now) {

@@ -1,6 +1,7 @@
 /** Reads a user's limits from the API. What has not changed is not sent again. */
 
 const PATIENCE_MS = 10_000;
+const AMOUNTS = new Set(["amount", "progress", "remainingAmount", "previousAmount"]);
 
 /** The API answered that it cannot give the limits. The message is its detail. */
 export class ProblemError extends Error {
@@ -51,7 +52,7 @@ export class UserLimits {
       if (response.status === 304 && known) return known;
       const body = await response.text();
       if (!response.ok) throw problem(response, body);
-      const { data, meta } = JSON.parse(body);
+      const { data, meta } = JSON.parse(body, exactly);
       return { etag: response.headers.get("ETag"), limits: data, nextCursor: meta.nextCursor };
     } catch (error) {
       signal.throwIfAborted(); // we gave up, the API did not
@@ -60,6 +61,11 @@ export class UserLimits {
       throw new OfflineError("The limits cannot be reached.");
     }
   }
+}
+
+/** Take amounts as they are written: as the browser's numbers they would lose digits. */
+function exactly(name, value, context) {
+  return AMOUNTS.has(name) && typeof value === "number" ? (context?.source ?? String(value)) : value;
 }
 
 function problem(response, body) {

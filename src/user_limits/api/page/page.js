@@ -1,10 +1,12 @@
 /** Puts the page together: its address names the user, a poll reads their limits, cards show them. */
 
+import { arrange } from "/arrange.js";
 import { Card } from "/card.js";
 import { sentence } from "/format.js";
 import { Freshness } from "/freshness.js";
-import { LEVEL_WORDS, level, ordered, summary, title } from "/limit.js";
+import { LEVEL_WORDS, level, ordered, shortTitle, summary } from "/limit.js";
 import { OfflineError, ProblemError, UserLimits } from "/limits.js";
+import { shownId } from "/names.js";
 import { Poll } from "/poll.js";
 
 const TICK_MS = 1_000;
@@ -13,13 +15,20 @@ const RETRY_MS = 6_000;
 const find = (selector) => document.querySelector(selector);
 const freshness = new Freshness(find("#freshness"), find("#banner"));
 const cards = new Map(); // limit id → its card
+const links = new Map(); // limit id → the link to its card
 let levels = null; // limit id → its level as it was last shown; null before the first
 let shown = []; // the limits that the cards show
 let poll = null;
 
+/** Return whose page it is, null if nobody's, and whether the address is damaged: not every one can be read. */
 function userOfAddress() {
   const [, name] = /^\/users\/([^/]+)$/.exec(location.pathname) ?? [];
-  return name === undefined ? null : decodeURIComponent(name);
+  try {
+    return { user: name === undefined ? null : decodeURIComponent(name), isDamaged: false };
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return { user: null, isDamaged: true };
+  }
 }
 
 function go(user) {
@@ -32,16 +41,18 @@ function go(user) {
 function open() {
   poll?.stop();
   poll = null;
-  const user = userOfAddress();
-  document.title = user === null ? "Limits" : `${user} · Limits`;
+  const { user, isDamaged } = userOfAddress();
+  document.title = user === null ? "Limits" : `${shownId(user)} · Limits`;
+  find("#damaged").hidden = !isDamaged;
   find("#welcome").hidden = user !== null;
   find("#user-limits").hidden = user === null;
   find(".top").hidden = user === null;
   if (user === null) return;
-  find("#name").textContent = user;
+  find("#name").textContent = shownId(user);
   find("#announcement").textContent = "";
   freshness.clear();
   cards.clear();
+  links.clear();
   find("#cards").replaceChildren();
   levels = null;
   showOnly("#waiting");
@@ -70,19 +81,17 @@ async function refresh(limits, signal) {
 function show(limits) {
   const now = Date.now();
   shown = ordered(limits, now);
-  const list = find("#cards");
-  for (const [id, card] of cards) {
-    if (shown.some((limit) => limit.limitId === id)) continue;
-    card.element.remove();
+  const ids = new Set(shown.map((limit) => limit.limitId));
+  for (const id of [...cards.keys()].filter((each) => !ids.has(each))) {
     cards.delete(id);
+    links.delete(id);
   }
-  shown.forEach((limit, place) => {
+  for (const limit of shown) {
     const card = cards.get(limit.limitId) ?? new Card(find("template#card"), limit, now);
     cards.set(limit.limitId, card);
     card.show(limit, now);
-    // Moving an element stops its transitions: only what stands elsewhere is moved.
-    if (list.children[place] !== card.element) list.insertBefore(card.element, list.children[place] ?? null);
-  });
+  }
+  arrange(find("#cards"), shown.map((limit) => cards.get(limit.limitId).element), find("#name"));
   showOnly(shown.length > 0 ? "#cards" : "#empty");
   showLevels(now);
 }
@@ -93,27 +102,40 @@ function showFailure(error) {
 }
 
 function showOnly(selector) {
-  for (const each of ["#waiting", "#cards", "#empty", "#failed"]) find(each).hidden = each !== selector;
+  for (const each of ["#waiting", "#cards", "#empty", "#failed"]) {
+    if (each !== selector && find(each).contains(document.activeElement)) find("#name").focus({ preventScroll: true });
+    find(each).hidden = each !== selector;
+  }
 }
 
-/** Write the summary anew if a limit's level has changed, and tell those who listen what needs attention. */
+/** Write the summary anew if it says something else, and tell those who listen what needs attention. */
 function showLevels(now) {
   const current = new Map(shown.map((limit) => [limit.limitId, level(limit, now)]));
   const changed = shown.filter((limit) => levels?.get(limit.limitId) !== current.get(limit.limitId));
-  if (levels !== null && levels.size === current.size && changed.length === 0) return;
   const news = changed.filter((limit) => LEVEL_WORDS.has(current.get(limit.limitId)));
   if (levels !== null && news.length > 0) {
-    const words = news.map((limit) => `${title(limit)}: ${LEVEL_WORDS.get(current.get(limit.limitId))}.`);
-    find("#announcement").textContent = words.join(" ");
+    const told = news.map((limit) => `${shortTitle(limit)}: ${LEVEL_WORDS.get(current.get(limit.limitId))}.`);
+    find("#announcement").textContent = told.join(" ");
   }
   levels = current;
   const parts = shown.length === 0 ? [] : summary(shown, now);
-  find("#summary").replaceChildren(...parts.map((part) => (typeof part === "string" ? part : link(part))));
+  const words = parts.map((part) => (typeof part === "string" ? part : shortTitle(part))).join("");
+  if (words === find("#summary").textContent) return;
+  const nodes = parts.map((part) => (typeof part === "string" ? document.createTextNode(part) : link(part)));
+  arrange(find("#summary"), nodes, find("#name"));
 }
 
+/** Return the link to a limit's card: the one that it has, if there is one, which may have the focus. */
 function link(limit) {
+  const element = links.get(limit.limitId) ?? newLink(limit);
+  links.set(limit.limitId, element);
+  element.textContent = shortTitle(limit);
+  return element;
+}
+
+function newLink(limit) {
   const element = document.createElement("a");
-  element.textContent = title(limit);
+  element.dir = "auto"; // a name turns nothing round but itself
   element.href = `#${cards.get(limit.limitId).id}`;
   element.addEventListener("click", (event) => {
     event.preventDefault(); // the address stays the user's

@@ -1,0 +1,76 @@
+"""Where all that the commands print goes through: on a terminal, text is text.
+
+Ids, names, keys and reasons come from producers. None of them is markup, and none is an escape sequence.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from kinesis_handler.printable import printable, printable_json, printable_lines
+
+PLAIN_WIDTH = 120
+"""Characters of a line in a file or a pipe, at least."""
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class PlainConsole(Console):
+    """A console that takes text for text: it knows no markup, and escapes what a terminal would obey.
+
+    A string is escaped before it is laid out, whatever table it stands in. Make a `Text` by `styled`, which
+    does the same; one that was not is escaped when it is written.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal:
+            self.width = max(self.width, PLAIN_WIDTH)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as a text, in one line."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of a renderable; what it did not escape itself is escaped here."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield segment._replace(text=printable_lines(segment.text))
+
+
+def standard_output() -> PlainConsole:
+    """Return where reports are printed; a file or a pipe is as wide as it takes."""
+    return PlainConsole()
+
+
+def standard_error() -> PlainConsole:
+    """Return where problems are told, and where progress is shown."""
+    return PlainConsole(stderr=True)
+
+
+def styled(text: str, style: str = "") -> Text:
+    """Return a text in a style as rich names them (`bold`, `red`, `dim`)."""
+    return Text(printable(text), style)
+
+
+def echo(text: str, style: str = "", *, err: bool = False) -> None:
+    """Print a sentence on one line, however long it is."""
+    PlainConsole(stderr=err).print(styled(text, style), soft_wrap=True)
+
+
+def echo_error(text: str) -> None:
+    """Print on standard error what went wrong."""
+    standard_error().print(Text.assemble(("Error: ", "bold red"), styled(text)), soft_wrap=True)
+
+
+def echo_json(document: object) -> None:
+    """Print a document as one line of JSON, numbers exact."""
+    sys.stdout.write(printable_json(_encoder.encode(document).decode()) + "\n")
+    sys.stdout.flush()
