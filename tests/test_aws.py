@@ -252,8 +252,9 @@ class TestCredentialsThatAreFetchedAnew:
         monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
         monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")
         monkeypatch.setenv("AWS_ENDPOINT_URL", NOWHERE)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:7")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        with pytest.raises(ConfigurationError, match=r"sts|it does not answer"):
+        with pytest.raises(ConfigurationError, match=r"it does not answer: .*http://127\.0\.0\.1:7"):
             table().check()
 
     def test_in_a_batch_it_is_an_error_of_the_store_that_names_the_file(

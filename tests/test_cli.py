@@ -250,6 +250,15 @@ def test_options_are_checked(option: list[str]) -> None:
     assert call("run", *option).returncode == 2
 
 
+@pytest.mark.parametrize("value", [" ", "\t", " : "])
+def test_an_application_that_is_white_space_is_told_with_its_variable(value: str) -> None:
+    done = call("run", settings={"KINESIS_HANDLER_APP": value})
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Error: --app is {value!r}, or KINESIS_HANDLER_APP; it takes the form package.module:name\n"
+    )
+
+
 def test_a_wrong_setting_stops_the_start_and_names_variable_value_and_what_is_allowed() -> None:
     done = run("run", settings={"LOG_LEVEL": "loud"})
     assert done.returncode == 2

@@ -24,7 +24,7 @@ from kinesis_handler.places import REGION, REGION_FORM
 _SET_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _UNREACHABLE = (
     "it does not answer: is the region right, and AWS_ENDPOINT_URL_{} if it is set? "
-    "Does a VPC let it through?"
+    "Does a VPC let it through? ({error})"
 )
 
 _ADVICE = {
