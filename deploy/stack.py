@@ -6,7 +6,7 @@ stranger.
 
 import argparse
 import json
-import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,6 +21,9 @@ from typing import Any, NoReturn
 import botocore.session
 
 from deploy.artifact import FUNCTIONS, ROOT
+from kinesis_handler import ConfigurationError
+from kinesis_handler.aws import find_region
+from kinesis_handler.places import REGION
 
 STACK = "user-limits"
 CONFIGURATION = "samconfig.toml"
@@ -46,8 +49,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
     said = _configuration(given.folder)
-    found = os.environ.get("AWS_REGION") or botocore.session.get_session().get_config_variable("region")
-    region = given.region or said.get("region") or found
+    region = given.region or said.get("region") or _found_region()
     parameters = given.parameters or _words(said.get("parameter_overrides", []))
     if missing := list(_missing(given.folder, parameters, region)):
         _refuse(missing)
@@ -69,6 +71,14 @@ def main() -> None:
 
 def _refuse(missing: Sequence[str]) -> NoReturn:
     sys.exit("\n".join(["Nothing is deployed. It takes:", *(f"- {each}" for each in missing)]))
+
+
+def _found_region() -> str:
+    """Return the region that the environment or a profile says, as every client takes it; or nothing."""
+    try:
+        return find_region()
+    except ConfigurationError:
+        return ""
 
 
 def _bucket(given: str | None, said: Mapping[str, Any]) -> list[str]:
@@ -104,16 +114,18 @@ def _configuration(folder: Path) -> dict[str, Any]:
     }
 
 
-def _missing(folder: Path, parameters: Sequence[str], region: str | None) -> Iterator[str]:
+def _missing(folder: Path, parameters: Sequence[str], region: str) -> Iterator[str]:
     """Say what has to be there, and is not."""
     if shutil.which("sam") is None:
         yield "the command sam, AWS's own: `pipx install aws-sam-cli`, or `uv tool install aws-sam-cli`"
     if botocore.session.get_session().get_credentials() is None:
         yield "credentials for AWS: `aws configure sso`, or AWS_PROFILE, or AWS_ACCESS_KEY_ID and its secret"
-    if region is None:
-        yield "a region: REGION=eu-north-1"
+    if not re.fullmatch(REGION, region):
+        yield "a region: REGION=eu-north-1" + (f", and not {region!r}" if region else "")
     for wrong in (each for each in parameters if "=" not in each):
         yield f"parameters as NAME=VALUE, of which {wrong!r} is none"
+    for blank in (each for each in parameters if each.partition("=")[2].isspace()):
+        yield f"a value in {blank!r}, or nothing: white space is neither"
     for name in FUNCTIONS:
         if not (folder / "build" / f"{name}.zip").exists():
             yield f"build/{name}.zip: `make build`"

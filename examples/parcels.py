@@ -64,7 +64,7 @@ class Parcels(Projection[Parcel]):
 
 
 def application(store: str | None = None) -> Application:
-    chosen = store or os.environ.get("PARCELS_STORE", "inmemory:")
+    chosen = store or os.environ.get("PARCELS_STORE") or "inmemory:"
     opened = OpenStore(parse_store(chosen, file="parcels.db", table="Parcels"))
     parcels = opened.keep(Parcel, ("shop", "parcel"))
     quarantine = open_quarantine(os.environ.get("QUARANTINE_URL", ""))

@@ -2,15 +2,15 @@
 
 from typing import Literal, get_args, get_origin, get_type_hints
 
-from kinesis_handler.repository.dynamodb.client import DEFAULT_REGION
 from reference.docstrings import arguments
-from user_limits.settings import Settings
+from user_limits.settings import DEFAULT_REGION, Settings
 
 INTRODUCTION = """\
 # Settings
 
 The user limits read these from the environment, once, when they start. A wrong one stops the start with its
-name, its value and what is allowed. An empty one counts as missing.
+name, its value and what is allowed. An empty one counts as missing, one of
+white space is an error.
 
 | variable | default | allowed | |
 |---|---|---|---|
@@ -21,7 +21,7 @@ Of any application the engine reads these:
 
 | variable | |
 |---|---|
-| `LOG_LEVEL` | unless the application configures logging itself |
+| `LOG_LEVEL` | read by `configure_logging`, which the command line calls unless the application does |
 | `KINESIS_HANDLER_APP` | which application the command line works with, as `--app` says it |
 | `AWS_LAMBDA_FUNCTION_NAME` | set by Lambda: the `service` of log lines, unless the application names it |
 

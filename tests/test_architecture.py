@@ -16,6 +16,7 @@ MODULES = sorted(SRC.rglob("*.py"))
 PURE = {
     *(f"kinesis_handler.{name}" for name in ("record", "aggregation", "event", "outcome", "aggregate")),
     *(f"kinesis_handler.repository.dynamodb.{name}" for name in ("item", "statement", "zeros")),
+    "kinesis_handler.environment",
     "kinesis_handler.errors",
     "kinesis_handler.places",
     "kinesis_handler.printable",

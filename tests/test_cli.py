@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from command_line import ROOT, call, run
+from kinesis_handler.telemetry.logs import LEVEL_NAMES
 
 CAPTURE = ROOT.parent / "shared" / "data" / "events.json"
 
@@ -162,6 +163,29 @@ def test_an_event_that_is_nested_too_deeply_is_the_handlers_to_reject() -> None:
     }
 
 
+def lambda_record(sequence_number: str) -> dict[str, Any]:
+    """Return the least that a record of an invocation must have."""
+    data = base64.b64encode(json.dumps(UNKNOWN).encode()).decode()
+    return {"kinesis": {"partitionKey": "1", "sequenceNumber": sequence_number, "data": data}}
+
+
+def test_a_record_that_says_no_more_than_it_must_can_be_given_up_and_is_kept(tmp_path: Path) -> None:
+    settings = {"QUARANTINE_URL": f"file://{tmp_path}/kept"}
+    stdin = json.dumps({"Records": [lambda_record("12")]}).encode()
+    assert call("run", "-", "--retries", "0", stdin=stdin, settings=settings).returncode == 1
+    [kept] = json.loads(call("quarantine", "show", "--json", settings=settings).stdout)
+    assert (kept["sequenceNumber"], kept["shardId"], kept["arrivedAt"]) == ("12", "", None)
+
+
+@pytest.mark.parametrize("number", ["abc", "", "-1", "1.5", "٣", "9" * 129])
+def test_a_sequence_number_that_is_none_is_told_with_its_record(number: str, tmp_path: Path) -> None:
+    stdin = json.dumps({"Records": [lambda_record("12"), lambda_record(number)]}).encode()
+    done = call("run", "-", stdin=stdin, settings={"QUARANTINE_URL": f"file://{tmp_path}/kept"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: -: not an invocation by a Kinesis stream: ")
+    assert "`$.Records[1].kinesis.sequenceNumber`" in done.stderr.replace("[...]", "[1]")
+
+
 UNREADABLE = {
     "no event": (b" \n", "-: there is no event in it"),
     "a broken line": (
@@ -226,10 +250,19 @@ def test_options_are_checked(option: list[str]) -> None:
     assert call("run", *option).returncode == 2
 
 
+@pytest.mark.parametrize("value", [" ", "\t", " : "])
+def test_an_application_that_is_white_space_is_told_with_its_variable(value: str) -> None:
+    done = call("run", settings={"KINESIS_HANDLER_APP": value})
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Error: --app is {value!r}, or KINESIS_HANDLER_APP; it takes the form package.module:name\n"
+    )
+
+
 def test_a_wrong_setting_stops_the_start_and_names_variable_value_and_what_is_allowed() -> None:
     done = run("run", settings={"LOG_LEVEL": "loud"})
     assert done.returncode == 2
-    assert done.stderr == "Error: LOG_LEVEL is 'loud'; allowed: debug, info, warn, error\n"
+    assert done.stderr == f"Error: LOG_LEVEL is 'loud'; allowed: {', '.join(LEVEL_NAMES)}\n"
 
 
 def test_every_command_and_option_has_help() -> None:

@@ -54,6 +54,17 @@ def test_a_stream_that_is_not_there_is_told(stream: str) -> None:
     )
 
 
+@pytest.mark.parametrize("data", ["not base64, but text!", "abcde", "é"])
+def test_data_that_is_not_base64_is_told_with_its_record(stream: str, data: str) -> None:
+    records = [
+        {"kinesis": {"partitionKey": "1", "sequenceNumber": str(number), "data": each}}
+        for number, each in enumerate(["e30=", data])
+    ]
+    done = put("--stream", stream, "--create", "1", "-", events=json.dumps({"Records": records}))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: -: record 2: its data is not base64")
+
+
 def test_a_stream_that_is_there_is_not_made_again(stream: str) -> None:
     assert put("--stream", stream, "--create", "1", "-", events="{}").returncode == 0
     done = put("--stream", stream, "--create", "1", "-", events="{}")

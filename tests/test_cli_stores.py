@@ -1,6 +1,7 @@
 """`run --store` and `table`: the command line on stores that outlive it, against the real ones."""
 
 import json
+import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 from uuid import uuid4
@@ -26,6 +27,10 @@ class CommandLine:
         self._folder = folder
         self._settings = {"LOG_LEVEL": "error", **settings}
 
+    def set(self, **settings: str) -> None:
+        """Set further settings."""
+        self._settings |= settings
+
     def __call__(self, *arguments: str) -> CompletedProcess[str]:
         return call(*arguments, folder=self._folder, settings=self._settings)
 
@@ -37,7 +42,12 @@ class CommandLine:
 @pytest.fixture
 def command(tables: Tables, tmp_path: Path) -> CommandLine:
     name = f"limits-{uuid4()}"  # a table of its own
-    return CommandLine(tmp_path, AWS_ENDPOINT_URL_DYNAMODB=tables.endpoint, USER_LIMIT_TABLE_NAME=name)
+    return CommandLine(
+        tmp_path,
+        AWS_ENDPOINT_URL_DYNAMODB=tables.endpoint,
+        REPOSITORY_TYPE="dynamodb",
+        USER_LIMIT_TABLE_NAME=name,
+    )
 
 
 @pytest.mark.parametrize("store", ["sqlite:///limits.db", "dynamodb:"])
@@ -107,7 +117,51 @@ def test_a_url_that_names_no_store_is_told(command: CommandLine, arguments: tupl
 def test_a_store_without_tables_is_told(command: CommandLine) -> None:
     done = command("table", "create", "--store", "sqlite:")
     assert done.returncode == 2
-    assert done.stderr == "Error: the store sqlite: has no tables that could be made\n"
+    assert done.stderr.startswith(
+        "Error: the application's store has no tables that could be made: say --store"
+    )
+
+
+@pytest.mark.parametrize("store", ["", " "])
+@pytest.mark.parametrize("arguments", [("run", "-"), ("table", "delete", "--yes")])
+def test_a_store_that_is_said_and_is_nothing_is_not_the_one_of_the_settings(
+    command: CommandLine, arguments: tuple[str, ...], store: str
+) -> None:
+    done = command(*arguments, "--store", store)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: --store is {store!r}; allowed: inmemory:, sqlite:///FILE")
+
+
+def test_the_table_commands_take_the_tables_that_every_other_command_takes(
+    tables: Tables, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "examples" / "parcels.py", tmp_path)
+    events = str(ROOT / "examples" / "parcels.json")
+    own, others = f"Own-{uuid4()}", f"Parcels-{uuid4()}"
+    command = CommandLine(
+        tmp_path,
+        AWS_ENDPOINT_URL_DYNAMODB=tables.endpoint,
+        KINESIS_HANDLER_APP="parcels:application",
+        PARCELS_STORE=f"dynamodb://{own}",
+    )
+    assert command("table", "create", "--store", f"dynamodb://{others}").returncode == 0
+    assert f"'{own}'" in command("run", events).stderr
+    assert command("table", "create").stdout == f"made the table {own}\n"
+    assert command("run", events).returncode == 0
+    assert [each["name"] for each in json.loads(command("table", "describe", "--json").stdout)] == [own]
+    assert command("table", "delete", "--yes").stdout == f"removed the table {own}\n"
+    assert others in tables.client.list_tables()["TableNames"]
+
+
+@pytest.mark.parametrize("arguments", [("create",), ("delete", "--yes")])
+def test_while_there_is_a_move_it_has_to_be_said_whose_tables_are_meant(
+    command: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    command.set(MIGRATION_PHASE="source", MIGRATION_TARGET="dynamodb://Elsewhere")
+    done = command("table", *arguments)
+    assert done.returncode == 2
+    assert "a move is under way, so there are two stores: name one by --store" in done.stderr
+    assert command("table", "create", "--store", "dynamodb:").returncode == 0
 
 
 def test_an_application_that_takes_no_store_is_told(command: CommandLine, tmp_path: Path) -> None:

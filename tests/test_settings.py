@@ -5,13 +5,18 @@ import os
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kinesis_handler import ConfigurationError
+from kinesis_handler.redrive.queue import FailedBatchQueue
+from kinesis_handler.stream.client import kinesis_client
+from kinesis_handler.telemetry.logs import LEVEL_NAMES
 from kinesis_handler.testing import invocation
-from user_limits.settings import Settings, read_settings
-from user_limits.wiring import application, consumer
+from user_limits.settings import DEFAULT_REGION, Settings, read_settings
+from user_limits.wiring import api, application, consumer
 
 ORIGINS = "*, or such as https://shop.example, with commas between"
 
@@ -46,7 +51,7 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> N
 
 
 def test_an_empty_variable_is_a_missing_one() -> None:
-    assert read_settings({"STORAGE_TTL": "", "LOG_LEVEL": " "}) == Settings()
+    assert read_settings({"STORAGE_TTL": "", "LOG_LEVEL": ""}) == Settings()
 
 
 def test_each_variable_is_read() -> None:
@@ -104,7 +109,7 @@ def test_in_a_lambda_function_metrics_are_written_unless_that_is_refused() -> No
         ("USER_LIMIT_TABLE_NAME", "a b", "3 to 255 letters, digits, _ . and -"),
         ("USER_LIMIT_TABLE_NAME", "ab", "3 to 255 letters, digits, _ . and -"),
         ("AWS_REGION", "Stockholm", "a region's code, such as eu-north-1"),
-        ("LOG_LEVEL", "trace", "debug, info, warn, error"),
+        ("LOG_LEVEL", "loud", ", ".join(LEVEL_NAMES)),
         ("METRICS", "statsd", "none, emf"),
         ("TRACING", "xray", "none, otel"),
         ("STORAGE_TTL", "-1", "a whole number from 0 up"),
@@ -124,6 +129,119 @@ def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(
     with pytest.raises(ConfigurationError) as caught:
         read_settings({variable: value})
     assert str(caught.value) == f"{variable} is {value!r}; allowed: {allowed}"
+
+
+@pytest.mark.parametrize("value", [" ", "\t", "\n  "])
+@pytest.mark.parametrize("variable", [name.upper() for name in Settings.__struct_fields__])
+def test_white_space_is_a_wrong_value_of_every_variable(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings({variable: value})
+    said, _, allowed = str(caught.value).partition("; allowed: ")
+    assert said == f"{variable} is {value!r}"
+    assert allowed
+
+
+def test_white_space_around_a_value_is_not_part_of_it() -> None:
+    assert read_settings({"SQLITE_PATH": " limits.db\n", "STORAGE_TTL": "60 "}).storage_ttl == 60
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "\t"])
+def test_the_api_is_open_to_nobody_before_somebody_has_said_so(value: str | None) -> None:
+    with pytest.raises(ConfigurationError, match=r"^AUTH is "):
+        api({} if value is None else {"AUTH": value})
+
+
+ON_LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "limits",
+    "REPOSITORY_TYPE": "sqlite",
+    "SQLITE_PATH": "file.db",
+    "QUARANTINE_URL": "none",
+    "STORAGE_TTL": "0",
+}
+
+
+class TestOnLambda:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Enter a folder for the file."""
+        monkeypatch.chdir(tmp_path)
+
+    def test_all_that_would_lose_data_is_told_at_once(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            consumer({"AWS_LAMBDA_FUNCTION_NAME": "limits"})
+        store, quarantine, ttl = str(caught.value).split(" · ")
+        assert store.startswith("REPOSITORY_TYPE is 'inmemory'")
+        assert quarantine.startswith(
+            "QUARANTINE_URL is not set; allowed: file:///FOLDER or s3://BUCKET/PREFIX, or none"
+        )
+        assert ttl.startswith("STORAGE_TTL is not set; allowed: ")
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("REPOSITORY_TYPE", ""),
+            ("REPOSITORY_TYPE", "InMemory"),
+            ("QUARANTINE_URL", ""),
+            ("QUARANTINE_URL", " "),
+            ("STORAGE_TTL", ""),
+            ("STORAGE_TTL", " "),
+        ],
+    )
+    def test_each_of_it_stops_the_start_of_the_consumer(self, variable: str, value: str) -> None:
+        assert consumer(ON_LAMBDA)(invocation([CREATED])) == {"batchItemFailures": []}
+        with pytest.raises(ConfigurationError, match=f"^{variable} is ") as caught:
+            consumer({**ON_LAMBDA, variable: value})
+        assert " · " not in str(caught.value)
+
+    def test_an_api_onto_a_memory_that_is_empty_is_refused_too(self) -> None:
+        api({**ON_LAMBDA, "AUTH": "none"})
+        with pytest.raises(ConfigurationError, match=r"^REPOSITORY_TYPE is 'inmemory'.* · AUTH is not set"):
+            api({"AWS_LAMBDA_FUNCTION_NAME": "limits"})
+
+    def test_elsewhere_the_defaults_are_for_one_who_tries_it_out(self) -> None:
+        assert consumer({})(invocation([b"{"])) == {"batchItemFailures": []}
+
+
+class TestRegion:
+    """The rule itself is in test_aws.py."""
+
+    @pytest.fixture
+    def nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the SDK find no region."""
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    @staticmethod
+    def regions(environment: dict[str, str]) -> set[str]:
+        """Return the regions of all that an application asks."""
+        built = application(
+            {
+                **environment,
+                "REPOSITORY_TYPE": "dynamodb",
+                "QUARANTINE_URL": "s3://rejected",
+                "ON_FAILURE_URL": "s3://failed",
+            }
+        )
+        clients: list[Any] = [
+            built.tables[0]._client,  # type: ignore[attr-defined]
+            *(each._client for each in (built.quarantine, built.on_failure)),  # type: ignore[union-attr]
+            kinesis_client(default_region=built.default_region),
+            FailedBatchQueue("http://127.0.0.1:1/queue", default_region=built.default_region)._client,
+        ]
+        for client in clients:
+            client.close()
+        return {client.meta.region_name for client in clients}
+
+    @pytest.mark.usefixtures("nothing")
+    def test_where_none_is_set_every_client_of_the_application_takes_one(self) -> None:
+        assert self.regions({}) == {DEFAULT_REGION} == {"us-east-1"}
+
+    @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+    @pytest.mark.usefixtures("nothing")
+    def test_the_one_that_is_set_is_taken_by_every_client(
+        self, variable: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(variable, "eu-north-1")
+        assert self.regions(dict(os.environ)) == {"eu-north-1"}
 
 
 TOKENS = {
@@ -215,6 +333,20 @@ except Exception as error:
 """
     said = f"ConfigurationError: the {part} needs {library}: pip install 'kinesis-handler[{extra}]'"
     assert run_alone(program, **setting) == f"{said}\n"
+
+
+@pytest.mark.parametrize("library", ["litestar", "mangum"])
+def test_the_function_of_the_api_says_what_to_install_where_a_library_of_it_is_missing(library: str) -> None:
+    program = f"""
+import sys
+sys.modules["{library}"] = None
+try:
+    import user_limits.lambda_api
+except Exception as error:
+    print(f"{{type(error).__name__}}: {{error}}")
+"""
+    said = f"ConfigurationError: the API needs {library}: pip install 'kinesis-handler[api]'\n"
+    assert run_alone(program, AUTH="none") == said
 
 
 def test_lambda_does_not_load_the_command_line() -> None:

@@ -191,6 +191,9 @@ class Application(Struct, frozen=True):
         further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
         migration: opens a move from a store to another, by their URLs; None is for what the settings say.
         producer: takes a seed and a number of users, and returns what makes up their events.
+        moving: the handler keeps what it keeps in two stores, for the time of a move.
+        default_region: where a stream or a queue is, if neither the command nor the AWS SDK's settings say a
+            region; None: that is an error.
     """
 
     handler: KinesisHandler
@@ -203,6 +206,8 @@ class Application(Struct, frozen=True):
     further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
     migration: Callable[[str | None, str | None], Migration] | None = None
     producer: Callable[[int, int], Producer] | None = None
+    moving: bool = False
+    default_region: str | None = None
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of the tables cannot be used."""

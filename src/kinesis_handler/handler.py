@@ -25,7 +25,7 @@ from kinesis_handler.processor import EventProcessor, RoutingTable
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
-from kinesis_handler.telemetry.logs import ensure_logging, log_batch
+from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
 from kinesis_handler.telemetry.spans import batch_span, span, tell_batch
 
@@ -55,7 +55,7 @@ class KinesisHandler:
 
     Args:
         processors: what takes the events; more can be added by `register`.
-        quarantine: where rejected records are kept; None to log and skip them.
+        quarantine: where rejected records are kept; None to log and skip them: the first call warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further slice is begun. If the slowest
             slice so far took longer, its time counts instead, with half as much on top.
@@ -84,7 +84,7 @@ class KinesisHandler:
         self._tracer = tracer
         self._clock = clock
         self._cold_start = True
-        ensure_logging()
+        self._warned = quarantine is not None
         self._log = structlog.get_logger(component="handler")
         for processor in processors:
             self.register(processor)
@@ -102,6 +102,9 @@ class KinesisHandler:
 
         Raises InvalidInvocationError if that cannot be told: Lambda then retries the whole batch.
         """
+        if not self._warned:
+            self._warned = True
+            self._log.warning("no quarantine", detail="what can never succeed is logged, skipped, and lost")
         return self.handle(invocation, context).response()
 
     def handle(

@@ -15,7 +15,16 @@ from kinesis_handler.migration.ledger import Ledger
 from kinesis_handler.migration.phase import Phase
 from kinesis_handler.migration.records import Record, Records
 from kinesis_handler.migration.repairs import Repair, Repairs
-from kinesis_handler.places import QUARANTINE_FORMS, QUARANTINE_URL, DynamoDB, InMemory, SQLite, Store, url_of
+from kinesis_handler.places import (
+    NO_QUARANTINE,
+    QUARANTINE_FORMS,
+    QUARANTINE_URL,
+    DynamoDB,
+    InMemory,
+    SQLite,
+    Store,
+    url_of,
+)
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.repository import ReadableRepository, Repository
 from kinesis_handler.stream.checkpoint import Checkpoint
@@ -53,11 +62,13 @@ class OpenStore:
     Args:
         store: which one: `parse_store` makes it of a URL.
         told: what is told of its tables.
+        default_region: of a table, where neither the store nor the AWS SDK says one.
     """
 
-    def __init__(self, store: Store, told: Told = PLAIN) -> None:
+    def __init__(self, store: Store, told: Told = PLAIN, *, default_region: str | None = None) -> None:
         self.store = store
         self._told = told
+        self._default_region = default_region
         self._client: DynamoDBClient | None = None
 
     def keep(
@@ -98,7 +109,7 @@ class OpenStore:
                         dynamodb_client,
                     )
                 if self._client is None:
-                    self._client = dynamodb_client(region, endpoint)
+                    self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
                 name = f"{table}-{beside}" if beside else table
                 partition_key, sort_key = keys
                 repository = DynamoDBRepository(
@@ -174,16 +185,20 @@ def readable(move: Migration, phase: Callable[[], Phase]) -> ReadableRepository[
     return ReadSide(move.source, move.target, phase)
 
 
-def open_quarantine(url: str, region: str | None = None) -> ReadableQuarantine | None:
-    """Open the quarantine of a URL; there is none if the URL is empty.
+def open_quarantine(
+    url: str, region: str | None = None, *, default_region: str | None = None
+) -> ReadableQuarantine | None:
+    """Open the quarantine of a URL; there is none if the URL is empty, or `none`.
 
     Args:
         url: `file:///FOLDER` or `s3://BUCKET/PREFIX`.
         region: of the bucket; None for the one that the AWS SDK finds.
+        default_region: where it finds none.
 
-    Raises ConfigurationError that quotes the URL and says what is allowed, or what has to be installed.
+    Raises ConfigurationError that quotes the URL and says what is allowed, or what has to be installed; and
+    if there is no region.
     """
-    if not url:
+    if url in {"", NO_QUARANTINE}:
         return None
     if not re.fullmatch(QUARANTINE_URL, url):
         raise ConfigurationError(f"the quarantine is {url!r}; allowed: {QUARANTINE_FORMS}")
@@ -195,7 +210,7 @@ def open_quarantine(url: str, region: str | None = None) -> ReadableQuarantine |
     with library_named("quarantine in S3"):
         from kinesis_handler.quarantine.s3 import S3Quarantine
     bucket, _, prefix = place.partition("/")
-    return S3Quarantine(bucket, prefix.strip("/"), region)
+    return S3Quarantine(bucket, prefix.strip("/"), region, default_region=default_region)
 
 
 @contextmanager

@@ -11,11 +11,15 @@ __all__ = ["DynamoDB", "InMemory", "SQLite", "Store", "parse_store"]
 
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 REGION = "[a-z0-9-]+"
+REGION_FORM = "a region's code, such as eu-north-1"
 
 STORE_FORMS = "inmemory:, sqlite:///FILE or dynamodb://TABLE?region=REGION&endpoint=URL"
 
 QUARANTINE_URL = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
 QUARANTINE_FORMS = "file:///FOLDER or s3://BUCKET/PREFIX"
+
+NO_QUARANTINE = "none"
+"""In place of a quarantine's URL: rejected records are logged and skipped, and that is meant."""
 
 
 class InMemory(Struct, frozen=True):

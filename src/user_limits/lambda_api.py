@@ -5,8 +5,11 @@ import gc
 # What a start allocates, stays: to look through it for garbage again and again is a fifth of a cold start.
 gc.disable()
 
-from user_limits.api.gateway import gateway_handler  # noqa: E402 - what is imported is what there is to allocate
+from kinesis_handler.opening import library_named  # noqa: E402 - what it imports is what there is to allocate
 from user_limits.wiring import api  # noqa: E402
+
+with library_named("API", "api"):
+    from user_limits.api.gateway import gateway_handler
 
 handler = gateway_handler(api())
 

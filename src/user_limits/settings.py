@@ -1,26 +1,50 @@
 """The settings: read once from the environment, validated, frozen."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
 from msgspec import Struct
 
 from kinesis_handler import ConfigurationError
+from kinesis_handler.environment import (
+    is_on_lambda,
+    read_choice,
+    read_integer,
+    read_matching,
+    read_text,
+    wrong,
+)
 from kinesis_handler.migration.phase import PHASES, Phase
-from kinesis_handler.places import QUARANTINE_FORMS, QUARANTINE_URL, REGION, TABLE_NAME
+from kinesis_handler.places import (
+    NO_QUARANTINE,
+    QUARANTINE_FORMS,
+    QUARANTINE_URL,
+    REGION,
+    REGION_FORM,
+    STORE_FORMS,
+    TABLE_NAME,
+)
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
-from kinesis_handler.telemetry.logs import LogLevel
+from kinesis_handler.telemetry.logs import LogLevel, read_level
 
 RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]
 Auth = Literal["none", "jwt"]
 MetricsFormat = Literal["none", "emf"]
 Tracing = Literal["none", "otel"]
 
+DEFAULT_REGION = "us-east-1"
+"""The region of every client, where neither AWS_REGION nor the AWS SDK's other settings say one."""
+
 SERVICE = "[A-Za-z0-9_./-]{1,255}"
+SERVICE_FORM = "1 to 255 letters, digits, _ . / and -"
+TABLE_NAME_FORM = "3 to 255 letters, digits, _ . and -"
 PHASE = "|".join([*Phase, "file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?"])
 PHASE_FORMS = f"{PHASES}, file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
+QUARANTINE = f"{QUARANTINE_URL}|{NO_QUARANTINE}"
+QUARANTINE_OR_NONE = f"{QUARANTINE_FORMS}, or {NO_QUARANTINE}: rejected records are logged and skipped"
 ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
+ORIGIN_FORMS = "*, or such as https://shop.example, with commas between"
 # Without TLS only where no network is in between.
 JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
 JWKS_FORMS = "https://HOST/PATH or file:///FILE"
@@ -31,17 +55,20 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Args:
         service_name: SERVICE_NAME, what log lines and metrics call this deployment.
-        repository_type: REPOSITORY_TYPE, where the limits are kept.
+        repository_type: REPOSITORY_TYPE, where the limits are kept; memory is refused in a Lambda function.
         sqlite_path: SQLITE_PATH, the file that they are kept in.
         user_limit_table_name: USER_LIMIT_TABLE_NAME, the DynamoDB table, with the keys `userId` and
             `limitId`.
-        aws_region: AWS_REGION, where the table is; None for the one that the AWS SDK finds.
+        aws_region: AWS_REGION, where all of AWS's services are asked; if it is not set, the one that the AWS
+            SDK finds.
         quarantine_url: QUARANTINE_URL, where rejected records are kept, `file:///FOLDER` or
-            `s3://BUCKET/PREFIX`; empty to log and skip them.
+            `s3://BUCKET/PREFIX`; `none` to log and skip them, which has to be said in a Lambda function.
         on_failure_url: ON_FAILURE_URL, where Lambda keeps what it gave up, for `quarantine` and `redrive`:
             likewise.
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
-        log_level: LOG_LEVEL, the lowest level that is logged; above debug no value of a payload is.
+            In a Lambda function it has to be said.
+        log_level: LOG_LEVEL, the lowest level that is logged, by any name that Python, structlog or Lambda
+            has for it; above debug no value of a payload is.
         migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
         migration_target: MIGRATION_TARGET, the URL of that store; empty if there is no move.
         aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where AppConfig answers.
@@ -86,61 +113,99 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises ConfigurationError that names the variable, its value and what is allowed.
     """
     default = Settings()
-    phase = _matching(environment, "MIGRATION_PHASE", PHASE, PHASE_FORMS)
-    target = _text(environment, "MIGRATION_TARGET")
+    phase = read_matching(environment, "MIGRATION_PHASE", PHASE, PHASE_FORMS)
+    target = read_text(environment, "MIGRATION_TARGET", STORE_FORMS)
     if bool(phase) != bool(target):
         missing, there = ("TARGET", "PHASE") if phase else ("PHASE", "TARGET")
         raise ConfigurationError(f"MIGRATION_{there} is set and MIGRATION_{missing} is not: it takes both")
     return Settings(
-        service_name=_matching(environment, "SERVICE_NAME", SERVICE, "1 to 255 letters, digits, _ . / and -")
+        service_name=read_matching(environment, "SERVICE_NAME", SERVICE, SERVICE_FORM)
         or default.service_name,
         repository_type=cast(
             "RepositoryType",
-            _choice(environment, "REPOSITORY_TYPE", get_args(RepositoryType), default.repository_type),
+            read_choice(environment, "REPOSITORY_TYPE", get_args(RepositoryType), default.repository_type),
         ),
-        sqlite_path=_text(environment, "SQLITE_PATH") or default.sqlite_path,
-        user_limit_table_name=_matching(
-            environment, "USER_LIMIT_TABLE_NAME", TABLE_NAME, "3 to 255 letters, digits, _ . and -"
-        )
+        sqlite_path=read_text(environment, "SQLITE_PATH", "the path of a file") or default.sqlite_path,
+        user_limit_table_name=read_matching(environment, "USER_LIMIT_TABLE_NAME", TABLE_NAME, TABLE_NAME_FORM)
         or default.user_limit_table_name,
-        aws_region=_matching(environment, "AWS_REGION", REGION, "a region's code, such as eu-north-1")
-        or None,
-        quarantine_url=_matching(environment, "QUARANTINE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
-        on_failure_url=_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
-        storage_ttl=_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
-        log_level=cast("LogLevel", _choice(environment, "LOG_LEVEL", get_args(LogLevel), default.log_level)),
+        aws_region=read_matching(environment, "AWS_REGION", REGION, REGION_FORM) or None,
+        quarantine_url=read_matching(environment, "QUARANTINE_URL", QUARANTINE, QUARANTINE_OR_NONE),
+        on_failure_url=read_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
+        storage_ttl=read_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
+        log_level=read_level(environment),
         migration_phase=phase,
         migration_target=target,
-        aws_appconfig_extension_http_port=_integer(
+        aws_appconfig_extension_http_port=read_integer(
             environment, "AWS_APPCONFIG_EXTENSION_HTTP_PORT", 1, default.aws_appconfig_extension_http_port
         ),
         metrics=cast(
             "MetricsFormat",
-            _choice(environment, "METRICS", get_args(MetricsFormat), _metrics_by(environment)),
+            # On Lambda alarms are made of the figures.
+            read_choice(
+                environment,
+                "METRICS",
+                get_args(MetricsFormat),
+                "emf" if is_on_lambda(environment) else default.metrics,
+            ),
         ),
-        tracing=cast("Tracing", _choice(environment, "TRACING", get_args(Tracing), default.tracing)),
-        max_unpacked_bytes=_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
+        tracing=cast("Tracing", read_choice(environment, "TRACING", get_args(Tracing), default.tracing)),
+        max_unpacked_bytes=read_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
         cors_allow_origins=_origins(environment, "CORS_ALLOW_ORIGINS"),
-        rate_limit=_integer(environment, "RATE_LIMIT", 0, default.rate_limit),
+        rate_limit=read_integer(environment, "RATE_LIMIT", 0, default.rate_limit),
         **_access(environment),
     )
 
 
-def _metrics_by(environment: Mapping[str, str]) -> MetricsFormat:
-    """Return what is meant where nothing is said: on Lambda alarms are made of the figures."""
-    return "emf" if _text(environment, "AWS_LAMBDA_FUNCTION_NAME") else Settings().metrics
+def check_consumer(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Refuse what loses data in a Lambda function, unless it was asked for by name. Elsewhere all is allowed.
+
+    Raises ConfigurationError that names every setting that is to be said.
+    """
+    if not is_on_lambda(environment):
+        return
+    unsaid = _unsaid_store(settings)
+    if not settings.quarantine_url:
+        unsaid.append(f"QUARANTINE_URL is not set; allowed: {QUARANTINE_OR_NONE}")
+    if not read_text(environment, "STORAGE_TTL"):
+        unsaid.append(
+            "STORAGE_TTL is not set; allowed: seconds since its last write until a limit expires, 0: never"
+        )
+    _refuse(unsaid)
+
+
+def check_api(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Refuse an API that is open because nobody said whether it may be; and on Lambda one that shows nothing.
+
+    Raises ConfigurationError that names every setting that is to be said.
+    """
+    unsaid = _unsaid_store(settings) if is_on_lambda(environment) else []
+    if not read_text(environment, "AUTH"):
+        unsaid.append("AUTH is not set; allowed: jwt, or none if whoever gets here may read all")
+    _refuse(unsaid)
+
+
+def _unsaid_store(settings: Settings) -> list[str]:
+    if settings.repository_type != "inmemory":
+        return []
+    return ["REPOSITORY_TYPE is 'inmemory', which a Lambda function forgets; allowed: dynamodb, sqlite"]
+
+
+def _refuse(unsaid: Sequence[str]) -> None:
+    if unsaid:
+        raise ConfigurationError(" · ".join(unsaid))
 
 
 def _access(environment: Mapping[str, str]) -> dict[str, Any]:
     """Read what belongs together: half of it would let nobody in, or anybody."""
-    auth = _choice(environment, "AUTH", get_args(Auth), "none")
+    auth = read_choice(environment, "AUTH", get_args(Auth), "none")
+    issuer, audience = (f"the {each} of the tokens, as they name it" for each in ("issuer", "audience"))
+    told = {
+        "JWT_ISSUER": (read_text(environment, "JWT_ISSUER", issuer), issuer),
+        "JWT_AUDIENCE": (read_text(environment, "JWT_AUDIENCE", audience), audience),
+        "JWT_JWKS": (read_matching(environment, "JWT_JWKS", JWKS, JWKS_FORMS), JWKS_FORMS),
+    }
     if auth == "none":
         return {"auth": auth}
-    told = {
-        "JWT_ISSUER": (_text(environment, "JWT_ISSUER"), "the issuer of the tokens, as they name it"),
-        "JWT_AUDIENCE": (_text(environment, "JWT_AUDIENCE"), "the audience of the tokens, as they name it"),
-        "JWT_JWKS": (_matching(environment, "JWT_JWKS", JWKS, JWKS_FORMS), JWKS_FORMS),
-    }
     for name, (value, allowed) in told.items():
         if not value:
             raise ConfigurationError(f"{name} is '', and AUTH is 'jwt'; allowed: {allowed}")
@@ -148,37 +213,9 @@ def _access(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _origins(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    origins = tuple(filter(None, (each.strip() for each in _text(environment, name).split(","))))
+    text = read_text(environment, name, ORIGIN_FORMS)
+    origins = tuple(filter(None, (each.strip() for each in text.split(","))))
     for origin in origins:
         if origin != "*" and not re.fullmatch(ORIGIN, origin):
-            raise ConfigurationError(
-                f"{name} is {origin!r}; allowed: *, or such as https://shop.example, with commas between"
-            )
+            raise wrong(name, origin, ORIGIN_FORMS)
     return origins
-
-
-def _text(environment: Mapping[str, str], name: str) -> str:
-    return environment.get(name, "").strip()
-
-
-def _matching(environment: Mapping[str, str], name: str, pattern: str, allowed: str) -> str:
-    value = _text(environment, name)
-    if value and not re.fullmatch(pattern, value):
-        raise ConfigurationError(f"{name} is {value!r}; allowed: {allowed}")
-    return value
-
-
-def _choice(environment: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
-    value = _text(environment, name) or default
-    if value.lower() not in allowed:
-        raise ConfigurationError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
-    return value.lower()
-
-
-def _integer(environment: Mapping[str, str], name: str, minimum: int, default: int) -> int:
-    value = _text(environment, name)
-    if not value:
-        return default
-    if not re.fullmatch("[0-9]{1,18}", value) or int(value) < minimum:
-        raise ConfigurationError(f"{name} is {value!r}; allowed: a whole number from {minimum} up")
-    return int(value)

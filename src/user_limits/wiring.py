@@ -23,7 +23,7 @@ from kinesis_handler.repository import ReadableRepository, Repository
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
-from user_limits.settings import Settings, read_settings
+from user_limits.settings import DEFAULT_REGION, Settings, check_api, check_consumer, read_settings
 from user_limits.store import store_of
 from user_limits.terminal import HEADINGS, limit_row
 from user_limits.view import limit_document
@@ -43,8 +43,10 @@ API_TIMEOUT = 10.0
 def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     """Build the handler that runs on Lambda.
 
-    Raises ConfigurationError at a wrong setting, or if the store cannot be used.
+    Raises ConfigurationError at a wrong setting, if the store cannot be used, or if on Lambda nobody has said
+    what becomes of the data.
     """
+    check_consumer(read_settings(environment), environment)
     built = application(environment)
     built.check()
     return built.handler
@@ -66,14 +68,18 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     shown: ReadableRepository[Limit] = kept.repository
     tables, waits = kept.tables, not isinstance(opened.store, InMemory)
     phase = _phase(settings)
-    if phase is not None and store is None:
+    moving = phase is not None and store is None
+    if phase is not None and moving:
         move = _move(settings, opened, phase)
         limits, shown, tables, waits = writable(move, phase), readable(move, phase), move.tables, True
 
     def migration(source: str | None = None, target: str | None = None) -> Migration:
         return _move(settings, opened if source is None else _open(settings, source)[0], phase, target)
 
-    quarantine = open_quarantine(settings.quarantine_url, settings.aws_region)
+    quarantine, on_failure = (
+        open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
+        for url in (settings.quarantine_url, settings.on_failure_url)
+    )
     handler = KinesisHandler(
         [UserLimitEventProcessor(limits)],
         quarantine=quarantine,
@@ -87,7 +93,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         [View("limits", shown, limit_document, HEADINGS, limit_row)],
         tables,
         quarantine,
-        on_failure=open_quarantine(settings.on_failure_url, settings.aws_region),
+        on_failure=on_failure,
         checkpoints=opened.checkpoints,
         api=Api(
             build=lambda *, local: _api(
@@ -99,6 +105,8 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         further_events=partial(_further_events, shown),
         migration=migration,
         producer=_producer,
+        moving=moving,
+        default_region=DEFAULT_REGION,
     )
 
 
@@ -109,8 +117,7 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     a token is needed.
     """
     settings = read_settings(environment)
-    if not environment.get("AUTH"):
-        raise ConfigurationError("AUTH is not set; allowed: jwt, or none if whoever gets here may read all")
+    check_api(settings, environment)
     configure_logging(settings.service_name, settings.log_level)
     opened, kept = _open(settings)
     shown: ReadableRepository[Limit] = kept.repository
@@ -127,13 +134,17 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
 def _open(settings: Settings, url: str | None = None) -> tuple[OpenStore, Kept[Limit]]:
     """Open the store that the settings name, or that of a URL; while there is a move, it may be down."""
     told = Told(_named_by(settings), may_be_down=bool(settings.migration_target))
-    opened = OpenStore(store_of(settings, url), told if url is None else Told())
+    opened = _open_store(settings, url, told if url is None else Told())
     try:
         return opened, _keep(settings, opened)
     except ConfigurationError as error:
         if url is not None or not told.named_by or isinstance(error.__cause__, ModuleNotFoundError):
             raise
         raise ConfigurationError(f"{told.named_by}: {error}") from error
+
+
+def _open_store(settings: Settings, url: str | None, told: Told) -> OpenStore:
+    return OpenStore(store_of(settings, url), told, default_region=DEFAULT_REGION)
 
 
 def _named_by(settings: Settings) -> str:
@@ -158,7 +169,7 @@ def _move(
         raise ConfigurationError("MIGRATION_TARGET is not set: set it, or say --to URL")
     named_by = f"{name} is {url!r}"
     try:
-        target = OpenStore(store_of(settings, url), Told(named_by, "migrate prepare", may_be_down=True))
+        target = _open_store(settings, url, Told(named_by, "migrate prepare", may_be_down=True))
         return open_migration(source, target, partial(_keep, settings), phase)
     except ConfigurationError as error:
         raise ConfigurationError(f"{named_by}: {error}") from error

@@ -153,6 +153,18 @@ class TestBefore:
         assert "PARAMETERS='Auth=iam'" in done.stderr
         assert [call[0] for call in ready.calls] == ["list"]
 
+    @pytest.mark.parametrize("value", [" ", "\t"])
+    def test_white_space_is_no_value_of_a_parameter(self, ready: Machine, value: str) -> None:
+        done = ready.deploy("Auth=jwt", f"JwtIssuer={value}")
+        assert f"a value in {f'JwtIssuer={value}'!r}, or nothing" in done.stderr
+        assert not ready.calls
+
+    @pytest.mark.parametrize("region", [" ", "Stockholm"])
+    def test_a_region_that_is_none_is_told(self, ready: Machine, region: str) -> None:
+        done = ready.deploy("Auth=iam", "--region", region)
+        assert f"a region: REGION=eu-north-1, and not {region!r}" in done.stderr
+        assert not ready.calls
+
     def test_a_parameter_has_a_name_and_a_value(self, ready: Machine) -> None:
         done = ready.deploy("Auth=iam", "StorageTtl")
         assert "NAME=VALUE, of which 'StorageTtl' is none" in done.stderr

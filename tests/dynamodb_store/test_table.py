@@ -4,7 +4,6 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,11 +22,7 @@ from emulators.wire import (
 )
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.repository.dynamodb import DynamoDBTable, dynamodb_client
-from kinesis_handler.repository.dynamodb.client import (
-    CONNECT_TIMEOUT,
-    DEFAULT_REGION,
-    READ_TIMEOUT,
-)
+from kinesis_handler.repository.dynamodb.client import CONNECT_TIMEOUT, READ_TIMEOUT
 from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.dynamodb.requests import CONNECTIONS
 from tables import PARTITION_KEY, SORT_KEY, Tables
@@ -36,6 +31,9 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 NUMBERS = count(1)
+REGION = "us-east-1"
+"""As the settings of the tests say."""
+
 SOME_ENDPOINT = "http://127.0.0.1:1"
 
 
@@ -87,7 +85,7 @@ class TestCheck:
         self, table: DynamoDBTable, name: str, tables: Tables
     ) -> None:
         told = complaint(table.check)
-        assert all(part in told for part in (name, DEFAULT_REGION, tables.endpoint))
+        assert all(part in told for part in (name, REGION, tables.endpoint))
         assert "does not exist; `kinesis-handler table create` makes it" in told
 
     @pytest.mark.parametrize("may_be_down", [False, True])
@@ -113,7 +111,7 @@ class TestCheck:
     ) -> None:
         make(tables, name, *schema)
         told = complaint(table.check)
-        assert all(part in told for part in (name, DEFAULT_REGION, tables.endpoint))
+        assert all(part in told for part in (name, REGION, tables.endpoint))
         assert f"Its keys must be {PARTITION_KEY} and {SORT_KEY}, both strings" in told
 
     def test_where_nothing_listens_the_region_and_the_endpoint_are_doubted(self) -> None:
@@ -132,7 +130,7 @@ class TestCheck:
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         with closing(dynamodb_client(endpoint=tables.endpoint)) as client:
             told = complaint(table_of(client, "Limits").check)
-        assert all(part in told for part in ("Limits", DEFAULT_REGION, tables.endpoint))
+        assert all(part in told for part in ("Limits", REGION, tables.endpoint))
         assert "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in told
 
     @pytest.mark.parametrize(
@@ -143,7 +141,7 @@ class TestCheck:
     ) -> None:
         wire.on("BatchGetItem", error(code, message="anna may not read"))
         told = complaint(table.check)
-        assert all(part in told for part in (name, DEFAULT_REGION, tables.endpoint, "anna may not read"))
+        assert all(part in told for part in (name, REGION, tables.endpoint, "anna may not read"))
 
     @pytest.mark.parametrize(
         "fault",
@@ -215,7 +213,7 @@ class TestCreate:
     def test_a_table_is_not_made_twice(self, table: DynamoDBTable, name: str, tables: Tables) -> None:
         table.create()
         told = complaint(table.create)
-        assert all(part in told for part in (name, DEFAULT_REGION, tables.endpoint))
+        assert all(part in told for part in (name, REGION, tables.endpoint))
         assert "is there already, or is just being made or removed" in told
 
     def test_a_table_that_may_not_be_made_is_named(self, table: DynamoDBTable, wire: Wire, name: str) -> None:
@@ -289,7 +287,7 @@ class TestDelete:
         table.create(deletion_protection=True)
         assert table.describe()["deletionProtection"] is True
         told = complaint(table.delete)
-        assert all(part in told for part in (name, DEFAULT_REGION, tables.endpoint))
+        assert all(part in told for part in (name, REGION, tables.endpoint))
         assert "is protected against deletion: end that first" in told
         table.check()
 
@@ -308,35 +306,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 class TestClient:
-    @pytest.fixture
-    def config_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """Return the file with the profiles of the SDK; it has one."""
-        file = tmp_path / "config"
-        file.write_text("[profile bets]\nregion = eu-north-1\n")
-        monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-        return file
-
-    def test_the_region_is_the_one_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        with closing(dynamodb_client("eu-central-1")) as client:
-            assert client.meta.region_name == "eu-central-1"
-
-    def test_the_region_may_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        with closing(dynamodb_client()) as client:
-            assert client.meta.region_name == "eu-west-1"
-
-    @pytest.mark.usefixtures("config_file")
-    def test_the_region_may_come_from_a_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AWS_PROFILE", "bets")
-        with closing(dynamodb_client()) as client:
-            assert client.meta.region_name == "eu-north-1"
-
-    def test_a_region_that_is_nowhere_to_be_found_is_us_east_1(self) -> None:
-        with closing(dynamodb_client()) as client:
-            assert client.meta.region_name == DEFAULT_REGION == "us-east-1"
-            assert client.meta.endpoint_url == "https://dynamodb.us-east-1.amazonaws.com"
-
     def test_the_endpoint_may_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", SOME_ENDPOINT)
         with closing(dynamodb_client()) as client:
@@ -346,28 +315,6 @@ class TestClient:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:2")
         with closing(dynamodb_client(endpoint=SOME_ENDPOINT)) as client:
             assert client.meta.endpoint_url == SOME_ENDPOINT
-
-    @pytest.mark.usefixtures("config_file")
-    def test_a_profile_that_nobody_knows_is_a_wrong_setting(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AWS_PROFILE", "nobody")
-        assert "nobody" in complaint(dynamodb_client)
-
-    @pytest.mark.parametrize(
-        ("variable", "value"),
-        [
-            ("AWS_ENDPOINT_URL_DYNAMODB", "no url"),
-            ("AWS_DEFAULT_REGION", "no region"),
-            ("AWS_SECRET_ACCESS_KEY", None),
-        ],
-    )
-    def test_a_setting_that_is_no_good_is_a_wrong_setting(
-        self, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None
-    ) -> None:
-        if value is None:
-            monkeypatch.delenv(variable)
-        else:
-            monkeypatch.setenv(variable, value)
-        assert "the AWS SDK cannot be set up" in complaint(dynamodb_client)
 
     def test_it_waits_for_no_answer_longer_than_a_batch_can_bear(self, client: "DynamoDBClient") -> None:
         config: Any = client.meta.config

@@ -13,7 +13,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from kinesis_handler.errors import ConfigurationError, StreamError, StreamUnavailableError
+from kinesis_handler.errors import StreamError, StreamUnavailableError
 from kinesis_handler.stream.checkpoint import Checkpoint
 from kinesis_handler.stream.client import kinesis_client
 from kinesis_handler.stream.reader import StreamReader
@@ -141,26 +141,3 @@ def test_where_nothing_listens_it_says_which_settings_to_look_at(monkeypatch: py
         pytest.raises(StreamError, match="it does not answer: is the region right, and AWS_ENDPOINT_URL_KIN"),
     ):
         _ = StreamReader(client, "facts").arn
-
-
-def test_an_endpoint_that_is_none_is_a_wrong_setting() -> None:
-    with pytest.raises(ConfigurationError, match=r"the AWS SDK cannot be set up: .*no-url"):
-        kinesis_client(endpoint="no-url")
-
-
-@pytest.mark.parametrize(
-    ("region", "environment", "expected"),
-    [
-        ("eu-west-1", {"AWS_REGION": "eu-north-1"}, "eu-west-1"),
-        (None, {"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-north-1"),
-        (None, {"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
-        (None, {}, "us-east-1"),
-    ],
-)
-def test_the_region_is_the_one_that_is_given_or_set(
-    monkeypatch: pytest.MonkeyPatch, region: str | None, environment: dict[str, str], expected: str
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with closing(kinesis_client(region)) as client:
-        assert client.meta.region_name == expected

@@ -2,11 +2,15 @@
 
 import io
 import json
+import logging
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from msgspec import Struct
+from structlog._log_levels import NAME_TO_LEVEL
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from aggregates import aggregate
@@ -20,7 +24,9 @@ from kinesis_handler import (
 )
 from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.event_source import LocalContext
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.telemetry.logs import LEVEL_NAMES
 from kinesis_handler.testing import FakeClock, invocation
 from user_limits.processor import UserLimitEventProcessor
 
@@ -44,7 +50,7 @@ def told(word: object, **fields: Any) -> dict[str, Any]:
 def logged(log_lines: io.StringIO, *events: object, level: Any = "info") -> list[dict[str, Any]]:
     configure_logging("tests", level, log_lines)
     context = LocalContext(FakeClock(), FakeClock()() + 60)
-    KinesisHandler([tell])(invocation(events, partition_key="s3cr3t-key"), context)
+    KinesisHandler([tell]).handle(invocation(events, partition_key="s3cr3t-key"), context)
     return [json.loads(line) for line in log_lines.getvalue().splitlines()]
 
 
@@ -75,7 +81,7 @@ def test_every_line_of_an_invocation_has_its_request_id_and_only_the_first_is_a_
     handler = KinesisHandler([tell])
     contexts = [LocalContext(FakeClock(), 0) for _ in range(2)]
     for context in contexts:
-        handler(invocation([told("s3cr3t")]), context)
+        handler.handle(invocation([told("s3cr3t")]), context)
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line["request_id"] for line in lines] == [c.aws_request_id for c in contexts for _ in "ab"]
     assert [line["cold_start"] for line in lines] == [True, True, False, False]
@@ -131,7 +137,7 @@ def test_at_debug_there_is_a_line_for_every_record(log_lines: io.StringIO) -> No
 def test_a_remark_is_a_warning_and_counted(log_lines: io.StringIO) -> None:
     payload = {"userId": "anna", "userLimitId": "bet", "value": 1, "progress": 2}
     event = {"eventId": "e", "type": "USER_LIMIT_CREATED", "createdAt": 1, "payload": payload}
-    KinesisHandler([UserLimitEventProcessor(MemoryRepository())])(invocation([event]))
+    KinesisHandler([UserLimitEventProcessor(MemoryRepository())]).handle(invocation([event]))
     remark, batch = (json.loads(line) for line in log_lines.getvalue().splitlines())
     assert (remark["level"], remark["message"], remark["event_id"]) == ("warning", "exceeded", "e")
     assert remark["detail"] == "the progress is above the limit's value"
@@ -166,7 +172,7 @@ def test_the_level_keeps_lower_lines_out(log_lines: io.StringIO) -> None:
 
 
 def test_of_a_user_record_the_place_in_its_aggregate_is_told(log_lines: io.StringIO) -> None:
-    KinesisHandler()(invocation([aggregate([("key", None, b"{}"), ("key", None, b"{")])]))
+    KinesisHandler().handle(invocation([aggregate([("key", None, b"{}"), ("key", None, b"{")])]))
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line.get("sub_sequence_number") for line in lines] == [None, 1, None]
 
@@ -176,7 +182,7 @@ def test_text_that_no_encoding_has_is_logged_all_the_same(log_lines: io.StringIO
     def fail(_event: Event[Secret]) -> None:
         raise BusinessError("a lone surrogate: \ud800")
 
-    KinesisHandler([fail])(invocation([told("a")]))
+    KinesisHandler([fail]).handle(invocation([told("a")]))
     failed, handled = (json.loads(line) for line in log_lines.getvalue().splitlines())
     assert failed["reason"] == "a lone surrogate: \ud800"
     assert handled["failed"] == 1
@@ -197,48 +203,108 @@ def test_on_a_terminal_lines_are_coloured_and_short() -> None:
 
 def logged_on(terminal: Terminal) -> None:
     configure_logging("tests", "info", terminal)
-    KinesisHandler([tell])(invocation([told("s3cr3t")]))
+    KinesisHandler([tell]).handle(invocation([told("s3cr3t")]))
 
 
 def test_without_a_stream_lines_go_to_standard_error_as_it_is_then(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_logging("tests")
-    KinesisHandler()(invocation([]))
+    KinesisHandler().handle(invocation([]))
     captured = capsys.readouterr()
     assert json.loads(captured.err)["message"] == "batch handled"
     assert captured.out == ""
 
 
-def test_an_application_that_configures_no_logging_gets_json_lines_on_standard_error(
+def test_of_a_service_and_a_level_that_are_not_given_the_environment_tells(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import structlog
-
-    structlog.reset_defaults()
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "my-function")
-    KinesisHandler([tell])(invocation([told("a")]))
+    configure_logging()
+    KinesisHandler([tell]).handle(invocation([told("a")]))
     captured = capsys.readouterr()
     assert json.loads(captured.err)["service"] == "my-function"
     assert captured.out == ""
 
 
-@pytest.mark.parametrize(("level", "lines"), [("", 1), (" INFO ", 1), ("error", 0)])
-def test_an_application_that_configures_no_logging_is_logged_from_the_level_that_is_set(
-    level: str, lines: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+NAMES = [
+    *[("trace", "debug"), ("DEBUG", "debug"), ("notset", "debug"), ("", "info"), (" Info ", "info")],
+    *[("warn", "warning"), ("WARNING", "warning"), ("error", "error"), ("exception", "error")],
+    *[("CRITICAL", "critical"), ("Fatal", "critical")],
+]
+
+
+@pytest.mark.parametrize(("name", "level"), NAMES)
+def test_the_level_has_the_names_that_python_structlog_and_lambda_use_in_any_case(
+    name: str, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import structlog
+    levels = ["debug", "info", "warning", "error", "critical"]
+    written = io.StringIO()
+    monkeypatch.setenv("LOG_LEVEL", name)
+    configure_logging("tests", stream=written)
+    for each in levels:
+        getattr(structlog.get_logger(), each)("said")
+    assert [json.loads(line)["level"] for line in written.getvalue().splitlines()] == levels[
+        levels.index(level) :
+    ]
 
-    structlog.reset_defaults()
-    monkeypatch.setenv("LOG_LEVEL", level)
-    KinesisHandler([tell])(invocation([told("a")]))
-    assert len(capsys.readouterr().err.splitlines()) == lines
+
+def test_every_name_of_a_level_that_python_and_structlog_have_is_taken() -> None:
+    python = logging.getLevelNamesMapping()
+    assert {each.lower() for each in (*python, *NAME_TO_LEVEL)} <= set(LEVEL_NAMES)
 
 
-def test_a_level_that_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    import structlog
+@pytest.mark.parametrize("value", ["loud", " ", "\t"])
+def test_a_level_that_there_is_not_stops_the_start(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", value)
+    with pytest.raises(ConfigurationError) as raised:
+        configure_logging("tests")
+    assert str(raised.value).startswith(f"LOG_LEVEL is {value!r}; allowed: debug, info, warning, error, ")
+    with pytest.raises(ConfigurationError, match="the log level is 'loud'; allowed: debug, info"):
+        configure_logging("tests", "loud")
 
+
+def test_a_handler_configures_no_logging_and_writes_with_structlog_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     structlog.reset_defaults()
     monkeypatch.setenv("LOG_LEVEL", "loud")
-    with pytest.raises(ConfigurationError, match="LOG_LEVEL is 'loud'; allowed: debug, info, warn, error"):
-        KinesisHandler([tell])
+    KinesisHandler([tell])(invocation([told("a"), told("s3cr3t")]))
+    assert not structlog.is_configured()
+    captured = capsys.readouterr()
+    lines = [line for line in captured.out.splitlines() if line.strip()]
+    assert [word in line for word, line in zip(["no quarantine", "failed", "handled"], lines, strict=True)]
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [structlog.stdlib.BoundLogger, structlog.BoundLogger, structlog.make_filtering_bound_logger("warning")],
+    ids=["of the standard library", "generic", "filtering"],
+)
+def test_what_others_have_configured_stays_and_is_what_lines_are_written_with(wrapper: Any) -> None:
+    lines: list[tuple[str, str]] = []
+
+    def collect(_logger: object, method: str, line: Any) -> Any:
+        lines.append((method, line["event"]))
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[collect],
+        wrapper_class=wrapper,
+        logger_factory=lambda *_: logging.getLogger("others"),
+    )
+    configured = structlog.get_config()
+    KinesisHandler([tell])(invocation([told("a"), told("s3cr3t")]))
+    assert structlog.get_config() == configured
+    assert lines[:2] == [("warning", "no quarantine"), ("error", "record failed")]
+
+
+def test_a_handler_without_a_quarantine_warns_of_it_once(log_lines: io.StringIO, tmp_path: Path) -> None:
+    for quarantine in (None, DirectoryQuarantine(tmp_path)):
+        handler = KinesisHandler([tell], quarantine=quarantine)
+        for _ in range(2):
+            handler(invocation([told("a")]))
+    lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+    assert [line["message"] for line in lines] == ["no quarantine", *["batch handled"] * 4]
+    assert (lines[0]["level"], "lost" in lines[0]["detail"]) == ("warning", True)

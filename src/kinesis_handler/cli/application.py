@@ -12,13 +12,9 @@ import typer
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.console import echo_error
-from kinesis_handler.errors import (
-    ConfigurationError,
-    QuarantineError,
-    RepositoryError,
-    StreamError,
-    UnreadableInputError,
-)
+from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
+from kinesis_handler.places import STORE_FORMS
+from kinesis_handler.telemetry.logs import ensure_logging
 
 DEFAULT_APPLICATION = "user_limits.wiring:application"
 
@@ -47,8 +43,12 @@ def load_application(name: str, store: str | None = None) -> Application:
     Raises ConfigurationError if it cannot be found, takes no store, or what is found builds no application.
     """
     module_name, _, attribute = name.partition(":")
-    if not (module_name and attribute):
-        raise ConfigurationError(f"--app is {name!r}; it takes the form package.module:name")
+    if not (module_name.strip() and attribute.strip()):
+        raise ConfigurationError(
+            f"--app is {name!r}, or KINESIS_HANDLER_APP; it takes the form package.module:name"
+        )
+    if store is not None and not store.strip():
+        raise ConfigurationError(f"--store is {store!r}; allowed: {STORE_FORMS}")
     sys.path.insert(0, str(Path.cwd()))  # an application of one's own need not be installed
     try:
         build = getattr(importlib.import_module(module_name), attribute)
@@ -62,6 +62,7 @@ def load_application(name: str, store: str | None = None) -> Application:
     except (TypeError, ValueError) as error:
         how = "without arguments" if store is None else "with a store"
         raise ConfigurationError(f"--app is {name!r}, which cannot be called {how}") from error
+    ensure_logging()
     application = build(**arguments)
     if not isinstance(application, Application):
         raise ConfigurationError(f"--app is {name!r}, which does not return an Application")
@@ -73,6 +74,6 @@ def told_errors() -> Iterator[None]:
     """Tell an error that the user can mend in one sentence, and end with status 2."""
     try:
         yield
-    except (ConfigurationError, UnreadableInputError, RepositoryError, QuarantineError, StreamError) as error:
+    except KinesisHandlerError as error:
         echo_error(str(error))
         raise typer.Exit(2) from error

@@ -55,7 +55,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application = load_application(application_name, store)
         if application.checkpoints is None:
             raise ConfigurationError(f"--app is {application_name!r}, which has no place for checkpoints")
-        reader = StreamReader(kinesis_client(), stream)
+        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         first_place = _first_place(begin, reader)
         application.check()
         checkpoints = application.checkpoints()

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import msgspec
+import pybase64
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from kinesis_handler.errors import UnreadableInputError
 from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.quarantine.entry import SequenceNumber
 from kinesis_handler.record import LambdaRecord
 
 UNKNOWN_AGGREGATE = "-"
@@ -25,7 +27,7 @@ class _Keyed(Struct, rename="camel"):
 
 
 class _Kinesis(Struct, rename="camel"):
-    sequence_number: str
+    sequence_number: SequenceNumber
     partition_key: str
     data: str
 
@@ -95,6 +97,19 @@ def read_records(file: BinaryIO, name: str) -> Iterator[LambdaRecord]:
             yield from _on_shard([content])
     except (msgspec.DecodeError, RecursionError) as error:
         raise UnreadableInputError(f"{name}: {_where(content)}{error}") from error
+
+
+def read_contents(file: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield partition key and data of each record that a file holds, as they are to be put onto a stream.
+
+    Raises UnreadableInputError as `read_records` does, and at data that is not base64.
+    """
+    for number, record in enumerate(read_records(file, name), start=1):
+        try:
+            data = pybase64.b64decode(record["kinesis"]["data"], validate=True)
+        except ValueError as error:
+            raise UnreadableInputError(f"{name}: record {number}: its data is not base64: {error}") from error
+        yield record["kinesis"]["partitionKey"], data
 
 
 def _each_line(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[bytes]:

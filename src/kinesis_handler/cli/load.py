@@ -70,7 +70,8 @@ def _target(application: Application, stream: str | None) -> Target:
     from kinesis_handler.stream.client import kinesis_client  # noqa: PLC0415 - without a stream no SDK is needed
     from kinesis_handler.stream.writer import StreamWriter  # noqa: PLC0415
 
-    writer = StreamWriter(kinesis_client(), stream, time.sleep)
+    client = kinesis_client(default_region=application.default_region)
+    writer = StreamWriter(client, stream, time.sleep)
     return RealStream(writer, application.views[0].repository)
 
 

@@ -5,12 +5,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-import pybase64
 import typer
 
 from kinesis_handler.cli.application import told_errors
 from kinesis_handler.cli.console import echo
-from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.cli.events_file import open_events, read_contents
 from kinesis_handler.stream.client import kinesis_client
 from kinesis_handler.stream.writer import StreamWriter, create_stream
 
@@ -38,10 +37,7 @@ def put(
             create_stream(client, stream, shards)
         writer = StreamWriter(client, stream, time.sleep)
         with open_events(events) as file:
-            records = (
-                (each["kinesis"]["partitionKey"], pybase64.b64decode(each["kinesis"]["data"]))
-                for each in read_records(file, str(events))
-            )
+            records = read_contents(file, str(events))
             while batch := list(islice(records, AT_ONCE)):
                 left = writer.put(batch)
                 put_count += len(batch) - len(left)

@@ -25,7 +25,7 @@ from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.quarantine.contents import Contents, remove_finished
 from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.redrive import Redrive, Way
-from kinesis_handler.redrive.fetch import fetch_from_queue, fetch_records
+from kinesis_handler.redrive.fetch import ReaderOf, fetch_from_queue, fetch_records
 from kinesis_handler.redrive.queue import FailedBatchQueue
 from kinesis_handler.redrive.through_handler import ThroughHandler
 from kinesis_handler.redrive.through_stream import ThroughStream
@@ -78,13 +78,14 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             raise ConfigurationError(
                 "--queue needs a quarantine to keep the records in: the settings name none"
             )
-        problems = [] if dry_run else _fetch(application, queue)
+        reader_of = _reader_of(application)
+        problems = [] if dry_run else _fetch(application, queue, reader_of)
         contents = read_all(application)
-        problems += [] if dry_run else [each for some in contents for each in fetch_records(some, _reader_of)]
+        problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
         sending = Redrive(contents, lambda entry: matches(entry, reason) and entry.arrived >= earliest)
         if dry_run:
             print_groups(grouped(sending.entries))
-            _tell_unfetched(contents, queue)
+            _tell_unfetched(contents, _queue(application, queue))
             return
         left = _send(sending, way)
         removed = remove_finished(contents) if delete else 0
@@ -98,19 +99,25 @@ def _way(through: Through, application: Application, stream: str | None) -> Way:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
         application.check()
         return ThroughHandler(application.handler, application.quarantine)
-    client = kinesis_client()
+    client = kinesis_client(default_region=application.default_region)
     return ThroughStream(cache(lambda arn: StreamWriter(client, stream or arn, time.sleep)))
 
 
-def _fetch(application: Application, queue: str | None) -> list[str]:
+def _fetch(application: Application, url: str | None, reader_of: ReaderOf) -> list[str]:
+    queue = _queue(application, url)
     if queue is None or application.quarantine is None:
         return []
-    return list(fetch_from_queue(FailedBatchQueue(queue), application.quarantine, _reader_of))
+    return list(fetch_from_queue(queue, application.quarantine, reader_of))
 
 
-@cache
-def _reader_of(arn: str) -> StreamReader:
-    return StreamReader(kinesis_client(), arn)
+def _queue(application: Application, url: str | None) -> FailedBatchQueue | None:
+    return None if url is None else FailedBatchQueue(url, default_region=application.default_region)
+
+
+def _reader_of(application: Application) -> ReaderOf:
+    """Return what makes the reader of a stream, with one client for all."""
+    client = cache(lambda: kinesis_client(default_region=application.default_region))
+    return cache(lambda arn: StreamReader(client(), arn))
 
 
 def _send(sending: Redrive, way: Way) -> list[tuple[Entry, str]]:
@@ -146,10 +153,10 @@ def _tell(sending: Redrive, left: Sequence[tuple[Entry, str]], problems: Sequenc
         console.print(f"not fetched: {problem}", style="red")
 
 
-def _tell_unfetched(contents: Sequence[Contents], queue: str | None) -> None:
+def _tell_unfetched(contents: Sequence[Contents], queue: FailedBatchQueue | None) -> None:
     console = standard_output()
     waiting = sum(each.info.batch_size for some in contents for each in some.unfetched.values())
     if waiting:
         console.print(f"and {waiting:,} records that would be fetched from the stream first")
     if queue is not None:
-        console.print(f"and what about {len(FailedBatchQueue(queue)):,} messages of the queue refer to")
+        console.print(f"and what about {len(queue):,} messages of the queue refer to")

@@ -17,9 +17,6 @@ from kinesis_handler.cli.application import (
 from kinesis_handler.cli.console import echo, echo_json, standard_output
 from kinesis_handler.errors import ConfigurationError
 
-DYNAMODB = "dynamodb:"
-"""The store whose tables these are, unless another is named: with the name that the settings say."""
-
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -31,14 +28,14 @@ def table() -> None:
 @app.command()
 def create(
     application_name: ApplicationName = DEFAULT_APPLICATION,
-    store: StoreUrl = DYNAMODB,
+    store: StoreUrl = None,
     protect: Annotated[  # noqa: FBT002
         bool, typer.Option("--deletion-protection", help="Let nobody delete it before that is ended.")
     ] = False,
 ) -> None:
     """Make each table: on demand, its keys strings, its time to live on."""
     with told_errors():
-        for each in _tables(load_application(application_name, store), store):
+        for each in _own_tables(load_application(application_name, store)):
             each.create(deletion_protection=protect)
             echo(f"made the table {each.name}")
 
@@ -46,12 +43,12 @@ def create(
 @app.command()
 def describe(
     application_name: ApplicationName = DEFAULT_APPLICATION,
-    store: StoreUrl = DYNAMODB,
+    store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
 ) -> None:
     """Show what each table is like."""
     with told_errors():
-        described = [each.describe() for each in _tables(load_application(application_name, store), store)]
+        described = [each.describe() for each in _tables(load_application(application_name, store))]
     if as_json:
         echo_json(described)
         return
@@ -65,13 +62,13 @@ def describe(
 @app.command()
 def delete(
     application_name: ApplicationName = DEFAULT_APPLICATION,
-    store: StoreUrl = DYNAMODB,
+    store: StoreUrl = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
 ) -> None:
     """Remove each table with all that is in it, if --yes is given."""
     with told_errors():
         application = load_application(application_name, store)
-        tables = [*_tables(application, store), *_checkpoint_tables(application)]
+        tables = [*_own_tables(application), *_checkpoint_tables(application)]
         if not yes:
             names = ", ".join(each.name for each in tables)
             raise ConfigurationError(f"this removes {names} with all that is in it, for good: say --yes")
@@ -80,10 +77,24 @@ def delete(
             echo(f"removed the table {each.name}")
 
 
-def _tables(application: Application, store: str | None) -> Sequence[Table]:
+def _tables(application: Application) -> Sequence[Table]:
+    """Return the tables of the application's store, the same as every other command works with."""
     if not application.tables:
-        raise ConfigurationError(f"the store {store} has no tables that could be made")
+        raise ConfigurationError(
+            "the application's store has no tables that could be made: say --store dynamodb:, "
+            "or name it in the settings"
+        )
     return application.tables
+
+
+def _own_tables(application: Application) -> Sequence[Table]:
+    """Return the tables of its one store. Raises ConfigurationError while it has two."""
+    if application.moving:
+        raise ConfigurationError(
+            "a move is under way, so there are two stores: name one by --store; "
+            "`migrate prepare` makes what the move needs"
+        )
+    return _tables(application)
 
 
 def _checkpoint_tables(application: Application) -> Sequence[Table]:

@@ -135,13 +135,13 @@ def failed_batch(discarded: DiscardedBatch, at: float) -> FailedBatch:
         request_context=_RequestContext(discarded.condition, discarded.invocations),
         timestamp=rfc3339(at),
         info=BatchInfo(
-            shard_id=first["eventID"].partition(":")[0],
+            shard_id=str(first.get("eventID") or "").partition(":")[0],
             start_sequence_number=first["kinesis"]["sequenceNumber"],
             end_sequence_number=last["kinesis"]["sequenceNumber"],
             batch_size=len(discarded.records),
-            stream_arn=first["eventSourceARN"],
-            approximate_arrival_of_first_record=rfc3339(first["kinesis"]["approximateArrivalTimestamp"]),
-            approximate_arrival_of_last_record=rfc3339(last["kinesis"]["approximateArrivalTimestamp"]),
+            stream_arn=str(first.get("eventSourceARN") or ""),
+            approximate_arrival_of_first_record=rfc3339(first["kinesis"].get("approximateArrivalTimestamp")),
+            approximate_arrival_of_last_record=rfc3339(last["kinesis"].get("approximateArrivalTimestamp")),
         ),
     )
     return document.with_records(discarded.records)

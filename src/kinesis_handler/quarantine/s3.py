@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kinesis_handler.errors import QuarantineError
+from kinesis_handler.aws import aws_client, explain, find_region
+from kinesis_handler.errors import ConfigurationError, QuarantineError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -26,12 +26,22 @@ class S3Quarantine:
         bucket: its name.
         prefix: of all keys, without a slash at its end; may be empty.
         region: of the bucket; None for the one that the AWS SDK finds.
+        default_region: where it finds none.
+
+    Raises ConfigurationError if there is no region.
     """
 
-    def __init__(self, bucket: str, prefix: str = "", region: str | None = None) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        region: str | None = None,
+        *,
+        default_region: str | None = None,
+    ) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self._region = region
+        self._region = find_region(region, default_region)
 
     def keep(self, name: str, content: bytes) -> None:
         """See `Quarantine.keep`."""
@@ -66,11 +76,12 @@ class S3Quarantine:
         try:
             yield
         except (ClientError, BotoCoreError) as error:
+            raise QuarantineError(f"the bucket {self._bucket!r}: {explain(error, 's3')}") from error
+        except ConfigurationError as error:
             raise QuarantineError(f"the bucket {self._bucket!r}: {error}") from error
 
     @cached_property
     def _client(self) -> "S3Client":
         # Once, and not for long: where it fails the records fail, and come again.
         config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
-        session = botocore.session.get_session()
-        return cast("S3Client", session.create_client("s3", region_name=self._region, config=config))
+        return cast("S3Client", aws_client("s3", config, region=self._region))

@@ -3,17 +3,17 @@
 Source: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-import botocore.session
 import msgspec
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
+from kinesis_handler.aws import aws_client, explain
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine import on_failure
 from kinesis_handler.quarantine.on_failure import FailedBatch
@@ -39,16 +39,21 @@ class FailedBatchQueue:
     """The documents in a queue.
 
     Args:
-        url: of the queue; its region stands in it, else it is AWS_REGION, or the one that the SDK finds.
+        url: of the queue; its region stands in it, else it is the one that the SDK finds.
+        default_region: where it finds none.
+
+    Raises QuarantineError if the URL is none, and ConfigurationError if there is no region or the settings
+    that the SDK finds are no good.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, default_region: str | None = None) -> None:
         self.url = url
-        _, _, region_and_more = (urlsplit(url).hostname or "").partition("sqs.")
-        region = region_and_more.partition(".")[0] or os.environ.get("AWS_REGION")
         with self._told():
-            session = botocore.session.get_session()
-            self._client = cast("SQSClient", session.create_client("sqs", region_name=region))
+            _, _, region_and_more = (urlsplit(url).hostname or "").partition("sqs.")
+        region = region_and_more.partition(".")[0]
+        config = Config(retries={"mode": "standard", "total_max_attempts": 3})
+        client = aws_client("sqs", config, region=region, default_region=default_region)
+        self._client = cast("SQSClient", client)
 
     def __len__(self) -> int:
         """Return about how many messages wait. Raises QuarantineError if the queue cannot be asked."""
@@ -89,7 +94,7 @@ class FailedBatchQueue:
         try:
             yield
         except (ClientError, BotoCoreError, ValueError) as error:
-            raise QuarantineError(f"the queue {self.url!r}: {error}") from error
+            raise QuarantineError(f"the queue {self.url!r}: {explain(error, 'sqs')}") from error
 
 
 def _document(body: str) -> FailedBatch | None:

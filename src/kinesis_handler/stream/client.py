@@ -1,22 +1,19 @@
 """The client of Kinesis: botocore's, and what its errors mean."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.parsers import ResponseParserError
 
-from kinesis_handler.errors import ConfigurationError, StreamError, StreamUnavailableError
+from kinesis_handler.aws import aws_client, explain
+from kinesis_handler.errors import StreamError, StreamUnavailableError
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
-
-DEFAULT_REGION = "us-east-1"
 
 _SERVER_ERROR = 500
 _PASSING = {
@@ -33,32 +30,23 @@ _CUT_OFF = (UnreachableError, HTTPClientError, IncompleteReadError, ResponsePars
 _ADVICE = {
     "ResourceInUseException": "it is there already, or is just being made or removed",
     "ResourceNotFoundException": "it does not exist: are its name and the region right?",
-    "NoCredentialsError": "no credentials were found: set AWS_PROFILE, "
-    "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "EndpointConnectionError": "it does not answer: is the region right, "
-    "and AWS_ENDPOINT_URL_KINESIS if it is set?",
 }
 
 
-def kinesis_client(region: str | None = None, endpoint: str | None = None) -> "KinesisClient":
-    """Return a client. What is not given here comes from where the SDK looks, and from AWS_REGION.
+def kinesis_client(
+    region: str | None = None, endpoint: str | None = None, *, default_region: str | None = None
+) -> "KinesisClient":
+    """Return a client. What is not given here comes from where the SDK always looks: see `aws_client`.
 
-    Raises ConfigurationError if the settings that the SDK finds are no good.
+    Raises ConfigurationError if there is no region, or the settings that the SDK finds are no good.
     """
-    session = botocore.session.get_session()
     config = Config(
         connect_timeout=5,
         read_timeout=20,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=100,  # each shard's thread has its own
     )
-    try:
-        found = region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
-        client = session.create_client(
-            "kinesis", region_name=found or DEFAULT_REGION, endpoint_url=endpoint, config=config
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"the AWS SDK cannot be set up: {error}") from error
+    client = aws_client("kinesis", config, region=region, endpoint=endpoint, default_region=default_region)
     return cast("KinesisClient", client)
 
 
@@ -75,8 +63,7 @@ def told(stream: str) -> Iterator[None]:
         text = _ADVICE.get(code) or answer.get("Error", {}).get("Message") or code
         raise _error(stream, text, may_pass=may_pass) from error
     except (BotoCoreError, ResponseParserError) as error:
-        text = _ADVICE.get(type(error).__name__, str(error))
-        raise _error(stream, text, may_pass=isinstance(error, _CUT_OFF)) from error
+        raise _error(stream, explain(error, "kinesis"), may_pass=isinstance(error, _CUT_OFF)) from error
 
 
 def _error(stream: str, text: str, *, may_pass: bool) -> StreamError:

@@ -19,11 +19,23 @@ from structlog.contextvars import merge_contextvars
 from structlog.dev import Column, ConsoleRenderer, KeyValueColumnFormatter, LogLevelColumnFormatter
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from kinesis_handler.errors import ConfigurationError, UnexpectedError
+from kinesis_handler.environment import LAMBDA_FUNCTION, read_choice, read_text, wrong
+from kinesis_handler.errors import UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
 from kinesis_handler.printable import printable, printable_lines
 
-LogLevel = Literal["debug", "info", "warn", "error"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+
+_OTHER_NAMES: Mapping[str, LogLevel] = {
+    "trace": "debug",
+    "notset": "debug",
+    "warn": "warning",
+    "exception": "error",
+    "fatal": "critical",
+}
+"""What Python, structlog and Lambda call some levels besides."""
+
+LEVEL_NAMES = (*get_args(LogLevel), *_OTHER_NAMES)
 
 _ON_EVERY_LINE = {"component", "request_id", "cold_start", "shard_id", "sequence_number"}
 """What machines search by, and what would push all else off the right edge of a terminal."""
@@ -32,11 +44,21 @@ _SEPARATES = frozenset(" \t\r\n=\"'")
 """What a value on a terminal is quoted for."""
 
 
-def configure_logging(service: str, level: LogLevel = "info", stream: TextIO | None = None) -> None:
-    """Write log lines from `level` up to `stream`, or to standard error.
+def configure_logging(service: str = "", level: str = "", stream: TextIO | None = None) -> None:
+    """Let structlog write JSON lines, or to a terminal coloured text. It is for a program's entry point.
 
-    To a terminal they are coloured text, to anything else JSON.
+    The library configures nothing by itself: it writes with structlog as that is configured.
+
+    Args:
+        service: what each line is said to be of; by default the Lambda function's name.
+        level: the lowest that is written, by a name of Python's, structlog's or Lambda's: `debug`, `info`,
+            `warning`, `error`, `critical` and such; by default that of LOG_LEVEL, or else `info`.
+        stream: where they go; by default to standard error.
+
+    Raises ConfigurationError if there is no such level.
     """
+    service = service or read_text(os.environ, LAMBDA_FUNCTION) or "kinesis-handler"
+    lowest = _level(level) if level else read_level(os.environ)
     stream = stream if stream is not None else cast("TextIO", _StandardError())
     structlog.configure(
         processors=[
@@ -44,22 +66,33 @@ def configure_logging(service: str, level: LogLevel = "info", stream: TextIO | N
             structlog.processors.add_log_level,
             *(_for_people() if stream.isatty() else _for_machines(service)),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.WriteLoggerFactory(stream),
     )
 
 
+def read_level(environment: Mapping[str, str]) -> LogLevel:
+    """Return the level that LOG_LEVEL says, by whatever name, or else `info`.
+
+    Raises ConfigurationError if it says another word.
+    """
+    return _level(read_choice(environment, "LOG_LEVEL", LEVEL_NAMES, "info"))
+
+
+def _level(name: str) -> LogLevel:
+    found = _OTHER_NAMES.get(name.lower(), name.lower())
+    if found not in get_args(LogLevel):
+        raise wrong("the log level", name, ", ".join(LEVEL_NAMES))
+    return cast("LogLevel", found)
+
+
 def ensure_logging() -> None:
-    """Configure logging unless the application has: structlog's default prints all to standard output.
+    """Configure logging for a command, unless its application has: structlog's default is standard output.
 
     Raises ConfigurationError if `LOG_LEVEL` is none.
     """
     if not structlog.is_configured():
-        level = os.environ.get("LOG_LEVEL", "").strip().lower() or "info"
-        if level not in get_args(LogLevel):
-            raise ConfigurationError(f"LOG_LEVEL is {level!r}; allowed: {', '.join(get_args(LogLevel))}")
-        service = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "kinesis-handler")
-        configure_logging(service, cast("LogLevel", level))
+        configure_logging()
 
 
 def log_batch(
@@ -67,7 +100,7 @@ def log_batch(
 ) -> None:
     """Write what became of a batch: its odd records one by one, then the counts of all."""
     log = log.bind()  # once: what structlog hands out first makes itself anew for each thing it is asked
-    debug = log.is_enabled_for(DEBUG)
+    debug = _is_debug(log)
     for handled in result if debug else result.odd():
         _log_record(log, handled, debug=debug)
     if counted:
@@ -80,6 +113,13 @@ def log_batch(
         **({"remarks": remarks} if (remarks := result.remarks()) else {}),
         duration_ms=round(duration_ms, 1),
     )
+
+
+def _is_debug(log: FilteringBoundLogger) -> bool:
+    """Tell whether lines at debug are wanted. Where nobody configured structlog, nobody asked for them."""
+    # Of its class: structlog's generic logger takes whatever it is asked for as something to be logged.
+    asked = getattr(type(log), "is_enabled_for", None) or getattr(type(log), "isEnabledFor", None)
+    return structlog.is_configured() and asked is not None and bool(asked(log, DEBUG))
 
 
 def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: bool) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from kinesis_handler.aws import explain
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.repository.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
 from kinesis_handler.repository.dynamodb.item import EXPIRES_AT, MAX_SORT_KEY
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 _WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
 """Seconds between two looks at a table that is being made or removed, and how many."""
 
-_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_ENDPOINT = "is the region right, and AWS_ENDPOINT_URL_DYNAMODB if it is set? Does a VPC let it through?"
 T = TypeVar("T")
 
 _UNREACHABLE = (EndpointConnectionError, ConnectTimeoutError)
@@ -207,10 +206,8 @@ class DynamoDBTable:
                 text = f"{table} cannot be used: {problem.detail}. Its keys must be {keys}, both strings"
             case "AccessDeniedException":
                 text = f"{table} may not be used: {problem.detail}"
-            case "NoCredentialsError" | "PartialCredentialsError":
-                text = f"{table} needs credentials, and none were found: {_CREDENTIALS}"
-            case "EndpointConnectionError" | "ConnectTimeoutError":
-                text = f"{table} does not answer: {_ENDPOINT}"
+            case _ if isinstance(error, BotoCoreError):
+                text = f"{table}: {explain(error, 'dynamodb')}"
             case _:
                 text = f"{table} cannot be used: {problem}"
         return ConfigurationError(self._named_by + text)

@@ -1,0 +1,182 @@
+"""The clients of AWS's services: one rule for the region, one table of what can be wrong with the set-up.
+
+Sources: https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html and
+https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+"""
+
+import gzip
+import os
+from contextlib import suppress
+from typing import Any
+
+import botocore.session
+import msgspec
+from botocore.config import Config
+from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.exceptions import BotoCoreError, CredentialRetrievalError
+from botocore.loaders import JSONFileLoader, Loader
+from botocore.session import Session
+
+from kinesis_handler.environment import read_matching
+from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.places import REGION, REGION_FORM
+
+_SET_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_UNREACHABLE = (
+    "it does not answer: is the region right, and AWS_ENDPOINT_URL_{} if it is set? "
+    "Does a VPC let it through? ({error})"
+)
+
+_ADVICE = {
+    "NoCredentialsError": f"no credentials were found: {_SET_CREDENTIALS}",
+    "PartialCredentialsError": f"half of the credentials is missing: {_SET_CREDENTIALS} ({{error}})",
+    "CredentialRetrievalError": "the credentials cannot be had: {error}",
+    "MetadataRetrievalError": "the credentials cannot be had: {error}",
+    "RefreshWithMFAUnsupportedError": "the credentials cannot be had: {error}",
+    "SSOTokenLoadError": "the credentials cannot be had: {error}. `aws sso login` gets new ones",
+    "TokenRetrievalError": "the credentials cannot be had: {error}. `aws sso login` gets new ones",
+    "UnauthorizedSSOTokenError": "the credentials have expired: `aws sso login` gets new ones",
+    "ConnectTimeoutError": _UNREACHABLE,
+    "EndpointConnectionError": _UNREACHABLE,
+    "ProxyConnectionError": "the proxy does not answer: are HTTPS_PROXY and NO_PROXY right? ({error})",
+}
+"""What is wrong and what to do, by the SDK's name of the error. `{}` is the service."""
+
+_CREDENTIAL_SERVICES = ["sts", "sso", "sso-oidc", "signin"]
+"""The services that the SDK asks for credentials: a role's, or a person's."""
+
+
+def aws_client(
+    service: str,
+    config: Config,
+    *,
+    region: str | None = None,
+    endpoint: str | None = None,
+    default_region: str | None = None,
+) -> Any:
+    """Return a client of a service. Credentials and endpoint come from where the SDK always looks.
+
+    Args:
+        service: as the SDK calls it, such as `dynamodb`.
+        config: time-outs and retries.
+        region: see `find_region`.
+        endpoint: URL in place of AWS's.
+        default_region: see `find_region`.
+
+    Raises ConfigurationError if there is no region, or the settings that the SDK finds are no good.
+    """
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _Models(service))
+    # For the services that are asked for credentials too.
+    session.set_config_variable("region", find_region(region, default_region))
+    try:
+        credentials = _find_credentials(session)
+        client = session.create_client(service, endpoint_url=endpoint, config=config)
+    except BotoCoreError as error:
+        raise _wrong_settings(explain(error, service)) from error
+    except ValueError as error:
+        variables = f"AWS_ENDPOINT_URL_{service.upper()} and AWS_ENDPOINT_URL"
+        raise _wrong_settings(f"{error}; look at {variables}") from error
+    if isinstance(credentials, RefreshableCredentials):
+        _guard_credentials(credentials, client)
+    return client
+
+
+def find_region(region: str | None = None, default: str | None = None) -> str:
+    """Return the region: the one given, else AWS_REGION, AWS_DEFAULT_REGION, or that of the SDK's profile.
+
+    Args:
+        region: the one given.
+        default: what it is where none of these says any.
+
+    Raises ConfigurationError if there is none, or one of the variables holds something else.
+    """
+    if region:
+        return region
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if said := read_matching(os.environ, variable, REGION, REGION_FORM):
+            return said
+    try:
+        found: str | None = botocore.session.get_session().get_config_variable("region") or default
+    except BotoCoreError as error:
+        raise _wrong_settings(str(error)) from error
+    if not found:
+        raise ConfigurationError(
+            "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has a region"
+        )
+    return found
+
+
+def explain(error: Exception, service: str) -> str:
+    """Say what an error of the SDK means, and what to do about it; the error's own text if that is not known.
+
+    Args:
+        error: what the SDK raised.
+        service: which was asked, as the SDK calls it.
+    """
+    for kind in type(error).__mro__:
+        if (advice := _ADVICE.get(kind.__name__)) is not None:
+            return advice.format(service.upper(), error=error)
+    return str(error)
+
+
+def _wrong_settings(what: str) -> ConfigurationError:
+    return ConfigurationError(f"the AWS SDK cannot be set up: {what}")
+
+
+def _find_credentials(session: Session) -> Credentials | None:
+    """Look for credentials, as making a client would: a program may be run for them, and files be read."""
+    try:
+        return session.get_credentials()
+    except BotoCoreError:
+        raise
+    except Exception as error:
+        raise CredentialRetrievalError(provider="the SDK's settings", error_msg=_text(error)) from error
+
+
+def _guard_credentials(credentials: RefreshableCredentials, client: Any) -> None:
+    """Let all that fails while credentials are fetched anew be an error of the SDK, which is handled.
+
+    By itself the SDK hands on whatever a file or a program leads to: FileNotFoundError for a role's token.
+    """
+
+    def refresh(**_: object) -> None:
+        try:
+            credentials.get_frozen_credentials()
+        except BotoCoreError:
+            raise
+        except Exception as error:
+            raise CredentialRetrievalError(provider=credentials.method, error_msg=_text(error)) from error
+
+    # Before the endpoint is chosen, which may be by the account; and before each attempt is signed.
+    for moment in ("provide-client-params", "choose-signer"):
+        client.meta.events.register_first(moment, refresh)
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+class _Files(JSONFileLoader):
+    """Reads botocore's models with msgspec: a third of the time."""
+
+    def load_file(self, file_path: str) -> Any:
+        """Return what is in a file, whose name is given without its ending; None if there is none."""
+        for name, open_file in ((f"{file_path}.json", open), (f"{file_path}.json.gz", gzip.open)):
+            with suppress(FileNotFoundError), open_file(name, "rb") as file:
+                return msgspec.json.decode(file.read())
+        return None
+
+
+class _Models(Loader):
+    """Knows of the services needed. To find one, botocore lists the folders of all of them, twice."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(file_loader=_Files())
+        self._services = [service, *_CREDENTIAL_SERVICES]
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
+        """Return the services there is a client for."""
+        return self._services
