@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from kinesis_handler import Event, Key, RejectedError, Remarked
+from kinesis_handler.errors import ProcessingError
 from kinesis_handler.event import EventDecoder
 from kinesis_handler.record import LambdaRecord, Record, unpack
 from user_limits.events import EVENT_TYPES, EXACT
@@ -56,7 +57,7 @@ class Oracle:
         for record, content in unpack([source]):
             self.user_records += 1
             event = self._decoder.decode(record, content) if isinstance(content, bytes) else content
-            if isinstance(event, RejectedError):
+            if isinstance(event, ProcessingError):
                 self._reject(record)
             elif event.type in EVENT_TYPES:
                 yield event

@@ -12,9 +12,9 @@ from typing import BinaryIO, cast
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from kinesis_handler.errors import UnreadableInputError
+from kinesis_handler.errors import InvalidInvocationError, UnreadableInputError
 from kinesis_handler.event_source import put_on_shard
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.record import LambdaRecord, refuse_repeated_numbers
 
 UNKNOWN_AGGREGATE = "-"
 """The partition key of events that name no aggregate: one for all, which keeps them in order."""
@@ -26,8 +26,8 @@ class _Keyed(Struct, rename="camel"):
 
 class _Kinesis(Struct, rename="camel"):
     sequence_number: str
-    partition_key: str
     data: str
+    partition_key: str | None = None
 
 
 class _LambdaRecord(Struct):
@@ -123,6 +123,10 @@ def _lambda_records(content: bytes, name: str) -> list[LambdaRecord]:
     except msgspec.ValidationError as error:
         raise UnreadableInputError(f"{name}: not an invocation by a Kinesis stream: {error}") from error
     records: list[LambdaRecord] = msgspec.json.decode(content)["Records"]
+    try:
+        refuse_repeated_numbers(records)
+    except InvalidInvocationError as error:
+        raise UnreadableInputError(f"{name}: {error}") from error
     return records
 
 

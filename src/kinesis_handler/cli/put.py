@@ -11,6 +11,7 @@ import typer
 
 from kinesis_handler.cli.application import told_errors
 from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.record import KinesisPayload
 from kinesis_handler.stream.client import kinesis_client
 from kinesis_handler.stream.writer import StreamWriter, create_stream
 
@@ -39,7 +40,7 @@ def put(
         writer = StreamWriter(client, stream, time.sleep)
         with open_events(events) as file:
             records = (
-                (each["kinesis"]["partitionKey"], pybase64.b64decode(each["kinesis"]["data"]))
+                (_partition_key(each["kinesis"]), pybase64.b64decode(each["kinesis"]["data"]))
                 for each in read_records(file, str(events))
             )
             while batch := list(islice(records, AT_ONCE)):
@@ -51,3 +52,9 @@ def put(
     told = f", {refused:,} refused" if refused else ""
     sys.stdout.write(f"{put_count:,} {'record' if put_count == 1 else 'records'} put onto {stream}{told}\n")
     raise typer.Exit(1 if refused else 0)
+
+
+def _partition_key(kinesis: KinesisPayload) -> str:
+    """Return a record's partition key; for one that has none, its number: it was in order with no other."""
+    key = kinesis.get("partitionKey")
+    return kinesis["sequenceNumber"] if key is None else key
