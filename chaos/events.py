@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from aws_kinesis_agg.aggregator import RecordAggregator
 from msgspec.json import Encoder
 
-from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.event_source import SequenceNumbers, put_on_shard
 from kinesis_handler.record import LambdaRecord
 
 EVENTS_PER_LIMIT = 8
@@ -106,9 +106,11 @@ def shards_of(seed: int, events: int, shards: int, clock: Callable[[], float]) -
         # As Kinesis does: each shard has a part of the range of hashes.
         digest = md5(sent.partition_key.encode(), usedforsecurity=False).digest()
         on_shard[int.from_bytes(digest) * shards >> 128].append(sent)
+    numbers = SequenceNumbers()  # of the run, which is the same every time
+    names = [f"shardId-{place:012d}" for place in range(shards)]
     return [
-        list(put_on_shard(_packed(random, each), shard_id=f"shardId-{place:012d}", clock=clock))
-        for place, each in enumerate(on_shard)
+        list(put_on_shard(_packed(random, each), shard_id=name, clock=clock, numbers=numbers))
+        for name, each in zip(names, on_shard, strict=True)
     ]
 
 

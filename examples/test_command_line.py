@@ -52,7 +52,7 @@ def test_run_shows_where_each_parcel_is_and_what_was_rejected_waits() -> None:
     # What was rejected on the way waits in the quarantine.
     assert "missing required field `depot`" in run("quarantine", "list")
     assert '"parcel": "parcel-3"' in run("quarantine", "show")
-    assert "2 records: 0 went through, 2 left" in run("redrive", "--through", "handler", status=1)
+    assert "2 records: 2 rejected again" in run("redrive", "--through", "handler", status=1)
 
 
 def test_a_table_is_made_used_described_and_removed() -> None:

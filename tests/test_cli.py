@@ -326,3 +326,37 @@ def test_without_its_libraries_the_command_says_what_to_install(library: str) ->
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True)
     assert done.returncode == 1
     assert done.stderr == f"kinesis-handler needs {library}: pip install 'kinesis-handler[cli]'\n"
+
+
+def lambda_record_of(number: str, event: object, **kinesis: object) -> dict[str, Any]:
+    data = base64.b64encode(json.dumps(event).encode()).decode()
+    return {
+        "eventID": f"shardId-000000000006:{number}",
+        "eventSource": "aws:kinesis",
+        "kinesis": {"sequenceNumber": number, "partitionKey": "p", "data": data, **kinesis},
+    }
+
+
+def test_two_records_of_a_lambda_event_with_one_number_are_told_and_none_is_lost(tmp_path: Path) -> None:
+    failing = MINIMAL | {"type": "USER_LIMIT_PROGRESS_CHANGED"}
+    records = [lambda_record_of("1", failing), lambda_record_of("1", MINIMAL), lambda_record_of("2", MINIMAL)]
+    path = tmp_path / "invocation.json"
+    path.write_text(json.dumps({"Records": records}))
+    done = call("run", str(path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Error: {path}: Records[0] and Records[1] have the same sequence number, 1, and hold different "
+        "data: Kinesis never hands out a number twice\n"
+    )
+
+
+@pytest.mark.parametrize("partition_key", [None, ...], ids=["null", "absent"])
+def test_the_records_of_a_lambda_event_may_have_no_partition_key(
+    tmp_path: Path, partition_key: object
+) -> None:
+    record = lambda_record_of("1", MINIMAL, partitionKey=partition_key)
+    if partition_key is ...:
+        del record["kinesis"]["partitionKey"]
+    path = tmp_path / "invocation.json"
+    path.write_text(json.dumps({"Records": [record]}))
+    assert counts(call_json(str(path))) == {"applied": 1}

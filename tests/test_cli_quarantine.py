@@ -100,7 +100,7 @@ def test_what_is_done_with_is_counted_and_not_shown(folder: Path) -> None:
     kept = DirectoryQuarantine(folder)
     waiting = waiting_in([read_contents(kept)])
     last = max(waiting)
-    kept.keep(*marks(waiting[last].name, [last], "handler", 1_795_000_000))
+    kept.keep(*marks(waiting[last].name, {last: "applied"}, "handler", 1_795_000_000))
     told = command(folder, "list").stdout
     assert told.endswith("1 more is done with\n")
     assert [line.split()[0] for line in told.splitlines() if "InvalidEventError" in line] == ["2"]
@@ -121,8 +121,9 @@ def test_a_batch_whose_records_are_on_the_stream_only_is_told(folder: Path) -> N
     assert told == "4 records of shardId-000000000007 from 17 are on the stream only: `redrive` fetches them"
 
 
-def test_something_else_in_the_folder_is_named(folder: Path) -> None:
+def test_something_else_in_the_folder_is_named_and_the_rest_is_shown(folder: Path) -> None:
     (folder / "other.jsonl").write_text("{}\n")
     done = command(folder, "show")
-    assert done.returncode == 2
-    assert done.stderr.startswith("Error: other.jsonl holds something else: ")
+    assert done.returncode == 1
+    assert done.stderr.startswith("not read: other.jsonl: it holds something else, or is damaged (")
+    assert done.stdout.count("InvalidEventError") == 3

@@ -10,6 +10,7 @@ from kinesis_handler.event_source import (
     DiscardedBatch,
     EventSourceMapping,
     LambdaFunction,
+    SequenceNumbers,
     first_failure,
     put_on_shard,
 )
@@ -20,7 +21,7 @@ from kinesis_handler.testing import FakeClock
 
 def shard(count: int, *, clock: Callable[[], float] | None = None, size: int = 1) -> list[LambdaRecord]:
     data = ((f"key-{place}", b"x" * size) for place in range(count))
-    return list(put_on_shard(data, clock=clock or FakeClock()))
+    return list(put_on_shard(data, clock=clock or FakeClock(), numbers=SequenceNumbers()))
 
 
 def numbers(records: list[LambdaRecord]) -> list[int]:
@@ -30,7 +31,7 @@ def numbers(records: list[LambdaRecord]) -> list[int]:
 
 def number(place: int) -> str:
     """Return the sequence number of the record at a place of a shard that begins as the clock does."""
-    return f"496{int(FakeClock().now * 1_000):020d}{place:033d}"
+    return f"496{int(FakeClock().now * 1_000_000):020d}{place:033d}"
 
 
 class Recorder:
@@ -238,7 +239,8 @@ def test_a_shard_that_is_begun_later_has_higher_numbers() -> None:
 
 
 def test_with_a_parallelization_factor_batches_are_delivered_at_once_and_each_key_in_its_order() -> None:
-    records = list(put_on_shard((f"key-{place % 8}", b"x") for place in range(64)))
+    data = ((f"key-{place % 8}", b"x") for place in range(64))
+    records = list(put_on_shard(data, clock=FakeClock(), numbers=SequenceNumbers()))
     both_there = Barrier(2, timeout=20)
     delivered: list[list[LambdaRecord]] = []
 

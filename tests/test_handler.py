@@ -1,5 +1,6 @@
 """G1 (one outcome each), G4 (the response fails closed), G6 (before the deadline); registration."""
 
+import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -212,3 +213,85 @@ def test_one_failed_user_record_fails_the_record_that_carried_it_once() -> None:
     result = KinesisHandler([picky]).handle(batch)
     assert statuses(result) == ["applied", "applied", "failed", "failed", "applied", "applied"]
     assert identifiers(result.response()) == [batch["Records"][1]["kinesis"]["sequenceNumber"]]
+
+
+class Running:
+    """A context whose time runs down by some milliseconds whenever it is asked for."""
+
+    aws_request_id = "r"
+
+    def __init__(self, left_ms: int, each_ms: int) -> None:
+        self._left_ms = left_ms
+        self._each_ms = each_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        self._left_ms -= self._each_ms
+        return self._left_ms
+
+
+def test_what_is_not_unpacked_before_the_deadline_fails_and_comes_again_until_all_is_applied() -> None:
+    done: list[str] = []
+
+    @event_processor({"A": Payload})
+    def apply(event: Event[Payload]) -> None:
+        done.append(event.id)
+
+    handler = KinesisHandler([apply])
+    padding = b" " * 2 * 1024 * 1024
+    records = invocation([gzip.compress(encode(event(each)) + padding, 1) for each in range(12)])["Records"]
+    deliveries = 0
+    while records:
+        deliveries += 1
+        result = handler.handle({"Records": records}, Running(3_000, 400))
+        late = [each for each in result if each.outcome.status is Status.FAILED]
+        assert {str(each.outcome.error) for each in late} <= {"the deadline of the invocation came near"}
+        assert len(result) == len(records)
+        failed = identifiers(result.response())
+        assert failed == [each["kinesis"]["sequenceNumber"] for each in records[len(records) - len(failed) :]]
+        assert len(failed) < len(records), "each delivery gets on"
+        records = records[len(records) - len(failed) :]
+    assert deliveries > 1
+    assert done == [f"e{each}" for each in range(12)]
+
+
+def test_with_no_time_left_the_first_record_is_done_all_the_same() -> None:
+    handler = KinesisHandler([Taking(one_by_one)])
+    padded = [gzip.compress(encode(event(each)) + b" " * 2 * 1024 * 1024, 1) for each in range(3)]
+    assert statuses(handler.handle(invocation(padded), Running(0, 0))) == ["applied", "failed", "failed"]
+
+
+def test_the_time_that_unpacking_took_is_not_taken_for_that_of_a_slice() -> None:
+    clock = FakeClock()
+    unpacking = True
+
+    def process(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+        nonlocal unpacking
+        unpacking = False
+        yield from one_by_one(events)
+
+    class Context(LocalContext):
+        def get_remaining_time_in_millis(self) -> int:
+            clock.advance(2 if unpacking else 0)
+            return super().get_remaining_time_in_millis()
+
+    padded = [gzip.compress(encode(event(each)) + b" " * 2 * 1024 * 1024, 1) for each in range(2)]
+    handler = KinesisHandler([Taking(process)], reserve_ms=1_000)
+    assert statuses(handler.handle(invocation(padded), Context(clock, clock() + 6))) == ["applied"] * 2
+
+
+def test_two_records_with_one_number_are_refused_as_a_whole() -> None:
+    batch = invocation([event(1), event(2)])
+    first, second = batch["Records"]
+    second["kinesis"]["sequenceNumber"] = first["kinesis"]["sequenceNumber"]
+    with pytest.raises(InvalidInvocationError, match=r"Records\[0\] and Records\[1\] have the same"):
+        KinesisHandler([Taking(one_by_one)])(batch)
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_a_record_without_a_partition_key_fails_nothing(*, absent: bool) -> None:
+    batch = invocation([event(1), b"{", event(2)], partition_key=None)
+    if absent:
+        for each in batch["Records"]:
+            del each["kinesis"]["partitionKey"]
+    result = KinesisHandler([Taking(one_by_one)]).handle(batch)
+    assert statuses(result) == ["applied", "rejected", "applied"]

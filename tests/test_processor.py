@@ -54,6 +54,22 @@ def test_after_a_failure_later_events_of_the_partition_key_are_held_back() -> No
     assert len(response["batchItemFailures"]) == 2
 
 
+def test_events_of_records_without_a_partition_key_do_not_wait_for_each_other() -> None:
+    texts: list[str] = []
+
+    @event_processor({"SENT": Sent})
+    def deliver(event: Event[Sent]) -> None:
+        if event.payload.text == "!":
+            raise BusinessError("mailbox full")
+        texts.append(event.payload.text)
+
+    batch = invocation([sent("a", "!"), sent("a", "2"), sent("b", "3")], partition_key=None)
+    response = KinesisHandler([deliver])(batch)
+    assert texts == ["2", "3"]
+    [failure] = response["batchItemFailures"]
+    assert failure["itemIdentifier"] == batch["Records"][0]["kinesis"]["sequenceNumber"]
+
+
 def test_what_is_kept_in_order_can_be_chosen() -> None:
     texts: list[str] = []
 

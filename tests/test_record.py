@@ -1,15 +1,26 @@
 import gzip
+import hashlib
 import tracemalloc
 from typing import Any, cast
 
 import pytest
+from aws_kinesis_agg.messages_pb2 import AggregatedRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregates import aggregate
-from kinesis_handler.errors import InvalidInvocationError, UndecodableRecordError
+from kinesis_handler.aggregation import MAGIC
+from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
 from kinesis_handler.event_source import put_on_shard
-from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
+from kinesis_handler.record import (
+    DEFAULT_MAX_UNPACKED_BYTES,
+    LOOK_EVERY_BYTES,
+    LambdaRecord,
+    Record,
+    arrival_time,
+    refuse_repeated_numbers,
+    unpack,
+)
 
 EVENT = b'{"eventId":"evt-001"}'
 
@@ -269,7 +280,7 @@ def test_what_is_no_record_of_kinesis_stops_the_invocation_and_is_named(record: 
         list(unpack([*on_shard(EVENT, EVENT, EVENT), record]))
 
 
-@pytest.mark.parametrize("field", ["sequenceNumber", "partitionKey", "data"])
+@pytest.mark.parametrize("field", ["sequenceNumber", "data"])
 def test_a_record_without_what_is_needed_stops_the_invocation_and_names_the_field(field: str) -> None:
     with pytest.raises(InvalidInvocationError, match=rf"Records\[0\].*{field}"):
         list(unpack([with_kinesis(**{field: ...})]))
@@ -294,3 +305,122 @@ def test_a_record_without_event_id_has_an_empty_shard() -> None:
     ((record, _),) = unpack([cast("LambdaRecord", {"kinesis": with_kinesis()["kinesis"]})])
 
     assert record.shard_id == ""
+
+
+@pytest.mark.parametrize("partition_key", [None, ...], ids=["null", "absent"])
+def test_a_record_may_have_no_partition_key(partition_key: object) -> None:
+    [(record, content)] = unpack([with_kinesis(partitionKey=partition_key)])
+    assert (record.partition_key, content) == (None, EVENT)
+
+
+def large_aggregate(data: bytes) -> bytes:
+    """Write one user record into an aggregate, larger than AWS's library lets it be."""
+    message = AggregatedRecord()
+    message.partition_key_table.append("a")
+    message.records.add(partition_key_index=0, data=data)
+    content: bytes = message.SerializeToString()
+    return MAGIC + content + hashlib.md5(content, usedforsecurity=False).digest()
+
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes of data that Kinesis takes in one record."""
+
+
+@pytest.mark.parametrize(
+    ("data", "holds"),
+    [
+        (b"{" + bytes(LARGEST - 1), 1),
+        (gzip.compress(bytes(LARGEST - 2_000), compresslevel=0, mtime=0), 1),
+        (large_aggregate(bytes(LARGEST - 100)), 1),
+        # As large as the KPL makes one, of the smallest events, each with a partition key of its own.
+        (aggregated(*[b"%0100d" % place for place in range(8_000)]), 8_000),
+    ],
+    ids=["plain", "gzip", "aggregated", "aggregated from small events"],
+)
+def test_the_largest_records_that_kinesis_takes_are_within_the_limit(data: bytes, holds: int) -> None:
+    assert len(data) <= LARGEST
+    unpacked = list(unpack(on_shard(data)))
+    assert len(unpacked) == holds
+    assert all(isinstance(content, bytes) for _, content in unpacked)
+
+
+class Looks:
+    """Counts how often the clock is looked at, and says that it is too late from some look on."""
+
+    def __init__(self, too_late_from: int) -> None:
+        self.count = 0
+        self._too_late_from = too_late_from
+
+    def __call__(self) -> bool:
+        self.count += 1
+        return self.count >= self._too_late_from
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzipped(bytes(LOOK_EVERY_BYTES)),
+        aggregated(*[gzipped(bytes(LOOK_EVERY_BYTES))] * 2),
+        aggregated(*[b""] * 5_000),
+        BOMB,
+        b"\xf3\x89\x9a\xc2" + bytes(LOOK_EVERY_BYTES),
+    ],
+    ids=["gzip", "gzip in an aggregate", "an aggregate of empty records", "a bomb", "a broken aggregate"],
+)
+def test_what_is_not_unpacked_in_time_is_out_of_time_and_the_first_record_never_is(data: bytes) -> None:
+    looks = Looks(3)
+    unpacked = list(unpack(on_shard(*[data] * 6), out_of_time=looks))
+    numbers = [record.sequence_number for record, content in unpacked if isinstance(content, OutOfTimeError)]
+    assert len(numbers) == 3, "the first three records were unpacked, with two looks between them"
+    assert numbers == [record["kinesis"]["sequenceNumber"] for record in on_shard_of(unpacked)][3:]
+    late = Looks(1)
+    [first, *others] = unpack(on_shard(*[gzipped(bytes(LOOK_EVERY_BYTES))] * 3), out_of_time=late)
+    assert isinstance(first[1], bytes)
+    assert all(isinstance(content, OutOfTimeError) for _, content in others)
+
+
+def on_shard_of(unpacked: list[tuple[Record, Any]]) -> list[LambdaRecord]:
+    """Return the records that carried these, each once."""
+    return list({id(record.source): record.source for record, _ in unpacked}.values())
+
+
+def test_of_plain_records_the_clock_is_never_looked_at() -> None:
+    looks = Looks(1)
+    assert len(list(unpack(on_shard(*[EVENT] * 10_000), out_of_time=looks))) == 10_000
+    assert looks.count == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (1545084650.987, 1545084650.987),
+        (1671562498449.0, 1671562498.449),
+        (0, 0),
+        (None, None),
+        ("noon", None),
+        (True, None),
+        (..., None),
+    ],
+)
+def test_the_time_of_arrival_is_seconds_or_seen_to_be_milliseconds(
+    value: object, seconds: float | None
+) -> None:
+    assert arrival_time(with_kinesis(approximateArrivalTimestamp=value)) == seconds
+
+
+def test_records_of_one_shard_with_one_number_are_refused_unless_they_are_the_same() -> None:
+    first, second, third = on_shard(EVENT, b"{}", b"[]")
+    again = with_kinesis(**first["kinesis"])
+    refuse_repeated_numbers([first, second, third, again])
+    twin = with_kinesis(**(second["kinesis"] | {"data": "W10="}))
+    twin["eventID"] = second["eventID"]
+    with pytest.raises(InvalidInvocationError, match=r"^Records\[1\] and Records\[3\] have the same"):
+        refuse_repeated_numbers([first, second, third, twin])
+    twin["eventID"] = twin["eventID"].replace("shardId-0", "shardId-1")
+    refuse_repeated_numbers([first, second, third, twin])
+
+
+def test_what_is_no_record_is_not_refused_for_its_number() -> None:
+    malformed: list[Any] = [{}, None, {"kinesis": None}, {"kinesis": {"sequenceNumber": []}}]
+    for each in malformed:
+        refuse_repeated_numbers([each, each])

@@ -40,7 +40,7 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> N
         log_level="info",
         metrics="none",
         tracing="none",
-        max_unpacked_bytes=10 * 1024 * 1024,
+        max_unpacked_bytes=16 * 1024 * 1024,
         auth="none",
         jwt_issuer="",
         jwt_audience="",

@@ -17,6 +17,7 @@ KinesisHandlerError
         ├── RepositoryError          the store did not answer, or said no
         │   └── ConflictError            other writers kept winning
         ├── QuarantineError          it is rejected, and could not be kept aside
+        │   └── UnreadableObjectError    one object of a quarantine; the others can be read
         ├── HeldBackError            an earlier event of the same key failed
         ├── OutOfTimeError           the deadline of the invocation came near
         └── UnexpectedError          a processor raised something that is none of these
@@ -155,6 +156,13 @@ class QuarantineError(FailedError):
     """The record can never succeed, but the quarantine did not take it: it must not be lost.
 
     To do: see that the bucket or folder is there and may be written: `s3:PutObject` is enough.
+    """
+
+
+class UnreadableObjectError(QuarantineError):
+    """One object of a quarantine cannot be read, or is none of what belongs there. The others can be.
+
+    To do: what the message says. The records in it wait until it can be read, and are not lost.
     """
 
 

@@ -11,30 +11,31 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import md5
 from typing import Any, Literal
 
-import pybase64
 from msgspec import Struct
 
+from kinesis_handler.batching import PAYLOAD_LIMIT, batches, exceeds_payload, lanes, refuse_foreign_keys
 from kinesis_handler.handler import LambdaContext
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.local_shard import SequenceNumbers, lambda_record, put_on_shard
+from kinesis_handler.record import LambdaRecord, arrival_time, refuse_repeated_numbers
 
-__all__ = ["DiscardedBatch", "EventSourceMapping", "put_on_shard"]
-
-PAYLOAD_LIMIT = 6 * 1024 * 1024
-"""Bytes that Lambda hands a function in one invocation, of which the records' data is most."""
+__all__ = ["DiscardedBatch", "EventSourceMapping", "SequenceNumbers", "lambda_record", "put_on_shard"]
 
 LambdaFunction = Callable[[dict[str, Any], LambdaContext], object]
 
-DiscardCondition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
+TOO_LARGE: Literal["RequestTooLargeException"] = "RequestTooLargeException"
+"""What Lambda calls an invocation that is more than it takes: no document of AWS names a condition for it."""
+
+DiscardCondition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded", "RequestTooLargeException"]
 
 
 class DiscardedBatch(Struct, frozen=True):
     """Records that the mapping gave up, as its on-failure destination gets them.
 
     Args:
-        condition: why, in Lambda's words.
+        condition: why, in Lambda's words; `RequestTooLargeException` for a record by itself that is larger
+            than an invocation can be.
         records: as they were delivered, in stream order.
         invocations: how often they had been delivered.
     """
@@ -72,7 +73,8 @@ class EventSourceMapping:
         batch_size: records in a batch, at most 10,000.
         maximum_batching_window: seconds for which whoever reads the shard waits for a batch to be full.
         parallelization_factor: how many batches are delivered at once, up to 10. Those of one partition key
-            still come one after the other. What is read at once is settled as a whole.
+            still come one after the other; KPL records have others than the events in them, and are
+            refused. What is read at once is settled as a whole.
         maximum_retry_attempts: deliveries after the first. -1, Lambda's default, never gives up: one bad
             record then blocks its shard until it leaves the stream.
         maximum_record_age: seconds after its arrival at which a record is given up; -1 for never.
@@ -80,6 +82,8 @@ class EventSourceMapping:
             returned, else in halves. A split does not count as a retry.
         report_batch_item_failures: read the function's response; without it, only an exception is a failure.
         on_failure: gets what is given up. Without one it is gone, as on Lambda.
+        deliver_too_large: deliver also a record that is more than an invocation by Lambda can carry (its
+            data is above 4.5 MiB), where no Lambda has to. Otherwise it is given up, undelivered.
         timeout: seconds that the function has for one invocation.
         retry_wait: seconds before the first retry; twice as many before each further one, at most 60.
         clock: seconds since epoch.
@@ -98,6 +102,7 @@ class EventSourceMapping:
         bisect_batch_on_function_error: bool = False,
         report_batch_item_failures: bool = True,
         on_failure: Callable[[DiscardedBatch], None] | None = None,
+        deliver_too_large: bool = False,
         timeout: float = 60,
         retry_wait: float = 1,
         clock: Callable[[], float] = time.time,
@@ -112,6 +117,7 @@ class EventSourceMapping:
         self._bisect = bisect_batch_on_function_error
         self._report = report_batch_item_failures
         self._on_failure = on_failure
+        self._deliver_too_large = deliver_too_large
         self._timeout = timeout
         self._retry_wait = retry_wait
         self._clock = clock
@@ -122,14 +128,19 @@ class EventSourceMapping:
 
         Nothing is delivered before the first batch is asked for, and the next is only begun when the one
         before is settled: order is kept, and memory holds one batch; with a parallelization factor, so many.
+
+        Raises InvalidInvocationError at two records that have one sequence number, and ConfigurationError at
+        a KPL record where batches are delivered at once. Nothing of such a batch has been delivered.
         """
-        for batch in _batches(records, self._batch_size * self._parallel):
+        for batch in batches(records, self._batch_size * self._parallel):
+            refuse_repeated_numbers(batch)
             if self._parallel == 1:
                 self._settle(batch)
             else:
-                lanes = _lanes(batch, self._parallel)
-                with ThreadPoolExecutor(len(lanes)) as threads:
-                    list(threads.map(self._settle_lane, lanes))
+                refuse_foreign_keys(batch, self._parallel)
+                divided = lanes(batch, self._parallel)
+                with ThreadPoolExecutor(len(divided)) as threads:
+                    list(threads.map(self._settle_lane, divided))
             yield batch
 
     def is_full(self, records: list[LambdaRecord]) -> bool:
@@ -138,10 +149,13 @@ class EventSourceMapping:
         return len(records) >= self._batch_size * self._parallel or size >= PAYLOAD_LIMIT
 
     def _settle_lane(self, records: list[LambdaRecord]) -> None:
-        for batch in _batches(records, self._batch_size):
+        for batch in batches(records, self._batch_size):
             self._settle(batch)
 
     def _settle(self, batch: list[LambdaRecord]) -> None:
+        if exceeds_payload(batch) and not self._deliver_too_large:
+            self._give_up(TOO_LARGE, batch, 0)
+            return
         # A stack: what a split puts behind must wait until what it puts in front is settled.
         waiting: list[tuple[list[LambdaRecord], int, int]] = [(batch, 0, 0)]
         while waiting:
@@ -179,11 +193,11 @@ class EventSourceMapping:
         if self._record_age < 0:
             return records
         oldest = self._clock() - self._record_age
-        aged = [each for each in records if each["kinesis"]["approximateArrivalTimestamp"] < oldest]
+        aged = [each for each in records if _arrived_before(each, oldest)]
         if not aged:
             return records
         self._give_up("RecordAgeExceeded", aged, invocations)
-        return [each for each in records if each["kinesis"]["approximateArrivalTimestamp"] >= oldest]
+        return [each for each in records if not _arrived_before(each, oldest)]
 
     def _give_up(self, condition: DiscardCondition, records: list[LambdaRecord], invocations: int) -> None:
         if self._on_failure is not None:
@@ -205,79 +219,16 @@ def first_failure(response: object, records: list[LambdaRecord]) -> int | None:
     failures = response.get("batchItemFailures")
     if not failures:
         return None
-    place_of = {record["kinesis"]["sequenceNumber"]: place for place, record in enumerate(records)}
+    place_of: dict[str, int] = {}
+    for place, record in enumerate(records):  # a record that came twice is where it came first
+        place_of.setdefault(record["kinesis"]["sequenceNumber"], place)
     try:
         return min(place_of[failure["itemIdentifier"]] for failure in failures)
     except (KeyError, TypeError):  # not in the batch, empty, null, or under another name
         return 0
 
 
-def put_on_shard(
-    data: Iterable[tuple[str, bytes]],
-    *,
-    shard_id: str = "shardId-000000000000",
-    stream_arn: str = "arn:aws:kinesis:us-east-1:000000000000:stream/local",
-    clock: Callable[[], float] = time.time,
-) -> Iterator[LambdaRecord]:
-    """Give each (partition key, data) its place on a shard, as Kinesis does, in the shape of Lambda."""
-    # As on Kinesis, later records have higher numbers: those of a later run too.
-    begun = int(clock() * 1_000)
-    for place, (partition_key, content) in enumerate(data):
-        number = f"496{begun:020d}{place:033d}"
-        encoded = pybase64.b64encode(content).decode()
-        yield lambda_record(stream_arn, shard_id, number, partition_key, encoded, clock())
-
-
-def lambda_record(  # noqa: PLR0913, PLR0917 - a record has that many parts
-    stream_arn: str, shard_id: str, sequence_number: str, partition_key: str, data: str, arrived_at: float
-) -> LambdaRecord:
-    """Return a record of a stream in the shape in which Lambda delivers it.
-
-    Args:
-        stream_arn: the stream's, in which its region stands; empty if it is not known.
-        shard_id: the shard's.
-        sequence_number: the record's.
-        partition_key: the record's.
-        data: what the producer put, in base64.
-        arrived_at: seconds since epoch.
-    """
-    return {
-        "eventSource": "aws:kinesis",
-        "eventVersion": "1.0",
-        "eventID": f"{shard_id}:{sequence_number}",
-        "eventName": "aws:kinesis:record",
-        "invokeIdentityArn": "arn:aws:iam::000000000000:role/local",
-        "awsRegion": (*stream_arn.split(":"), "", "", "")[3],
-        "eventSourceARN": stream_arn,
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0",
-            "partitionKey": partition_key,
-            "sequenceNumber": sequence_number,
-            "data": data,
-            "approximateArrivalTimestamp": arrived_at,
-        },
-    }
-
-
-def _lanes(records: list[LambdaRecord], count: int) -> list[list[LambdaRecord]]:
-    """Divide records by their partition keys, in their order, as the keys are divided among shards."""
-    lanes: list[list[LambdaRecord]] = [[] for _ in range(count)]
-    for record in records:
-        digest = md5(record["kinesis"]["partitionKey"].encode(), usedforsecurity=False).digest()
-        # By the end of the hash: by its beginning the keys of one shard are much the same.
-        lanes[int.from_bytes(digest[8:]) % count].append(record)
-    return [lane for lane in lanes if lane]
-
-
-def _batches(records: Iterable[LambdaRecord], batch_size: int) -> Iterator[list[LambdaRecord]]:
-    batch: list[LambdaRecord] = []
-    size = 0
-    for record in records:
-        data_size = len(record["kinesis"]["data"])
-        if batch and (len(batch) == batch_size or size + data_size > PAYLOAD_LIMIT):
-            yield batch
-            batch, size = [], 0
-        batch.append(record)
-        size += data_size
-    if batch:
-        yield batch
+def _arrived_before(record: LambdaRecord, moment: float) -> bool:
+    """Tell whether a record is known to have arrived before a moment."""
+    arrived = arrival_time(record)
+    return arrived is not None and arrived < moment

@@ -9,7 +9,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from kinesis_handler.deadline import within
-from kinesis_handler.errors import FailedError, InvalidInvocationError, QuarantineError, RejectedError
+from kinesis_handler.errors import FailedError, InvalidInvocationError, ProcessingError, QuarantineError
 from kinesis_handler.event import Event, EventDecoder
 from kinesis_handler.outcome import (
     IGNORED,
@@ -24,7 +24,13 @@ from kinesis_handler.outcome import (
 from kinesis_handler.processor import EventProcessor, RoutingTable
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.entry import objects
-from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord, Record, unpack
+from kinesis_handler.record import (
+    DEFAULT_MAX_UNPACKED_BYTES,
+    LambdaRecord,
+    Record,
+    refuse_repeated_numbers,
+    unpack,
+)
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
 from kinesis_handler.telemetry.spans import batch_span, span, tell_batch
@@ -57,8 +63,9 @@ class KinesisHandler:
         processors: what takes the events; more can be added by `register`.
         quarantine: where rejected records are kept; None to log and skip them: the first call warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
-        reserve_ms: milliseconds before the deadline at which no further slice is begun. If the slowest
-            slice so far took longer, its time counts instead, with half as much on top.
+        reserve_ms: milliseconds before the deadline at which no further record is unpacked, and no further
+            slice begun. If the slowest slice so far took longer, its time counts instead, with half as much
+            on top.
         metrics: where the figures of each batch go; None to leave them to the log.
         tracer: OpenTelemetry's, which begins the spans of each batch; None for no spans.
         clock: seconds, for the duration in the log.
@@ -138,8 +145,10 @@ class KinesisHandler:
         records = invocation.get("Records") if isinstance(invocation, dict) else None
         if not isinstance(records, list):
             raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")
-        in_order, queues, outcomes = self._read(records)
+        refuse_repeated_numbers(records)
         deadline = _Deadline(context, self._reserve_ms)
+        in_order, queues, outcomes = self._read(records, deadline)
+        deadline.begin_slices()
         quarantine = self._quarantine if keep_rejected else None
         with within(deadline.seconds_left):
             for processor, events in zip(self._routes.processors, queues, strict=True):
@@ -155,16 +164,16 @@ class KinesisHandler:
         return result
 
     def _read(
-        self, records: list[LambdaRecord]
+        self, records: list[LambdaRecord], deadline: "_Deadline"
     ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Any, Outcome]]:
         """Return what came, in stream order; the events for each processor; the outcome of the others."""
         decode, index_of = self._decoder.decode, self._routes.index_of
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
         outcomes: dict[Any, Outcome] = {}
-        for record, content in unpack(records, self._max_unpacked_bytes):
+        for record, content in unpack(records, self._max_unpacked_bytes, deadline.is_reached):
             event = decode(record, content) if isinstance(content, bytes) else content
-            if isinstance(event, RejectedError):
+            if isinstance(event, ProcessingError):
                 in_order.append(record)
                 outcomes[record] = not_applied(event)
                 continue
@@ -199,7 +208,16 @@ class _Deadline:
         self._context = context
         self._reserve_ms = reserve_ms
         self._slowest_ms = 0
-        self._left_ms = context.get_remaining_time_in_millis() if context is not None else 0
+        self._left_ms = 0
+
+    def is_reached(self) -> bool:
+        """Tell whether no more than the reserve is left."""
+        return self.seconds_left() <= 0
+
+    def begin_slices(self) -> None:
+        """Look at the clock: from now on it is slices that take time."""
+        if self._context is not None:
+            self._left_ms = self._context.get_remaining_time_in_millis()
 
     def seconds_left(self) -> float:
         """Return how long is left until the reserve."""

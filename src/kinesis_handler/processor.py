@@ -71,9 +71,13 @@ class FunctionProcessor:
         return APPLIED
 
 
-def partition_key(event: Event[Any]) -> str:
-    """Return what Kinesis keeps in order: the partition key of the event's record."""
-    return event.record.partition_key
+def partition_key(event: Event[Any]) -> str | tuple[int, int]:
+    """Return what Kinesis keeps in order: the partition key of the event's record.
+
+    A record that has none is in order with no other: what is returned for it is its own position.
+    """
+    record = event.record
+    return record.position if record.partition_key is None else record.partition_key
 
 
 def event_processor(
@@ -87,7 +91,8 @@ def event_processor(
 
     Args:
         event_types: the types it takes, each with the schema of its payload.
-        key: what is kept in order. After an event has failed, later ones with an equal key wait.
+        key: what is kept in order. After an event has failed, later ones with an equal key wait. By default
+            the partition key; events of records without one do not wait for each other.
     """
 
     def decorate(function: Callable[[Event[Any]], None]) -> FunctionProcessor:

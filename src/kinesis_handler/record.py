@@ -6,17 +6,27 @@ Shape of the invocation: https://docs.aws.amazon.com/lambda/latest/dg/with-kines
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import TypedDict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import NotRequired, TypedDict
 
 import pybase64
 from msgspec import Struct
 
 from kinesis_handler.aggregation import MAGIC as AGGREGATED_MAGIC
-from kinesis_handler.aggregation import disaggregate
-from kinesis_handler.errors import InvalidInvocationError, UndecodableRecordError
+from kinesis_handler.aggregation import USER_RECORD_OVERHEAD, disaggregate
+from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
 
-DEFAULT_MAX_UNPACKED_BYTES = 10 * 1024 * 1024
+DEFAULT_MAX_UNPACKED_BYTES = 16 * 1024 * 1024
+"""More than the largest record that Kinesis takes, 10 MiB, comes to with what it costs to have it.
+
+Source: https://docs.aws.amazon.com/streams/latest/dev/large-records.html
+"""
+
+LOOK_EVERY_BYTES = 1024 * 1024
+"""Bytes that are unpacked between two looks at the clock: some milliseconds.
+
+What came as it is does not count: an invocation holds 6 MB of it at most.
+"""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_SIZE = 64 * 1024
@@ -26,13 +36,17 @@ _MAX_DIGITS = 128
 
 
 class KinesisPayload(TypedDict):
-    """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch."""
+    """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch.
+
+    The partition key is null or absent where the stream distributes records by itself (`AUTO`):
+    https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html
+    """
 
     kinesisSchemaVersion: str
-    partitionKey: str
+    partitionKey: NotRequired[str | None]
     sequenceNumber: str
     data: str
-    approximateArrivalTimestamp: float
+    approximateArrivalTimestamp: NotRequired[float]
 
 
 class LambdaRecord(TypedDict):
@@ -55,13 +69,14 @@ class Record(Struct, frozen=True, eq=False, gc=False):
         source: the Lambda record that carried it, as it came. User records of an aggregate share it.
         sequence_number: decimal digits, up to 186 bits: compare as integers, keep as a string.
         sub_sequence_number: the place inside an aggregated record, from 0; 0 in any other record.
-        partition_key: the producer's; for a user record of an aggregate, its own.
+        partition_key: the producer's; for a user record of an aggregate, its own; None if it has none, as
+            on a stream that distributes records by itself.
     """
 
     source: LambdaRecord
     sequence_number: str
     sub_sequence_number: int
-    partition_key: str
+    partition_key: str | None
 
     @property
     def shard_id(self) -> str:
@@ -74,28 +89,50 @@ class Record(Struct, frozen=True, eq=False, gc=False):
         return int(self.sequence_number), self.sub_sequence_number
 
 
-def unpack(
-    records: Iterable[LambdaRecord], limit: int = DEFAULT_MAX_UNPACKED_BYTES
-) -> Iterator[tuple[Record, bytes | UndecodableRecordError]]:
-    """Yield each user record in stream order, with its content: the producer's bytes, decompressed.
+Content = bytes | UndecodableRecordError | OutOfTimeError
+"""What a record holds: the producer's bytes, decompressed, or why there are none."""
 
-    A record that cannot be unpacked comes once, with the error in place of its content. The content is
-    not kept on the record: it may be `limit` bytes, out of a record that came in a few thousand, and
-    only one of them should be in memory at a time.
+
+def _endless() -> bool:
+    return False
+
+
+def unpack(
+    records: Iterable[LambdaRecord],
+    limit: int = DEFAULT_MAX_UNPACKED_BYTES,
+    out_of_time: Callable[[], bool] = _endless,
+) -> Iterator[tuple[Record, Content]]:
+    """Yield each user record in stream order, with its content.
+
+    A record that cannot be unpacked comes once, with the error in place of its content; so does one whose
+    turn comes too late. The content is not kept on the record: it may be `limit` bytes, out of a record
+    that came in a few thousand, and only one of them should be in memory at a time.
+
+    Args:
+        records: as Lambda hands them over.
+        limit: bytes that each may hold when it is unpacked.
+        out_of_time: tells whether it is too late to unpack one more. Asked once for some bytes that have
+            been unpacked, and so never before the first record.
 
     Raises InvalidInvocationError at a record that could be neither processed nor reported, because it
-    is not from Kinesis or lacks its sequence number, partition key or data.
+    is not from Kinesis or lacks its sequence number or data.
     """
+    unpacked = 0
     for index, source in enumerate(records):
         try:
             kinesis = source["kinesis"]
-            record = Record(source, kinesis["sequenceNumber"], 0, kinesis["partitionKey"])
+            record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
             encoded = kinesis["data"]
             reportable = record.sequence_number.encode().isdigit()  # of bytes it is far quicker
         except (KeyError, TypeError, AttributeError, UnicodeError) as error:
             raise InvalidInvocationError(f"Records[{index}] is not a Kinesis record: {error!r}") from error
         if not reportable or len(record.sequence_number) > _MAX_DIGITS:
             raise InvalidInvocationError(f"Records[{index}].kinesis.sequenceNumber is not a number")
+        if unpacked >= LOOK_EVERY_BYTES:
+            if out_of_time():
+                yield record, OutOfTimeError("the deadline of the invocation came near")
+                continue
+            unpacked = 0
         try:
             data = pybase64.b64decode(encoded, None, True)  # noqa: FBT003 - by keyword it takes a third longer
         except (ValueError, TypeError):
@@ -104,24 +141,28 @@ def unpack(
         if data.startswith(b"{"):  # nearly always: neither magic number begins so
             yield record, data
         elif data.startswith(AGGREGATED_MAGIC):
-            yield from _user_records(record, data, limit)
+            unpacked += yield from _user_records(record, data, limit)
         else:
-            yield record, _Allowance(limit).inflate(data)
+            allowance = _Allowance(limit)
+            yield record, allowance.inflate(data)
+            unpacked += len(data) + allowance.used
 
 
 def _user_records(
     record: Record, data: bytes, limit: int
-) -> Iterator[tuple[Record, bytes | UndecodableRecordError]]:
+) -> Generator[tuple[Record, bytes | UndecodableRecordError], None, int]:
+    """Yield what an aggregated record holds; return how many bytes that was."""
     try:
         user_records = disaggregate(data, limit)
     except UndecodableRecordError as error:
         # A new one: the traceback of this one would keep the record's data in memory.
         yield record, UndecodableRecordError(str(error))
-        return
+        return len(data)
     allowance = _Allowance(limit)
     for sub_sequence_number, (partition_key, user_data) in enumerate(user_records):
         user_record = Record(record.source, record.sequence_number, sub_sequence_number, partition_key)
         yield user_record, allowance.inflate(user_data)
+    return len(data) + len(user_records) * USER_RECORD_OVERHEAD + allowance.used
 
 
 class _Allowance:
@@ -130,6 +171,11 @@ class _Allowance:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._left = limit
+
+    @property
+    def used(self) -> int:
+        """How many bytes have been decompressed, also of what was too large."""
+        return self._limit - self._left
 
     def inflate(self, data: bytes) -> bytes | UndecodableRecordError:
         """Decompress what is gzipped; anything else comes back as it is."""
@@ -148,3 +194,44 @@ class _Allowance:
         if self._left < 0:
             return UndecodableRecordError(f"gzip: it unpacks to more than the limit of {self._limit} bytes")
         return bytes(content)
+
+
+_MILLISECONDS_FROM = 100_000_000_000
+"""An arrival from here on is one in milliseconds, of 1973 or later: in seconds it would lie beyond 5000."""
+
+
+def arrival_time(record: LambdaRecord) -> float | None:
+    """Return when a record came onto its stream, in seconds since epoch; None if it does not say.
+
+    Lambda gives seconds. Some emulators give milliseconds, which is seen by their size.
+    """
+    value: object = record["kinesis"].get("approximateArrivalTimestamp")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value / 1_000 if value >= _MILLISECONDS_FROM else value
+
+
+def refuse_repeated_numbers(records: Sequence[LambdaRecord]) -> None:
+    """Refuse records of one shard that have one sequence number, and are not the same record.
+
+    They could not be told apart in the response, and the later one would be taken for a repeat of the
+    earlier. Kinesis never hands out a number twice.
+
+    Raises InvalidInvocationError that names two of them.
+    """
+    try:
+        numbers = {record["kinesis"]["sequenceNumber"] for record in records}
+    except (KeyError, TypeError):  # `unpack` says what is wrong
+        return
+    if len(numbers) == len(records):
+        return
+    seen: dict[tuple[str, str, str], tuple[int, LambdaRecord]] = {}
+    for index, record in enumerate(records):
+        number = record["kinesis"]["sequenceNumber"]
+        shard = str(record.get("eventID") or "").partition(":")[0]
+        first, other = seen.setdefault((str(record.get("eventSourceARN")), shard, number), (index, record))
+        if other["kinesis"].get("data") != record["kinesis"].get("data"):
+            raise InvalidInvocationError(
+                f"Records[{first}] and Records[{index}] have the same sequence number, {number}, and hold "
+                "different data: Kinesis never hands out a number twice"
+            )

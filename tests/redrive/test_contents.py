@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from kinesis_handler import KinesisHandler
-from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import DONE, marks, read_contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import WHOLE
@@ -35,7 +34,7 @@ def mark(quarantine: ReadableQuarantine, *places: int) -> None:
     numbers = [int(RECORDS[place]["kinesis"]["sequenceNumber"]) for place in places]
     for place, waiting in waiting_in([read_contents(quarantine)]).items():
         if place.sequence_number in numbers:
-            waiting.contents.mark(waiting.name, [place], "handler", ARRIVED_AT)
+            waiting.contents.mark(waiting.name, {place: "applied"}, "handler", ARRIVED_AT)
 
 
 def test_entries_and_documents_lie_side_by_side(quarantine: MemoryQuarantine) -> None:
@@ -57,7 +56,7 @@ def test_what_is_marked_is_not_open_any_more_and_its_object_is_untouched(kept: R
 def test_a_mark_says_which_record_went_which_way_and_when(quarantine: MemoryQuarantine) -> None:
     give_up(quarantine, RECORDS[:1])
     [(place, (_, name, _))] = waiting_in([read_contents(quarantine)]).items()
-    mark_name, content = marks(name, [place], "stream", ARRIVED_AT)
+    mark_name, content = marks(name, {place: "put onto the stream"}, "stream", ARRIVED_AT)
     number = RECORDS[0]["kinesis"]["sequenceNumber"]
     assert mark_name == f"{DONE}{name}/{number}-{WHOLE}.jsonl"
     assert json.loads(content) == {
@@ -67,6 +66,7 @@ def test_a_mark_says_which_record_went_which_way_and_when(quarantine: MemoryQuar
         "subSequenceNumber": WHOLE,
         "through": "stream",
         "at": "2026-11-18T11:06:40.250Z",
+        "outcome": "put onto the stream",
     }
 
 
@@ -125,10 +125,16 @@ def test_a_record_in_two_objects_stays_done_with_when_one_of_them_is_removed(
         ("notes.txt", b"to be looked at on Monday"),
     ],
 )
-def test_something_else_is_named(quarantine: MemoryQuarantine, name: str, content: bytes) -> None:
+def test_something_else_is_named_and_the_others_are_read(
+    quarantine: MemoryQuarantine, name: str, content: bytes
+) -> None:
+    reject(quarantine, RECORDS[:2])
     quarantine.keep(name, content)
-    with pytest.raises(QuarantineError, match=rf"^{name} holds something else: "):
-        read_contents(quarantine)
+    contents = read_contents(quarantine)
+    assert contents.unreadable.keys() == {name}
+    assert contents.unreadable[name].startswith("it holds something else, or is damaged (")
+    assert contents.unreadable[name].endswith("): see what it is, and mend it or move it away")
+    assert open_in(quarantine) == [0, 1]
 
 
 @pytest.mark.parametrize(("field", "value"), [("sequenceNumber", "many"), ("arrivedAt", "noon")])
@@ -138,8 +144,7 @@ def test_an_entry_that_no_handler_wrote_is_named(
     reject(quarantine, RECORDS[:1])
     [(name, content)] = quarantine.objects.items()
     quarantine.keep(name, json.dumps(json.loads(content) | {field: value}).encode())
-    with pytest.raises(QuarantineError, match=rf"^{name} holds something else: "):
-        waiting_in([read_contents(quarantine)])
+    assert read_contents(quarantine).unreadable.keys() == {name}
 
 
 @pytest.mark.parametrize("field", ["eventId", "partitionKey"])

@@ -6,8 +6,10 @@ from aggregates import aggregate
 from kinesis_handler import KinesisHandler
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import DONE, read_contents, waiting_in
+from kinesis_handler.record import LambdaRecord
 from kinesis_handler.redrive import Redrive
-from kinesis_handler.redrive.through_handler import ThroughHandler
+from kinesis_handler.redrive.through_handler import SUPERSEDED, ThroughHandler
+from kinesis_handler.repository.memory import MemoryRepository
 from redrive.documents import KEY, whole
 from redrive.waiting import (
     STREAM,
@@ -27,9 +29,11 @@ from redrive.waiting import (
     progress,
     redrive,
     repository,
+    results_of,
     state_of,
     through_handler,
 )
+from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
 HELD_BACK_IN_BATCH = "an earlier event of the same key failed"
@@ -335,4 +339,97 @@ def test_streams_do_not_meet_though_their_numbers_are_the_same(quarantine: Memor
     sent = redrive(through_handler(store, quarantine, FailingProcessor(store, "e1")), quarantine)
     assert [(entry.stream, why) for each in sent for entry, why in each.left] == [
         (STREAM, "e1 is refused for now")
+    ]
+
+
+class TestWhatComesTooLate:
+    """An event that was given up, and whose successors were applied meanwhile."""
+
+    @pytest.fixture
+    def records(self) -> list[LambdaRecord]:
+        return on_shard([created("e1"), progress("e2", 5), progress("e3", 7), created("e4", "ben")])
+
+    @pytest.fixture
+    def store(self, records: list[LambdaRecord], quarantine: MemoryQuarantine) -> MemoryRepository[Limit]:
+        store = repository()
+        KinesisHandler([UserLimitEventProcessor(store)])({"Records": [records[0], records[2]]})
+        give_up(quarantine, [records[1], records[3]])
+        return store
+
+    def test_it_is_superseded_and_stays_and_the_others_are_done_with(
+        self, store: MemoryRepository[Limit], quarantine: MemoryQuarantine
+    ) -> None:
+        for _ in range(2):
+            sent = redrive(through_handler(store, quarantine), quarantine)
+            assert results_of(sent)[0] == (1, "superseded")
+            assert left_of(sent) == [(1, SUPERSEDED)]
+            assert open_in(quarantine) == [1]
+        assert ("ben", "bet") in state_of(store)
+
+    def test_it_is_done_with_when_that_is_said(
+        self, store: MemoryRepository[Limit], quarantine: MemoryQuarantine
+    ) -> None:
+        before = state_of(store)[("anna", "bet")]
+        sent = redrive(through_handler(store, quarantine, accept_superseded=True), quarantine)
+        assert results_of(sent) == [(1, "superseded"), (3, "applied")]
+        assert (left_of(sent), open_in(quarantine)) == ([], [])
+        assert state_of(store)[("anna", "bet")] == before, "and is not applied"
+        [mark] = [content for name, content in quarantine.objects.items() if name.startswith(DONE)]
+        assert b'"outcome":"superseded"' in mark
+
+    def test_a_record_of_which_a_part_is_superseded_is_and_stays(self, quarantine: MemoryQuarantine) -> None:
+        store = repository()
+        parts = [data_of(progress("e2", 5)), data_of(created("e3", "ben"))]
+        records = on_shard([created("e1"), aggregate(("k", None, each) for each in parts), progress("e4", 7)])
+        KinesisHandler([UserLimitEventProcessor(store)])({"Records": [records[0], records[2]]})
+        give_up(quarantine, records[1:2])
+        assert results_of(redrive(through_handler(store, quarantine), quarantine)) == [(1, "superseded")]
+        assert open_in(quarantine) == [1]
+
+
+def test_each_record_is_told_by_what_became_of_it(quarantine: MemoryQuarantine) -> None:
+    store = repository()
+    foreign = {"eventId": "e6", "type": "FOREIGN", "createdAt": 1, "payload": {"userId": "anna"}}
+    records = on_shard(
+        [
+            created("e1"),
+            progress("e2", 5),
+            b"{",
+            progress("e4", 1, "ben"),
+            progress("e5", 2, "ben"),
+            foreign,
+        ]
+    )
+    KinesisHandler([UserLimitEventProcessor(store)])({"Records": records[:1]})
+    give_up(quarantine, records)
+    sent = redrive(through_handler(store, quarantine, batch_size=4), quarantine)
+    assert results_of(sent) == [
+        (0, "duplicate"),
+        (1, "applied"),
+        (2, "rejected again"),
+        (3, "failed again"),
+        (4, "held back"),
+        (5, "ignored"),
+    ]
+    assert open_in(quarantine) == [2, 3, 4], "what is rejected waits as an entry of its own, with the reason"
+
+
+def test_records_without_a_partition_key_are_kept_and_sent_and_hold_back_no_other(
+    quarantine: MemoryQuarantine,
+) -> None:
+    store = repository()
+    records = on_shard([progress("e1", 5), created("e2", "ben"), b"{"])
+    for each in records:
+        each["kinesis"]["partitionKey"] = None
+    del records[1]["kinesis"]["partitionKey"]
+    deliver(KinesisHandler([FailingProcessor(store, "e2")], quarantine=quarantine), records, quarantine)
+    assert open_in(quarantine) == [0, 1, 2, 2]
+    keys = {entry.partition_key for _, _, entry in waiting_in([read_contents(quarantine)]).values()}
+    assert keys == {None}
+    sent = redrive(through_handler(store, quarantine, batch_size=1), quarantine)
+    assert results_of(sent) == [
+        (0, "failed again"),
+        (1, "applied"),
+        (2, "rejected again"),
+        (2, "rejected again"),
     ]

@@ -31,6 +31,7 @@ from redrive.waiting import (
     progress,
     redrive,
     repository,
+    results_of,
     state_of,
 )
 from user_limits.processor import UserLimitEventProcessor
@@ -248,3 +249,27 @@ def test_a_part_of_an_aggregate_that_is_broken_is_not_taken_for_another() -> Non
     assert _parts(aggregate([("anna", None, b"1")])) == [("anna", b"1")]
     assert _parts(aggregate([("anna", None, b"1")])[:-1] + b"?") == []
     assert _parts(b"{}") == []
+
+
+def test_of_what_is_put_onto_the_stream_no_more_is_told_than_that(
+    stream: Stream, client: "KinesisClient", quarantine: MemoryQuarantine
+) -> None:
+    give_up(quarantine, on_shard([created("e1"), progress("e2", 5)], stream=stream.arn))
+    sent = redrive(through_stream(client), quarantine)
+    assert results_of(sent) == [(0, "put onto the stream"), (1, "put onto the stream")]
+    assert open_in(quarantine) == []
+
+
+def test_a_record_without_a_partition_key_goes_under_its_sequence_number(
+    stream: Stream, client: "KinesisClient", quarantine: MemoryQuarantine
+) -> None:
+    records = on_shard([created("e1"), b"{"], stream=stream.arn)
+    for each in records:
+        each["kinesis"]["partitionKey"] = None
+    give_up(quarantine, records[:1])
+    KinesisHandler([UserLimitEventProcessor(repository())], quarantine=quarantine)({"Records": records[1:]})
+    assert left_of(redrive(through_stream(client), quarantine)) == []
+    assert sorted(stream.content()) == [
+        (records[0]["kinesis"]["sequenceNumber"], data_of(created("e1"))),
+        (records[1]["kinesis"]["sequenceNumber"], b"{"),
+    ]

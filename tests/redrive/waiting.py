@@ -9,7 +9,7 @@ from chaos.oracle import Expected, Oracle
 from chaos.verdict import as_expected
 from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
 from kinesis_handler.aggregate import Key
-from kinesis_handler.errors import QuarantineError
+from kinesis_handler.errors import UnreadableObjectError
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, lambda_record
 from kinesis_handler.quarantine import Quarantine, ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
@@ -85,7 +85,7 @@ class MemoryQuarantine:
         try:
             return self.objects[name]
         except KeyError as error:
-            raise QuarantineError(f"there is no {name}") from error
+            raise UnreadableObjectError(f"there is no {name}") from error
 
     def delete(self, name: str) -> None:
         self.objects.pop(name, None)
@@ -151,10 +151,12 @@ def through_handler(
     quarantine: Quarantine,
     processor: UserLimitEventProcessor | None = None,
     batch_size: int = 100,
+    *,
+    accept_superseded: bool = False,
 ) -> ThroughHandler:
     """Return the way through a handler whose schema has been mended, if no other is given."""
     handler = KinesisHandler([processor or UserLimitEventProcessor(repository)], quarantine=quarantine)
-    return ThroughHandler(handler, quarantine, batch_size=batch_size)
+    return ThroughHandler(handler, quarantine, accept_superseded=accept_superseded, batch_size=batch_size)
 
 
 def redrive(
@@ -164,6 +166,11 @@ def redrive(
 ) -> list[Sent]:
     """Send all that waits, once."""
     return list(Redrive([read_contents(each) for each in quarantines], chosen).run(way))
+
+
+def results_of(sent: Iterable[Sent]) -> list[tuple[int, str]]:
+    """Return the place on the shard of each entry, and what became of it in a word."""
+    return [(place_of(entry), verdict.result) for each in sent for entry, verdict in each.verdicts]
 
 
 def left_of(sent: Iterable[Sent]) -> list[tuple[int, str]]:

@@ -33,7 +33,7 @@ def read(stream: Stream) -> dict[str, list[bytes]]:
     reader = stream.reader()
     for shard in reader.shards():
         for record in reader.shard(shard.id, Checkpoint()).read().records:
-            found.setdefault(record["kinesis"]["partitionKey"], []).extend(data([record]))
+            found.setdefault(record["kinesis"]["partitionKey"] or "", []).extend(data([record]))
     return found
 
 

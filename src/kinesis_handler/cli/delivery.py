@@ -58,6 +58,7 @@ class Delivery:
             maximum_retry_attempts=self._retries,
             bisect_batch_on_function_error=True,
             on_failure=keep,
+            deliver_too_large=True,
             sleep=wait,
         )
 

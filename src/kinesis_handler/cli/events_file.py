@@ -13,10 +13,10 @@ import msgspec
 import pybase64
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from kinesis_handler.errors import UnreadableInputError
+from kinesis_handler.errors import InvalidInvocationError, UnreadableInputError
 from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.quarantine.entry import SequenceNumber
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.record import LambdaRecord, refuse_repeated_numbers
 
 UNKNOWN_AGGREGATE = "-"
 """The partition key of events that name no aggregate: one for all, which keeps them in order."""
@@ -28,8 +28,8 @@ class _Keyed(Struct, rename="camel"):
 
 class _Kinesis(Struct, rename="camel"):
     sequence_number: SequenceNumber
-    partition_key: str
     data: str
+    partition_key: str | None = None
 
 
 class _LambdaRecord(Struct):
@@ -102,6 +102,8 @@ def read_records(file: BinaryIO, name: str) -> Iterator[LambdaRecord]:
 def read_contents(file: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
     """Yield partition key and data of each record that a file holds, as they are to be put onto a stream.
 
+    A record without a partition key goes under its sequence number: it was in order with no other.
+
     Raises UnreadableInputError as `read_records` does, and at data that is not base64.
     """
     for number, record in enumerate(read_records(file, name), start=1):
@@ -109,7 +111,9 @@ def read_contents(file: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
             data = pybase64.b64decode(record["kinesis"]["data"], validate=True)
         except ValueError as error:
             raise UnreadableInputError(f"{name}: record {number}: its data is not base64: {error}") from error
-        yield record["kinesis"]["partitionKey"], data
+        kinesis = record["kinesis"]
+        key = kinesis.get("partitionKey")
+        yield kinesis["sequenceNumber"] if key is None else key, data
 
 
 def _each_line(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[bytes]:
@@ -138,6 +142,10 @@ def _lambda_records(content: bytes, name: str) -> list[LambdaRecord]:
     except msgspec.ValidationError as error:
         raise UnreadableInputError(f"{name}: not an invocation by a Kinesis stream: {error}") from error
     records: list[LambdaRecord] = msgspec.json.decode(content)["Records"]
+    try:
+        refuse_repeated_numbers(records)
+    except InvalidInvocationError as error:
+        raise UnreadableInputError(f"{name}: {error}") from error
     return records
 
 

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from msgspec import Struct
@@ -15,7 +15,7 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
-from kinesis_handler.cli.console import echo_json, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.quarantine.contents import Contents, read_contents, waiting_in
 from kinesis_handler.quarantine.entry import Entry
@@ -27,6 +27,9 @@ MAX_TEXT = 500
 Reason = Annotated[
     str, typer.Option(metavar="TEXT", help="Only records whose reason, or kind of error, has this in it.")
 ]
+MAX_UNREADABLE = 20
+"""Objects that are named: a lifecycle rule may have archived thousands."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(no_args_is_help=True)
@@ -43,12 +46,15 @@ def list_reasons(
     reason: Reason = "",
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Count the records that wait by their reason, with the arrival of the first and the last."""
+    """Count the records that wait by their reason, with the arrival of the first and the last.
+
+    The exit status is 1 if something there cannot be read, and so is not counted.
+    """
     contents, entries = _waiting(application_name, reason)
     groups = grouped(entries)
     if as_json:
         echo_json(groups)
-        return
+        _end(contents)
     print_groups(groups)
     console = standard_output()
     done = len({place for each in contents for place in each.done})
@@ -59,6 +65,7 @@ def list_reasons(
         place = f"{info.shard_id} from {info.start_sequence_number}"
         told = f"{info.batch_size:,} records of {place} are on the stream only: `redrive` fetches them"
         console.print(told, style="yellow")
+    _end(contents)
 
 
 @app.command()
@@ -68,12 +75,15 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="How many records, from the latest back.")] = MAX_SHOWN,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show records that wait, the latest first: their place in the stream, the reason, the data."""
-    _, found = _waiting(application_name, reason)
+    """Show records that wait, the latest first: their place in the stream, the reason, the data.
+
+    The exit status is 1 if something there cannot be read.
+    """
+    contents, found = _waiting(application_name, reason)
     found.sort(key=lambda entry: entry.arrived_at or "", reverse=True)
     if as_json:
         echo_json(found[:limit])
-        return
+        _end(contents)
     console = standard_output()
     for entry in found[:limit]:
         part = "" if entry.sub_sequence_number is None else f"-{entry.sub_sequence_number}"
@@ -87,6 +97,7 @@ def show(
         console.print(f"… and {len(found) - limit:,} more: --limit shows them")
     elif not found:
         console.print("nothing is waiting")
+    _end(contents)
 
 
 class Group(Struct, frozen=True):
@@ -129,6 +140,20 @@ def read_all(application: Application) -> list[Contents]:
     if not places:
         raise ConfigurationError("there is no quarantine: the settings name none")
     return [read_contents(each) for each in places]
+
+
+def print_unreadable(contents: Sequence[Contents]) -> int:
+    """Name what cannot be read on standard error, each with what to do; return how much there is."""
+    unreadable = [each for some in contents for each in sorted(some.unreadable.items())]
+    for name, why in unreadable[:MAX_UNREADABLE]:
+        echo(f"not read: {name}: {why}", "red", err=True)
+    if len(unreadable) > MAX_UNREADABLE:
+        echo(f"… and {len(unreadable) - MAX_UNREADABLE:,} more were not read", "red", err=True)
+    return len(unreadable)
+
+
+def _end(contents: Sequence[Contents]) -> NoReturn:
+    raise typer.Exit(1 if print_unreadable(contents) else 0)
 
 
 def matches(entry: Entry, reason: str) -> bool:

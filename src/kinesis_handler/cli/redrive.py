@@ -1,6 +1,7 @@
 """`redrive`: what was rejected or given up goes back on its way."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
@@ -20,11 +21,18 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.console import standard_error, standard_output
 from kinesis_handler.cli.moment import parse_moment
-from kinesis_handler.cli.quarantine import Reason, grouped, matches, print_groups, read_all
+from kinesis_handler.cli.quarantine import (
+    Reason,
+    grouped,
+    matches,
+    print_groups,
+    print_unreadable,
+    read_all,
+)
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.quarantine.contents import Contents, remove_finished
+from kinesis_handler.quarantine.contents import Contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import Entry
-from kinesis_handler.redrive import Redrive, Way
+from kinesis_handler.redrive import Redrive, Result, Verdict, Way
 from kinesis_handler.redrive.fetch import ReaderOf, fetch_from_queue, fetch_records
 from kinesis_handler.redrive.queue import FailedBatchQueue
 from kinesis_handler.redrive.through_handler import ThroughHandler
@@ -32,6 +40,9 @@ from kinesis_handler.redrive.through_stream import ThroughStream
 from kinesis_handler.stream.client import kinesis_client
 from kinesis_handler.stream.reader import StreamReader
 from kinesis_handler.stream.writer import StreamWriter
+
+MAX_NAMED = 5
+"""Records that are named, of those that were left out."""
 
 
 class Through(StrEnum):
@@ -49,6 +60,10 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     since: Annotated[
         str, typer.Option(metavar="WHEN", help="Only what arrived then or later: a time, or 6h or 3d ago.")
     ] = "",
+    accept_superseded: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--accept-superseded", help="Be done with what comes too late to be applied, too."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and end.")] = False,  # noqa: FBT002
     delete: Annotated[  # noqa: FBT002
         bool, typer.Option("--delete", help="Then remove the objects that are done with as a whole.")
@@ -63,17 +78,19 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     application_name: ApplicationName = DEFAULT_APPLICATION,
     store: StoreUrl = None,
 ) -> None:
-    """Send rejected and failed records again, in the order of the stream, and mark those that went through.
+    """Send rejected and failed records again, in the order of the stream, and mark those that are done with.
+
+    What comes too late, because later events of its key were applied, is superseded: it stays, and is told.
 
     Interrupted and run again, it goes on where it was. What a document only refers to is fetched from the
     stream first, while it is retained.
 
-    The exit status is 0 if all went through, 1 if something is left, 2 if it cannot work.
+    The exit status is 0 if all is done with, 1 if something is left or was not read, 2 if it cannot work.
     """
     with told_errors():
         application = load_application(application_name, store)
         earliest = parse_moment("--since", since, time.time()) if since else 0.0
-        way = _way(through, application, stream)
+        way = _way(through, application, stream, accept_superseded=accept_superseded)
         if queue is not None and application.quarantine is None:
             raise ConfigurationError(
                 "--queue needs a quarantine to keep the records in: the settings name none"
@@ -82,23 +99,46 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         problems = [] if dry_run else _fetch(application, queue, reader_of)
         contents = read_all(application)
         problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
-        sending = Redrive(contents, lambda entry: matches(entry, reason) and entry.arrived >= earliest)
+        sending = Redrive(contents, lambda entry: matches(entry, reason) and _arrived(entry, earliest))
+        undated = _undated(contents, reason) if since else []
         if dry_run:
             print_groups(grouped(sending.entries))
             _tell_unfetched(contents, _queue(application, queue))
-            return
-        left = _send(sending, way)
+            _tell_undated(undated, since)
+            raise typer.Exit(1 if print_unreadable(contents) else 0)
+        verdicts = _send(sending, way)
         removed = remove_finished(contents) if delete else 0
-    _tell(sending, left, problems, removed)
-    raise typer.Exit(1 if left or problems else 0)
+    _tell(verdicts, problems, removed)
+    _tell_undated(undated, since)
+    unread = print_unreadable(contents)
+    left = any(verdict.needs_attention for _, verdict in verdicts)
+    raise typer.Exit(1 if left or undated or problems or unread else 0)
 
 
-def _way(through: Through, application: Application, stream: str | None) -> Way:
+def _arrived(entry: Entry, earliest: float) -> bool:
+    """Tell whether an entry is meant by --since: all are if it is not given."""
+    return earliest == 0 or (entry.arrived is not None and entry.arrived >= earliest)
+
+
+def _undated(contents: Sequence[Contents], reason: str) -> list[Entry]:
+    """Return what --since cannot judge: whose time of arrival is not known."""
+    waiting = (each.entry for each in waiting_in(contents).values())
+    return [entry for entry in waiting if entry.arrived is None and matches(entry, reason)]
+
+
+def _way(through: Through, application: Application, stream: str | None, *, accept_superseded: bool) -> Way:
     if through is Through.HANDLER:
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
         application.check()
-        return ThroughHandler(application.handler, application.quarantine)
+        return ThroughHandler(
+            application.handler, application.quarantine, accept_superseded=accept_superseded
+        )
+    if accept_superseded:
+        raise ConfigurationError(
+            "--accept-superseded is only for --through handler: what becomes of a record that is put onto "
+            "the stream is not known here"
+        )
     client = kinesis_client(default_region=application.default_region)
     return ThroughStream(cache(lambda arn: StreamWriter(client, stream or arn, time.sleep)))
 
@@ -120,10 +160,10 @@ def _reader_of(application: Application) -> ReaderOf:
     return cache(lambda arn: StreamReader(client(), arn))
 
 
-def _send(sending: Redrive, way: Way) -> list[tuple[Entry, str]]:
-    """Send all of it behind a progress bar; return what is left."""
+def _send(sending: Redrive, way: Way) -> list[tuple[Entry, Verdict]]:
+    """Send all of it behind a progress bar; return what became of each entry."""
     console = standard_error()
-    left: list[tuple[Entry, str]] = []
+    verdicts: list[tuple[Entry, Verdict]] = []
     with Progress(
         TextColumn("through the {task.description}"),
         BarColumn(),
@@ -135,22 +175,40 @@ def _send(sending: Redrive, way: Way) -> list[tuple[Entry, str]]:
     ) as bar:
         task = bar.add_task(way.name, total=len(sending.entries))
         for sent in sending.run(way):
-            left += sent.left
-            bar.advance(task, len(sent.done) + len(sent.left))
-    return left
+            verdicts += sent.verdicts
+            bar.advance(task, len(sent.verdicts))
+    return verdicts
 
 
-def _tell(sending: Redrive, left: Sequence[tuple[Entry, str]], problems: Sequence[str], removed: int) -> None:
+def _tell(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], removed: int) -> None:
     console = standard_output()
-    total = len(sending.entries)
-    parts = [f"{total - len(left):,} went through"]
-    parts += [f"{len(left):,} left"] if left else []
+    counts = Counter(verdict.result for _, verdict in verdicts)
+    parts = [f"{counts[result]:,} {result}" for result in Result if counts[result]]
     parts += [f"{removed:,} {'object' if removed == 1 else 'objects'} removed"] if removed else []
-    console.print(f"{total:,} {'record' if total == 1 else 'records'}: {', '.join(parts)}")
-    if left:
-        print_groups(grouped(replace(entry, reason=why) for entry, why in left))
+    records = f"{len(verdicts):,} {'record' if len(verdicts) == 1 else 'records'}"
+    console.print(f"{records}: {', '.join(parts)}" if parts else f"{records} to send")
+    if counts[Result.PUT]:
+        console.print("what becomes of those on the stream, its consumer decides: its log tells", style="dim")
+    if left := [(entry, verdict) for entry, verdict in verdicts if verdict.needs_attention]:
+        print_groups(
+            grouped(replace(entry, error=verdict.result, reason=verdict.reason) for entry, verdict in left)
+        )
     for problem in problems:
         console.print(f"not fetched: {problem}", style="red")
+
+
+def _tell_undated(undated: Sequence[Entry], since: str) -> None:
+    """Name what was left out because nobody knows when it arrived."""
+    if not undated:
+        return
+    records = f"{len(undated):,} {'record has' if len(undated) == 1 else 'records have'}"
+    places = ", ".join(f"{entry.shard_id} {entry.sequence_number}" for entry in undated[:MAX_NAMED])
+    more = f" and {len(undated) - MAX_NAMED:,} more" if len(undated) > MAX_NAMED else ""
+    told = (
+        f"left out: {records} no time of arrival, so that --since {since} cannot choose: {places}{more}. "
+        "Leave --since out, or choose by --reason"
+    )
+    standard_output().print(told, style="yellow")
 
 
 def _tell_unfetched(contents: Sequence[Contents], queue: FailedBatchQueue | None) -> None:

@@ -34,6 +34,7 @@ def run_locally(
         return result.response()
 
     def keep(discarded: DiscardedBatch) -> None:
+        tally.give_up(discarded)
         if application.quarantine is not None:
             application.quarantine.keep(*failed_batch(discarded, time.time()).object())
 

@@ -2,7 +2,10 @@
 
 from collections import Counter
 
-from kinesis_handler.outcome import BatchResult, HandledRecord, Status
+from kinesis_handler.errors import FailedError
+from kinesis_handler.event_source import DiscardedBatch
+from kinesis_handler.outcome import BatchResult, HandledRecord, Status, not_applied
+from kinesis_handler.record import Record
 
 MAX_FAILURES = 20
 """How many records that failed for good are remembered: their number may have no end."""
@@ -16,15 +19,25 @@ class Tally:
         self.remarks: Counter[str] = Counter()
         self.failed: list[HandledRecord] = []
         """The first records that failed for good, with what the last delivery said."""
-        self._open: dict[tuple[str, int], HandledRecord] = {}
+        self._open: dict[tuple[str, str, int], HandledRecord] = {}
 
     def add(self, result: BatchResult) -> None:
         """Take in a delivery. What became of a record before it succeeded does not count."""
         for handled in result:
-            place = handled.record.sequence_number, handled.record.sub_sequence_number
+            place = _place(handled.record)
             known = self._open.get(place)
             if known is None or known.outcome.status is Status.FAILED:
                 self._open[place] = handled
+
+    def give_up(self, discarded: DiscardedBatch) -> None:
+        """Take in what was given up before it was ever delivered: it failed, and nothing else tells of it."""
+        if discarded.invocations:
+            return
+        for source in discarded.records:
+            kinesis = source["kinesis"]
+            record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
+            failed = not_applied(FailedError(f"it was given up undelivered: {discarded.condition}"))
+            self._open[_place(record)] = HandledRecord(record, None, failed)
 
     def settle(self) -> None:
         """Count the records taken in so far: they will not be delivered again."""
@@ -40,3 +53,8 @@ class Tally:
         self.outcomes.update(other.outcomes)
         self.remarks.update(other.remarks)
         self.failed = [*self.failed, *other.failed][:MAX_FAILURES]
+
+
+def _place(record: Record) -> tuple[str, str, int]:
+    """Tell a record from all others: a file may hold records of several shards."""
+    return str(record.source.get("eventID")), record.sequence_number, record.sub_sequence_number

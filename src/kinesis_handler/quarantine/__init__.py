@@ -24,7 +24,7 @@ class ReadableQuarantine(Quarantine, Protocol):
     """Keeps objects, and gives them back."""
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all objects, in their order.
+        """Yield the names of all objects, in their order; also of what cannot be read.
 
         Raises QuarantineError if they cannot be listed.
         """
@@ -32,7 +32,7 @@ class ReadableQuarantine(Quarantine, Protocol):
     def read(self, name: str) -> bytes:
         """Return an object.
 
-        Raises QuarantineError if it cannot be read.
+        Raises UnreadableObjectError if it cannot be read, and QuarantineError if none can.
         """
 
     def delete(self, name: str) -> None:

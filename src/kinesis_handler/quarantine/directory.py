@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from kinesis_handler.errors import QuarantineError
+from kinesis_handler.errors import QuarantineError, UnreadableObjectError
 
 __all__ = ["DirectoryQuarantine"]
 
@@ -27,20 +27,35 @@ class DirectoryQuarantine:
             raise self._error(error) from error
 
     def names(self) -> Iterator[str]:
-        """See `ReadableQuarantine.names`. A folder that is not there yet is an empty one."""
-        try:
-            for path in sorted(self._folder.rglob("[!.]*")):
-                if path.is_file():
-                    yield path.relative_to(self._folder).as_posix()
-        except OSError as error:
-            raise self._error(error) from error
+        """See `ReadableQuarantine.names`. A folder that is not there yet is an empty one.
+
+        What begins with a dot is passed over. A folder below it that may not be listed is one name.
+        """
+        if self._folder.is_dir():
+            yield from sorted(self._names())
+
+    def _names(self) -> Iterator[str]:
+        unlisted: list[OSError] = []
+        for parent, folders, files in os.walk(self._folder, onerror=unlisted.append):
+            folders[:] = [each for each in folders if not each.startswith(".")]
+            for each in files:
+                if not each.startswith("."):
+                    yield (Path(parent) / each).relative_to(self._folder).as_posix()
+        for error in unlisted:
+            path = Path(error.filename)
+            if path == self._folder:
+                raise self._error(error) from error
+            yield path.relative_to(self._folder).as_posix()
 
     def read(self, name: str) -> bytes:
         """See `ReadableQuarantine.read`."""
+        path = self._folder / name
         try:
-            return (self._folder / name).read_bytes()
+            if path.exists() and not path.is_file():  # to read a pipe would wait for ever
+                raise UnreadableObjectError("it is no file to be read: see what it is, and move it away")
+            return path.read_bytes()
         except OSError as error:
-            raise self._error(error) from error
+            raise UnreadableObjectError(_to_do(error)) from error
 
     def delete(self, name: str) -> None:
         """See `ReadableQuarantine.delete`."""
@@ -51,6 +66,14 @@ class DirectoryQuarantine:
 
     def _error(self, error: OSError) -> QuarantineError:
         return QuarantineError(f"the folder {str(self._folder)!r}: {error.strerror}")
+
+
+def _to_do(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it has gone since it was listed: list again"
+    if isinstance(error, PermissionError):
+        return "it may not be read: give this user the permission to"
+    return f"it cannot be read: {error.strerror}"
 
 
 def _replace(path: Path, content: bytes) -> None:

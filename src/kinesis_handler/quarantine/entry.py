@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from kinesis_handler.outcome import HandledRecord
+from kinesis_handler.record import arrival_time
 from kinesis_handler.version import __version__
 
 ENDING = ".jsonl"
@@ -55,7 +56,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
         stream: ARN of the stream.
         sub_sequence_number: the place inside an aggregated record, whose `data` is that of the whole; None if
             the entry stands for all that the record holds.
-        partition_key: the producer's; for a user record of an aggregate, its own.
+        partition_key: the producer's; for a user record of an aggregate, its own; None if it has none.
         arrived_at: when it came onto the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: which version rejected it.
         data: the Kinesis record's data, base64, as it came. In an object, an entry of the same record as the
@@ -71,15 +72,15 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     shard_id: str
     sequence_number: SequenceNumber
     sub_sequence_number: int | None
-    partition_key: str
+    partition_key: str | None
     arrived_at: Annotated[str, Meta(pattern=_RFC3339)] | None
     handler_version: str
     data: str = ""
 
     @property
-    def arrived(self) -> float:
-        """When it arrived, in seconds since epoch; 0 if that is not known."""
-        return datetime.fromisoformat(self.arrived_at).timestamp() if self.arrived_at else 0.0
+    def arrived(self) -> float | None:
+        """When it arrived, in seconds since epoch; None if that is not known."""
+        return datetime.fromisoformat(self.arrived_at).timestamp() if self.arrived_at else None
 
     @property
     def place(self) -> Place:
@@ -139,8 +140,8 @@ def _entry(handled: HandledRecord) -> Entry:
         shard_id=record.shard_id,
         sequence_number=record.sequence_number,
         sub_sequence_number=record.sub_sequence_number,
-        partition_key=_text(record.partition_key),
-        arrived_at=rfc3339(record.source["kinesis"].get("approximateArrivalTimestamp")),
+        partition_key=None if record.partition_key is None else _text(record.partition_key),
+        arrived_at=rfc3339(arrival_time(record.source)),
         handler_version=__version__,
         data=_text(record.source["kinesis"]["data"]),
     )

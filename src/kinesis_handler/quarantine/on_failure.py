@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kinesis_handler.event_source import DiscardedBatch
+from kinesis_handler.event_source import TOO_LARGE, DiscardedBatch
 from kinesis_handler.quarantine.entry import Entry, SequenceNumber, object_name, rfc3339
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.record import LambdaRecord, arrival_time
 
 
 class _RequestContext(Struct, rename="camel"):
@@ -80,9 +80,8 @@ class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
 
     def _entry(self, record: LambdaRecord) -> Entry:
         kinesis = record["kinesis"]
-        times = self.request_context.approximate_invoke_count
         return Entry(
-            reason=f"given up after {times} {'delivery' if times == 1 else 'deliveries'}",
+            reason=self._reason(),
             error=self.request_context.condition,
             event_id=None,
             event_type=None,
@@ -91,17 +90,23 @@ class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
             shard_id=self.info.shard_id,
             sequence_number=kinesis["sequenceNumber"],
             sub_sequence_number=None,
-            partition_key=kinesis["partitionKey"],
-            arrived_at=rfc3339(kinesis.get("approximateArrivalTimestamp")),
+            partition_key=kinesis.get("partitionKey"),
+            arrived_at=rfc3339(arrival_time(record)),
             handler_version=(self.response_context and self.response_context.executed_version) or "",
             data=kinesis["data"],
         )
 
+    def _reason(self) -> str:
+        if self.request_context.condition == TOO_LARGE:
+            return "larger than an invocation by Lambda can be: redrive it through the handler"
+        times = self.request_context.approximate_invoke_count
+        return f"given up after {times} {'delivery' if times == 1 else 'deliveries'}"
+
 
 class _Kinesis(Struct, rename="camel"):
     sequence_number: SequenceNumber
-    partition_key: str
     data: str
+    partition_key: str | None = None
 
 
 class _LambdaRecord(Struct):
@@ -140,8 +145,8 @@ def failed_batch(discarded: DiscardedBatch, at: float) -> FailedBatch:
             end_sequence_number=last["kinesis"]["sequenceNumber"],
             batch_size=len(discarded.records),
             stream_arn=str(first.get("eventSourceARN") or ""),
-            approximate_arrival_of_first_record=rfc3339(first["kinesis"].get("approximateArrivalTimestamp")),
-            approximate_arrival_of_last_record=rfc3339(last["kinesis"].get("approximateArrivalTimestamp")),
+            approximate_arrival_of_first_record=rfc3339(arrival_time(first)),
+            approximate_arrival_of_last_record=rfc3339(arrival_time(last)),
         ),
     )
     return document.with_records(discarded.records)

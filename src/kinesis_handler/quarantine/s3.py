@@ -3,18 +3,27 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kinesis_handler.aws import aws_client, explain, find_region
-from kinesis_handler.errors import ConfigurationError, QuarantineError
+from kinesis_handler.errors import ConfigurationError, QuarantineError, UnreadableObjectError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 __all__ = ["S3Quarantine"]
+
+_TO_DO = {
+    "NoSuchKey": "it has gone since it was listed, as by a lifecycle rule: list again",
+    "InvalidObjectState": "it is archived: restore it (`aws s3api restore-object`), then try again",
+    "AccessDenied": "it may not be read: allow `s3:GetObject` on it, and `kms:Decrypt` on its key",
+    "SlowDown": "S3 asked to slow down, several times: try again later",
+}
+_OF_THE_BUCKET = {"NoSuchBucket", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+"""Codes of errors that all objects have: to go on would name each of them."""
 
 
 class S3Quarantine:
@@ -47,24 +56,35 @@ class S3Quarantine:
         """See `Quarantine.keep`."""
         key = self._prefix + name
         with self._told():
-            self._client.put_object(
+            self._writing_client.put_object(
                 Bucket=self._bucket, Key=key, Body=content, ContentType="application/x-ndjson"
             )
 
     def names(self) -> Iterator[str]:
-        """See `ReadableQuarantine.names`."""
+        """See `ReadableQuarantine.names`. The empty objects that a console makes for a folder are none."""
         with self._told():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix
             )
             for page in pages:
                 for each in page.get("Contents", []):
-                    yield each["Key"].removeprefix(self._prefix)
+                    if not each["Key"].endswith("/") or each.get("Size"):
+                        yield each["Key"].removeprefix(self._prefix)
 
     def read(self, name: str) -> bytes:
         """See `ReadableQuarantine.read`."""
         with self._told():
-            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"].read()
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in _OF_THE_BUCKET:
+                    raise
+                raise UnreadableObjectError(_TO_DO.get(code, f"it cannot be read: {error}")) from error
+        try:
+            return answer["Body"].read()
+        except BotoCoreError as error:
+            raise UnreadableObjectError(f"it was cut off while it was read, try again: {error}") from error
 
     def delete(self, name: str) -> None:
         """See `ReadableQuarantine.delete`."""
@@ -81,7 +101,15 @@ class S3Quarantine:
             raise QuarantineError(f"the bucket {self._bucket!r}: {error}") from error
 
     @cached_property
-    def _client(self) -> "S3Client":
+    def _writing_client(self) -> "S3Client":
         # Once, and not for long: where it fails the records fail, and come again.
-        config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
+        return self._made(Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}))
+
+    @cached_property
+    def _client(self) -> "S3Client":
+        # Who reads is a person with a command, and has no deadline.
+        retries: Any = {"mode": "standard", "total_max_attempts": 5}
+        return self._made(Config(connect_timeout=5, read_timeout=30, retries=retries))
+
+    def _made(self, config: Config) -> "S3Client":
         return cast("S3Client", aws_client("s3", config, region=self._region))

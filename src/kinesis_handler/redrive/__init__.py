@@ -1,4 +1,4 @@
-"""Sends what could not be applied back on its way, in the order of the stream, and marks what went through.
+"""Sends what could not be applied again, in the order of the stream, and marks what is done with.
 
 A mark is written behind each batch, when all of it has gone. Whoever is interrupted before sends one batch
 twice, which is harmless (G3), and forgets nothing.
@@ -7,6 +7,7 @@ twice, which is harmless (G3), and forgets nothing.
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from itertools import groupby
 from typing import Protocol
 
@@ -25,6 +26,45 @@ class Item(Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
+class Result(StrEnum):
+    """What became of an entry. Only of what goes through the handler is it known whether it was applied."""
+
+    FAILED = "failed again"
+    REJECTED = "rejected again"
+    SUPERSEDED = "superseded"
+    """Later events of its key have been applied: to apply it now would undo them."""
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    """It was applied before."""
+    IGNORED = "ignored"
+    """No processor takes its type any more."""
+    HELD_BACK = "held back"
+    """It was not sent: one before it was not taken."""
+    PUT = "put onto the stream"
+    """What becomes of it is for those to say who read the stream."""
+    REFUSED = "refused"
+    """The stream does not take it."""
+
+
+class Verdict(Struct, frozen=True):
+    """What became of an entry.
+
+    Args:
+        result: in a word.
+        reason: why it was not taken; empty if it was.
+        done: whether it is done with, and to be marked so.
+    """
+
+    result: Result
+    reason: str = ""
+    done: bool = True
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether something waits on: the entry, or what is rejected of it as an entry of its own."""
+        return not self.done or self.result is Result.REJECTED
+
+
 class Way(Protocol):
     """A way on which records go back."""
 
@@ -36,20 +76,24 @@ class Way(Protocol):
     def batch_size(self) -> int:
         """How many records go at once."""
 
-    def send(self, items: Sequence[Item]) -> Mapping[Place, str]:
-        """Send records, in stream order; return why entries are not done with, by their place."""
+    def send(self, items: Sequence[Item]) -> Mapping[Place, Verdict]:
+        """Send records, in stream order; return what became of each entry, by its place."""
 
 
 class Sent(Struct, frozen=True):
-    """What became of a batch.
+    """A batch that was sent, and what became of each of its entries, in the order of the stream."""
 
-    Args:
-        done: entries that are done with.
-        left: the others, each with the reason.
-    """
+    verdicts: list[tuple[Entry, Verdict]]
 
-    done: list[Entry]
-    left: list[tuple[Entry, str]]
+    @property
+    def done(self) -> list[Entry]:
+        """The entries that are done with."""
+        return [entry for entry, verdict in self.verdicts if verdict.done]
+
+    @property
+    def left(self) -> list[tuple[Entry, str]]:
+        """The entries that wait on, each with the reason."""
+        return [(entry, verdict.reason) for entry, verdict in self.verdicts if not verdict.done]
 
 
 class Redrive:
@@ -84,19 +128,19 @@ class Redrive:
         ]
         for first in range(0, len(items), way.batch_size):
             batch = items[first : first + way.batch_size]
-            left = way.send(batch)
-            entries = [entry for item in batch for entry in item.entries]
-            done = [entry for entry in entries if entry.place not in left]
-            self._mark(done, way.name)
-            yield Sent(done, [(entry, left[entry.place]) for entry in entries if entry.place in left])
+            verdicts = way.send(batch)
+            sent = Sent([(entry, verdicts[entry.place]) for item in batch for entry in item.entries])
+            self._mark(sent, way.name)
+            yield sent
 
-    def _mark(self, done: Sequence[Entry], way: str) -> None:
-        by_object: dict[tuple[int, str], list[Place]] = defaultdict(list)
-        for entry in done:
-            waiting = self._waiting[entry.place]
-            by_object[id(waiting.contents), waiting.name].append(entry.place)
-        for (_, name), places in by_object.items():
-            self._waiting[places[0]].contents.mark(name, places, way, self._clock())
+    def _mark(self, sent: Sent, way: str) -> None:
+        by_object: dict[tuple[int, str], dict[Place, str]] = defaultdict(dict)
+        for entry, verdict in sent.verdicts:
+            if verdict.done:
+                waiting = self._waiting[entry.place]
+                by_object[id(waiting.contents), waiting.name][entry.place] = verdict.result
+        for (_, name), results in by_object.items():
+            self._waiting[next(iter(results))].contents.mark(name, results, way, self._clock())
 
 
 def _item(entries: tuple[Entry, ...]) -> Item:

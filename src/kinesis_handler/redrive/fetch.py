@@ -39,9 +39,12 @@ def fetch_from_queue(
 
     Raises QuarantineError if the queue or the quarantine does not do its part.
     """
-    for receipt, document in queue.receive():
+    for message_id, receipt, document in queue.receive():
         if document is None:
-            yield "a message that is no document of a Kinesis stream was left in the queue"
+            yield (
+                f"the message {message_id} is no document of a Kinesis stream, and was left in the queue: "
+                "see what it is, and who sends it there"
+            )
             continue
         whole, problem = (document, "") if document.records else _with_records(document, reader_of)
         if problem:

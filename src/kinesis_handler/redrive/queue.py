@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destinat
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,6 +33,14 @@ class _Notification(Struct, rename="pascal"):
 
     message: str
     topic_arn: str
+
+
+class Message(NamedTuple):
+    """A message: its id, what deletes it, and its document; None if it is something else."""
+
+    id: str
+    receipt: str
+    document: FailedBatch | None
 
 
 class FailedBatchQueue:
@@ -63,8 +71,8 @@ class FailedBatchQueue:
             )
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
-    def receive(self) -> Iterator[tuple[str, FailedBatch | None]]:
-        """Yield what deletes each message, and its document; None for a message that is something else.
+    def receive(self) -> Iterator[Message]:
+        """Yield each message.
 
         A message that is not deleted comes back after VISIBILITY_TIMEOUT.
 
@@ -82,7 +90,8 @@ class FailedBatchQueue:
             if not messages:
                 return
             for message in messages:
-                yield message["ReceiptHandle"], _document(message["Body"])
+                document = _document(message["Body"])
+                yield Message(message["MessageId"], message["ReceiptHandle"], document)
 
     def delete(self, receipt: str) -> None:
         """Delete a message. Raises QuarantineError if that fails."""
@@ -102,7 +111,7 @@ def _document(body: str) -> FailedBatch | None:
         try:
             document = on_failure.decode(text)
             document.entries()  # raises at a payload that is something else
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, ValueError, RecursionError):
             continue
         return document
     return None
@@ -111,5 +120,5 @@ def _document(body: str) -> FailedBatch | None:
 def _unwrapped(body: str) -> str:
     try:
         return msgspec.json.decode(body, type=_Notification).message
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return ""

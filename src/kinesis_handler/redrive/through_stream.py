@@ -9,7 +9,7 @@ from kinesis_handler.aggregation import MAGIC, disaggregate
 from kinesis_handler.errors import StreamError, UndecodableRecordError
 from kinesis_handler.quarantine.entry import Entry, Place
 from kinesis_handler.record import DEFAULT_MAX_UNPACKED_BYTES
-from kinesis_handler.redrive import Item
+from kinesis_handler.redrive import Item, Result, Verdict
 from kinesis_handler.stream.writer import MAX_RECORDS, StreamWriter
 
 NOT_BASE64 = "its data is not base64: what was on the stream is not known"
@@ -29,6 +29,9 @@ class _Put(NamedTuple):
 class ThroughStream:
     """Puts records onto the stream that they came from, or another, with the partition key they had.
 
+    One that had none goes under its sequence number: it was in order with no other, and a stream that
+    distributes records by itself ignores it.
+
     A part of an aggregated record goes by itself: the other parts went through. When a record is refused,
     those behind it with its partition key are held back, in later batches too.
 
@@ -43,23 +46,27 @@ class ThroughStream:
         self._writer_of = writer_of
         self._refused: set[tuple[str, str]] = set()
 
-    def send(self, items: Sequence[Item]) -> Mapping[Place, str]:
+    def send(self, items: Sequence[Item]) -> Mapping[Place, Verdict]:
         """See `Way.send`."""
-        left: dict[Place, str] = {}
+        verdicts: dict[Place, Verdict] = {}
         of_stream: dict[str, list[_Put]] = {}
         for item in items:
             for put in _puts(item):
                 stream = put.entries[0].stream
-                problem = HELD_BACK if (stream, put.partition_key) in self._refused else put.problem
-                if problem:
-                    left.update((entry.place, problem) for entry in put.entries)
+                verdict = Verdict(Result.PUT)
+                if (stream, put.partition_key) in self._refused:
+                    verdict = Verdict(Result.HELD_BACK, HELD_BACK, done=False)
+                elif put.problem:
+                    verdict = Verdict(Result.REFUSED, put.problem, done=False)
                 else:
                     of_stream.setdefault(stream, []).append(put)
+                verdicts |= dict.fromkeys((entry.place for entry in put.entries), verdict)
         for stream, puts in of_stream.items():
             for put, why in self._refusals(stream, puts):
                 self._refused.add((stream, put.partition_key))
-                left.update((entry.place, why) for entry in put.entries)
-        return left
+                refused = Verdict(Result.REFUSED, why, done=False)
+                verdicts |= dict.fromkeys((entry.place for entry in put.entries), refused)
+        return verdicts
 
     def _refusals(self, stream: str, puts: Sequence[_Put]) -> list[tuple[_Put, str]]:
         """Put what goes onto one stream; return what was refused, and why."""
@@ -75,16 +82,20 @@ def _puts(item: Item) -> Iterator[_Put]:
     try:
         data = pybase64.b64decode(item.record["kinesis"]["data"], validate=True)
     except ValueError:
-        yield _Put(item.entries, item.entries[0].partition_key, b"", NOT_BASE64)
+        yield _Put(item.entries, _partition_key(item.entries[0]), b"", NOT_BASE64)
         return
     whole = next((entry for entry in item.entries if entry.sub_sequence_number is None), None)
     if whole is not None:
-        yield _Put(item.entries, whole.partition_key, data)
+        yield _Put(item.entries, _partition_key(whole), data)
         return
     parts = _parts(data)
     for entry in item.entries:
-        partition_key, content = _part(entry, parts) or (entry.partition_key, data)
+        partition_key, content = _part(entry, parts) or (_partition_key(entry), data)
         yield _Put([entry], partition_key, content, "" if partition_key else NO_PARTITION_KEY)
+
+
+def _partition_key(entry: Entry) -> str:
+    return entry.sequence_number if entry.partition_key is None else entry.partition_key
 
 
 def _parts(data: bytes) -> list[tuple[str, bytes]]:

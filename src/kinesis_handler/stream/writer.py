@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_RECORDS = 500
 MAX_BYTES = 4 * 1024 * 1024
-"""Of a request: data and partition keys. Kinesis takes 5 MB."""
+"""Of a request: data and partition keys. Kinesis takes 10 MiB, and as much for one record."""
 
 ATTEMPTS = 8
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0

@@ -25,12 +25,14 @@ class FakeClock:
         self.now += seconds
 
 
-def invocation(events: Iterable[object], *, partition_key: str = "key") -> dict[str, Any]:
+def invocation(events: Iterable[object], *, partition_key: str | None = "key") -> dict[str, Any]:
     """Return an invocation by Lambda with a record for each event, in their order.
+
+    Records of a later call have higher sequence numbers than those of an earlier one.
 
     Args:
         events: each anything that can be written as JSON, or bytes, which are taken for a record's data.
-        partition_key: of all the records.
+        partition_key: of all the records; None for a stream that distributes records by itself.
     """
     data = (event if isinstance(event, bytes) else msgspec.json.encode(event) for event in events)
     return {"Records": list(put_on_shard((partition_key, each) for each in data))}
