@@ -163,7 +163,9 @@ def test_a_traceback_cannot_pass_for_lines_of_the_log() -> None:
 
     terminal = Terminal()
     configure_logging("tests", "debug", terminal)
-    KinesisHandler([fail])(invocation([{"eventId": "e", "type": "TOLD", "createdAt": 1, "payload": {}}]))
+    KinesisHandler([fail]).handle(
+        invocation([{"eventId": "e", "type": "TOLD", "createdAt": 1, "payload": {}}])
+    )
     assert obeyed(terminal.getvalue()) == []
     first, *traceback, last = terminal.getvalue().splitlines()
     assert "record failed" in first
