@@ -18,6 +18,7 @@ PURE = {
     *(f"kinesis_handler.repository.dynamodb.{name}" for name in ("item", "statement", "zeros")),
     "kinesis_handler.errors",
     "kinesis_handler.places",
+    *(f"kinesis_handler.{name}" for name in ("functions", "results", "schema", "storable")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     "kinesis_handler.stream.shards",
     *(f"kinesis_handler.repository.{name}" for name in ("cursor", "part")),
