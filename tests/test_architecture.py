@@ -20,6 +20,7 @@ PURE = {
     "kinesis_handler.errors",
     "kinesis_handler.places",
     "kinesis_handler.printable",
+    *(f"kinesis_handler.{name}" for name in ("functions", "results", "schema", "storable")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     "kinesis_handler.stream.shards",
     *(f"kinesis_handler.repository.{name}" for name in ("cursor", "part")),

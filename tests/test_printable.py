@@ -151,7 +151,7 @@ def test_a_line_of_the_log_is_one_line_whoever_wrote_what_is_in_it(event_id: str
         "payload": {},
         "context": {"correlationId": key},
     }
-    KinesisHandler([fail])(invocation([json.dumps(event).encode()], partition_key="p"))
+    KinesisHandler([fail]).handle(invocation([json.dumps(event).encode()], partition_key="p"))
     assert obeyed(terminal.getvalue()) == []
     assert len(terminal.getvalue().splitlines()) == 2
 

@@ -1,9 +1,24 @@
-"""Processors made of a function: one event at a time, without state."""
+"""Processors made of a function: one event at a time, without state. And what none may be."""
+
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 from msgspec import Struct
 
-from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, event_processor
+from kinesis_handler import (
+    BusinessError,
+    ConfigurationError,
+    Event,
+    KinesisHandler,
+    Projection,
+    RejectedError,
+    event_processor,
+)
+from kinesis_handler.errors import HeldBackError, InvalidResultError
+from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 
 
@@ -102,3 +117,119 @@ def test_a_key_that_raises_fails_its_event() -> None:
 
     result = KinesisHandler([deliver]).handle(invocation([sent("a", "1"), sent("b", "2")]))
     assert [handled.outcome.status.value for handled in result] == ["applied", "failed"]
+
+
+async def coroutine(_: Any) -> None: ...
+
+
+def generator(_: Any) -> Iterator[None]:
+    yield
+
+
+async def async_generator(_: Any) -> AsyncIterator[None]:
+    yield
+
+
+class Awaited:
+    async def __call__(self, _: Any) -> None: ...
+
+    async def method(self, _: Any) -> None: ...
+
+
+UNRUN = pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (coroutine, "a coroutine function"),
+        (generator, "a generator function"),
+        (async_generator, "an async generator function"),
+        (partial(coroutine), "a coroutine function"),
+        (partial(partial(generator)), "a generator function"),
+        (Awaited(), "a coroutine function"),
+        (partial(Awaited()), "a coroutine function"),
+        (Awaited().method, "a coroutine function"),
+    ],
+    ids=[
+        "coroutine",
+        "generator",
+        "async generator",
+        "partial",
+        "partials",
+        "object",
+        "its partial",
+        "method",
+    ],
+)
+
+
+@UNRUN
+def test_a_function_whose_call_does_nothing_is_refused_by_its_name(
+    function: Callable[[Any], Any], kind: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f" is {kind}: to call it does nothing"):
+        event_processor({"SENT": Sent})(function)
+    with pytest.raises(ConfigurationError, match=f"the key of deliver is {kind}: to call it does nothing"):
+
+        @event_processor({"SENT": Sent}, key=function)
+        def deliver(event: Event[Sent]) -> None: ...
+
+
+@UNRUN
+def test_a_projection_with_a_function_whose_call_does_nothing_is_refused(
+    function: Callable[[Any], Any], kind: str
+) -> None:
+    for name in ("key", "apply"):
+        functions = {"key": lambda *_: ("a", "1"), "apply": lambda *_: 1} | {name: staticmethod(function)}
+        broken = type("Broken", (Projection,), functions)
+        with pytest.raises(
+            ConfigurationError, match=f"`{name}` of Broken is {kind}: to call it does nothing"
+        ):
+            broken(MemoryRepository())
+
+
+def test_a_processor_whose_process_is_a_coroutine_function_is_refused() -> None:
+    class Async:
+        event_types = {"SENT": Sent}
+
+        async def process(self, events: Any) -> None: ...
+
+    handler, broken = KinesisHandler(), Async()
+    for process in (broken.process, async_generator):
+        broken.process = process  # type: ignore[method-assign, assignment]
+        with pytest.raises(ConfigurationError, match=r"`process` of Async is an? (async|coroutine)"):
+            handler.register(broken)  # type: ignore[arg-type]
+    assert [each.outcome.status.value for each in handler.handle(invocation([sent("a", "1")]))] == ["ignored"]
+
+
+@pytest.mark.parametrize("function", [coroutine, generator, async_generator])
+def test_where_a_function_returns_what_has_not_run_its_event_fails_and_the_later_ones_wait(
+    function: Callable[[Any], Any],
+) -> None:
+    def deliver(event: Event[Sent]) -> object:
+        return function(event)
+
+    handler = KinesisHandler([event_processor({"SENT": Sent})(deliver)])
+    result = handler.handle(invocation([sent("a", "1"), sent("a", "2")]))
+    gc.collect()  # a coroutine that nobody has closed would warn, and warnings are errors
+    assert [each.outcome.status.value for each in result] == ["failed", "failed"]
+    first, later = [each.outcome.error for each in result]
+    assert isinstance(first, InvalidResultError)
+    assert "nothing has been done" in str(first)
+    assert isinstance(later, HeldBackError)
+
+
+def test_where_a_key_has_not_run_or_has_no_hash_its_event_fails() -> None:
+    keys: dict[str, Callable[[Any], Any]] = {"a": coroutine, "b": lambda _: [], "c": lambda _: "c"}
+
+    @event_processor({"SENT": Sent}, key=lambda event: keys[event.payload.to](event))
+    def deliver(event: Event[Sent]) -> None: ...
+
+    events = [sent("a", "1"), sent("b", "2"), sent("c", "3")]
+    result = KinesisHandler([deliver]).handle(invocation(events))
+    gc.collect()
+    assert [each.outcome.status.value for each in result] == ["failed", "failed", "applied"]
+
+
+def test_what_a_function_returns_otherwise_does_not_matter() -> None:
+    deliver = event_processor({"SENT": Sent})(lambda event: event.payload.text)
+    [handled] = KinesisHandler([deliver]).handle(invocation([sent("a", "1")]))
+    assert handled.outcome.status.value == "applied"

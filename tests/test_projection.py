@@ -1,5 +1,6 @@
 """G2 (order per key), G7 (concurrent writers), and the rule by which each event is applied once, in order."""
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from kinesis_handler import (
     RepositoryError,
 )
 from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key
+from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.repository import Change, Loaded, Repository, Saved
 from kinesis_handler.repository.memory import MemoryRepository
@@ -207,6 +209,47 @@ def test_a_repeat_by_the_producer_is_recognised_by_its_id_among_the_last_sixteen
     result = KinesisHandler([Letters(repository)]).handle(invocation(events))
     assert statuses(result)[-1] == "duplicate"
     assert aggregate_of(repository, "x").version == between + 1
+
+
+@pytest.mark.parametrize("recent", [1, 5, 40, 1_000])
+def test_as_many_ids_are_remembered_as_the_projection_says(recent: int) -> None:
+    events = [added("x", "a", event_id=f"{n}") for n in range(recent + 1)]
+    for sent_again in (events[-recent:], events):
+        repository: MemoryRepository[str] = MemoryRepository()
+        projection = Letters(repository, recent_event_ids=recent)
+        result = KinesisHandler([projection]).handle(invocation([*events, *sent_again]))
+        assert len(aggregate_of(repository, "x").recent_event_ids) == recent
+        again = statuses(result)[len(events) :]
+        assert set(again) == ({"duplicate"} if len(sent_again) == recent else {"applied"})
+
+
+def test_a_chunk_that_its_producer_sends_again_is_not_counted_twice_if_all_its_ids_are_remembered() -> None:
+    chunk = [("k", json.dumps(added("x", "a", event_id=f"{n}")).encode()) for n in range(40)]
+    records = list(put_on_shard([*chunk, *chunk]))
+    for recent, length in ((16, 80), (40, 40)):
+        repository: MemoryRepository[str] = MemoryRepository()
+        KinesisHandler([Letters(repository, recent_event_ids=recent)])({"Records": records})
+        assert aggregate_of(repository, "x").state == "a" * length
+
+
+@pytest.mark.parametrize(("before", "since"), [(3, 8), (8, 3)])
+def test_an_aggregate_stored_with_more_ids_or_fewer_than_are_remembered_now_goes_on(
+    before: int, since: int
+) -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    records = invocation([added("x", "a", event_id=f"{n % 12}") for n in range(24)])["Records"]
+    KinesisHandler([Letters(repository, recent_event_ids=before)])({"Records": records[:10]})
+    assert len(aggregate_of(repository, "x").recent_event_ids) == before
+    handler = KinesisHandler([Letters(repository, recent_event_ids=since)])
+    assert statuses(handler.handle({"Records": records[7:12]})) == ["duplicate"] * 3 + ["applied"] * 2
+    found = aggregate_of(repository, "x")
+    assert (found.version, len(found.recent_event_ids)) == (12, min(before + 2, since))
+
+
+@pytest.mark.parametrize("number", [-1, 0, 1_001])
+def test_a_number_of_ids_that_cannot_be_is_an_error(number: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"recent_event_ids is {number}; allowed: from 1 to 1,000"):
+        Letters(MemoryRepository(), recent_event_ids=number)
 
 
 def test_what_is_recognised_does_not_depend_on_how_the_stream_is_cut() -> None:

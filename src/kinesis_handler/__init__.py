@@ -1,6 +1,6 @@
 """Turns a Kinesis stream of facts into current state: nothing lost, nothing counted twice, order kept."""
 
-from kinesis_handler.aggregate import Aggregate, Key, Remarked
+from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import (
     BusinessError,
     ConfigurationError,
@@ -11,7 +11,7 @@ from kinesis_handler.errors import (
 )
 from kinesis_handler.event import Event
 from kinesis_handler.handler import KinesisHandler
-from kinesis_handler.outcome import Remark
+from kinesis_handler.outcome import Remark, Remarked
 from kinesis_handler.processor import EventProcessor, event_processor
 from kinesis_handler.projection import Projection
 from kinesis_handler.telemetry.logs import configure_logging

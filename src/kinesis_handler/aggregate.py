@@ -1,10 +1,11 @@
 """An aggregate as it is kept, and the rule by which events are folded into it: each once, in order. Pure."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from msgspec import Struct
 
+from kinesis_handler.errors import InvalidEventError
 from kinesis_handler.event import Event
 from kinesis_handler.outcome import (
     APPLIED,
@@ -12,10 +13,12 @@ from kinesis_handler.outcome import (
     HELD_BACK,
     SUPERSEDED,
     Outcome,
-    Remark,
+    Remarked,
     Status,
     not_applied,
 )
+from kinesis_handler.results import StateCheck
+from kinesis_handler.storable import number_problem
 
 State = TypeVar("State")
 
@@ -23,7 +26,7 @@ Key = tuple[str, str]
 """(partition, sort): what an aggregate is kept and found by. Neither is empty."""
 
 RECENT_EVENT_IDS = 16
-"""How many applied events an aggregate remembers by their id."""
+"""How many applied events an aggregate remembers by their id, unless a projection says otherwise."""
 
 
 class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
@@ -37,7 +40,7 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
         sequence_number: the highest of the producer's numbers that was applied; None if none had one.
         record_sequence_number: Kinesis's number of the last applied event's record.
         record_sub_sequence_number: its place in an aggregated record.
-        recent_event_ids: ids of the last applied events, at most RECENT_EVENT_IDS, oldest first.
+        recent_event_ids: ids of the last applied events, oldest first; as many as the projection remembers.
     """
 
     key: Key
@@ -68,18 +71,13 @@ _ABSENT: Aggregate[Any] = Aggregate(
 """What events are folded into if there is nothing yet: all of them are new to it."""
 
 
-class Remarked(Struct, Generic[State], frozen=True):
-    """A state with what was odd about the event that led to it."""
-
-    state: State
-    remarks: tuple[Remark, ...]
-
-
-def fold(
+def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that a projection says of it
     aggregate: Aggregate[State] | None,
     key: Key,
     events: Sequence[Event[Any]],
     apply: Callable[[State | None, Event[Any]], State | Remarked[State]],
+    check: StateCheck[State],
+    recent_event_ids: int = RECENT_EVENT_IDS,
 ) -> tuple[Aggregate[State] | None, list[Outcome]]:
     """Apply to an aggregate those of its events that are new to it, in their order.
 
@@ -88,12 +86,20 @@ def fold(
 
     After an event has failed the later ones are held back; one that is rejected lets them pass.
 
+    Args:
+        aggregate: as it is stored; None if it is not. It may remember more ids than are asked for, or fewer.
+        key: (partition, sort).
+        events: in stream order.
+        apply: returns the state after an event.
+        check: says what `apply` may return.
+        recent_event_ids: how many of the last applied events are remembered by their id, from 1 on.
+
     Returns:
         The aggregate, the very same object if nothing was applied, and an outcome for each of the events.
     """
     known = aggregate if aggregate is not None else _ABSENT
     state, version, highest = known.state, known.version, known.sequence_number
-    ids = [*known.recent_event_ids]
+    ids, classes = [*known.recent_event_ids], check.classes
     last: Event[Any] | None = None
     outcomes: list[Outcome] = []
     for event in events:
@@ -102,25 +108,25 @@ def fold(
             is_new = highest is None or number > highest
         else:
             last_position = last.record.position if last is not None else known.position
-            is_new = event.id not in ids[-RECENT_EVENT_IDS:] and event.record.position > last_position
+            is_new = event.id not in ids[-recent_event_ids:] and event.record.position > last_position
         if not is_new:
-            outcomes.append(DUPLICATE if event.id in ids[-RECENT_EVENT_IDS:] else SUPERSEDED)
+            outcomes.append(DUPLICATE if event.id in ids[-recent_event_ids:] else SUPERSEDED)
             continue
         try:
             result = apply(state, event)
+            if result.__class__ in classes:
+                state, outcome = cast("State", result), APPLIED
+            else:
+                state, remarks = check.unpack(result)
+                outcome = Outcome(Status.APPLIED, remarks=remarks) if remarks else APPLIED
         except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
-            outcome = not_applied(error)
+            outcome = not_applied(_of_its_numbers(error, event) or error)
             outcomes.append(outcome)
             if outcome.status is Status.FAILED:
                 outcomes += [HELD_BACK] * (len(events) - len(outcomes))
                 break
             continue
-        if isinstance(result, Remarked):
-            state = result.state
-            outcomes.append(Outcome(Status.APPLIED, remarks=result.remarks))
-        else:
-            state = result
-            outcomes.append(APPLIED)
+        outcomes.append(outcome)
         version += 1
         highest = number if number is not None else highest
         ids.append(event.id)
@@ -136,7 +142,15 @@ def fold(
             sequence_number=highest,
             record_sequence_number=last.record.sequence_number,
             record_sub_sequence_number=last.record.sub_sequence_number,
-            recent_event_ids=tuple(ids[-RECENT_EVENT_IDS:]),
+            recent_event_ids=tuple(ids[-recent_event_ids:]),
         ),
         outcomes,
     )
+
+
+def _of_its_numbers(error: Exception, event: Event[Any]) -> InvalidEventError | None:
+    """Return why an event can never be applied, if what `apply` stumbled over is a number in its payload."""
+    if not isinstance(error, ArithmeticError | ValueError):  # int("NaN") is a ValueError
+        return None
+    problem = number_problem(event.payload, "the payload")
+    return InvalidEventError(f"{problem}: {type(error).__name__} raised") if problem is not None else None

@@ -20,6 +20,7 @@ KinesisHandlerError
         │   └── UnreadableObjectError    one object of a quarantine; the others can be read
         ├── HeldBackError            an earlier event of the same key failed
         ├── OutOfTimeError           the deadline of the invocation came near
+        ├── InvalidResultError       a function of a processor returned what it may not
         └── UnexpectedError          a processor raised something that is none of these
 
 The message of a `ProcessingError` is logged and stored: it names fields and places, and no payload value.
@@ -177,6 +178,13 @@ class OutOfTimeError(FailedError):
     """The invocation's deadline came near before this event had its turn.
 
     To do: nothing if it is rare. Else raise the function's timeout or memory, or lower the batch size.
+    """
+
+
+class InvalidResultError(FailedError):
+    """A function of a processor returned what it may not: most likely a bug. Nothing was stored.
+
+    To do: mend the function that the reason names; until then Lambda delivers the event again.
     """
 
 

@@ -1,6 +1,5 @@
 """Record → event: the envelope, then the payload by the schema that is registered for its type."""
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
@@ -10,6 +9,7 @@ from msgspec.json import Decoder
 
 from kinesis_handler.errors import InvalidEventError
 from kinesis_handler.record import Record
+from kinesis_handler.schema import reason
 
 Payload = TypeVar("Payload", covariant=True)  # noqa: PLC0105 - it is in the public signature: Event[Payload]
 
@@ -53,9 +53,6 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
 
 # Of the decoder; of nesting; of a number without a declared type that is beyond Decimal's range.
 _UNDECODABLE = (ValueError, RecursionError, ArithmeticError)
-
-# Where msgspec saw the error, at the very end of its message.
-_PLACE = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
 
 
 class _Context(Struct, gc=False, rename="camel"):
@@ -103,7 +100,7 @@ class EventDecoder:
                 content.decode()
             envelope = self._decode_envelope(content)
         except _UNDECODABLE as error:
-            return InvalidEventError(_reason(error))
+            return InvalidEventError(reason(error))
         context = envelope.context
         correlation_id = context.correlation_id if context is not None else None
         decoder = self._payload_decoders.get(envelope.type, self._without_schema)
@@ -111,7 +108,7 @@ class EventDecoder:
             payload = decoder.decode(envelope.payload)
         except _UNDECODABLE as error:
             return InvalidEventError(
-                _reason(error, inside=".payload"), envelope.event_id, envelope.type, correlation_id
+                reason(error, inside=".payload"), envelope.event_id, envelope.type, correlation_id
             )
         return Event(
             envelope.event_id,
@@ -124,19 +121,3 @@ class EventDecoder:
             envelope.source,
             correlation_id,
         )
-
-
-def _reason(error: Exception, inside: str = "") -> str:
-    """Say what is wrong and where, without a value of the event: it will be logged."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"Not UTF-8 at byte {error.start}"
-    message = str(error)
-    place = _PLACE.search(message)
-    what, where = (message[: place.start()], place[1]) if place is not None else (message, "")
-    if isinstance(error, RecursionError):
-        what = "Nested too deeply"
-    elif isinstance(error, ArithmeticError):
-        what = "A number is beyond all bounds"
-    elif what.startswith(("Invalid enum value", "Invalid value")):  # msgspec quotes the value
-        what = "Not one of the allowed values"
-    return f"{what} - at `${inside}{where}`"

@@ -21,7 +21,7 @@ from kinesis_handler.outcome import (
     ToBeKept,
     not_applied,
 )
-from kinesis_handler.processor import EventProcessor, RoutingTable
+from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.record import (
@@ -31,6 +31,7 @@ from kinesis_handler.record import (
     refuse_repeated_numbers,
     unpack,
 )
+from kinesis_handler.schema import require_decodable
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
 from kinesis_handler.telemetry.spans import batch_span, span, tell_batch
@@ -99,8 +100,10 @@ class KinesisHandler:
     def register(self, processor: EventProcessor) -> None:
         """Hand the processor's event types to it from now on.
 
-        Raises ConfigurationError if another processor takes one of them.
+        Raises ConfigurationError if another processor takes one of them, if a schema is none that msgspec
+        can decode into, or if `process` is a coroutine function. Nothing is registered then.
         """
+        require_decodable(processor.event_types, name_of(processor))
         self._routes.register(processor)
         self._decoder.register(processor.event_types)
 

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailu
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
 from msgspec import Struct
 
@@ -20,7 +20,9 @@ from kinesis_handler.errors import (
 from kinesis_handler.event import Event
 from kinesis_handler.record import Record
 
-__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Status", "ToBeKept"]
+State = TypeVar("State")
+
+__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status", "ToBeKept"]
 
 
 class Status(StrEnum):
@@ -52,6 +54,13 @@ class Remark(Struct, frozen=True):
 
     name: str
     detail: str = ""
+
+
+class Remarked(Struct, Generic[State], frozen=True):
+    """A state with what was odd about the event that led to it."""
+
+    state: State
+    remarks: tuple[Remark, ...]
 
 
 class Outcome(Struct, frozen=True):

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.event import Event
+from kinesis_handler.functions import require_plain, require_run
 from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_applied
 
 
@@ -36,11 +37,14 @@ class FunctionProcessor:
 
     def __init__(
         self,
-        function: Callable[[Event[Any]], None],
+        function: Callable[[Event[Any]], object],
         event_types: Mapping[str, type[Struct]],
         key: Callable[[Event[Any]], object],
     ) -> None:
         update_wrapper(self, function)
+        self._name = name_of(self)
+        require_plain(function, self._name)
+        require_plain(key, f"the key of {self._name}")
         self.event_types = event_types
         self._function = function
         self._key = key
@@ -55,17 +59,19 @@ class FunctionProcessor:
         for event in events:
             try:
                 key = self._key(event)
+                require_run(key, f"the key of {self._name}")
+                held_back = key in failed
             except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
                 yield {event: not_applied(error)}
                 continue
-            outcome = HELD_BACK if key in failed else self._outcome(event)
+            outcome = HELD_BACK if held_back else self._outcome(event)
             if outcome.status is Status.FAILED:
                 failed.add(key)
             yield {event: outcome}
 
     def _outcome(self, event: Event[Any]) -> Outcome:
         try:
-            self._function(event)
+            require_run(self._function(event), self._name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
             return not_applied(error)
         return APPLIED
@@ -82,7 +88,7 @@ def partition_key(event: Event[Any]) -> str | tuple[int, int]:
 
 def event_processor(
     event_types: Mapping[str, type[Struct]], *, key: Callable[[Event[Any]], object] = partition_key
-) -> Callable[[Callable[[Event[Any]], None]], FunctionProcessor]:
+) -> Callable[[Callable[[Event[Any]], object]], FunctionProcessor]:
     """Make a processor of a function that takes one event.
 
     The function returns when it is done, and raises when it is not: a `RejectedError` if the event can
@@ -93,9 +99,12 @@ def event_processor(
         event_types: the types it takes, each with the schema of its payload.
         key: what is kept in order. After an event has failed, later ones with an equal key wait. By default
             the partition key; events of records without one do not wait for each other.
+
+    Raises ConfigurationError if the function, or `key`, is a coroutine function or a generator function: its
+    call would do nothing. Where a plain function returns a coroutine or a generator, its event fails.
     """
 
-    def decorate(function: Callable[[Event[Any]], None]) -> FunctionProcessor:
+    def decorate(function: Callable[[Event[Any]], object]) -> FunctionProcessor:
         return FunctionProcessor(function, event_types, key)
 
     return decorate
@@ -112,18 +121,21 @@ class RoutingTable:
     def register(self, processor: EventProcessor) -> None:
         """Route the processor's event types to it.
 
-        Raises ConfigurationError if it takes no type, or one that another processor takes.
+        Raises ConfigurationError if it takes no type, or one that another processor takes, or if its
+        `process` is a coroutine function.
         """
+        require_plain(processor.process, f"`process` of {name_of(processor)}", generator=True)
         event_types = list(processor.event_types)
         if not event_types:
-            raise ConfigurationError(f"{_name(processor)} takes no event type: nothing would ever reach it")
+            raise ConfigurationError(f"{name_of(processor)} takes no event type: nothing would ever reach it")
         for event_type in event_types:
             if event_type in self.index_of:
-                both = f"{_name(self.processors[self.index_of[event_type]])} and {_name(processor)}"
+                both = f"{name_of(self.processors[self.index_of[event_type]])} and {name_of(processor)}"
                 raise ConfigurationError(f"two processors claim the event type {event_type!r}: {both}")
         self.index_of |= dict.fromkeys(event_types, len(self.processors))
         self.processors.append(processor)
 
 
-def _name(processor: EventProcessor) -> str:
+def name_of(processor: EventProcessor) -> str:
+    """Return what a processor is called in a message."""
     return str(getattr(processor, "__name__", type(processor).__name__))

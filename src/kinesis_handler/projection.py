@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from kinesis_handler.aggregate import Key, Remarked, fold
+from kinesis_handler.aggregate import RECENT_EVENT_IDS, Key, fold
 from kinesis_handler.deadline import time_left
 from kinesis_handler.errors import (
     ConfigurationError,
@@ -17,20 +17,26 @@ from kinesis_handler.errors import (
     RejectedError,
 )
 from kinesis_handler.event import Event
+from kinesis_handler.functions import require_plain
 from kinesis_handler.outcome import (
     APPLIED,
     HELD_BACK,
     OUT_OF_TIME,
     Outcome,
+    Remarked,
     Status,
     ToBeKept,
     not_applied,
 )
 from kinesis_handler.repository import Change, Repository
+from kinesis_handler.results import StateCheck, checked_key, state_type_of
 from kinesis_handler.telemetry.metrics import CONFLICTS, count
 from kinesis_handler.telemetry.spans import span
 
 State = TypeVar("State")
+
+MAX_RECENT_EVENT_IDS = 1_000
+"""As UUIDs a tenth of the largest item of DynamoDB, which is paid for at every write."""
 
 Telling = Generator[ToBeKept, None, dict[Event[Any], Outcome]]
 """Yields what has to be kept before it goes on, and returns the outcomes."""
@@ -47,8 +53,13 @@ class Projection(ABC, Generic[State]):
         slice_size: how many keys are loaded, folded and saved together. The handler looks at the clock
             between two slices.
         attempts: how often a key is loaded, folded and saved while other writers get in between.
+        recent_event_ids: by how many of its last applied events an aggregate knows a repeat, from 1 to 1,000.
+            An event without a number that its producer sends again later than that is counted twice. They
+            are stored, read and written with every aggregate: with UUIDs 38 bytes each, so that 16 are 0.6
+            KB of an item in DynamoDB, of which each KB begun is a write unit, and 100 are four units.
 
-    Raises ConfigurationError if either number is below 1.
+    Raises ConfigurationError if a number is out of range, if `key` or `apply` is no plain function, or if the
+    repository keeps states of another type.
     """
 
     event_types: Mapping[str, type[Struct]]
@@ -59,18 +70,38 @@ class Projection(ABC, Generic[State]):
     Python's own rounds to 28 digits without a word. Choose one that traps `decimal.Inexact`, and it raises.
     """
 
-    def __init__(self, repository: Repository[State], *, slice_size: int = 1_000, attempts: int = 5) -> None:
+    def __init__(
+        self,
+        repository: Repository[State],
+        *,
+        slice_size: int = 1_000,
+        attempts: int = 5,
+        recent_event_ids: int = RECENT_EVENT_IDS,
+    ) -> None:
         if slice_size < 1 or attempts < 1:
             raise ConfigurationError(
                 f"slice_size is {slice_size} and attempts is {attempts}; allowed: from 1 up"
             )
+        if not 1 <= recent_event_ids <= MAX_RECENT_EVENT_IDS:
+            raise ConfigurationError(
+                f"recent_event_ids is {recent_event_ids}; allowed: from 1 to {MAX_RECENT_EVENT_IDS:,}"
+            )
+        self._name = type(self).__qualname__
+        require_plain(self.key, f"`key` of {self._name}")
+        require_plain(self.apply, f"`apply` of {self._name}")
+        self._check: StateCheck[State] = StateCheck(self._name, _state_type(type(self), repository))
         self._repository = repository
         self._slice_size = slice_size
         self._attempts = attempts
+        self._recent_event_ids = recent_event_ids
 
     @abstractmethod
     def key(self, event: Event[Any]) -> Key:
-        """Return the key whose state the event changes: (partition, sort), neither empty."""
+        """Return the key whose state the event changes: (partition, sort), both strings, neither empty.
+
+        They have at most 2,048 and 1,024 bytes of UTF-8, in every store: an event whose key is empty or
+        longer is rejected. One whose key is anything else fails.
+        """
 
     @abstractmethod
     def apply(self, state: State | None, event: Event[Any]) -> State | Remarked[State]:
@@ -79,6 +110,9 @@ class Projection(ABC, Generic[State]):
         Called once for each new event of a key, in order, and again with the same arguments when the key
         has to be folded again: it must be pure. Return a `Remarked` to point out what is odd. Raise a
         `RejectedError` if the event can never be applied, a `BusinessError` if it may be later.
+
+        What is returned is held against the type that stands for `State` in `Projection[State]`, or that the
+        repository keeps: an event for which it is another, or None, fails with an `InvalidResultError`.
         """
 
     def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
@@ -86,9 +120,17 @@ class Projection(ABC, Generic[State]):
         groups: dict[Key, list[Event[Any]]] = {}
         for event in events:
             try:
-                groups.setdefault(self.key(event), []).append(event)
+                key = self.key(event)
+                try:
+                    group = groups.get(key)
+                except TypeError:  # it has no hash, so it is no key
+                    group = None
+                if group is None:
+                    group = groups.setdefault(checked_key(key, self._name), [])
             except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
                 yield {event: not_applied(error)}
+            else:
+                group.append(event)
         keys = list(groups)
         for start in range(0, len(keys), self._slice_size):
             part = {key: groups[key] for key in keys[start : start + self._slice_size]}
@@ -145,7 +187,9 @@ class Projection(ABC, Generic[State]):
                     told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
                     continue
                 before = loaded.found.get(key)
-                after, told[key] = fold(before, key, groups[key], self.apply)
+                after, told[key] = fold(
+                    before, key, groups[key], self.apply, self._check, self._recent_event_ids
+                )
                 if after is not None and after is not before:
                     changes.append(Change(before, after))
         return changes
@@ -162,6 +206,20 @@ class Projection(ABC, Generic[State]):
             if outcome.status is Status.FAILED:
                 return outcomes + [HELD_BACK] * (len(events) - len(outcomes))
         return outcomes
+
+
+def _state_type(projection: type, repository: Repository[Any]) -> Any:
+    """Return what the states are: the class says it, or else the repository, if it has to know.
+
+    Raises ConfigurationError if they differ: what one stores, the other could not read.
+    """
+    said = state_type_of(projection, Projection)
+    kept = getattr(repository, "state_type", Any)
+    if Any not in (said, kept) and said != kept:
+        raise ConfigurationError(
+            f"{projection.__qualname__} makes states of type {said}, and its repository keeps {kept}"
+        )
+    return said if said is not Any else kept
 
 
 def _rejected(

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.repository.part import Part
+from kinesis_handler.storable import key_problem, number_problem
 
 __all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
 
@@ -34,10 +35,29 @@ def by_key(changes: Sequence[Change[State]]) -> dict[Key, Change[State]]:
 
     Raises ValueError if two of them are of one key: which of them would win?
     """
-    keyed = {change.key: change for change in changes}
+    keyed = {change.after.key: change for change in changes}
     if len(keyed) < len(changes):
         raise ValueError("two changes of one key in one save: which of them would win?")
     return keyed
+
+
+def storable(changes: Sequence[Change[State]]) -> tuple[dict[Key, Change[State]], "Saved"]:
+    """Return the changes that a store can keep, by their keys, and the others as failed.
+
+    Every repository begins its `save` with this, so that all refuse the same.
+
+    Raises ValueError as `by_key` does.
+    """
+    keyed, saved = by_key(changes), Saved()
+    for key, change in keyed.items():
+        problem = number_problem(change.after.state)
+        if problem is None and change.before is None:  # else it was stored by its key before
+            problem = key_problem(key)
+        if problem is not None:
+            saved.failed[key] = UnstorableError(problem)
+    if saved.failed:
+        keyed = {key: change for key, change in keyed.items() if key not in saved.failed}
+    return keyed, saved
 
 
 class Loaded(Struct, Generic[State]):

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
+from kinesis_handler.repository import Change, Loaded, Page, Saved, storable
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.part import Part, segment_of
 
@@ -35,17 +35,19 @@ class MemoryRepository(Generic[State]):
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """See `Repository.load`. Nothing can fail here."""
+        now = self._clock()
         with self._lock:
-            return Loaded({key: aggregate for key in keys if (aggregate := self._get(key)) is not None})
+            return Loaded({key: aggregate for key in keys if (aggregate := self._get(key, now)) is not None})
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
-        """See `Repository.save`. Nothing but a conflict can keep a change from being saved."""
-        saved, keyed = Saved(), by_key(changes)
+        """See `Repository.save`. What no store can keep is not kept here either."""
+        keyed, saved = storable(changes)
+        now = self._clock()
+        expires_at = now + self._ttl if self._ttl else math.inf
         with self._lock:
-            expires_at = self._clock() + self._ttl if self._ttl else math.inf
             for key, change in keyed.items():
-                now = self._get(key)
-                if now is not change.before and _version(now) != _version(change.before):
+                stored = self._get(key, now)
+                if stored is not change.before and _version(stored) != _version(change.before):
                     saved.conflicts.add(key)
                     continue
                 partition, sort = key
@@ -54,11 +56,11 @@ class MemoryRepository(Generic[State]):
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
-        after = decode_cursor(cursor)
+        after, now = decode_cursor(cursor), self._clock()
         with self._lock:
             sorts = self._sorts(partition)
             behind = (sorts[place] for place in range(bisect_right(sorts, after), len(sorts)))
-            alive = (aggregate for sort in behind if (aggregate := self._get((partition, sort))) is not None)
+            alive = (each for sort in behind if (each := self._get((partition, sort), now)) is not None)
             found = list(islice(alive, limit + 1))  # one more tells that there is a next page
         page = found[:limit]
         return Page(page, encode_cursor(page[-1].key[1]) if len(found) > limit else None)
@@ -72,13 +74,14 @@ class MemoryRepository(Generic[State]):
 
     def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Later writes do not show."""
+        now = self._clock()
         with self._lock:
             keys = [(partition, sort) for partition, kept in self._partitions.items() for sort in kept]
             if part is not None:
                 after = part.after or ("", "")
                 mine = (key for key in keys if key > after and segment_of(key, part.of) == part.number)
                 keys = sorted(mine)
-            aggregates = [aggregate for key in keys if (aggregate := self._get(key)) is not None]
+            aggregates = [aggregate for key in keys if (aggregate := self._get(key, now)) is not None]
         return iter(aggregates)
 
     def _sorts(self, partition: str) -> list[str]:
@@ -88,13 +91,13 @@ class MemoryRepository(Generic[State]):
             sorts = self._sorted[partition] = sorted(kept)
         return sorts
 
-    def _get(self, key: Key) -> Aggregate[State] | None:
+    def _get(self, key: Key, now: float) -> Aggregate[State] | None:
         partition, sort = key
         kept = self._partitions.get(partition, {}).get(sort)
         if kept is None:
             return None
         aggregate, expires_at = kept
-        return aggregate if expires_at > self._clock() else None
+        return aggregate if expires_at > now else None
 
 
 def _version(aggregate: Aggregate[State] | None) -> int:

@@ -13,10 +13,12 @@ from typing import Generic, TypeVar
 import msgspec
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConfigurationError, RepositoryError
-from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
+from kinesis_handler.errors import ConfigurationError, RepositoryError, UnstorableError
+from kinesis_handler.repository import Change, Loaded, Page, Saved, storable
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.part import Part, segment_of
+from kinesis_handler.schema import UNREADABLE, type_problem, unreadable
+from kinesis_handler.storable import key_problem
 
 __all__ = ["SQLiteRepository"]
 
@@ -90,7 +92,8 @@ class SQLiteRepository(Generic[State]):
         ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
         clock: seconds since epoch.
 
-    Raises ConfigurationError if the file cannot be opened, or holds something else.
+    Raises ConfigurationError if the file cannot be opened, or holds something else, or if msgspec cannot
+    write such states and read them again.
     """
 
     def __init__(
@@ -106,8 +109,11 @@ class SQLiteRepository(Generic[State]):
         self._table = table
         self._ttl = ttl
         self._clock = clock
-        self._state_type = state_type
+        if (problem := type_problem(state_type, written=True)) is not None:
+            raise ConfigurationError(f"no state of type {state_type!r} can be kept in SQLite: {problem}")
+        self.state_type = state_type
         self._decode = msgspec.json.Decoder(Aggregate[state_type]).decode  # type: ignore[valid-type]
+        self._state_name = getattr(state_type, "__name__", str(state_type))
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
         self._connection = _open(path, table)
         self._connection.create_function("segment_of", 3, _segment_of, deterministic=True)
@@ -119,6 +125,9 @@ class SQLiteRepository(Generic[State]):
         now = self._clock()
         with self._transaction("DEFERRED") as connection:
             for key in keys:
+                if (problem := key_problem(key)) is not None:
+                    loaded.failed[key] = UnstorableError(problem)
+                    continue
                 row = connection.execute(self._sql(_LOAD), {**_named(key), "now": now}).fetchone()
                 if row is None:
                     continue
@@ -130,18 +139,25 @@ class SQLiteRepository(Generic[State]):
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """See `Repository.save`. Raises RepositoryError, and has written nothing then."""
-        saved, keyed = Saved(), by_key(changes)
+        keyed, saved = storable(changes)
+        documents = {}
+        for key, change in keyed.items():
+            try:
+                documents[key] = self._document(change.after)
+            except UnstorableError as error:
+                saved.failed[key] = error
         now = self._clock()
         expires_at = now + self._ttl if self._ttl else None
         with self._transaction("IMMEDIATE") as connection:
             # What has expired is absent, so that it can be inserted anew.
             connection.execute(self._sql(_DELETE_EXPIRED), {"now": now})
-            for key, change in keyed.items():
+            for key, document in documents.items():
+                change = keyed[key]
                 row = {
                     **_named(key),
                     "version": change.after.version,
                     "expires_at": expires_at,
-                    "document": msgspec.json.encode(change.after).decode(),
+                    "document": document,
                 }
                 if change.before is None:
                     written = connection.execute(self._sql(_INSERT), row)
@@ -153,6 +169,8 @@ class SQLiteRepository(Generic[State]):
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`."""
+        if key_problem((partition, "-")) is not None:
+            return Page([], None)  # nothing can be there
         place = {"partition": partition, "sort": decode_cursor(cursor), "limit": limit + 1}
         rows = self._select(_FIND, place)
         page = [self._read(document) for _, document in rows[:limit]]
@@ -160,8 +178,9 @@ class SQLiteRepository(Generic[State]):
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`."""
+        stored = [key for key in keys if key_problem(key) is None]
         with self._transaction("IMMEDIATE") as connection:
-            connection.executemany(self._sql(_DELETE), map(_named, keys))
+            connection.executemany(self._sql(_DELETE), map(_named, stored))
 
     def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads a page at a time, so that it keeps no writer waiting."""
@@ -180,11 +199,23 @@ class SQLiteRepository(Generic[State]):
     def _sql(self, statement: str) -> str:
         return statement.format(table=self._table)
 
+    def _document(self, aggregate: Aggregate[State]) -> str:
+        """Return an aggregate as JSON, after it has been read again.
+
+        Raises UnstorableError if it cannot be: once stored, its key could never be loaded again.
+        """
+        try:
+            document = msgspec.json.encode(aggregate)
+            self._decode(document)
+        except UNREADABLE as error:
+            raise unreadable(error, self._state_name) from error
+        return document.decode()
+
     def _read(self, document: str) -> Aggregate[State]:
         try:
             return self._decode(document)
         except msgspec.ValidationError as error:
-            raise RepositoryError(f"what is stored is no {self._state_type.__name__}: {error}") from error
+            raise RepositoryError(f"what is stored is no {self._state_name}: {error}") from error
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:

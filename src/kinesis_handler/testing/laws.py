@@ -13,80 +13,36 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import InvalidCursorError
-from kinesis_handler.repository import Change, Repository
+from kinesis_handler.repository import Change
 from kinesis_handler.repository.part import Part
-from kinesis_handler.testing.hard_values import NUMBERS, STRANGE
+from kinesis_handler.testing.hard_values import NUMBERS, STRANGE, UNSTORABLE_KEYS, UNSTORABLE_NUMBERS
+from kinesis_handler.testing.law_states import (
+    LawRepository,
+    LawState,
+    after,
+    aggregate,
+    amount_of,
+    assert_unstorable,
+    find_all,
+    insert,
+    load,
+)
 from kinesis_handler.testing.records import FakeClock
 
+__all__ = [
+    "TTL",
+    "LawRepository",
+    "LawState",
+    "RepositoryLaws",
+    "after",
+    "aggregate",
+    "find_all",
+    "insert",
+    "load",
+]
+
 TTL = 3_600
-
-
-class LawState(Struct, frozen=True):
-    """What the laws keep in a repository: a state with what a store may find hard."""
-
-    count: int = 0
-    amount: Decimal = Decimal(0)
-    note: str | None = None
-    tags: tuple[str, ...] = ()
-
-
-LawRepository = Repository[LawState]
-
-
-def aggregate(key: Key, version: int = 1, **state: Any) -> Aggregate[LawState]:
-    """Return an aggregate with some state, as a fold of `version` events would leave it."""
-    return Aggregate(
-        key=key,
-        state=LawState(**state),
-        version=version,
-        updated_at=1_700_000_000_000 + version,
-        sequence_number=version,
-        record_sequence_number=f"496{version:053d}",
-        record_sub_sequence_number=0,
-        recent_event_ids=tuple(f"event-{number}" for number in range(version)),
-    )
-
-
-def after(before: Aggregate[LawState], **state: Any) -> Change[LawState]:
-    """Return a change of an aggregate by one event."""
-    changed = replace(before, version=before.version + 1, state=replace(before.state, **state))
-    return Change(before, changed)
-
-
-def insert(repository: LawRepository, *aggregates: Aggregate[LawState]) -> None:
-    """Save new aggregates, and see that they were."""
-    saved = repository.save([Change(None, each) for each in aggregates])
-    assert not saved.conflicts
-    assert not saved.failed
-
-
-def load(repository: LawRepository, key: Key) -> Aggregate[LawState] | None:
-    """Load one aggregate, and see that nothing failed."""
-    loaded = repository.load([key])
-    assert not loaded.failed
-    return loaded.found.get(key)
-
-
-def amount_of(found: Aggregate[LawState] | None) -> Decimal:
-    """Return the amount of what was found, and see that it was."""
-    assert found is not None
-    return found.state.amount
-
-
-def find_all(repository: LawRepository, partition: str, limit: int) -> list[Aggregate[LawState]]:
-    """Read a partition page by page."""
-    page = repository.find(partition, limit=limit)
-    found = list(page.aggregates)
-    while page.cursor is not None:
-        assert len(page.aggregates) <= limit
-        page = repository.find(partition, limit=limit, cursor=page.cursor)
-        found += page.aggregates
-    return found
 
 
 class RepositoryLaws(ABC):
@@ -116,6 +72,34 @@ class RepositoryLaws(ABC):
             assert str(amount_of(load(repository, first.key))) == digits
             repository.save([after(first, amount=Decimal("1.10"))])
             assert str(amount_of(load(repository, first.key))) == "1.10"
+
+    def test_a_float_comes_back_as_it_was(self) -> None:
+        repository = self._repository()
+        for place, ratio in enumerate((0.1, -0.0, 1.0, 1e-130, 9.99e125, 2 / 3)):
+            insert(repository, aggregate(("a", str(place)), ratio=ratio))
+            assert load(repository, ("a", str(place))) == aggregate(("a", str(place)), ratio=ratio)
+
+    def test_a_number_that_no_store_keeps_is_unstorable_and_keeps_no_other_from_being_saved(self) -> None:
+        for number in UNSTORABLE_NUMBERS:
+            repository = self._repository()
+            bad_state: dict[str, Any] = {"amount" if isinstance(number, Decimal) else "ratio": number}
+            first = aggregate(("a", "changed"))
+            insert(repository, first)
+            bad = [Change(None, aggregate(("a", "new"), **bad_state)), after(first, **bad_state)]
+            good = Change(None, aggregate(("a", "good")))
+            assert_unstorable(repository.save([bad[0], good, bad[1]]), {each.key for each in bad})
+            found = repository.load([("a", "new"), ("a", "changed"), ("a", "good")]).found
+            assert found == {("a", "changed"): first, ("a", "good"): good.after}, number
+            repository.delete(found)
+
+    def test_a_key_that_no_store_takes_is_unstorable_and_keeps_no_other_from_being_saved(self) -> None:
+        repository = self._repository()
+        for place, key in enumerate(UNSTORABLE_KEYS):
+            good = aggregate(("a", f"good-{place}"))
+            assert_unstorable(repository.save([Change(None, aggregate(key)), Change(None, good)]), {key})
+            assert repository.load([key, good.key]).found == {good.key: good}
+            assert key not in [each.key for each in repository.find(key[0]).aggregates]
+            repository.delete([key])
 
     def test_many_keys_are_loaded_at_once(self) -> None:
         repository = self._repository()

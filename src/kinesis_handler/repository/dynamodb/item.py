@@ -19,8 +19,10 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConfigurationError, RepositoryError
+from kinesis_handler.errors import ConfigurationError, RepositoryError, UnstorableError
 from kinesis_handler.repository.dynamodb.zeros import lost_decimals, with_decimals
+from kinesis_handler.results import classes_of
+from kinesis_handler.schema import UNREADABLE, type_problem, unreadable
 
 State = TypeVar("State")
 
@@ -33,9 +35,6 @@ VERSION = "version"
 EXPIRES_AT = "expiresAt"
 DECIMALS = "decimals"
 
-MAX_PARTITION_KEY = 2_048
-MAX_SORT_KEY = 1_024
-
 _ENGINE = {each.encode_name: each for each in fields(Aggregate) if each.name not in {"key", "state"}}
 
 
@@ -47,21 +46,33 @@ class ItemCodec(Generic[State]):
         partition_key: name of the attribute with the key's first part.
         sort_key: name of the attribute with its second part.
 
-    Raises ConfigurationError if the state is no Struct, or names of attributes collide.
+    Raises ConfigurationError if the state is no Struct whose fields have names, if msgspec cannot write it
+    and read it again, or if names of attributes collide.
     """
 
     def __init__(self, state_type: type[State], partition_key: str, sort_key: str) -> None:
-        if not issubclass(state_type, Struct):
-            raise ConfigurationError(f"a state kept in DynamoDB is a msgspec.Struct; {state_type!r} is none")
-        state_fields = {each.encode_name: each for each in fields(state_type)}
-        taken = ({partition_key, sort_key} | state_fields.keys()) & {*_ENGINE, EXPIRES_AT, DECIMALS}
+        state_fields = {each.encode_name: each for each in fields(_checked(state_type))}
+        named = state_fields.keys() | _tag_of(state_type)
+        for name in sorted(named & {partition_key, sort_key}):
+            each = state_fields.get(name)
+            if (
+                each is None
+                or not each.required
+                or not all(issubclass(c, str) for c in classes_of(each.type))
+            ):
+                raise ConfigurationError(
+                    f"the field {name} of {state_type.__name__} has the name of a key, so it has to say "
+                    "what the key says: make it a str without a default, or rename it or the key"
+                )
+        taken = ({partition_key, sort_key} | named) & {*_ENGINE, EXPIRES_AT, DECIMALS}
         if taken or partition_key == sort_key:
             names = ", ".join(sorted(taken)) or partition_key
             raise ConfigurationError(f"two attributes of one name: {names}. Rename the key or the field")
         self.partition_key = partition_key
         self.sort_key = sort_key
-        self._state_names = state_fields.keys()
+        self._state_names = named
         self._state_name = state_type.__name__
+        self._state_type = state_type
         self._type = Aggregate[state_type]  # type: ignore[valid-type]
         # These come back from nothing: where they are null, the item need not say so.
         self._null_by_default = {
@@ -77,12 +88,19 @@ class ItemCodec(Generic[State]):
         return item[self.partition_key]["S"], item[self.sort_key]["S"]
 
     def attributes(self, aggregate: Aggregate[State]) -> dict[str, Any]:
-        """Return the attributes beside the key, by name, their values as Python has them."""
-        row: dict[str, Any] = msgspec.to_builtins(aggregate, builtin_types=(Decimal,), str_keys=True)
-        key, state = row.pop("key"), row.pop("state")
+        """Return the attributes beside the key, by name, their values as Python has them.
+
+        Raises UnstorableError if they could not be read again.
+        """
+        try:
+            row: dict[str, Any] = msgspec.to_builtins(aggregate, builtin_types=(Decimal,), str_keys=True)
+            key, state = row.pop("key"), row.pop("state")
+            msgspec.convert(state, self._state_type, str_keys=True)
+        except UNREADABLE as error:
+            raise unreadable(error, self._state_name) from error
         for name, part in zip((self.partition_key, self.sort_key), key, strict=True):
             if state.pop(name, part) != part:
-                raise ValueError(f"the field {name} of the state is not what the key says")
+                raise UnstorableError(f"the field {name} of the state is not what the key says")
         row |= state
         nulls = [name for name, value in row.items() if value is None and name in self._null_by_default]
         for name in nulls:
@@ -129,12 +147,26 @@ class ItemCodec(Generic[State]):
         return aggregate
 
 
-def key_problem(key: Key) -> str | None:
-    """Say why DynamoDB takes no such key, if it does not."""
-    for part, name, limit in zip(key, ("partition", "sort"), (MAX_PARTITION_KEY, MAX_SORT_KEY), strict=True):
-        if not 0 < (size := len(part.encode())) <= limit:
-            return f"the {name} key has {size:,} bytes; DynamoDB takes from 1 to {limit:,}"
-    return None
+def _checked(state_type: Any) -> type[Struct]:
+    """Return the type of a state if its fields can be attributes; else raise ConfigurationError."""
+    name = getattr(state_type, "__name__", str(state_type))
+    if not (isinstance(state_type, type) and issubclass(state_type, Struct)):
+        problem = "is none"
+    elif state_type.__struct_config__.array_like:
+        problem = "is array_like: its fields have no names to be attributes by"
+    elif (unknown := type_problem(state_type, written=True)) is not None:
+        problem = f"cannot be read again: {unknown}"
+    else:
+        return state_type
+    raise ConfigurationError(
+        f"a state kept in DynamoDB is a msgspec.Struct with named fields; {name} {problem}"
+    )
+
+
+def _tag_of(state_type: type[Any]) -> set[str]:
+    """Return the name of the attribute by which a tagged Struct says which one it is."""
+    tag: str | None = state_type.__struct_config__.tag_field
+    return set() if tag is None else {tag}
 
 
 def to_attribute(value: Any) -> AttributeValue:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
+from kinesis_handler.repository import Change, Loaded, Page, Saved, storable
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.dynamodb.answer import TOO_LATE, Problem
-from kinesis_handler.repository.dynamodb.item import Item, ItemCodec, key_problem
+from kinesis_handler.repository.dynamodb.item import Item, ItemCodec
 from kinesis_handler.repository.dynamodb.patience import Patience
 from kinesis_handler.repository.dynamodb.requests import Requests
 from kinesis_handler.repository.dynamodb.saving import Failed, Saving
 from kinesis_handler.repository.dynamodb.statement import Statements
 from kinesis_handler.repository.part import Part
+from kinesis_handler.storable import key_problem
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -61,6 +62,7 @@ class DynamoDBRepository(Generic[State]):
     ) -> None:
         self._requests = Requests(client, make_patience)
         self._table = table
+        self.state_type = state_type
         self._codec = ItemCodec(state_type, partition_key, sort_key)
         self._ttl = ttl
         self._clock = clock
@@ -87,10 +89,12 @@ class DynamoDBRepository(Generic[State]):
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """See `Repository.save`. Answers that were lost are settled by reading."""
-        by_key(changes)
+        keyed, refused = storable(changes)
         now = self._clock()
         statements = Statements(self._table, self._codec, now=now, ttl=self._ttl)
-        return Saving(self._requests, statements, self._codec, self._read, now).save(changes)
+        saved = Saving(self._requests, statements, self._codec, self._read, now).save(keyed.values())
+        saved.failed |= refused.failed
+        return saved
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. Raises RepositoryError if the table cannot be read."""

@@ -8,8 +8,9 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 from kinesis_handler.aws import explain
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.repository.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
-from kinesis_handler.repository.dynamodb.item import EXPIRES_AT, MAX_SORT_KEY
+from kinesis_handler.repository.dynamodb.item import EXPIRES_AT
 from kinesis_handler.repository.dynamodb.patience import Patience
+from kinesis_handler.storable import MAX_SORT_KEY
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -1,0 +1,61 @@
+"""What is called for an event is a plain function: it has done its work when it returns. Pure."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from types import AsyncGeneratorType, FunctionType, GeneratorType, MethodType
+from typing import Any
+
+from kinesis_handler.errors import ConfigurationError, InvalidResultError
+
+_KINDS: list[tuple[Callable[[Any], bool], str]] = [
+    (iscoroutinefunction, "a coroutine function"),
+    (isasyncgenfunction, "an async generator function"),
+    (isgeneratorfunction, "a generator function"),
+]
+
+UNRUN = (Awaitable, GeneratorType, AsyncGeneratorType)
+"""Classes of what a call returns that has not run anything yet, or not all of it."""
+
+
+def require_plain(function: Callable[..., object], name: str, *, generator: bool = False) -> None:
+    """Refuse a function whose call alone does nothing: its body would never run.
+
+    Args:
+        function: any callable; a partial is looked into, and an object at its `__call__`.
+        name: what it is called in the message.
+        generator: whether it may be a generator function, because its caller iterates.
+
+    Raises ConfigurationError.
+    """
+    while isinstance(function, partial):
+        function = function.func
+    called = function if isinstance(function, FunctionType | MethodType) else type(function).__call__
+    for is_kind, kind in _KINDS:
+        if (is_kind(function) or is_kind(called)) and not (generator and is_kind is isgeneratorfunction):
+            raise ConfigurationError(
+                f"{name} is {kind}: to call it does nothing. "
+                "Allowed: a plain function, which may itself run a coroutine by asyncio.run"
+            )
+
+
+def unrun(result: object) -> str | None:
+    """Say what a function returned if it has done nothing yet, and close it; None for any other result."""
+    if isinstance(result, Awaitable):
+        kind = "a coroutine or another awaitable, which nobody awaits"
+    elif isinstance(result, UNRUN):
+        kind = "a generator, which nobody iterates"
+    else:
+        return None
+    if callable(close := getattr(result, "close", None)):
+        close()  # a coroutine that is dropped would say on stderr that it was never awaited
+    return kind
+
+
+def require_run(result: object, name: str) -> None:
+    """Refuse the result of a function that has done nothing yet.
+
+    Raises InvalidResultError, which calls the function by its name.
+    """
+    if result is not None and (kind := unrun(result)) is not None:
+        raise InvalidResultError(f"{name} returned {kind}: nothing has been done")

@@ -1,0 +1,104 @@
+"""Which types a payload or a state may have: those that msgspec can decode into. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from types import NoneType
+from typing import Any
+
+from msgspec.inspect import CustomType, Field, Type, type_info
+from msgspec.json import Decoder
+
+from kinesis_handler.errors import ConfigurationError, UnstorableError
+
+ALLOWED = "a msgspec.Struct, dataclass, class of attrs, TypedDict or other type that msgspec can decode into"
+
+# Where msgspec saw the error, at the very end of its message.
+_PLACE = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
+
+_OF_JSON = (dict, list, str, int, float, Decimal, bool, NoneType)
+
+
+UNREADABLE = (TypeError, ValueError, ArithmeticError, RecursionError)
+"""What is raised where a value cannot be written, or be read as a type."""
+
+
+def unreadable(error: Exception, name: str) -> UnstorableError:
+    """Return the error for a state that could not be read again as what it must be."""
+    return UnstorableError(f"it could not be read again as a {name}: {reason(error)}")
+
+
+def require_decodable(schemas: Mapping[str, Any], processor: str) -> None:
+    """Refuse a schema that msgspec cannot decode into: every event of its type would be rejected.
+
+    Args:
+        schemas: what the payload of each event type is decoded into.
+        processor: the name of the one that takes them.
+
+    Raises ConfigurationError.
+    """
+    for event_type, schema in schemas.items():
+        if (problem := type_problem(schema)) is not None:
+            raise ConfigurationError(
+                f"{processor} takes {event_type!r} with a schema that cannot be decoded into: {problem}; "
+                f"allowed: {ALLOWED}"
+            )
+
+
+def type_problem(kind: Any, *, written: bool = False) -> str | None:
+    """Say why msgspec cannot decode into a type, if it cannot.
+
+    Args:
+        kind: the type.
+        written: it is encoded too, with all its fields. Else one that has a default need not be there.
+    """
+    try:
+        Decoder(kind)
+        info = type_info(kind)
+    except (TypeError, ValueError, NameError, RecursionError) as error:
+        return str(error)
+    for custom in _custom_types(info, set(), written=written):
+        return f"msgspec knows nothing of {getattr(custom, '__qualname__', custom)}"
+    return None
+
+
+def _custom_types(part: Any, seen: set[int], *, written: bool) -> Iterator[Any]:
+    """Return the types within a type that msgspec leaves to hooks, which there are none of here."""
+    if isinstance(part, tuple):
+        for each in part:
+            yield from _custom_types(each, seen, written=written)
+    elif isinstance(part, CustomType):
+        if not _is_of_json(part.cls):
+            yield part.cls
+    elif isinstance(part, Type) and id(part) not in seen:
+        seen.add(id(part))
+        for name in part.__struct_fields__:
+            yield from _custom_types(getattr(part, name), seen, written=written)
+    elif isinstance(part, Field) and (part.required or written):
+        yield from _custom_types(part.type, seen, written=written)
+
+
+def _is_of_json(kind: Any) -> bool:
+    """Tell if what JSON decodes to may be one of these as it is: an object, say, or something with a size."""
+    try:
+        return any(issubclass(each, kind) for each in _OF_JSON)
+    except TypeError:
+        return False
+
+
+def reason(error: Exception, inside: str = "") -> str:
+    """Say what is wrong and where, without a value of the event: it will be logged."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"Not UTF-8 at byte {error.start}"
+    if isinstance(error, UnicodeEncodeError):
+        return f"Half of a surrogate pair at character {error.start}"
+    message = str(error)
+    place = _PLACE.search(message)
+    what, where = (message[: place.start()], place[1]) if place is not None else (message, "")
+    if isinstance(error, RecursionError):
+        what = "Nested too deeply"
+    elif isinstance(error, ArithmeticError):
+        what = "A number is beyond all bounds"
+    elif what.startswith(("Invalid enum value", "Invalid value")):  # msgspec quotes the value
+        what = "Not one of the allowed values"
+    return f"{what} - at `${inside}{where}`"

@@ -1,0 +1,81 @@
+"""What the laws of a repository save and look for."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import UnstorableError
+from kinesis_handler.repository import Change, Repository, Saved
+
+
+class LawState(Struct, frozen=True):
+    """What the laws keep in a repository: a state with what a store may find hard."""
+
+    count: int = 0
+    amount: Decimal = Decimal(0)
+    note: str | None = None
+    tags: tuple[str, ...] = ()
+    ratio: float | None = None
+
+
+LawRepository = Repository[LawState]
+
+
+def aggregate(key: Key, version: int = 1, **state: Any) -> Aggregate[LawState]:
+    """Return an aggregate with some state, as a fold of `version` events would leave it."""
+    return Aggregate(
+        key=key,
+        state=LawState(**state),
+        version=version,
+        updated_at=1_700_000_000_000 + version,
+        sequence_number=version,
+        record_sequence_number=f"496{version:053d}",
+        record_sub_sequence_number=0,
+        recent_event_ids=tuple(f"event-{number}" for number in range(version)),
+    )
+
+
+def after(before: Aggregate[LawState], **state: Any) -> Change[LawState]:
+    """Return a change of an aggregate by one event."""
+    changed = replace(before, version=before.version + 1, state=replace(before.state, **state))
+    return Change(before, changed)
+
+
+def insert(repository: LawRepository, *aggregates: Aggregate[LawState]) -> None:
+    """Save new aggregates, and see that they were."""
+    saved = repository.save([Change(None, each) for each in aggregates])
+    assert not saved.conflicts
+    assert not saved.failed
+
+
+def assert_unstorable(saved: Saved, keys: set[Key]) -> None:
+    """See that these changes can never be saved, and that nothing else went wrong."""
+    assert {key: type(error) for key, error in saved.failed.items()} == dict.fromkeys(keys, UnstorableError)
+    assert not saved.conflicts
+
+
+def load(repository: LawRepository, key: Key) -> Aggregate[LawState] | None:
+    """Load one aggregate, and see that nothing failed."""
+    loaded = repository.load([key])
+    assert not loaded.failed
+    return loaded.found.get(key)
+
+
+def amount_of(found: Aggregate[LawState] | None) -> Decimal:
+    """Return the amount of what was found, and see that it was."""
+    assert found is not None
+    return found.state.amount
+
+
+def find_all(repository: LawRepository, partition: str, limit: int) -> list[Aggregate[LawState]]:
+    """Read a partition page by page."""
+    page = repository.find(partition, limit=limit)
+    found = list(page.aggregates)
+    while page.cursor is not None:
+        assert len(page.aggregates) <= limit
+        page = repository.find(partition, limit=limit, cursor=page.cursor)
+        found += page.aggregates
+    return found
