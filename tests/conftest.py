@@ -10,7 +10,7 @@ from kinesis_handler import configure_logging
 from tables import Tables
 
 # The laws are shipped for others' tests: their asserts should tell as much as our own.
-pytest.register_assert_rewrite("kinesis_handler.testing.laws")
+pytest.register_assert_rewrite("kinesis_handler.testing.laws", "kinesis_handler.testing.stored_laws")
 
 # Short searches: `make chaos` and `make fuzz` load a profile with ten times as many examples.
 settings.register_profile("short", max_examples=50)

@@ -1,17 +1,20 @@
 """What a run led to: tables for people, one JSON object for machines."""
 
 import sys
+from collections.abc import Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kinesis_handler.application import Application, View
 from kinesis_handler.cli.tally import Tally
+from kinesis_handler.errors import UnreadableError
 from kinesis_handler.outcome import Status
 
 MAX_ROWS = 100
@@ -22,24 +25,39 @@ PLAIN_WIDTH = 120
 _STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
 
 
-def print_json(application: Application, tally: Tally) -> None:
-    """Print the outcomes and what every view shows, numbers exact."""
-    documents = {
-        view.name: [
-            view.document(aggregate) for aggregate in sorted(view.repository.scan(), key=attrgetter("key"))
-        ]
-        for view in application.views
-    }
+def print_json(application: Application, tally: Tally) -> bool:
+    """Print the outcomes and what every view shows, numbers exact; return whether all of it could be read."""
+    unreadable: list[UnreadableError] = []
+    documents = {}
+    for view in application.views:
+        found = sorted(
+            view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error)),
+            key=attrgetter("key"),
+        )
+        documents[view.name] = [view.document(aggregate) for aggregate in found]
     encoder = msgspec.json.Encoder(decimal_format="number")
     line = encoder.encode({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
     sys.stdout.write(line.decode() + "\n")
+    _print_unreadable(unreadable)
+    return not unreadable
 
 
-def print_tables(application: Application, tally: Tally) -> None:
-    """Print a table for each view, then what `print_summary` does."""
+def print_tables(application: Application, tally: Tally) -> bool:
+    """Print a table for each view, then what `print_summary` does; return whether all of it could be read."""
+    unreadable: list[UnreadableError] = []
     for view in application.views:
-        _print_view(standard_output(), view)
+        _print_view(standard_output(), view, unreadable)
     print_summary(tally)
+    _print_unreadable(unreadable)
+    return not unreadable
+
+
+def _print_unreadable(errors: Sequence[UnreadableError]) -> None:
+    """Print on the error output what could not be read, and why."""
+    for error in errors[:MAX_ROWS]:
+        typer.secho(clean(f"cannot be read: {error}"), fg="red", err=True)
+    if len(errors) > MAX_ROWS:
+        typer.secho(f"… and {len(errors) - MAX_ROWS:,} more cannot be read", fg="red", err=True)
 
 
 def print_summary(tally: Tally) -> None:
@@ -69,9 +87,10 @@ def print_outcomes(console: Console, tally: Tally) -> None:
     console.print(line)
 
 
-def _print_view(console: Console, view: View[Any]) -> None:
-    """Print a table with the aggregates of each partition below its name."""
-    aggregates = sorted(islice(view.repository.scan(), MAX_READ), key=attrgetter("key"))
+def _print_view(console: Console, view: View[Any], unreadable: list[UnreadableError]) -> None:
+    """Print a table with the aggregates of each partition below its name; collect what cannot be read."""
+    found = view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error))
+    aggregates = sorted(islice(found, MAX_READ), key=attrgetter("key"))
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for heading in view.headings:
         table.add_column(heading, overflow="fold")

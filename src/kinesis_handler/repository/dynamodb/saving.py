@@ -79,7 +79,11 @@ class Saving(Generic[State]):
 
     def save(self, changes: Iterable[Change[State]]) -> Saved:
         """Write the changes, and tell which of them were not written."""
-        self._open = {change.key: _Write(change, self._statements.write(change)) for change in changes}
+        for change in changes:
+            try:
+                self._open[change.key] = _Write(change, self._statements.write(change))
+            except UnstorableError as error:
+                self._saved.failed[change.key] = error
         while self._open:
             self._problems.clear()
             self._send_all()
