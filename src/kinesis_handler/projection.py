@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from kinesis_handler.aggregate import Key, Remarked, fold
+from kinesis_handler.aggregate import Aggregate, Key, Remarked, fold
 from kinesis_handler.deadline import time_left
 from kinesis_handler.errors import (
     ConfigurationError,
@@ -17,6 +17,7 @@ from kinesis_handler.errors import (
     RejectedError,
 )
 from kinesis_handler.event import Event
+from kinesis_handler.halving import Halving
 from kinesis_handler.outcome import (
     APPLIED,
     HELD_BACK,
@@ -26,7 +27,7 @@ from kinesis_handler.outcome import (
     ToBeKept,
     not_applied,
 )
-from kinesis_handler.repository import Change, Repository
+from kinesis_handler.repository import Change, Repository, Saved
 from kinesis_handler.telemetry.metrics import CONFLICTS, count
 from kinesis_handler.telemetry.spans import span
 
@@ -112,12 +113,11 @@ class Projection(ABC, Generic[State]):
                 break
             if rejected := _rejected(changes, groups, told):
                 yield rejected
-            with span("save", keys=len(changes)):
-                saved = self._repository.save(changes)
-            count(CONFLICTS, len(saved.conflicts))
+            saved = self._save(changes)
             for key, error in saved.failed.items():
                 if isinstance(error, RejectedError) and len(groups[key]) > 1:
-                    told[key] = yield from self._one_by_one(key, groups[key])
+                    [before] = [each.before for each in changes if each.key == key]
+                    told[key] = yield from self._in_parts(before, key, groups[key], error)
                 else:
                     told[key] = _not_saved(told[key], error)
             unsaved = saved.conflicts
@@ -125,9 +125,7 @@ class Projection(ABC, Generic[State]):
                 break
         else:
             for key in unsaved:
-                told[key] = _not_saved(
-                    told[key], ConflictError(f"changed by other writers {self._attempts} times in a row")
-                )
+                told[key] = _not_saved(told[key], self._conflict())
         events = chain.from_iterable(groups.values())
         outcomes = chain.from_iterable(told[key] for key in groups)
         return dict(zip(events, outcomes, strict=True))
@@ -150,18 +148,92 @@ class Projection(ABC, Generic[State]):
                     changes.append(Change(before, after))
         return changes
 
-    def _one_by_one(self, key: Key, events: list[Event[Any]]) -> Generator[ToBeKept, None, list[Outcome]]:
-        """Fold and save each event by itself: together they led to what the store can never keep."""
+    def _in_parts(
+        self, before: Aggregate[State] | None, key: Key, events: list[Event[Any]], error: RejectedError
+    ) -> Generator[ToBeKept, None, list[Outcome]]:
+        """Fold and save events that together led to what the store can never keep: in parts, in their order.
+
+        What still fits is found by halving, and what lies behind an event that does not fit by doubling: a
+        save costs as much as the whole state, so that one for each event would not end in time.
+
+        Args:
+            before: what was loaded.
+            key: whose events they are.
+            events: more than one.
+            error: why they cannot be kept together.
+        """
         outcomes: list[Outcome] = []
-        for event in events:
-            late = bool(outcomes) and time_left() <= 0  # the first makes some progress
-            outcome = OUT_OF_TIME if late else (yield from self._fold_and_save({key: [event]}))[event]
-            outcomes.append(outcome)
-            if outcome.status is Status.REJECTED:
-                yield ToBeKept({event: outcome})
-            if outcome.status is Status.FAILED:
-                return outcomes + [HELD_BACK] * (len(events) - len(outcomes))
+        rejected = ToBeKept()
+        halving, conflicts = Halving(len(events)), 0
+        while (done := len(outcomes)) < len(events):
+            if halving.next_is_unfit(done):
+                outcomes.append(not_applied(error))
+                rejected[events[done]] = outcomes[-1]
+                halving.begin_again()
+                continue
+            late = time_left() <= 0
+            if late and outcomes:
+                return _broken_off(outcomes, OUT_OF_TIME, len(events))
+            end = done + 1 if late else halving.end(done)  # the first makes some progress
+            with localcontext(self.decimal_context):
+                after, told = fold(before, key, events[done:end], self.apply)
+            if after is not None and after is not before:
+                change = Change(before, after)
+                found = _rejected([change], {key: events[done:end]}, {key: told})
+                saved = yield from self._save_part(change, rejected, found)
+                problem: ProcessingError | None = saved.failed.get(key)
+                before = after
+                if saved.conflicts:
+                    conflicts += 1
+                    halving.begin_again()
+                    before, problem = self._load_again(key, conflicts)
+                    if problem is None:
+                        continue
+                if isinstance(problem, RejectedError):
+                    before, error = change.before, problem
+                    halving.does_not_fit(end)
+                    continue
+                if problem is not None:
+                    told = _not_saved(told, problem)
+            outcomes += told
+            if told[-1].status is Status.FAILED:
+                return _broken_off(outcomes, HELD_BACK, len(events))
+            halving.fits()
         return outcomes
+
+    def _save_part(
+        self, change: Change[State], rejected: ToBeKept, found: ToBeKept
+    ) -> Generator[ToBeKept, None, Saved]:
+        """Save a change, unless it is known before that the store never can; have kept what was rejected.
+
+        Args:
+            change: what is to be saved.
+            rejected: what lies before it, and is not kept yet; empty after a save.
+            found: what was rejected on the way to it.
+        """
+        refusal = self._repository.refusal(change.after)
+        if refusal is not None:
+            return Saved(failed={change.key: refusal})
+        if rejected or found:
+            yield ToBeKept({**rejected, **found})
+            rejected.clear()
+        return self._save([change])
+
+    def _save(self, changes: Sequence[Change[State]]) -> Saved:
+        with span("save", keys=len(changes)):
+            saved = self._repository.save(changes)
+        count(CONFLICTS, len(saved.conflicts))
+        return saved
+
+    def _load_again(self, key: Key, conflicts: int) -> tuple[Aggregate[State] | None, ProcessingError | None]:
+        """Load a key that another writer has changed; or say why it is not worth it."""
+        if conflicts == self._attempts:
+            return None, self._conflict()
+        loaded = self._repository.load([key])
+        return loaded.found.get(key), loaded.failed.get(key)
+
+    def _conflict(self) -> ConflictError:
+        return ConflictError(f"changed by other writers {self._attempts} times in a row")
 
 
 def _rejected(
@@ -177,6 +249,12 @@ def _rejected(
             pairs = zip(groups[change.key], outcomes, strict=True)
             rejected.update((event, each) for event, each in pairs if each.status is Status.REJECTED)
     return rejected
+
+
+def _broken_off(outcomes: list[Outcome], first: Outcome, count: int) -> list[Outcome]:
+    """Complete the outcomes of so many events: the next one has this outcome, all behind it are held back."""
+    left = count - len(outcomes)
+    return [*outcomes, first, *[HELD_BACK] * (left - 1)] if left else outcomes
 
 
 def _not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
