@@ -10,7 +10,9 @@ from kinesis_handler import configure_logging
 from tables import Tables
 
 # The laws are shipped for others' tests: their asserts should tell as much as our own.
-pytest.register_assert_rewrite("kinesis_handler.testing.laws", "kinesis_handler.testing.law_states")
+pytest.register_assert_rewrite(
+    *(f"kinesis_handler.testing.{name}" for name in ("laws", "law_states", "stored_laws"))
+)
 
 # Short searches: `make chaos` and `make fuzz` load a profile with ten times as many examples.
 settings.register_profile("short", max_examples=50)

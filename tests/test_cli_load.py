@@ -2,26 +2,32 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from msgspec import Struct
 
-from kinesis_handler.application import SyntheticEvent
+from kinesis_handler import BusinessError, Event, KinesisHandler, RepositoryError
+from kinesis_handler.application import Application, SyntheticEvent
 from kinesis_handler.cli.ages import STEP, Ages
 from kinesis_handler.cli.load_run import LoadRun
-from kinesis_handler.cli.load_target import RealStream
+from kinesis_handler.cli.load_target import RealStream, ShardInMemory
+from kinesis_handler.outcome import Outcome, not_applied
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.stream.client import kinesis_client
+from kinesis_handler.stream.consumer import Stop, Stopped
 from kinesis_handler.stream.writer import StreamWriter, create_stream
 from stream.processes import until
 from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 from user_limits.synthetic_events import SyntheticUsers
 
 COMMAND = Path(sys.executable).with_name("kinesis-handler")
@@ -123,7 +129,65 @@ def test_in_memory_all_events_are_applied_and_their_age_is_told() -> None:
     assert 0 < told["age_ms"]["p50"] <= told["age_ms"]["p99"]
 
 
-def test_ctrl_c_ends_it_and_tells_what_was_done(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_ends_it_at_once_with_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "limits.db"
+    SQLiteRepository(file, Limit)
+    limited = "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limited += (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    arguments = ["load", "--rate", "1000", "--for", "1h", "--store", f"sqlite:///{file}"]
+    done = subprocess.run(
+        [sys.executable, "-c", limited, COMMAND, *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=quiet(LOG_LEVEL="error"),
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 2
+    assert re.search(rf"^Error: SQLite, {file}: .*\. The load has ended$", done.stderr, re.MULTILINE)
+
+
+class Down:
+    """A handler whose every delivery fails; it counts them."""
+
+    def __init__(self, error: Exception, stop: Stop) -> None:
+        self.deliveries = 0
+        self._error = error
+        self._stop = stop
+
+    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
+        self.deliveries += 1
+        if self.deliveries == 2:
+            self._stop.set()
+        yield {event: not_applied(self._error) for event in events}
+
+    event_types: ClassVar[Mapping[str, type[Struct]]] = UserLimitEventProcessor.event_types
+
+
+def failing(error: Exception) -> tuple[Down, ShardInMemory]:
+    stop = Stop()
+    down = Down(error, stop)
+    return down, ShardInMemory(Application(KinesisHandler([down]), []), stop)
+
+
+def test_a_store_that_is_down_is_not_waited_for() -> None:
+    down, target = failing(RepositoryError("the disk is full"))
+    with pytest.raises(RepositoryError, match=r"^the disk is full\. The load has ended$"):
+        target.take([SyntheticUsers(1, 10).event(1)])
+    assert down.deliveries == 1
+
+
+def test_a_delivery_that_waits_to_be_tried_again_ends_when_the_load_is_told_to() -> None:
+    down, target = failing(BusinessError("not now"))
+    with pytest.raises(Stopped):
+        target.take([SyntheticUsers(1, 10).event(number) for number in range(1, 101)])
+    assert down.deliveries < 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_it_tells_what_was_done(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "limits.db"
     store = SQLiteRepository(file, Limit)
     with subprocess.Popen(
@@ -134,7 +198,7 @@ def test_ctrl_c_ends_it_and_tells_what_was_done(tmp_path: Path) -> None:
     ) as process:
         try:
             until(lambda: next(store.scan(), None))
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             told, _ = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()

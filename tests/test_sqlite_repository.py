@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -11,15 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kinesis_handler import ConfigurationError, RepositoryError
+from kinesis_handler import ConfigurationError, Key, RepositoryError
 from kinesis_handler.repository import Change, Repository
+from kinesis_handler.repository.part import Part
 from kinesis_handler.repository.sqlite import SQLiteRepository
-from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws
+from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, StoredLaws
 from kinesis_handler.testing.laws import aggregate, insert
 from user_limits.limit import Limit
+
+if TYPE_CHECKING:
+    from kinesis_handler.errors import UnreadableError
 
 COMMAND = Path(sys.executable).with_name("kinesis-handler")
 EVENTS = 6_000
@@ -33,6 +37,33 @@ class TestSQLiteRepository(RepositoryLaws):
 
     def make_repository(self, clock: Callable[[], float], ttl: int) -> Repository[LawState]:
         return SQLiteRepository(self.folder / "laws.db", LawState, ttl=ttl, clock=clock)
+
+
+DAMAGED = {
+    "cut off": "substr(document, 1, 20)",
+    "empty": "''",
+    "no object": "'[1, 2]'",
+    "no UTF-8": "CAST(x'7b22ff22' AS TEXT)",
+    "bytes": "x'00ff'",
+    "a number": "1",
+    "too deep": "'" + "[" * 100_000 + "'",
+    "of another key": """replace(document, '"a","', '"b","')""",
+    "of another version": """replace(document, '"version":1', '"version":2')""",
+    "a number that none can be": """replace(document, '"496', '"x496')""",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+class TestRows(StoredLaws):
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path, how: str) -> None:
+        self.path, self.how = tmp_path / "laws.db", DAMAGED[how]
+
+    def open_repository(self, state_type: type[Any]) -> Repository[Any]:
+        return SQLiteRepository(self.path, state_type)
+
+    def damage(self, key: Key) -> None:
+        change(self.path, f"UPDATE aggregates SET document = {self.how} WHERE sort = '{key[1]}'")  # noqa: S608
 
 
 @pytest.fixture(scope="module")
@@ -157,14 +188,35 @@ def test_people_can_read_what_is_stored_with_sql(tmp_path: Path) -> None:
 
 
 def test_a_document_that_is_no_such_state_fails_its_own_key_and_no_other(tmp_path: Path) -> None:
-    repository = SQLiteRepository(tmp_path / "laws.db", LawState)
+    path = tmp_path / "laws.db"
+    repository = SQLiteRepository(path, LawState)
     insert(repository, aggregate(("a", "1")), aggregate(("a", "2")))
-    change(tmp_path / "laws.db", "UPDATE aggregates SET document = '{}' WHERE sort = '1'")
-    loaded = repository.load([("a", "1"), ("a", "2")])
-    assert set(loaded.found) == {("a", "2")}
-    assert re.match("what is stored is no LawState: .*missing required field", str(loaded.failed["a", "1"]))
-    with pytest.raises(RepositoryError, match="what is stored is no LawState"):
-        repository.find("a")
+    change(path, "UPDATE aggregates SET document = '{}' WHERE sort = '1'")
+    assert str(repository.load([("a", "1"), ("a", "2")]).failed["a", "1"]) == (
+        f"what is stored under ('a', '1') in table 'aggregates' of '{path}' is no LawState: Object missing "
+        "required field `key`. Repair it there, or delete it and send the events of its key again"
+    )
+
+
+@pytest.mark.parametrize("column", ["partition", "sort"])
+@pytest.mark.parametrize("key", ["x'ff'", "CAST(x'ff' AS TEXT)"], ids=["bytes", "no UTF-8"])
+@pytest.mark.parametrize("segments", [1, 2])
+def test_a_row_whose_key_is_no_text_is_named_and_all_others_are_read(
+    tmp_path: Path, column: str, key: str, segments: int
+) -> None:
+    repository = SQLiteRepository(tmp_path / "laws.db", LawState)
+    insert(repository, *(aggregate(("a", sort)) for sort in ("1", "2", "3")), aggregate(("b", "1")))
+    change(tmp_path / "laws.db", f"UPDATE aggregates SET {column} = {key} WHERE sort = '2'")  # noqa: S608
+    unreadable: dict[Key, UnreadableError] = {}
+    parts = [Part(number, segments) for number in range(segments)]
+    found = [
+        each.key for part in parts for each in repository.scan(part, on_unreadable=unreadable.__setitem__)
+    ]
+    assert sorted(found) == [("a", "1"), ("a", "3"), ("b", "1")]
+    assert unreadable.keys() == {("a", r"\xff") if column == "sort" else (r"\xff", "2")}
+    page = repository.find("a", limit=2)
+    assert ([each.key[1] for each in page.aggregates], page.cursor) == (["1", "3"], None)
+    assert repository.find("a", limit=1).cursor is not None
 
 
 def test_what_sqlite_refuses_is_a_repository_error_and_nothing_is_written(tmp_path: Path) -> None:

@@ -4,9 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Struct
 
-from kinesis_handler import BusinessError, Event, Key, KinesisHandler, Projection, RepositoryError
+from kinesis_handler import (
+    Aggregate,
+    BusinessError,
+    Event,
+    Key,
+    KinesisHandler,
+    Projection,
+    RejectedError,
+    RepositoryError,
+)
 from kinesis_handler.errors import UnstorableError
 from kinesis_handler.event_source import LocalContext
 from kinesis_handler.repository import Change, Saved
@@ -27,22 +38,44 @@ class Texts(Projection[str]):
     def apply(self, state: str | None, event: Event[Added]) -> str:
         if event.payload.text == "!":
             raise BusinessError("not now")
+        if event.payload.text == "?":
+            raise RejectedError("not ever")
         return (state or "") + event.payload.text
 
 
 class SmallRepository(MemoryRepository[str]):
-    """Keeps no text of more than five letters. Each save takes a second."""
+    """Keeps no text of more than so many letters. Each save takes a second.
 
-    def __init__(self, clock: FakeClock) -> None:
+    Args:
+        clock: by which it takes it.
+        largest: how many letters.
+        knows: whether it says so before it is tried.
+        taken: how many of the first saves conflict.
+    """
+
+    def __init__(self, clock: FakeClock, *, largest: int = 5, knows: bool = False, taken: int = 0) -> None:
         super().__init__()
         self._now = clock
+        self._largest = largest
+        self._knows = knows
+        self._taken = taken
         self.down_at: str | None = None
+        self.saves = 0
+
+    def refusal(self, aggregate: Aggregate[str]) -> UnstorableError | None:
+        """Say that it is too large, if that is known before it is tried."""
+        too_large = self._knows and len(aggregate.state) > self._largest
+        return UnstorableError("too large") if too_large else None
 
     def save(self, changes: Sequence[Change[str]]) -> Saved:
         self._now.advance(1)
-        saved = super().save([change for change in changes if len(change.after.state) <= 5])
+        self.saves += 1
+        if self._taken:  # by another writer
+            self._taken -= 1
+            return Saved(conflicts={change.key for change in changes})
+        saved = super().save([change for change in changes if len(change.after.state) <= self._largest])
         for change in changes:
-            if len(change.after.state) > 5:
+            if len(change.after.state) > self._largest:
                 saved.failed[change.key] = UnstorableError("too large")
             elif change.after.state == self.down_at:
                 saved.failed[change.key] = RepositoryError("down")
@@ -104,3 +137,82 @@ def test_without_time_from_the_start_it_still_gets_on() -> None:
     handler = KinesisHandler([Texts(SmallRepository(clock))])
     result = handler.handle(invocation(added(*TEXTS)), LocalContext(clock, clock()))
     assert [handled.outcome.status.value for handled in result] == [KEPT[0], *["failed"] * 5]
+
+
+@given(
+    texts=st.lists(
+        st.one_of(st.text("ab", max_size=4), st.sampled_from(["?", "x" * 40]), st.just("!")), max_size=40
+    ),
+    largest=st.integers(0, 30),
+    knows=st.booleans(),
+    taken=st.integers(0, 3),
+)
+def test_it_ends_as_if_each_event_had_come_by_itself(
+    texts: list[str], largest: int, knows: bool, taken: int
+) -> None:
+    records = invocation(added(*texts))["Records"]
+    alone = SmallRepository(FakeClock(), largest=largest)
+    one_by_one: list[str] = []
+    for record in records:
+        if "failed" in one_by_one:
+            one_by_one.append("failed")
+            continue
+        [handled] = KinesisHandler([Texts(alone)]).handle({"Records": [record]})
+        one_by_one.append(handled.outcome.status.value)
+    together = SmallRepository(FakeClock(), largest=largest, knows=knows, taken=taken)
+    result = KinesisHandler([Texts(together)]).handle({"Records": records})
+    assert [handled.outcome.status.value for handled in result] == one_by_one
+    assert list(together.scan()) == list(alone.scan())
+
+
+class Watching:
+    """A quarantine that notes which version is stored whenever it is asked to keep something."""
+
+    def __init__(self, repository: SmallRepository) -> None:
+        self._repository = repository
+        self.versions: list[int] = []
+
+    def keep(self, name: str, content: bytes) -> None:  # noqa: ARG002
+        self.versions.append(sum(each.version for each in self._repository.scan()))
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_what_does_not_fit_is_in_the_quarantine_before_what_lies_behind_it_is_saved(*, knows: bool) -> None:
+    repository = SmallRepository(FakeClock(), knows=knows)
+    quarantine = Watching(repository)
+    handler = KinesisHandler([Texts(repository)], quarantine=quarantine)
+    handler.handle(invocation(added("abcd", "xx", "e")))
+    assert quarantine.versions[0] == 1
+    assert [each.version for each in repository.scan()] == [2]
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_of_a_thousand_events_of_which_the_last_does_not_fit_there_are_few_saves(*, knows: bool) -> None:
+    repository = SmallRepository(FakeClock(), largest=999, knows=knows)
+    result = KinesisHandler([Texts(repository)]).handle(invocation(added(*["x"] * 1_000)))
+    assert [handled.outcome.status.value for handled in result] == ["applied"] * 999 + ["rejected"]
+    assert repository.saves <= 12
+
+
+@pytest.mark.parametrize("place", [0, 1, 499, 500, 998])
+def test_of_a_thousand_events_of_which_one_does_not_fit_there_are_few_saves(place: int) -> None:
+    repository = SmallRepository(FakeClock(), largest=2_000)
+    texts = ["x"] * 1_000
+    texts[place] = "x" * 2_001
+    result = KinesisHandler([Texts(repository)]).handle(invocation(added(*texts)))
+    assert [handled.record.sequence_number for handled in result.rejected()] == [
+        [handled.record.sequence_number for handled in result][place]
+    ]
+    assert repository.saves <= 24
+
+
+def test_a_thousand_events_none_of_which_fits_cost_one_save_if_that_is_known_before() -> None:
+    repository = SmallRepository(FakeClock(), knows=True)
+    quarantine = Watching(repository)
+    handler = KinesisHandler([Texts(repository)], quarantine=quarantine)
+    records = invocation(added("abcde", *["x"] * 1_000))["Records"]
+    handler.handle({"Records": records[:1]})
+    repository.saves = 0
+    assert len(handler.handle({"Records": records[1:]}).rejected()) == 1_000
+    assert repository.saves == 1, "the batch as a whole"
+    assert len(quarantine.versions) == 1

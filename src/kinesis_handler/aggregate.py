@@ -1,9 +1,9 @@
 """An aggregate as it is kept, and the rule by which events are folded into it: each once, in order. Pure."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from kinesis_handler.errors import InvalidEventError
 from kinesis_handler.event import Event
@@ -24,6 +24,9 @@ State = TypeVar("State")
 
 Key = tuple[str, str]
 """(partition, sort): what an aggregate is kept and found by. Neither is empty."""
+
+StoredNumber = Annotated[str, Meta(pattern=r"^[0-9]{1,128}$")]
+"""A record's sequence number, as a store has to give it back: anything else could not be compared."""
 
 RECENT_EVENT_IDS = 16
 """How many applied events an aggregate remembers by their id, unless a projection says otherwise."""
@@ -48,7 +51,7 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
     version: int
     updated_at: int
     sequence_number: int | None = None
-    record_sequence_number: str
+    record_sequence_number: StoredNumber
     record_sub_sequence_number: int
     recent_event_ids: tuple[str, ...]
 

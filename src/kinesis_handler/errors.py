@@ -15,7 +15,8 @@ KinesisHandlerError
     └── FailedError              it may succeed later: a batch item failure
         ├── BusinessError            a rule of the domain says not now
         ├── RepositoryError          the store did not answer, or said no
-        │   └── ConflictError            other writers kept winning
+        │   ├── ConflictError            other writers kept winning
+        │   └── UnreadableError          what is stored is damaged, or of another type
         ├── QuarantineError          it is rejected, and could not be kept aside
         │   └── UnreadableObjectError    one object of a quarantine; the others can be read
         ├── HeldBackError            an earlier event of the same key failed
@@ -23,7 +24,8 @@ KinesisHandlerError
         ├── InvalidResultError       a function of a processor returned what it may not
         └── UnexpectedError          a processor raised something that is none of these
 
-The message of a `ProcessingError` is logged and stored: it names fields and places, and no payload value.
+The message of a `ProcessingError` is logged and stored: it names fields and places, and no payload value but
+the key of what cannot be read.
 """
 
 
@@ -150,6 +152,15 @@ class ConflictError(RepositoryError):
     """Other writers changed the aggregate each time between our read and our write.
 
     To do: see that all events of a key have one partition key, so that one shard at a time writes it.
+    """
+
+
+class UnreadableError(RepositoryError):
+    """What is stored under one key is damaged, or of another type. The message names the key and the table.
+
+    It concerns that key alone, and waiting does not help.
+
+    To do: repair it where it is stored; or delete it there, then redrive or replay the events of its key.
     """
 
 

@@ -89,6 +89,18 @@ def not_applied(error: Exception) -> Outcome:
     return Outcome(Status.REJECTED if isinstance(error, RejectedError) else Status.FAILED, error)
 
 
+def broken_off(outcomes: list[Outcome], first: Outcome, count: int) -> list[Outcome]:
+    """Complete the outcomes of so many events: the next one has this outcome, all behind it are held back."""
+    left = count - len(outcomes)
+    return [*outcomes, first, *[HELD_BACK] * (left - 1)] if left else outcomes
+
+
+def not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
+    """Fail what was applied, and hold back what came behind it: only what came before it was known."""
+    first = next(place for place, outcome in enumerate(outcomes) if outcome.status is Status.APPLIED)
+    return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]
+
+
 class BatchItemFailure(TypedDict):
     """The sequence number of a record that Lambda shall deliver again."""
 

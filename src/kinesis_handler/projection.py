@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from kinesis_handler.aggregate import RECENT_EVENT_IDS, Key, fold
+from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key, fold
 from kinesis_handler.deadline import time_left
 from kinesis_handler.errors import (
     ConfigurationError,
@@ -18,6 +18,7 @@ from kinesis_handler.errors import (
 )
 from kinesis_handler.event import Event
 from kinesis_handler.functions import require_plain
+from kinesis_handler.halving import Halving
 from kinesis_handler.outcome import (
     APPLIED,
     HELD_BACK,
@@ -26,10 +27,12 @@ from kinesis_handler.outcome import (
     Remarked,
     Status,
     ToBeKept,
+    broken_off,
     not_applied,
+    not_saved,
 )
-from kinesis_handler.repository import Change, Repository
-from kinesis_handler.results import StateCheck, checked_key, state_type_of
+from kinesis_handler.repository import Change, Repository, Saved
+from kinesis_handler.results import StateCheck, agreed_state_type, checked_key
 from kinesis_handler.telemetry.metrics import CONFLICTS, count
 from kinesis_handler.telemetry.spans import span
 
@@ -89,7 +92,9 @@ class Projection(ABC, Generic[State]):
         self._name = type(self).__qualname__
         require_plain(self.key, f"`key` of {self._name}")
         require_plain(self.apply, f"`apply` of {self._name}")
-        self._check: StateCheck[State] = StateCheck(self._name, _state_type(type(self), repository))
+        self._check: StateCheck[State] = StateCheck(
+            self._name, agreed_state_type(type(self), Projection, repository)
+        )
         self._repository = repository
         self._slice_size = slice_size
         self._attempts = attempts
@@ -154,22 +159,19 @@ class Projection(ABC, Generic[State]):
                 break
             if rejected := _rejected(changes, groups, told):
                 yield rejected
-            with span("save", keys=len(changes)):
-                saved = self._repository.save(changes)
-            count(CONFLICTS, len(saved.conflicts))
+            saved = self._save(changes)
             for key, error in saved.failed.items():
                 if isinstance(error, RejectedError) and len(groups[key]) > 1:
-                    told[key] = yield from self._one_by_one(key, groups[key])
+                    [before] = [each.before for each in changes if each.key == key]
+                    told[key] = yield from self._in_parts(before, key, groups[key], error)
                 else:
-                    told[key] = _not_saved(told[key], error)
+                    told[key] = not_saved(told[key], error)
             unsaved = saved.conflicts
             if not unsaved:
                 break
         else:
             for key in unsaved:
-                told[key] = _not_saved(
-                    told[key], ConflictError(f"changed by other writers {self._attempts} times in a row")
-                )
+                told[key] = not_saved(told[key], self._conflict())
         events = chain.from_iterable(groups.values())
         outcomes = chain.from_iterable(told[key] for key in groups)
         return dict(zip(events, outcomes, strict=True))
@@ -194,32 +196,94 @@ class Projection(ABC, Generic[State]):
                     changes.append(Change(before, after))
         return changes
 
-    def _one_by_one(self, key: Key, events: list[Event[Any]]) -> Generator[ToBeKept, None, list[Outcome]]:
-        """Fold and save each event by itself: together they led to what the store can never keep."""
+    def _in_parts(
+        self, before: Aggregate[State] | None, key: Key, events: list[Event[Any]], error: RejectedError
+    ) -> Generator[ToBeKept, None, list[Outcome]]:
+        """Fold and save events that together led to what the store can never keep: in parts, in their order.
+
+        What still fits is found by halving, and what lies behind an event that does not fit by doubling: a
+        save costs as much as the whole state, so that one for each event would not end in time.
+
+        Args:
+            before: what was loaded.
+            key: whose events they are.
+            events: more than one.
+            error: why they cannot be kept together.
+        """
         outcomes: list[Outcome] = []
-        for event in events:
-            late = bool(outcomes) and time_left() <= 0  # the first makes some progress
-            outcome = OUT_OF_TIME if late else (yield from self._fold_and_save({key: [event]}))[event]
-            outcomes.append(outcome)
-            if outcome.status is Status.REJECTED:
-                yield ToBeKept({event: outcome})
-            if outcome.status is Status.FAILED:
-                return outcomes + [HELD_BACK] * (len(events) - len(outcomes))
+        rejected = ToBeKept()
+        halving, conflicts = Halving(len(events)), 0
+        while (done := len(outcomes)) < len(events):
+            if halving.next_is_unfit(done):
+                outcomes.append(not_applied(error))
+                rejected[events[done]] = outcomes[-1]
+                halving.begin_again()
+                continue
+            late = time_left() <= 0
+            if late and outcomes:
+                return broken_off(outcomes, OUT_OF_TIME, len(events))
+            end = done + 1 if late else halving.end(done)  # the first makes some progress
+            with localcontext(self.decimal_context):
+                after, told = fold(
+                    before, key, events[done:end], self.apply, self._check, self._recent_event_ids
+                )
+            if after is not None and after is not before:
+                change = Change(before, after)
+                found = _rejected([change], {key: events[done:end]}, {key: told})
+                saved = yield from self._save_part(change, rejected, found)
+                problem: ProcessingError | None = saved.failed.get(key)
+                before = after
+                if saved.conflicts:
+                    conflicts += 1
+                    halving.begin_again()
+                    before, problem = self._load_again(key, conflicts)
+                    if problem is None:
+                        continue
+                if isinstance(problem, RejectedError):
+                    before, error = change.before, problem
+                    halving.does_not_fit(end)
+                    continue
+                if problem is not None:
+                    told = not_saved(told, problem)
+            outcomes += told
+            if told[-1].status is Status.FAILED:
+                return broken_off(outcomes, HELD_BACK, len(events))
+            halving.fits()
         return outcomes
 
+    def _save_part(
+        self, change: Change[State], rejected: ToBeKept, found: ToBeKept
+    ) -> Generator[ToBeKept, None, Saved]:
+        """Save a change, unless it is known before that the store never can; have kept what was rejected.
 
-def _state_type(projection: type, repository: Repository[Any]) -> Any:
-    """Return what the states are: the class says it, or else the repository, if it has to know.
+        Args:
+            change: what is to be saved.
+            rejected: what lies before it, and is not kept yet; empty after a save.
+            found: what was rejected on the way to it.
+        """
+        refusal = self._repository.refusal(change.after)
+        if refusal is not None:
+            return Saved(failed={change.key: refusal})
+        if rejected or found:
+            yield ToBeKept({**rejected, **found})
+            rejected.clear()
+        return self._save([change])
 
-    Raises ConfigurationError if they differ: what one stores, the other could not read.
-    """
-    said = state_type_of(projection, Projection)
-    kept = getattr(repository, "state_type", Any)
-    if Any not in (said, kept) and said != kept:
-        raise ConfigurationError(
-            f"{projection.__qualname__} makes states of type {said}, and its repository keeps {kept}"
-        )
-    return said if said is not Any else kept
+    def _save(self, changes: Sequence[Change[State]]) -> Saved:
+        with span("save", keys=len(changes)):
+            saved = self._repository.save(changes)
+        count(CONFLICTS, len(saved.conflicts))
+        return saved
+
+    def _load_again(self, key: Key, conflicts: int) -> tuple[Aggregate[State] | None, ProcessingError | None]:
+        """Load a key that another writer has changed; or say why it is not worth it."""
+        if conflicts == self._attempts:
+            return None, self._conflict()
+        loaded = self._repository.load([key])
+        return loaded.found.get(key), loaded.failed.get(key)
+
+    def _conflict(self) -> ConflictError:
+        return ConflictError(f"changed by other writers {self._attempts} times in a row")
 
 
 def _rejected(
@@ -235,9 +299,3 @@ def _rejected(
             pairs = zip(groups[change.key], outcomes, strict=True)
             rejected.update((event, each) for event, each in pairs if each.status is Status.REJECTED)
     return rejected
-
-
-def _not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
-    """Fail what was applied, and hold back what came behind it: only what came before it was known."""
-    first = next(place for place, outcome in enumerate(outcomes) if outcome.status is Status.APPLIED)
-    return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]

@@ -18,7 +18,7 @@ from typing import (
     is_typeddict,
 )
 
-from kinesis_handler.errors import InvalidResultError, UnstorableError
+from kinesis_handler.errors import ConfigurationError, InvalidResultError, UnstorableError
 from kinesis_handler.functions import UNRUN, unrun
 from kinesis_handler.outcome import Remark, Remarked
 from kinesis_handler.storable import key_problem
@@ -105,6 +105,21 @@ def described(value: object) -> str:
     if value is None:
         return "None"
     return unrun(value) or f"a value of the type {type(value).__qualname__}"
+
+
+def agreed_state_type(projection: type, base: type, repository: object) -> Any:
+    """Return what the states are: the class says it, or else the repository, if it has to know.
+
+    Raises ConfigurationError if they differ: what one stores, the other could not read.
+    """
+    of_projection = state_type_of(projection, base)
+    of_repository = getattr(repository, "state_type", Any)
+    if Any not in (of_projection, of_repository) and of_projection != of_repository:
+        raise ConfigurationError(
+            f"{projection.__qualname__} makes states of type {of_projection}, and its repository keeps "
+            f"{of_repository}"
+        )
+    return of_projection if of_projection is not Any else of_repository
 
 
 def state_type_of(kind: type, base: type) -> Any:

@@ -19,11 +19,11 @@ _PLACE = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
 _OF_JSON = (dict, list, str, int, float, Decimal, bool, NoneType)
 
 
-UNREADABLE = (TypeError, ValueError, ArithmeticError, RecursionError)
+CODEC_ERRORS = (TypeError, ValueError, ArithmeticError, RecursionError)
 """What is raised where a value cannot be written, or be read as a type."""
 
 
-def unreadable(error: Exception, name: str) -> UnstorableError:
+def not_readable_again(error: Exception, name: str) -> UnstorableError:
     """Return the error for a state that could not be read again as what it must be."""
     return UnstorableError(f"it could not be read again as a {name}: {reason(error)}")
 

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import count, islice
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kinesis_handler import Aggregate
+from kinesis_handler import Aggregate, Key
 from kinesis_handler.repository import ReadableRepository
 from user_limits.limit import Limit
 from user_limits.view import percentage
+
+if TYPE_CHECKING:
+    from kinesis_handler.errors import UnreadableError
 
 DAY = 86_400_000
 PERIOD = {"WEEK": 7 * DAY, "CALENDAR_WEEK": 7 * DAY, "MONTH": 30 * DAY, "CALENDAR_MONTH": 30 * DAY}
@@ -37,7 +40,9 @@ def further_events(
     """
     random = Random(seed)  # noqa: S311 - the same demonstration each time, and no secret
     for number in count(1):
-        stored = sorted(islice(limits.scan(), ENOUGH), key=lambda each: each.key)
+        unreadable: dict[Key, UnreadableError] = {}  # there are events of the others
+        found = limits.scan(on_unreadable=unreadable.__setitem__)
+        stored = sorted(islice(found, ENOUGH), key=lambda each: each.key)
         if not stored:
             return
         chosen = random.choice(stored)

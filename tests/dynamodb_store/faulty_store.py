@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from emulators.wire import Wire, cut, server_error, timeout
 from kinesis_handler import Key
@@ -67,6 +68,16 @@ class Store:
     def put(self, attributes: dict[str, Any], key: Key = KEY) -> None:
         """Store an item as another program would."""
         self._tables.client.put_item(TableName=self.table, Item={**place(key), **attributes})
+
+    def is_taken(self, item: dict[str, Any]) -> bool:
+        """Store an item whole; return whether it was small enough."""
+        try:
+            self._tables.client.put_item(TableName=self.table, Item=item)
+        except ClientError as error:
+            if "Item size has exceeded" in str(error):
+                return False
+            raise
+        return True
 
     def set(self, name: str, value: Any, key: Key = KEY) -> None:
         """Set one attribute of an item as another program would."""

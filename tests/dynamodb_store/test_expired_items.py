@@ -1,5 +1,7 @@
 """Items that have expired and are still there; partitions and tables of several pages."""
 
+import re
+
 import pytest
 
 from dynamodb_store.faulty_store import (
@@ -18,7 +20,6 @@ from dynamodb_store.faulty_store import (
 )
 from emulators.wire import Answer, Call, Fault, Wire, after, then, undelivered, unreachable
 from kinesis_handler.aggregate import Aggregate
-from kinesis_handler.errors import RepositoryError
 from kinesis_handler.repository.dynamodb.patience import (
     ATTEMPTS,
 )
@@ -173,9 +174,19 @@ class TestPages:
         assert len(page.aggregates) == min(limit, 4)
         assert find_all(expiring.faulty, "a", limit) == [change.after for change in alive]
 
-    def test_an_item_that_is_no_such_state_makes_find_and_scan_raise(self, store: Store) -> None:
+    def test_an_item_that_is_no_such_state_is_named_with_its_table(self, store: Store) -> None:
         store.put({"count": {"N": "1"}})
-        with pytest.raises(RepositoryError, match="is no LawState"):
-            store.faulty.find("a")
-        with pytest.raises(RepositoryError, match="is no LawState"):
-            list(store.faulty.scan())
+        page = store.faulty.find("a")
+        assert not page.aggregates
+        assert re.match(
+            rf"what is stored under \('a', '1'\) in table '{store.table}' is no LawState: .*missing required "
+            ".*Repair it there, or delete it and send the events of its key again$",
+            str(page.unreadable[KEY]),
+        )
+
+    def test_an_item_whose_expiry_is_no_number_keeps_no_other_from_being_found(self, store: Store) -> None:
+        insert(store.other, aggregate(("a", "2")))
+        store.put({"expiresAt": {"S": "tomorrow"}})
+        page = store.faulty.find("a")
+        assert [each.key for each in page.aggregates] == [("a", "2")]
+        assert page.unreadable.keys() == {KEY}

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
 
 from dynamodb_store.faulty_store import (
     DELETE,
@@ -21,12 +23,16 @@ from dynamodb_store.faulty_store import (
     stored,
 )
 from emulators.wire import Wire, undelivered
-from kinesis_handler import Key
+from kinesis_handler import Aggregate, Key
 from kinesis_handler.deadline import within
-from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.repository import Change
+from kinesis_handler.errors import UnreadableError, UnstorableError
+from kinesis_handler.repository import Change, Saved
+from kinesis_handler.repository.dynamodb import DynamoDBRepository
+from kinesis_handler.repository.dynamodb.item import to_attribute, to_python
+from kinesis_handler.repository.dynamodb.size import MAX_ITEM_BYTES, item_bytes
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert, load
+from tables import PARTITION_KEY, SORT_KEY, Tables
 
 
 class TestWhatCannotBeKept:
@@ -60,6 +66,47 @@ class TestWhatCannotBeKept:
         found = stored(store, *keys(changes))
         assert found.pop(place, aggregate(place)) == aggregate(place)
         assert found.keys() == keys(changes) - {place}
+
+    @pytest.mark.parametrize(
+        "state",
+        [
+            {"note": "x" * 410_000},
+            {"note": "å" * 205_000},
+            {"tags": ("x",) * 205_000},
+            {"tags": ("",) * 409_600},
+        ],
+        ids=["text", "other letters", "short texts", "no texts"],
+    )
+    def test_what_is_larger_than_an_item_may_be_costs_no_request(
+        self, store: Store, wire: Wire, state: dict[str, Any]
+    ) -> None:
+        change = new(**state)
+        saved = store.faulty.save([change])
+        assert re.match(r"the item has 4\d\d,\d{3} bytes; DynamoDB takes 409,600$", str(saved.failed[KEY]))
+        assert type(saved.failed[KEY]) is type(store.faulty.refusal(change.after)) is UnstorableError
+        assert not wire.sent
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "x",
+            "å日🎲",
+            "",
+            None,
+            True,
+            [1, -10, 100, -12345, 0],
+            [1_763_800_000_000, 1_763_800_000_001, 123_456_789, 10**37, -(10**37)],
+            [Decimal(each) for each in ("12.5", "-0.05", "1E+20", "1E+21", "1.00", "-1E-7", "123.456")],
+            [7.25, -0.001],
+            {"at": 1_763_800_000_000, "id": "e-1", "amounts": [Decimal("1.10")], "none": {}},
+        ],
+        ids=str,
+    )
+    def test_an_item_as_large_as_can_be_is_kept_and_no_larger_one(self, store: Store, value: object) -> None:
+        item = {**place(KEY), "note": {"S": ""}, "list": to_attribute([value] * 500)}
+        fits = MAX_ITEM_BYTES - item_bytes({name: to_python(each) for name, each in item.items()})
+        assert store.is_taken({**item, "note": {"S": "x" * fits}})
+        assert not store.is_taken({**item, "note": {"S": "x" * (fits + 1)}})
 
     def test_several_states_that_can_never_be_kept_are_told_from_all_others(self, store: Store) -> None:
         changes = many(60)
@@ -107,6 +154,10 @@ class TestWhatCannotBeKept:
         assert stored(store, key).keys() == {key}
 
 
+class Indexed(Struct, frozen=True):
+    open: str | UnsetType = UNSET
+
+
 STATE: dict[str, Any] = {
     "version": {"N": "1"},
     "updatedAt": {"N": "1"},
@@ -150,7 +201,7 @@ class TestItemsOfAnotherProgram:
         store.put(attributes)
         loaded = store.faulty.load([KEY, ("a", "2")])
         assert loaded.found.keys() == {("a", "2")}
-        assert {key: type(each) for key, each in loaded.failed.items()} == {KEY: RepositoryError}
+        assert {key: type(each) for key, each in loaded.failed.items()} == {KEY: UnreadableError}
 
     @SOMETHING_ELSE
     def test_a_new_item_whose_place_is_taken_by_something_else_fails_and_leaves_it_alone(
@@ -159,7 +210,7 @@ class TestItemsOfAnotherProgram:
         store.put(attributes)
         saved = store.faulty.save([new(), new(("a", "2"))])
         assert not saved.conflicts
-        assert {key: type(each) for key, each in saved.failed.items()} == {KEY: RepositoryError}
+        assert {key: type(each) for key, each in saved.failed.items()} == {KEY: UnreadableError}
         assert store.item() == {**place(KEY), **attributes}
         assert stored(store, ("a", "2")).keys() == {("a", "2")}
 
@@ -176,7 +227,7 @@ class TestItemsOfAnotherProgram:
         wire.on(WRITE, undelivered)
         with within(lambda: 0.0):
             saved = store.faulty.save([new()])
-        assert {key: type(each) for key, each in saved.failed.items()} == {KEY: RepositoryError}
+        assert {key: type(each) for key, each in saved.failed.items()} == {KEY: UnreadableError}
 
     def test_attributes_of_another_program_do_not_disturb_and_survive_an_update(self, store: Store) -> None:
         first = aggregate(KEY)
@@ -196,20 +247,35 @@ class TestItemsOfAnotherProgram:
 
 
 class TestWhatIsSent:
-    def test_an_update_sets_what_has_changed_and_removes_what_has_become_null(
+    def test_an_update_sets_every_field_and_removes_what_an_item_may_lack(
         self, store: Store, wire: Wire
     ) -> None:
-        first = aggregate(KEY, note="first", amount=Decimal("12.50"), tags=("x",))
+        first = aggregate(KEY, note="first", amount=Decimal("12.5"), tags=("x",))
         insert(store.other, first)
         untouched = store.item()
         save(store, changed(first, count=2, note=None))
         [[statement]] = [body["Statements"] for body in wire.bodies(WRITE)]
         sets, _, condition = statement["Statement"].partition(" WHERE ")
-        assert sorted(re.findall(r'SET "(\w+)"', sets)) == ["count", "version"]
-        assert sorted(re.findall(r'REMOVE "(\w+)"', sets)) == ["expiresAt", "note"]
+        assert set(re.findall(r'SET "(\w+)"', sets)) == untouched.keys() - place(KEY).keys()
+        assert re.findall(r'REMOVE "(\w+)"', sets) == ["decimals", "expiresAt"]
         assert '"version"=?' in condition
-        del untouched["note"]
-        assert store.item() == untouched | {"count": {"N": "2"}, "version": {"N": "2"}}
+        written = {"count": {"N": "2"}, "version": {"N": "2"}, "note": {"NULL": True}}
+        assert store.item() == untouched | written
+
+    def test_a_field_that_is_unset_is_not_there_so_that_an_index_may_leave_the_item_out(
+        self, tables: Tables
+    ) -> None:
+        name = tables.table().name
+        repository = DynamoDBRepository(
+            tables.client, name, Indexed, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+        )
+        first = Aggregate(**asdict(aggregate(KEY)) | {"state": Indexed("x")})
+        assert repository.save([Change(None, first)]) == Saved()
+        second = Aggregate(**asdict(first) | {"state": Indexed(), "version": 2})
+        assert repository.save([Change(first, second)]) == Saved()
+        [item] = tables.client.scan(TableName=name)["Items"]
+        assert "open" not in item
+        assert repository.load([KEY]).found == {KEY: second}
 
     def test_what_expires_says_so_in_whole_seconds(self, expiring: Store) -> None:
         expiring.clock.advance(0.25)

@@ -27,6 +27,7 @@ from emulators.wire import (
     after,
     cut,
     error,
+    response,
     server_error,
     then,
     undelivered,
@@ -203,6 +204,30 @@ class TestPatience:
         }
         with pytest.raises(RepositoryError, match="ThrottlingException"):
             calls[operation]()
+
+    @pytest.mark.parametrize(
+        ("code", "member"),
+        [
+            ("ThrottlingException", "throttlingReasons"),
+            ("ProvisionedThroughputExceededException", "ThrottlingReasons"),
+            ("RequestLimitExceeded", "ThrottlingReasons"),
+        ],
+    )
+    def test_what_throttles_is_in_the_reason_with_the_table_or_index(
+        self, store: Store, wire: Wire, code: str, member: str
+    ) -> None:
+        resource = "arn:aws:dynamodb:eu-west-1:123456789012:table/Limits"
+        reason = "TableWriteKeyRangeThroughputExceeded"
+        answer = {
+            "__type": f"com.amazonaws.dynamodb.v20120810#{code}",
+            "message": "injected",
+            member: [{"reason": reason, "resource": resource}, {"reason": "IndexReadAccountLimitExceeded"}],
+        }
+        wire.on(WRITE, lambda _: response(400, answer), times=FOR_EVER)
+        failed = store.faulty.save([new()]).failed
+        assert str(failed[KEY]) == (
+            f"DynamoDB: {code}: injected ({reason} of {resource}, IndexReadAccountLimitExceeded)"
+        )
 
     @pytest.mark.parametrize(
         "code", ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"]

@@ -1,10 +1,13 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from kinesis_handler import Key
 from kinesis_handler.repository import Repository
-from kinesis_handler.testing import LawState, RepositoryLaws
-from tables import Tables
+from kinesis_handler.repository.dynamodb import DynamoDBRepository
+from kinesis_handler.testing import LawState, RepositoryLaws, StoredLaws
+from tables import PARTITION_KEY, SORT_KEY, Tables
 
 
 class TestDynamoDBRepository(RepositoryLaws):
@@ -14,6 +17,22 @@ class TestDynamoDBRepository(RepositoryLaws):
 
     def make_repository(self, clock: Callable[[], float], ttl: int) -> Repository[LawState]:
         return self.tables.repository(LawState, clock=clock, ttl=ttl)
+
+
+class TestItems(StoredLaws):
+    @pytest.fixture(autouse=True)
+    def _table(self, tables: Tables) -> None:
+        self.client, self.name = tables.client, tables.table().name
+
+    def open_repository(self, state_type: type[Any]) -> Repository[Any]:
+        return DynamoDBRepository(
+            self.client, self.name, state_type, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+        )
+
+    def damage(self, key: Key) -> None:
+        self.client.put_item(
+            TableName=self.name, Item={PARTITION_KEY: {"S": key[0]}, SORT_KEY: {"S": key[1]}}
+        )
 
 
 @pytest.mark.parametrize("partition", ["", "p" * 2049])

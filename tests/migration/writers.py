@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
-from kinesis_handler.errors import RepositoryError
+from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.migration.dual_write import DualWriteRepository
 from kinesis_handler.migration.ledger import Ledger
 from kinesis_handler.migration.phase import Phase
@@ -18,6 +18,7 @@ from kinesis_handler.migration.verification import Verification
 from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.repository.part import Part
+from kinesis_handler.repository.unreadable import OnUnreadable
 from kinesis_handler.testing import FakeClock, FaultyRepository
 
 State = TypeVar("State")
@@ -58,6 +59,9 @@ class Interrupted(Generic[State]):
         self._interrupt()
         return saved
 
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+        return self._repository.refusal(aggregate)
+
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         return self._repository.find(partition, limit=limit, cursor=cursor)
 
@@ -65,8 +69,10 @@ class Interrupted(Generic[State]):
         self._interrupt()
         self._repository.delete(keys)
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
-        return self._repository.scan(part)
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
+        return self._repository.scan(part, on_unreadable=on_unreadable)
 
 
 class Writer:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import RepositoryError, StreamError
+from kinesis_handler.errors import RepositoryError, StreamError, UnstorableError
 from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.repository.part import Part
 from kinesis_handler.repository.sqlite import SQLiteRepository
+from kinesis_handler.repository.unreadable import OnUnreadable
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate, insert
@@ -60,14 +61,19 @@ class LosesAnswers:
     def load(self, keys: Collection[Key]) -> Loaded[Checkpoint]:
         return self._repository.load(keys)
 
+    def refusal(self, aggregate: Aggregate[Checkpoint]) -> UnstorableError | None:
+        return self._repository.refusal(aggregate)
+
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[Checkpoint]:
         return self._repository.find(partition, limit=limit, cursor=cursor)
 
     def delete(self, keys: Collection[Key]) -> None:
         self._repository.delete(keys)
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[Checkpoint]]:
-        return self._repository.scan(part)
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[Checkpoint]]:
+        return self._repository.scan(part, on_unreadable=on_unreadable)
 
 
 def save(checkpoints: Checkpoints, checkpoint: Checkpoint, shard: str = SHARD) -> None:

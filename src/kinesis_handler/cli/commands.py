@@ -63,7 +63,8 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Run events through the handler, as Lambda would, and show what they lead to.
 
-    The exit status is 0 if nothing failed for good, 1 if something did, 2 if there is nothing to run.
+    The exit status is 0 if nothing failed for good, 1 if something did or what is stored cannot be read, 2 if
+    there is nothing to run.
     """
     with told_errors():
         application = load_application(application_name, store)
@@ -72,8 +73,8 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             records = read_records(file, str(events))
             tally = run_locally(application, records, batch_size=batch_size, retries=retries)
         show = print_json if as_json else print_tables
-        show(application, tally)
-    raise typer.Exit(1 if tally.failed else 0)
+        all_read = show(application, tally)
+    raise typer.Exit(1 if tally.failed or not all_read else 0)
 
 
 @app.command()

@@ -49,7 +49,8 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     for; what fails for good goes to the quarantine. Ctrl-C or SIGTERM end it after the batches in hand; the
     next start goes on from there.
 
-    The exit status is 0 if nothing failed for good, 1 if something did, 2 if it cannot work.
+    The exit status is 0 if nothing failed for good, 1 if something did or what is stored cannot be read, 2 if
+    it cannot work.
     """
     with told_errors():
         application = load_application(application_name, store)
@@ -77,10 +78,11 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             consumer.run()
     tally = delivery.total()
     if until_caught_up:
-        print_tables(application, tally)
+        all_read = print_tables(application, tally)
     else:
         print_summary(tally)
-    raise typer.Exit(1 if tally.failed else 0)
+        all_read = True
+    raise typer.Exit(1 if tally.failed or not all_read else 0)
 
 
 def _first_place(begin: str, reader: StreamReader) -> Checkpoint:

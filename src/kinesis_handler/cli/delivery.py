@@ -5,7 +5,7 @@ from typing import Any
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.errors import QuarantineError, RepositoryError
+from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableError
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import BatchResponse, BatchResult
@@ -102,8 +102,14 @@ class _Outage:
 
 
 def _store_problem(result: BatchResult) -> str:
+    """Say why the store cannot be used; a key under which something damaged is stored is no outage."""
     errors = (each.outcome.error for each in result.notable)
-    return next((str(each) for each in errors if isinstance(each, RepositoryError | QuarantineError)), "")
+    down = (
+        str(each)
+        for each in errors
+        if isinstance(each, RepositoryError | QuarantineError) and not isinstance(each, UnreadableError)
+    )
+    return next(down, "")
 
 
 def _keep(quarantine: Quarantine, discarded: DiscardedBatch, wait: Wait) -> None:

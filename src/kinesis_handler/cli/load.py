@@ -1,8 +1,7 @@
 """`load`: events of users who do not exist, at a rate, through the handler or onto a real stream."""
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -23,6 +22,7 @@ from kinesis_handler.cli.moment import parse_span
 from kinesis_handler.cli.report import print_summary
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.stream.consumer import Stop, Stopped
 
 
 def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
@@ -44,6 +44,8 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     are looked for in the store of those who read it: name it by --store. A few users have most events, by
     Zipf's law. An event is as old as if it had been sent when it was due, however late the sender is.
 
+    A store that does not take the events ends it. Ctrl-C or SIGTERM end it too, behind the events in hand.
+
     The exit status is 0 if nothing failed, 1 if something did, 2 if it cannot work.
     """
     with told_errors():
@@ -52,9 +54,10 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         if application.producer is None:
             raise ConfigurationError(f"--app is {application_name!r}, which makes up no events")
         application.check()
-        target = _target(application, stream)
-        run = LoadRun(application.producer(seed, users), target, rate)
-        with ended_by_signals(run.end), _live(run):
+        stop = Stop()
+        target = _target(application, stream, stop)
+        run = LoadRun(application.producer(seed, users), target, rate, sleep=stop.pause, is_over=stop.is_set)
+        with ended_by_signals(stop.set), _live(run), suppress(Stopped):
             run.run(seconds)
             target.finish()
     if as_json:
@@ -64,15 +67,15 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     raise typer.Exit(1 if target.failed() else 0)
 
 
-def _target(application: Application, stream: str | None) -> Target:
+def _target(application: Application, stream: str | None, stop: Stop) -> Target:
     if stream is None:
-        return ShardInMemory(application)
+        return ShardInMemory(application, stop)
     from kinesis_handler.stream.client import kinesis_client  # noqa: PLC0415 - without a stream no SDK is needed
     from kinesis_handler.stream.writer import StreamWriter  # noqa: PLC0415
 
     client = kinesis_client(default_region=application.default_region)
-    writer = StreamWriter(client, stream, time.sleep)
-    return RealStream(writer, application.views[0].repository)
+    writer = StreamWriter(client, stream, stop.pause)
+    return RealStream(writer, application.views[0].repository, sleep=stop.pause)
 
 
 @contextmanager

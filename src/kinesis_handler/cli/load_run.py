@@ -26,15 +26,18 @@ class LoadRun:
         rate: how many a second.
         clock: seconds since epoch.
         sleep: waits for some seconds.
+        is_over: whether it is to end before its time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is sent, where to, and by which time
         self,
         producer: Producer,
         target: Target,
         rate: int,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self.sent = 0
         self.seconds = 0.0
@@ -43,13 +46,13 @@ class LoadRun:
         self._rate = rate
         self._clock = clock
         self._sleep = sleep
-        self._ended = False
+        self._is_over = is_over
         self._seen: deque[tuple[float, int]] = deque()
 
     def run(self, seconds: float) -> None:
-        """Send events until all of the time are sent, or it is told to end."""
+        """Send events until all of the time are sent, or it is to end."""
         begun, total = self._clock(), round(self._rate * seconds)
-        while self.sent < total and not self._ended:
+        while self.sent < total and not self._is_over():
             due = min(total, int((self._clock() - begun) * self._rate), self.sent + BATCH_SIZE)
             if due > self.sent:
                 times = (begun + number / self._rate for number in range(self.sent, due))
@@ -83,10 +86,6 @@ class LoadRun:
         rate = (after - before) / (at - begun) if at > begun else 0.0
         told = f"{self.sent:,} sent · {rate:,.0f} a second of {self._rate:,} · {told_ages(self._target)} · "
         return Text.assemble(told, (f"{failed:,} failed", "bold red" if failed else "dim"))
-
-    def end(self) -> None:
-        """End after the events in hand. May be called by a signal's handler."""
-        self._ended = True
 
 
 def told_ages(target: Target) -> str:

@@ -10,9 +10,11 @@ from kinesis_handler.application import Application, SyntheticEvent
 from kinesis_handler.cli.ages import Ages
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.cli.tally import Tally
+from kinesis_handler.errors import RepositoryError
 from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.outcome import Status
 from kinesis_handler.repository import ReadableRepository
+from kinesis_handler.stream.consumer import Stop
 from kinesis_handler.stream.writer import StreamWriter
 
 if TYPE_CHECKING:
@@ -49,14 +51,25 @@ class Target(Protocol):
         """Return what else there is to tell."""
 
 
-class ShardInMemory:
-    """A shard, its event source mapping and the application's handler, all in this process."""
+class _StoreDown(BaseException):
+    """What ends a delivery. No error: the mapping would take it for the function's, and deliver again."""
 
-    def __init__(self, application: Application, clock: Callable[[], float] = time.time) -> None:
+
+class ShardInMemory:
+    """A shard, its event source mapping and the application's handler, all in this process.
+
+    Args:
+        application: whose handler takes the events.
+        stop: ends a delivery that waits.
+        clock: seconds since epoch.
+    """
+
+    def __init__(self, application: Application, stop: Stop, clock: Callable[[], float] = time.time) -> None:
         self.ages = Ages()
+        self._stop = stop
         self._clock = clock
         self._delivery = Delivery(application, batch_size=BATCH_SIZE, retries=RETRIES)
-        self._mapping = self._delivery.mapping(SHARD, _wait)
+        self._mapping = self._delivery.mapping(SHARD, self._wait)
         self._arriving: deque[tuple[str, bytes]] = deque()
         # One shard for all: its sequence numbers must go on rising.
         self._shard = put_on_shard(iter(self._arriving.popleft, None), shard_id=SHARD, clock=clock)
@@ -67,10 +80,18 @@ class ShardInMemory:
         return self._delivery.tallies[SHARD]
 
     def take(self, events: Sequence[SyntheticEvent]) -> None:
-        """Deliver events until they are settled."""
+        """Deliver events until they are settled.
+
+        Raises RepositoryError if the store or the quarantine does not take them: it has tried again by
+        itself, and what is measured here would be how long it is down. Raises Stopped if it is told to end
+        meanwhile.
+        """
         self._arriving.extend((each.partition_key, each.data) for each in events)
-        for _ in self._mapping.run(list(islice(self._shard, len(events)))):
-            self._delivery.settle(SHARD)
+        try:
+            for _ in self._mapping.run(list(islice(self._shard, len(events)))):
+                self._delivery.settle(SHARD)
+        except _StoreDown as down:
+            raise RepositoryError(f"{down}. The load has ended") from None
         now = self._clock() * 1_000
         self.ages.add(now - each.created_at for each in events)
 
@@ -85,6 +106,12 @@ class ShardInMemory:
         """Return what became of the events."""
         return {"outcomes": dict(self.tally.outcomes), "remarks": dict(self.tally.remarks)}
 
+    def _wait(self, seconds: float, why: str = "") -> None:
+        """Wait for the next delivery of what failed, but for no store."""
+        if why:
+            raise _StoreDown(why)
+        self._stop.pause(seconds)
+
 
 class RealStream:
     """A stream, behind which others apply what is put onto it. Some of it is looked for in their store.
@@ -94,6 +121,8 @@ class RealStream:
         store: where those who read the stream keep the aggregates.
         clock: seconds since epoch.
         sleep: waits for some seconds.
+
+    Its methods raise what `sleep` does: Stopped, if the load is told to end.
     """
 
     def __init__(
@@ -155,7 +184,3 @@ class RealStream:
             elif now - event.created_at / 1_000 > GIVEN_UP:
                 self._unseen += 1
                 del self._watched[key]
-
-
-def _wait(seconds: float, why: str = "") -> None:  # noqa: ARG001 - there is nowhere to show it
-    time.sleep(seconds)

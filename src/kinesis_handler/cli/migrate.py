@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,13 +17,16 @@ from kinesis_handler.cli.application import (
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.migration_steps import next_steps, who_decides
 from kinesis_handler.cli.progress import progress
-from kinesis_handler.errors import ConfigurationError, RepositoryError
+from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError
 from kinesis_handler.migration.budget import Budget
 from kinesis_handler.migration.copy import Copy
 from kinesis_handler.migration.phase import Phase
 from kinesis_handler.migration.records import VERIFIED, Standing
 from kinesis_handler.migration.verification import Verification
 from kinesis_handler.repository import Repository
+
+if TYPE_CHECKING:
+    from kinesis_handler.aggregate import Key
 
 MAX_LISTED = 100
 """How many differences are listed: a person reads them."""
@@ -109,11 +112,14 @@ def copy(
     told = [f"{counts.written:,} written", f"{counts.kept:,} there already"]
     told += [f"{counts.apart:,} with another history left alone"] if counts.apart else []
     told += [f"{counts.refused:,} refused"] if counts.refused else []
+    told += [f"{counts.unreadable:,} cannot be read"] if counts.unreadable else []
     told += [f"{counts.resumed:,} done before"] if counts.resumed else []
     echo(f"{counts.seen:,} read: {', '.join(told)}")
     for key, why in work.refused[:MAX_LISTED]:
         echo(f"refused: {key[0]} {key[1]}: {why}", "red", err=True)
-    raise typer.Exit(1 if counts.apart or counts.refused else 0)
+    for why in work.unreadable[:MAX_LISTED]:
+        echo(f"cannot be read: {why}", "red", err=True)
+    raise typer.Exit(1 if counts.apart or counts.refused or counts.unreadable else 0)
 
 
 @app.command()
@@ -234,5 +240,6 @@ def _both(migration: Migration) -> tuple[int, int]:
 def _items(side: Repository[Any], tables: Sequence[Table]) -> int:
     """Say how many items there are: a table counts them itself, every few hours; a file is read."""
     if not tables:
-        return sum(1 for _ in side.scan())
+        unreadable: dict[Key, UnreadableError] = {}
+        return sum(1 for _ in side.scan(on_unreadable=unreadable.__setitem__)) + len(unreadable)
     return sum(count for each in tables if isinstance(count := each.describe().get("items"), int))

@@ -1,5 +1,6 @@
 """What a run led to: tables for people, one JSON object for machines."""
 
+from collections.abc import Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
@@ -9,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kinesis_handler.application import Application, View
-from kinesis_handler.cli.console import echo_json, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.cli.tally import Tally
+from kinesis_handler.errors import UnreadableError
 from kinesis_handler.outcome import Status
 
 MAX_ROWS = 100
@@ -20,22 +22,37 @@ MAX_READ = 10_000
 _STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
 
 
-def print_json(application: Application, tally: Tally) -> None:
-    """Print the outcomes and what every view shows, numbers exact."""
-    documents = {
-        view.name: [
-            view.document(aggregate) for aggregate in sorted(view.repository.scan(), key=attrgetter("key"))
-        ]
-        for view in application.views
-    }
-    echo_json({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
-
-
-def print_tables(application: Application, tally: Tally) -> None:
-    """Print a table for each view, then what `print_summary` does."""
+def print_json(application: Application, tally: Tally) -> bool:
+    """Print the outcomes and what every view shows, numbers exact; return whether all of it could be read."""
+    unreadable: list[UnreadableError] = []
+    documents = {}
     for view in application.views:
-        _print_view(standard_output(), view)
+        found = sorted(
+            view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error)),
+            key=attrgetter("key"),
+        )
+        documents[view.name] = [view.document(aggregate) for aggregate in found]
+    echo_json({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
+    _print_unreadable(unreadable)
+    return not unreadable
+
+
+def print_tables(application: Application, tally: Tally) -> bool:
+    """Print a table for each view, then what `print_summary` does; return whether all of it could be read."""
+    unreadable: list[UnreadableError] = []
+    for view in application.views:
+        _print_view(standard_output(), view, unreadable)
     print_summary(tally)
+    _print_unreadable(unreadable)
+    return not unreadable
+
+
+def _print_unreadable(errors: Sequence[UnreadableError]) -> None:
+    """Print on the error output what could not be read, and why."""
+    for error in errors[:MAX_ROWS]:
+        echo(f"cannot be read: {error}", "red", err=True)
+    if len(errors) > MAX_ROWS:
+        echo(f"… and {len(errors) - MAX_ROWS:,} more cannot be read", "red", err=True)
 
 
 def print_summary(tally: Tally) -> None:
@@ -65,9 +82,10 @@ def print_outcomes(console: Console, tally: Tally) -> None:
     console.print(line)
 
 
-def _print_view(console: Console, view: View[Any]) -> None:
-    """Print a table with the aggregates of each partition below its name."""
-    aggregates = sorted(islice(view.repository.scan(), MAX_READ), key=attrgetter("key"))
+def _print_view(console: Console, view: View[Any], unreadable: list[UnreadableError]) -> None:
+    """Print a table with the aggregates of each partition below its name; collect what cannot be read."""
+    found = view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error))
+    aggregates = sorted(islice(found, MAX_READ), key=attrgetter("key"))
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for heading in view.headings:
         table.add_column(heading, overflow="fold")

@@ -11,9 +11,10 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
+from kinesis_handler.aggregate import Key
 from kinesis_handler.application import Api, Application
 from kinesis_handler.cli.console import echo
-from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
+from kinesis_handler.errors import ConfigurationError, KinesisHandlerError, UnreadableError
 from kinesis_handler.event_source import EventSourceMapping, put_on_shard
 
 PAUSE = 1.0
@@ -85,9 +86,13 @@ def _address(listener: socket.socket) -> str:
 def _example(application: Application, api: Api) -> str:
     """Return the path of something that is there to be seen."""
     for view in application.views:
-        for aggregate in islice(view.repository.scan(), 1):
+        for aggregate in islice(view.repository.scan(on_unreadable=_pass_over), 1):
             return api.path(aggregate.key[0])
     return "/"
+
+
+def _pass_over(_key: Key, _error: UnreadableError) -> None:
+    """Look for another one: whoever asks for this one is told what is wrong with it."""
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -115,7 +120,16 @@ def _further_events(application: Application, *, live: bool) -> Iterator[None]:
 
 def _trickle(application: Application, events: Iterator[tuple[str, bytes]], over: Event) -> None:
     """Deliver one event after the other; each is made up when the one before it has been applied."""
-    mapping = EventSourceMapping(application.handler, maximum_retry_attempts=2, retry_wait=PAUSE)
+
+    def pause(seconds: float) -> None:
+        over.wait(seconds)
+
+    mapping = EventSourceMapping(
+        application.handler,
+        maximum_retry_attempts=2,
+        retry_wait=PAUSE,
+        sleep=pause,
+    )
     try:
         for record in put_on_shard(events):
             for _batch in mapping.run([record]):

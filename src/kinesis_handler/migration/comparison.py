@@ -7,21 +7,18 @@ differs is therefore looked at again, several times with a pause, before it coun
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import RepositoryError
+from kinesis_handler.errors import RepositoryError, UnreadableError
 from kinesis_handler.migration.agreement import Kinship, agree, kinship
 from kinesis_handler.migration.phase import Phase, Side
 from kinesis_handler.migration.records import Records, Standing
-from kinesis_handler.repository import Change, Repository
+from kinesis_handler.repository import Change, Loaded, Repository
 
 State = TypeVar("State")
-
-Pair = tuple[Key, Aggregate[State] | None, Aggregate[State] | None]
-"""A key with what the source and what the target has."""
 
 CHUNK = 200
 SUSPECTS = 2_000
@@ -43,6 +40,27 @@ class Difference(Struct, frozen=True):
     key: Key
     what: str
     repaired: str | None = None
+
+
+class Pair(Struct, Generic[State], frozen=True):
+    """A key with what the source and what the target has.
+
+    Args:
+        key: which one it is.
+        here: what the source has.
+        there: what the target has.
+        unreadable: which side has something that cannot be read, and why; empty if none has.
+    """
+
+    key: Key
+    here: Aggregate[State] | None
+    there: Aggregate[State] | None
+    unreadable: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether it needs another look."""
+        return bool(self.unreadable) or self.here != self.there
 
 
 class Counts(Struct):
@@ -96,7 +114,7 @@ class Comparison(Generic[State]):
         suspects: list[Key] = []
         for keys in self._chunks():
             self.counts.compared += len(keys)
-            suspects += [key for key, _, _ in self._differing(keys)]
+            suspects += [each.key for each in self._differing(keys)]
             if len(suspects) >= SUSPECTS:
                 yield from self._look_again(suspects)
                 suspects = []
@@ -104,15 +122,15 @@ class Comparison(Generic[State]):
 
     def _chunks(self) -> Iterator[list[Key]]:
         """Yield all keys: those of the source, then those that only the target has."""
-        keys = (aggregate.key for aggregate in self._source.scan())
+        keys = _keys(self._source)
         while chunk := list(islice(keys, CHUNK)):
             self.counts.scanned += len(chunk)
             yield chunk
-        others = (aggregate.key for aggregate in self._target.scan())
+        others = _keys(self._target)
         while chunk := list(islice(others, CHUNK)):
             self.counts.scanned += len(chunk)
-            found = _found(self._source, chunk)
-            yield [key for key in chunk if key not in found]
+            loaded = _loaded(self._source, chunk)
+            yield [key for key in chunk if key not in loaded.found and key not in loaded.failed]
 
     def _look_again(self, suspects: Sequence[Key]) -> Iterator[Difference]:
         """Yield those that go on differing."""
@@ -123,19 +141,25 @@ class Comparison(Generic[State]):
             self._sleep(PAUSE)
             chunks = (suspects[start : start + CHUNK] for start in range(0, len(suspects), CHUNK))
             differing = [each for chunk in chunks for each in self._differing(chunk)]
-            suspects = [key for key, _, _ in differing]
-        for key, here, there in differing:
+            suspects = [each.key for each in differing]
+        for each in differing:
             self.counts.differ += 1
-            repaired = self._repaired(here, there) if self._repair else None
+            if each.unreadable:  # neither is known to be right
+                yield Difference(each.key, each.unreadable)
+                continue
+            repaired = self._repaired(each.here, each.there) if self._repair else None
             self.counts.repaired += repaired is not None
-            yield Difference(key, _what(here, there), repaired)
+            yield Difference(each.key, _what(each.here, each.there), repaired)
 
     def _differing(self, keys: Collection[Key]) -> list[Pair[State]]:
         if not keys:
             return []
-        here, there = _found(self._source, keys), _found(self._target, keys)
-        pairs = ((key, here.get(key), there.get(key)) for key in keys)
-        return [(key, one, other) for key, one, other in pairs if one != other]
+        source, target = _loaded(self._source, keys), _loaded(self._target, keys)
+        pairs = (
+            Pair(key, source.found.get(key), target.found.get(key), _unreadable(key, source, target))
+            for key in keys
+        )
+        return [each for each in pairs if each.differs]
 
     def _repaired(self, here: Aggregate[State] | None, there: Aggregate[State] | None) -> str | None:
         """Bring one side to the other; return how, and None if it is not known to be done."""
@@ -152,11 +176,25 @@ class Comparison(Generic[State]):
         return "the target's is copied" if to_source else "the source's is copied"
 
 
-def _found(repository: Repository[State], keys: Collection[Key]) -> dict[Key, Aggregate[State]]:
-    loaded = repository.load(keys)
+def _keys(side: Repository[Any]) -> Iterator[Key]:
+    """Yield the keys of a side, those under which something damaged is stored behind the others."""
+    unreadable: dict[Key, UnreadableError] = {}
+    for aggregate in side.scan(on_unreadable=unreadable.__setitem__):
+        yield aggregate.key
+    yield from unreadable
+
+
+def _loaded(side: Repository[State], keys: Collection[Key]) -> Loaded[State]:
+    loaded = side.load(keys)
     for key, why in loaded.failed.items():
-        raise RepositoryError(f"{key[0]} {key[1]} cannot be read: {why}")
-    return loaded.found
+        if not isinstance(why, UnreadableError):
+            raise RepositoryError(f"{key[0]} {key[1]} cannot be read: {why}")
+    return loaded
+
+
+def _unreadable(key: Key, source: Loaded[Any], target: Loaded[Any]) -> str:
+    sides = ((Side.SOURCE, source), (Side.TARGET, target))
+    return "; ".join(f"the {side}: {each.failed[key]}" for side, each in sides if key in each.failed)
 
 
 def _what(here: Aggregate[State] | None, there: Aggregate[State] | None) -> str:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import UnstorableError
+from kinesis_handler.errors import UnreadableError, UnstorableError
 from kinesis_handler.migration.agreement import is_apart
 from kinesis_handler.migration.budget import Budget, write_units
 from kinesis_handler.migration.records import Record, Records
@@ -37,6 +37,7 @@ class Copied(Struct):
         kept: were there already, as new or newer.
         apart: have another history in the target, and are left as they are there.
         refused: can never be kept by the target.
+        unreadable: are damaged, or of another type, on either side, and are left as they are.
         resumed: had been seen by the run before this one.
     """
 
@@ -45,6 +46,7 @@ class Copied(Struct):
     kept: int = 0
     apart: int = 0
     refused: int = 0
+    unreadable: int = 0
     resumed: int = 0
 
 
@@ -72,6 +74,7 @@ class Copy(Generic[State]):
     ) -> None:
         self.counts = Copied()
         self.refused: list[tuple[Key, str]] = []
+        self.unreadable: list[str] = []
         self._source = source
         self._target = target
         self._records = records
@@ -105,7 +108,8 @@ class Copy(Generic[State]):
     def _copy_segment(self, number: int, record: Record) -> None:
         if record.done:
             return
-        aggregates = self._source.scan(Part(number, self._segments, record.place))
+        place = Part(number, self._segments, record.place)
+        aggregates = self._source.scan(place, on_unreadable=self._note_unreadable)
         while not self._stop.is_set():
             chunk = list(islice(aggregates, CHUNK))
             self._copy_chunk(chunk)
@@ -126,8 +130,11 @@ class Copy(Generic[State]):
             if not left:
                 break
             loaded = self._target.load([each.key for each in left])
-            for why in loaded.failed.values():
-                raise why
+            for key, why in loaded.failed.items():
+                if not isinstance(why, UnreadableError):
+                    raise why
+                self._note_unreadable(key, UnreadableError(f"the target: {why}"))
+            left = [each for each in left if each.key not in loaded.failed]
             changes = self._changes(left, loaded.found, copied)
             if self._budget is not None and changes:
                 self._budget.spend(sum(write_units(each.after) for each in changes))
@@ -143,6 +150,11 @@ class Copy(Generic[State]):
         with self._lock:
             for name in Copied.__struct_fields__:
                 setattr(self.counts, name, getattr(self.counts, name) + getattr(copied, name))
+
+    def _note_unreadable(self, _key: Key, error: UnreadableError) -> None:
+        with self._lock:
+            self.counts.unreadable += 1
+            self.unreadable.append(str(error))
 
     @staticmethod
     def _changes(

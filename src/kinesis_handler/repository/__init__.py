@@ -9,8 +9,9 @@ from typing import Generic, Protocol, TypeVar
 from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import RepositoryError, UnstorableError
+from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.repository.part import Part
+from kinesis_handler.repository.unreadable import OnUnreadable
 from kinesis_handler.storable import key_problem, number_problem
 
 __all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
@@ -63,7 +64,8 @@ def storable(changes: Sequence[Change[State]]) -> tuple[dict[Key, Change[State]]
 class Loaded(Struct, Generic[State]):
     """What was found, and which keys could not be read, and why. A key in neither does not exist.
 
-    `failed` has an UnstorableError for a key that the store can never keep.
+    `failed` has an UnstorableError for a key that the store can never keep, and an UnreadableError for one
+    under which something damaged is stored, or something of another type.
     """
 
     found: dict[Key, Aggregate[State]]
@@ -84,10 +86,18 @@ class Saved(Struct):
 
 
 class Page(Struct, Generic[State], frozen=True):
-    """Part of a partition. `cursor` asks for the next part; None behind the last one."""
+    """Part of a partition.
+
+    Args:
+        aggregates: in the order of their sort keys.
+        cursor: asks for the next part; None behind the last one.
+        unreadable: which keys of this part are damaged, or of another type, and how. They are none of the
+            aggregates.
+    """
 
     aggregates: list[Aggregate[State]]
     cursor: str | None
+    unreadable: dict[Key, UnreadableError] = field(default_factory=dict)
 
 
 class ReadableRepository(Protocol[State]):
@@ -99,11 +109,20 @@ class ReadableRepository(Protocol[State]):
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """Read up to `limit` aggregates of a partition, in the order of their sort keys.
 
+        What is damaged is named in the page, and counts as one of them.
+
         Raises InvalidCursorError if `cursor` was not handed out by this method.
         """
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
-        """Read all aggregates, in no particular order; or those of a part, in the same order each time."""
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
+        """Read all aggregates, in no particular order; or those of a part, in the same order each time.
+
+        What is damaged, or of another type, is left out and reported to `on_unreadable`.
+
+        Raises UnreadableError behind the last aggregate if there is such a thing, and no `on_unreadable`.
+        """
 
 
 class Repository(ReadableRepository[State], Protocol[State]):
@@ -118,6 +137,12 @@ class Repository(ReadableRepository[State], Protocol[State]):
 
         Each change is written whole or not at all, and without regard to the others. Never writes two
         changes of one key: raises ValueError if there are.
+        """
+
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+        """Say why the store can never keep this, if that is known without asking it; None if not.
+
+        `save` may still find out that it cannot be kept.
         """
 
     def delete(self, keys: Collection[Key]) -> None:

@@ -9,9 +9,11 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import UnstorableError
 from kinesis_handler.repository import Change, Loaded, Page, Saved, storable
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.part import Part, segment_of
+from kinesis_handler.repository.unreadable import OnUnreadable
 
 __all__ = ["MemoryRepository"]
 
@@ -54,6 +56,10 @@ class MemoryRepository(Generic[State]):
                 self._partitions.setdefault(partition, {})[sort] = (change.after, expires_at)
         return saved
 
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:  # noqa: ARG002
+        """See `Repository.refusal`. There is nothing that memory refuses."""
+        return None
+
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
         after, now = decode_cursor(cursor), self._clock()
@@ -72,7 +78,12 @@ class MemoryRepository(Generic[State]):
                 if self._partitions.get(partition, {}).pop(sort, None) is not None:
                     self._sorted.pop(partition, None)
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+    def scan(
+        self,
+        part: Part | None = None,
+        *,
+        on_unreadable: OnUnreadable | None = None,  # noqa: ARG002 - nothing here can be damaged
+    ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Later writes do not show."""
         now = self._clock()
         with self._lock:

@@ -1,73 +1,59 @@
 """A repository in one SQLite file: for one machine, and any number of its processes."""
 
-import os
 import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConfigurationError, RepositoryError, UnstorableError
+from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.repository import Change, Loaded, Page, Saved, storable
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.part import Part, segment_of
-from kinesis_handler.schema import UNREADABLE, type_problem, unreadable
+from kinesis_handler.repository.sqlite_file import open_file
+from kinesis_handler.repository.state_type import check_state_type
+from kinesis_handler.repository.unreadable import OnUnreadable, Unreadable, only_readable, unreadable
+from kinesis_handler.schema import CODEC_ERRORS, not_readable_again, type_problem
 from kinesis_handler.storable import key_problem
 
 __all__ = ["SQLiteRepository"]
 
 State = TypeVar("State")
 
-SCHEMA_VERSION = 1
 DEFAULT_TABLE = "aggregates"
-MEMORY = ":memory:"
-"""The path that stands for no file."""
 SCAN_PAGE = 1_000
-BUSY_TIMEOUT = 10.0
-"""Seconds to wait while another process writes: far longer than any batch takes."""
 
-# Readers and a writer do not wait for each other. FULL: what was answered is on the disk, or a power cut
-# would lose what the stream has been told is done.
-_OPEN = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-
-_SCHEMA = """
-    BEGIN IMMEDIATE;
-    CREATE TABLE IF NOT EXISTS {table} (
-        partition  TEXT NOT NULL,
-        sort       TEXT NOT NULL,
-        version    INTEGER NOT NULL,
-        expires_at REAL,  -- seconds since epoch; null for never
-        document   TEXT NOT NULL,  -- the whole aggregate as JSON, amounts as strings
-        PRIMARY KEY (partition, sort)
-    );
-    CREATE INDEX IF NOT EXISTS {table}_expiring ON {table} (expires_at) WHERE expires_at IS NOT NULL;
-    PRAGMA user_version = {version};
-    COMMIT;
-"""
-_WHOSE = """
-    SELECT user_version, (SELECT count(*) FROM sqlite_schema),
-        (SELECT count(*) FROM sqlite_schema WHERE name = :table) FROM pragma_user_version
-"""
+# Text is read as bytes, and decoded here: what is no UTF-8 would otherwise fail the whole of an answer.
 _LOAD = """
-    SELECT document FROM {table}
+    SELECT CAST(version AS INTEGER), CAST(document AS BLOB) FROM {table}
     WHERE partition = :partition AND sort = :sort AND (expires_at IS NULL OR expires_at > :now)
 """
 _FIND = """
-    SELECT sort, document FROM {table}
-    WHERE partition = :partition AND sort > :sort AND (expires_at IS NULL OR expires_at > :now)
+    SELECT CAST(partition AS BLOB), CAST(sort AS BLOB), CAST(version AS INTEGER), CAST(document AS BLOB)
+    FROM {table}
+    WHERE partition = CAST(:partition AS TEXT) AND sort > CAST(:sort AS TEXT) AND typeof(sort) = 'text'
+        AND (expires_at IS NULL OR expires_at > :now)
     ORDER BY sort LIMIT :limit
 """
 _SCAN = """
-    SELECT partition, sort, document FROM {table}
-    WHERE (partition, sort) > (:partition, :sort) AND (expires_at IS NULL OR expires_at > :now)
-        AND (:segments = 1 OR segment_of(partition, sort, :segments) = :segment)
+    SELECT CAST(partition AS BLOB), CAST(sort AS BLOB), CAST(version AS INTEGER), CAST(document AS BLOB)
+    FROM {table}
+    WHERE (partition, sort) > (CAST(:partition AS TEXT), CAST(:sort AS TEXT))
+        AND typeof(partition) = 'text' AND typeof(sort) = 'text' AND (expires_at IS NULL OR expires_at > :now)
+        AND (:segments = 1 OR segment_of(CAST(partition AS BLOB), CAST(sort AS BLOB), :segments) = :segment)
     ORDER BY partition, sort LIMIT :limit
+"""
+_WITHOUT_KEY = """
+    SELECT CAST(partition AS BLOB), CAST(sort AS BLOB) FROM {table}
+    WHERE (typeof(partition) <> 'text' OR typeof(sort) <> 'text')
+        AND (expires_at IS NULL OR expires_at > :now)
+        AND (:segments = 1 OR segment_of(CAST(partition AS BLOB), CAST(sort AS BLOB), :segments) = :segment)
 """
 _INSERT = """
     INSERT INTO {table} VALUES (:partition, :sort, :version, :expires_at, :document) ON CONFLICT DO NOTHING
@@ -92,8 +78,8 @@ class SQLiteRepository(Generic[State]):
         ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
         clock: seconds since epoch.
 
-    Raises ConfigurationError if the file cannot be opened, or holds something else, or if msgspec cannot
-    write such states and read them again.
+    Raises ConfigurationError if the file cannot be opened or holds something else, if msgspec cannot write
+    such states and read them again, or if they leave out defaults.
     """
 
     def __init__(
@@ -105,17 +91,19 @@ class SQLiteRepository(Generic[State]):
         ttl: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        check_state_type(state_type)
         self._path = path
         self._table = table
         self._ttl = ttl
         self._clock = clock
+        check_state_type(state_type)
         if (problem := type_problem(state_type, written=True)) is not None:
             raise ConfigurationError(f"no state of type {state_type!r} can be kept in SQLite: {problem}")
         self.state_type = state_type
         self._decode = msgspec.json.Decoder(Aggregate[state_type]).decode  # type: ignore[valid-type]
         self._state_name = getattr(state_type, "__name__", str(state_type))
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
-        self._connection = _open(path, table)
+        self._connection = open_file(path, table)
         self._connection.create_function("segment_of", 3, _segment_of, deterministic=True)
         weakref.finalize(self, self._connection.close)
 
@@ -132,8 +120,8 @@ class SQLiteRepository(Generic[State]):
                 if row is None:
                     continue
                 try:
-                    loaded.found[key] = self._read(row[0])
-                except RepositoryError as error:
+                    loaded.found[key] = self._read(key, *row)
+                except UnreadableError as error:
                     loaded.failed[key] = error
         return loaded
 
@@ -167,14 +155,28 @@ class SQLiteRepository(Generic[State]):
                     saved.conflicts.add(key)
         return saved
 
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:  # noqa: ARG002
+        """See `Repository.refusal`. Nothing is known before the file is asked."""
+        return None
+
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`."""
+        page: Page[State] = Page([], None)
         if key_problem((partition, "-")) is not None:
-            return Page([], None)  # nothing can be there
-        place = {"partition": partition, "sort": decode_cursor(cursor), "limit": limit + 1}
-        rows = self._select(_FIND, place)
-        page = [self._read(document) for _, document in rows[:limit]]
-        return Page(page, encode_cursor(page[-1].key[1]) if len(rows) > limit else None)
+            return page  # nothing can be there
+        begin = partition.encode(), decode_cursor(cursor).encode()
+        last, count = "", 0
+        for row in self._rows(_FIND, begin, {"limit": limit + 1}):
+            each = self._entry(row)
+            if each.key[1].encode() == row[1]:  # else it is no text, and can be no cursor
+                if count == limit:
+                    return Page(page.aggregates, encode_cursor(last), page.unreadable)
+                last, count = each.key[1], count + 1
+            if isinstance(each, Unreadable):
+                page.unreadable[each.key] = each.error
+            else:
+                page.aggregates.append(each)
+        return page
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`."""
@@ -182,17 +184,30 @@ class SQLiteRepository(Generic[State]):
         with self._transaction("IMMEDIATE") as connection:
             connection.executemany(self._sql(_DELETE), map(_named, stored))
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads a page at a time, so that it keeps no writer waiting."""
-        index, segments, after = part or Part(0, 1)
-        last: Key = after or ("", "")
-        page = {"segment": index, "segments": segments, "limit": SCAN_PAGE}
-        while rows := self._select(_SCAN, {**_named(last), **page}):
-            for partition, sort, document in rows:
-                yield self._read(document)
-                last = (partition, sort)
+        return only_readable(self._scan(part or Part(0, 1)), on_unreadable)
 
-    def _select(self, statement: str, values: Mapping[str, object]) -> list[tuple[str, ...]]:
+    def _scan(self, part: Part) -> Iterator[Aggregate[State] | Unreadable]:
+        partition, sort = part.after or ("", "")
+        segment = {"segment": part.number, "segments": part.of}
+        for row in self._rows(_SCAN, (partition.encode(), sort.encode()), {**segment, "limit": SCAN_PAGE}):
+            yield self._entry(row)
+        for place in self._select(_WITHOUT_KEY, segment):
+            key = _shown(*place)
+            yield Unreadable(key, self._unreadable(key, "its key is no text"))
+
+    def _rows(
+        self, statement: str, last: tuple[bytes, bytes], values: Mapping[str, object]
+    ) -> Iterator[tuple[bytes, bytes, int, bytes]]:
+        """Yield the rows behind a key, a page at a time."""
+        while rows := self._select(statement, {**values, "partition": last[0], "sort": last[1]}):
+            yield from rows
+            last = rows[-1][:2]
+
+    def _select(self, statement: str, values: Mapping[str, object]) -> list[Any]:
         with self._transaction("DEFERRED") as connection:
             return connection.execute(self._sql(statement), {**values, "now": self._clock()}).fetchall()
 
@@ -207,15 +222,38 @@ class SQLiteRepository(Generic[State]):
         try:
             document = msgspec.json.encode(aggregate)
             self._decode(document)
-        except UNREADABLE as error:
-            raise unreadable(error, self._state_name) from error
+        except CODEC_ERRORS as error:
+            raise not_readable_again(error, self._state_name) from error
         return document.decode()
 
-    def _read(self, document: str) -> Aggregate[State]:
+    def _entry(self, row: tuple[bytes, bytes, int, bytes]) -> Aggregate[State] | Unreadable:
+        partition, sort, version, document = row
+        key = _shown(partition, sort)
         try:
-            return self._decode(document)
-        except msgspec.ValidationError as error:
-            raise RepositoryError(f"what is stored is no {self._state_name}: {error}") from error
+            return self._read(key, version, document)
+        except UnreadableError as error:
+            return Unreadable(key, error)
+
+    def _read(self, key: Key, version: int, document: bytes) -> Aggregate[State]:
+        """Decode the document of a row, and see that it is the one of this row.
+
+        Raises UnreadableError if it is not.
+        """
+        try:
+            aggregate: Aggregate[State] = self._decode(document)
+        except Exception as error:  # a state's own check may raise anything
+            why = error if isinstance(error, msgspec.MsgspecError) else type(error).__name__
+            raise self._unreadable(key, why) from error
+        if aggregate.key != key:
+            raise self._unreadable(key, f"its document is that of {aggregate.key!r}")
+        if aggregate.version != version:
+            raise self._unreadable(
+                key, f"its document has version {aggregate.version}, and its row {version}"
+            )
+        return aggregate
+
+    def _unreadable(self, key: Key, why: object) -> UnreadableError:
+        return unreadable(key, f"table {self._table!r} of {str(self._path)!r}", self._state_name, why)
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
@@ -233,50 +271,10 @@ def _named(key: Key) -> dict[str, str]:
     return {"partition": key[0], "sort": key[1]}
 
 
-def _segment_of(partition: str, sort: str, segments: int) -> int:
-    return segment_of((partition, sort), segments)
+def _shown(partition: bytes, sort: bytes) -> Key:
+    """Return a key as it is stored; what is no UTF-8 is escaped, as no stored key is."""
+    return partition.decode(errors="backslashreplace"), sort.decode(errors="backslashreplace")
 
 
-def _open(path: str | Path, table: str) -> sqlite3.Connection:
-    """Open the file, and make the table if it is not there."""
-    name = f"the SQLite file {str(path)!r}"
-    if not (folder := Path(path).parent).is_dir():
-        raise ConfigurationError(f"{name} cannot be made: there is no folder {str(folder)!r}")
-    _create_private(path)
-    try:
-        connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"{name} cannot be opened: {error}") from error
-    try:
-        version, tables, is_there = connection.execute(_WHOSE, {"table": table}).fetchone()
-        problem = _problem(version, tables)
-        if problem is None:
-            connection.executescript(_OPEN)
-            if not is_there:  # else each start would wait for whoever is writing
-                connection.executescript(_SCHEMA.format(table=table, version=SCHEMA_VERSION))
-    except sqlite3.Error as error:
-        problem = f"cannot be used: {error}"
-    if problem is not None:
-        connection.close()
-        raise ConfigurationError(f"{name} {problem}")
-    return connection
-
-
-def _create_private(path: str | Path) -> None:
-    """Make an empty file that only its owner may read, unless there is one; what is there is left as it is.
-
-    SQLite gives the files beside it the same permissions. Source: https://sqlite.org/src/file/src/os_unix.c
-    """
-    if str(path) != MEMORY:
-        with suppress(OSError):  # SQLite will say why it cannot be opened
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _problem(version: int, tables: int) -> str | None:
-    if version > SCHEMA_VERSION:
-        return "has been made by a newer version of kinesis-handler"
-    if tables and not version:
-        return "holds something else: choose another"
-    return None
+def _segment_of(partition: bytes, sort: bytes, segments: int) -> int:
+    return segment_of(_shown(partition, sort), segments)

@@ -82,6 +82,8 @@ class Checkpoints:
         cursor: str | None = None
         while True:
             page = self._repository.find(self._stream, limit=PAGE, cursor=cursor)
+            for why in page.unreadable.values():  # without it the shard would begin anew
+                raise why
             self._known.update((each.key[1], each) for each in page.aggregates)
             cursor = page.cursor
             if cursor is None:

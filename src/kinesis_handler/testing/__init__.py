@@ -3,5 +3,6 @@
 from kinesis_handler.testing.faults import FaultyRepository
 from kinesis_handler.testing.laws import LawState, RepositoryLaws
 from kinesis_handler.testing.records import FakeClock, invocation
+from kinesis_handler.testing.stored_laws import StoredLaws
 
-__all__ = ["FakeClock", "FaultyRepository", "LawState", "RepositoryLaws", "invocation"]
+__all__ = ["FakeClock", "FaultyRepository", "LawState", "RepositoryLaws", "StoredLaws", "invocation"]

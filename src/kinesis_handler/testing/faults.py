@@ -5,9 +5,10 @@ from random import Random
 from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import RepositoryError
+from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.repository.part import Part
+from kinesis_handler.repository.unreadable import OnUnreadable
 
 State = TypeVar("State")
 
@@ -57,6 +58,10 @@ class FaultyRepository(Generic[State]):
         self._perhaps_fail_to_write()
         return saved
 
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+        """Say what the other repository says."""
+        return self._repository.refusal(aggregate)
+
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """Find, unless it raises."""
         self._perhaps_fail_to_read()
@@ -67,10 +72,12 @@ class FaultyRepository(Generic[State]):
         self._perhaps_fail_to_write()
         self._repository.delete(keys)
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
         """Scan, unless it raises."""
         self._perhaps_fail_to_read()
-        return self._repository.scan(part)
+        return self._repository.scan(part, on_unreadable=on_unreadable)
 
     def _reading_fails(self) -> bool:
         fails = self._reading > 0 and self._random.random() < self._rate

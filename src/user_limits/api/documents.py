@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from kinesis_handler import Aggregate
 from user_limits.limit import LastReset, Limit
@@ -35,10 +35,13 @@ class PageMeta(Struct, frozen=True, rename="camel"):
     Args:
         count: how many limits are on this page.
         next_cursor: asks for the next page; null on the last one.
+        unreadable: the ids of limits that are stored here and cannot be read: they are not in `data`. Not
+            there if there are none.
     """
 
     count: int
     next_cursor: str | None
+    unreadable: Sequence[str] | UnsetType = UNSET
 
 
 class LimitsAnswer(Struct, frozen=True):
@@ -53,9 +56,13 @@ def limit_answer(limit: Aggregate[Limit]) -> LimitAnswer:
     return LimitAnswer(limit_data(limit.state), LimitMeta(limit.version, rfc3339(limit.updated_at)))
 
 
-def limits_answer(limits: Sequence[Aggregate[Limit]], next_cursor: str | None) -> LimitsAnswer:
-    """Return the answer of a page of limits."""
-    return LimitsAnswer([limit_document(limit) for limit in limits], PageMeta(len(limits), next_cursor))
+def limits_answer(
+    limits: Sequence[Aggregate[Limit]], next_cursor: str | None, unreadable: Sequence[str] = ()
+) -> LimitsAnswer:
+    """Return the answer of a page of limits, and of the ids of those that cannot be read."""
+    return LimitsAnswer(
+        [limit_document(limit) for limit in limits], PageMeta(len(limits), next_cursor, unreadable or UNSET)
+    )
 
 
 EXAMPLE = Aggregate(

@@ -23,10 +23,16 @@ def tag_of(aggregate: Aggregate[Any]) -> str:
     return f'W/"{aggregate.version}-{aggregate.updated_at}-{__version__}"'
 
 
-def tag_of_list(aggregates: Sequence[Aggregate[Any]], next_cursor: str | None) -> str:
-    """Return the tag of a page. It changes with any entry, with which they are, and with a next page."""
+def tag_of_list(
+    aggregates: Sequence[Aggregate[Any]], next_cursor: str | None, unreadable: Sequence[str] = ()
+) -> str:
+    """Return the tag of a page.
+
+    It changes with any entry, with which they are, with a next page, and with what cannot be read.
+    """
     entries = [(each.key[1], each.version, each.updated_at) for each in aggregates]
-    digest = hashlib.blake2b(f"{__version__} {next_cursor} {entries}".encode(), digest_size=12)
+    content = f"{__version__} {next_cursor} {entries} {list(unreadable)}"
+    digest = hashlib.blake2b(content.encode(), digest_size=12)
     return f'W/"{digest.hexdigest()}"'
 
 

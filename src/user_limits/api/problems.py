@@ -20,7 +20,7 @@ from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kinesis_handler import RepositoryError
-from kinesis_handler.errors import InvalidCursorError, UnexpectedError
+from kinesis_handler.errors import InvalidCursorError, UnexpectedError, UnreadableError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -87,6 +87,17 @@ def unexpected(error: Exception) -> ProblemError:
     )
 
 
+def unreadable(error: Exception) -> ProblemError:
+    """Log that a limit is stored and cannot be read, and return a problem: waiting does not help."""
+    instance = f"urn:uuid:{uuid.uuid4()}"
+    structlog.get_logger(component="api").error("limit not readable", instance=instance, reason=str(error))
+    return ProblemError(
+        500,
+        "this limit is stored and cannot be read; the log knows more under this instance",
+        instance=instance,
+    )
+
+
 def unavailable(error: Exception) -> ProblemError:
     """Log that the store did not answer, and return a problem that says so."""
     instance = f"urn:uuid:{uuid.uuid4()}"
@@ -108,6 +119,10 @@ def _of_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[byte
 
 def _of_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     return _of_problem(request, unexpected(error))
+
+
+def _of_damage(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return _of_problem(request, unreadable(error))
 
 
 def _of_store(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -148,6 +163,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     ValidationException: _of_validation,
     HTTPException: _of_http,
     InvalidCursorError: _of_cursor,
+    UnreadableError: _of_damage,
     RepositoryError: _of_store,
     Exception: _of_unexpected,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from litestar import Litestar, Request
 from litestar.handlers import HTTPRouteHandler
@@ -10,15 +10,18 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from kinesis_handler import Aggregate, Key
-from kinesis_handler.repository import ReadableRepository
+from kinesis_handler.repository import Page, ReadableRepository
 from kinesis_handler.repository.cursor import encode_cursor
 from user_limits.api.answer import Answer
 from user_limits.api.documents import limit_answer, limits_answer
 from user_limits.api.etag import tag_of, tag_of_list
-from user_limits.api.problems import ProblemError, wrong_parameter
+from user_limits.api.problems import ProblemError, unreadable, wrong_parameter
 from user_limits.events import LimitType, Period
 from user_limits.limit import Limit
 from user_limits.view import PERIOD_TYPES
+
+if TYPE_CHECKING:
+    from kinesis_handler.errors import UnreadableError
 
 PREFIX = "/api/v1"
 
@@ -120,10 +123,14 @@ def limit_routes(
         limit: PageSize = 100,
         cursor: Cursor = None,
     ) -> Answer:
-        """List a user's limits by their ids, whatever their status. A user without any has an empty list."""
+        """List a user's limits by their ids, whatever their status. A user without any has an empty list.
+
+        A limit that is stored and cannot be read is named in `meta.unreadable`, and keeps no other from being
+        listed.
+        """
         _check_query(request, "limit", "cursor")
         page = limits.find(userId, limit=limit, cursor=cursor)
-        return _page(page.aggregates, page.cursor)
+        return _page(page)
 
     @AnswerHandler(
         f"{PREFIX}/users/{{userId:str}}/limits/active",
@@ -140,7 +147,10 @@ def limit_routes(
         limit: PageSize = 100,
         cursor: Cursor = None,
     ) -> Answer:
-        """List the limits whose status is ACTIVE and whose time it is: `activeFrom` ≤ now < `activeUntil`."""
+        """List the limits whose status is ACTIVE and whose time it is: `activeFrom` ≤ now < `activeUntil`.
+
+        A limit that is stored and cannot be read might be one of them: it is named in `meta.unreadable`.
+        """
         _check_query(request, "type", "period", "limit", "cursor")
         wanted = PERIODS[period] if period is not None else None
         now = int(clock() * 1_000)
@@ -152,8 +162,7 @@ def limit_routes(
                 and (wanted is None or each.period == wanted)
             )
 
-        found, next_cursor = _find(limits, userId, is_wanted, limit, cursor)
-        return _page(found, next_cursor)
+        return _page(_find(limits, userId, is_wanted, limit, cursor))
 
     @AnswerHandler(
         f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
@@ -196,21 +205,30 @@ def _find(
     is_wanted: Callable[[Limit], bool],
     count: int,
     cursor: str | None,
-) -> tuple[list[Aggregate[Limit]], str | None]:
+) -> Page[Limit]:
     """Read on until there is a page of wanted limits, and it is known whether another one follows."""
     found: list[Aggregate[Limit]] = []
+    damaged: dict[Key, UnreadableError] = {}
     while True:
         page = limits.find(user_id, limit=READ_AT_ONCE, cursor=cursor)
         found += [each for each in page.aggregates if is_wanted(each.state)]
+        damaged |= page.unreadable
         if len(found) > count:
-            return found[:count], encode_cursor(found[count - 1].key[1])
+            last = found[count - 1].key
+            here = {key: error for key, error in damaged.items() if key <= last}  # the next page has the rest
+            return Page(found[:count], encode_cursor(last[1]), here)
         if page.cursor is None:
-            return found, None
+            return Page(found, None, damaged)
         cursor = page.cursor
 
 
-def _page(found: Sequence[Aggregate[Limit]], next_cursor: str | None) -> Answer:
-    return Answer(tag_of_list(found, next_cursor), lambda: limits_answer(found, next_cursor))
+def _page(page: Page[Limit]) -> Answer:
+    """Answer with a page; what cannot be read is in the log, and named in the answer."""
+    for error in page.unreadable.values():
+        unreadable(error)
+    ids = [limit_id for _, limit_id in page.unreadable]
+    tag = tag_of_list(page.aggregates, page.cursor, ids)
+    return Answer(tag, lambda: limits_answer(page.aggregates, page.cursor, ids))
 
 
 def _check_query(request: Request[Any, Any, Any], *allowed: str) -> None:

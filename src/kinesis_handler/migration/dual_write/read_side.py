@@ -7,6 +7,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.migration.phase import Phase
 from kinesis_handler.repository import Loaded, Page, ReadableRepository
 from kinesis_handler.repository.part import Part
+from kinesis_handler.repository.unreadable import OnUnreadable
 
 State = TypeVar("State")
 
@@ -38,9 +39,11 @@ class ReadSide(Generic[State]):
         """See `Repository.find`."""
         return self._side().find(partition, limit=limit, cursor=cursor)
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`."""
-        return self._side().scan(part)
+        return self._side().scan(part, on_unreadable=on_unreadable)
 
     def _side(self) -> ReadableRepository[State]:
         return self._target if self._phase().reads_target else self._source

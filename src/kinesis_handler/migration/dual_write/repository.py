@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConflictError
+from kinesis_handler.errors import ConflictError, UnstorableError
 from kinesis_handler.migration.dual_write.follower import Follower
 from kinesis_handler.migration.dual_write.joined import Joined
 from kinesis_handler.migration.dual_write.led import Led
@@ -19,6 +19,7 @@ from kinesis_handler.migration.phase import Phase, Side
 from kinesis_handler.migration.records import Standing
 from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved, by_key
 from kinesis_handler.repository.part import Part
+from kinesis_handler.repository.unreadable import OnUnreadable
 
 State = TypeVar("State")
 
@@ -98,6 +99,16 @@ class DualWriteRepository(Generic[State]):
             case Phase.DUAL_READ_TARGET:
                 return self._if_target_is_read.save(changes)
 
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+        """See `Repository.refusal`. The side that decides says it; while both do, nothing is known."""
+        match self._phase():
+            case Phase.SOURCE | Phase.DUAL_READ_SOURCE:
+                return self._source.refusal(aggregate)
+            case Phase.TARGET:
+                return self._target.refusal(aggregate)
+            case Phase.DUAL_READ_TARGET:
+                return None
+
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. It shows the side that is read."""
         return self._shown.find(partition, limit=limit, cursor=cursor)
@@ -110,9 +121,11 @@ class DualWriteRepository(Generic[State]):
         if phase is not Phase.SOURCE:
             self._target.delete(keys)
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. It shows the side that is read."""
-        return self._shown.scan(part)
+        return self._shown.scan(part, on_unreadable=on_unreadable)
 
     def _say_that_the_target_leads(self) -> None:
         """Note it before the target is written alone. Raises RepositoryError if that is not done."""

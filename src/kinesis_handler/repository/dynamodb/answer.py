@@ -115,7 +115,7 @@ def problem_of_request(error: ClientError | BotoCoreError | ResponseParserError)
         answer = error.response
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         told = answer.get("Error", {})
-        problem = _problem(told.get("Code", ""), told.get("Message", ""))
+        problem = _problem(told.get("Code", ""), told.get("Message", "") + _throttling_reasons(answer))
         if status >= SERVER_ERROR and problem.meaning is Meaning.REFUSED:
             return Problem(Meaning.UNSURE, problem.code, problem.detail)
         return problem
@@ -126,6 +126,17 @@ def problem_of_request(error: ClientError | BotoCoreError | ResponseParserError)
     else:
         meaning = Meaning.REFUSED
     return Problem(meaning, type(error).__name__, str(error))
+
+
+def _throttling_reasons(answer: Mapping[str, Any]) -> str:
+    """Say what throttled a request and which table or index, where DynamoDB does.
+
+    Two of its errors write the member one way, and one the other. The error of a statement has none.
+    Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html
+    """
+    reasons = answer.get("ThrottlingReasons") or answer.get("throttlingReasons") or []
+    told = [" of ".join(filter(None, (each.get("reason"), each.get("resource")))) for each in reasons]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _problem(code: str, detail: str) -> Problem:

@@ -10,7 +10,7 @@ Source of the types and their limits:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -19,10 +19,12 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConfigurationError, RepositoryError, UnstorableError
+from kinesis_handler.errors import ConfigurationError, UnreadableError, UnstorableError
 from kinesis_handler.repository.dynamodb.zeros import lost_decimals, with_decimals
+from kinesis_handler.repository.state_type import check_state_type
+from kinesis_handler.repository.unreadable import unreadable
 from kinesis_handler.results import classes_of
-from kinesis_handler.schema import UNREADABLE, type_problem, unreadable
+from kinesis_handler.schema import CODEC_ERRORS, not_readable_again, type_problem
 
 State = TypeVar("State")
 
@@ -36,6 +38,8 @@ EXPIRES_AT = "expiresAt"
 DECIMALS = "decimals"
 
 _ENGINE = {each.encode_name: each for each in fields(Aggregate) if each.name not in {"key", "state"}}
+_NULL_BY_DEFAULT = {name for name, each in _ENGINE.items() if each.default is None}
+"""Attributes of the engine that come back from nothing: their defaults do not change."""
 
 
 class ItemCodec(Generic[State]):
@@ -45,13 +49,15 @@ class ItemCodec(Generic[State]):
         state_type: of the states, a msgspec.Struct.
         partition_key: name of the attribute with the key's first part.
         sort_key: name of the attribute with its second part.
+        table: the table's name, for errors.
 
-    Raises ConfigurationError if the state is no Struct whose fields have names, if msgspec cannot write it
-    and read it again, or if names of attributes collide.
+    Raises ConfigurationError if the state is no Struct whose fields have names, if it leaves out defaults, if
+    msgspec cannot write it and read it again, or if names of attributes collide.
     """
 
-    def __init__(self, state_type: type[State], partition_key: str, sort_key: str) -> None:
+    def __init__(self, state_type: type[State], partition_key: str, sort_key: str, table: str = "") -> None:
         state_fields = {each.encode_name: each for each in fields(_checked(state_type))}
+        check_state_type(state_type)
         named = state_fields.keys() | _tag_of(state_type)
         for name in sorted(named & {partition_key, sort_key}):
             each = state_fields.get(name)
@@ -73,15 +79,22 @@ class ItemCodec(Generic[State]):
         self._state_names = named
         self._state_name = state_type.__name__
         self._state_type = state_type
+        self._table = table
         self._type = Aggregate[state_type]  # type: ignore[valid-type]
-        # These come back from nothing: where they are null, the item need not say so.
-        self._null_by_default = {
-            name for name, each in {**_ENGINE, **state_fields}.items() if each.default is None
+        # What an item of this type may lack. It has all of the state, but for a field that is UNSET: what it
+        # left to a default would change with the default.
+        self._optional = {EXPIRES_AT, DECIMALS, *_NULL_BY_DEFAULT, *self._state_names} - {
+            partition_key,
+            sort_key,
         }
 
     def key(self, key: Key) -> dict[str, AttributeValue]:
         """Return the attributes that an item is found by."""
         return {self.partition_key: {"S": key[0]}, self.sort_key: {"S": key[1]}}
+
+    def key_attributes(self, key: Key) -> dict[str, str]:
+        """Return the same attributes, their values as Python has them."""
+        return {self.partition_key: key[0], self.sort_key: key[1]}
 
     def key_of(self, item: Item) -> Key:
         """Return the key of an item."""
@@ -96,18 +109,22 @@ class ItemCodec(Generic[State]):
             row: dict[str, Any] = msgspec.to_builtins(aggregate, builtin_types=(Decimal,), str_keys=True)
             key, state = row.pop("key"), row.pop("state")
             msgspec.convert(state, self._state_type, str_keys=True)
-        except UNREADABLE as error:
-            raise unreadable(error, self._state_name) from error
+        except CODEC_ERRORS as error:
+            raise not_readable_again(error, self._state_name) from error
         for name, part in zip((self.partition_key, self.sort_key), key, strict=True):
             if state.pop(name, part) != part:
                 raise UnstorableError(f"the field {name} of the state is not what the key says")
+        for name in _NULL_BY_DEFAULT:
+            if row[name] is None:
+                del row[name]
         row |= state
-        nulls = [name for name, value in row.items() if value is None and name in self._null_by_default]
-        for name in nulls:
-            del row[name]
         if (lost := lost_decimals(state)) is not None:
             row[DECIMALS] = lost
         return row
+
+    def absent(self, attributes: Collection[str]) -> set[str]:
+        """Return the names of attributes that an item may have, and one with these has not."""
+        return self._optional.difference(attributes)
 
     def stored_attributes(self, item: Item) -> dict[str, Any]:
         """Return the attributes of an item beside the key, whatever they are."""
@@ -117,34 +134,38 @@ class ItemCodec(Generic[State]):
     def has_expired(self, item: Item, now: float) -> bool:
         """Tell whether an item has expired: DynamoDB removes it some time after that.
 
-        Raises RepositoryError if its expiry is no number.
+        Raises UnreadableError if its expiry is no number.
         """
         if EXPIRES_AT not in item:
             return False
         if "N" not in item[EXPIRES_AT]:
-            raise RepositoryError(f"what is stored is no {self._state_name}: its {EXPIRES_AT} is no number")
+            raise self._unreadable(item, f"its {EXPIRES_AT} is no number")
         return bool(to_python(item[EXPIRES_AT]) <= now)
 
     def aggregate(self, item: Item) -> Aggregate[State]:
         """Return the aggregate of an item.
 
-        Raises RepositoryError if it is none of this type.
+        Raises UnreadableError if it is none of this type.
         """
-        row = {name: to_python(value) for name, value in item.items()}
-        state = {name: value for name, value in row.items() if name in self._state_names}
         try:
+            row = {name: to_python(value) for name, value in item.items()}
+            state = {name: value for name, value in row.items() if name in self._state_names}
             aggregate: Aggregate[State] = msgspec.convert(
                 {
                     **row,
-                    "key": (row[self.partition_key], row[self.sort_key]),
+                    "key": self.key_of(item),
                     "state": with_decimals(state, row.get(DECIMALS)),
                 },
                 self._type,
                 str_keys=True,
             )
-        except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
-            raise RepositoryError(f"what is stored is no {self._state_name}: {error}") from error
+        except Exception as error:  # a state's own check may raise anything
+            ours = isinstance(error, msgspec.MsgspecError | TypeError | ValueError | ArithmeticError)
+            raise self._unreadable(item, error if ours else type(error).__name__) from error
         return aggregate
+
+    def _unreadable(self, item: Item, why: object) -> UnreadableError:
+        return unreadable(self.key_of(item), f"table {self._table!r}", self._state_name, why)
 
 
 def _checked(state_type: Any) -> type[Struct]:

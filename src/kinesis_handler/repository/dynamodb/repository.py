@@ -1,11 +1,11 @@
 """A repository in a DynamoDB table: one read and one conditional write for each aggregate, many a request."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import RepositoryError, UnstorableError
+from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.repository import Change, Loaded, Page, Saved, storable
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.dynamodb.answer import TOO_LATE, Problem
@@ -15,6 +15,7 @@ from kinesis_handler.repository.dynamodb.requests import Requests
 from kinesis_handler.repository.dynamodb.saving import Failed, Saving
 from kinesis_handler.repository.dynamodb.statement import Statements
 from kinesis_handler.repository.part import Part
+from kinesis_handler.repository.unreadable import OnUnreadable, Unreadable, only_readable
 from kinesis_handler.storable import key_problem
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class DynamoDBRepository(Generic[State]):
         self._requests = Requests(client, make_patience)
         self._table = table
         self.state_type = state_type
-        self._codec = ItemCodec(state_type, partition_key, sort_key)
+        self._codec = ItemCodec(state_type, partition_key, sort_key, table)
         self._ttl = ttl
         self._clock = clock
 
@@ -78,23 +79,29 @@ class DynamoDBRepository(Generic[State]):
                 wanted.append(key)
         items, failed = self._read(wanted, self._requests.make_patience())
         loaded.failed |= failed
-        now = self._clock()
-        for key, item in items.items():
-            try:
-                if not self._codec.has_expired(item, now):
-                    loaded.found[key] = self._codec.aggregate(item)
-            except RepositoryError as error:
-                loaded.failed[key] = error
+        for each in self._alive(items.values()):
+            if isinstance(each, Unreadable):
+                loaded.failed[each.key] = each.error
+            else:
+                loaded.found[each.key] = each
         return loaded
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """See `Repository.save`. Answers that were lost are settled by reading."""
         keyed, refused = storable(changes)
         now = self._clock()
-        statements = Statements(self._table, self._codec, now=now, ttl=self._ttl)
-        saved = Saving(self._requests, statements, self._codec, self._read, now).save(keyed.values())
+        saving = Saving(self._requests, self._statements(now), self._codec, self._read, now)
+        saved = saving.save(keyed.values())
         saved.failed |= refused.failed
         return saved
+
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+        """See `Repository.refusal`. An item that is too large is known without a request."""
+        try:
+            self._statements(self._clock()).check(aggregate)
+        except UnstorableError as error:
+            return error
+        return None
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. Raises RepositoryError if the table cannot be read."""
@@ -109,15 +116,19 @@ class DynamoDBRepository(Generic[State]):
         }
         if after:
             query["ExclusiveStartKey"] = self._codec.key((partition, after))
-        alive: list[Item] = []
+        alive: list[Aggregate[State] | Unreadable] = []
         while len(alive) <= limit:
             answer = self._requests.insist("query", TableName=self._table, **query)
             alive += self._alive(answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 break
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-        page = [self._codec.aggregate(item) for item in alive[:limit]]
-        return Page(page, encode_cursor(page[-1].key[1]) if len(alive) > limit else None)
+        page = alive[:limit]
+        return Page(
+            [each for each in page if not isinstance(each, Unreadable)],
+            encode_cursor(page[-1].key[1]) if len(alive) > limit else None,
+            {each.key: each.error for each in page if isinstance(each, Unreadable)},
+        )
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`. Raises RepositoryError if it is not known to be done."""
@@ -131,11 +142,16 @@ class DynamoDBRepository(Generic[State]):
                 if left and not patience.lasts():
                     raise RepositoryError(_UNPROCESSED)
 
-    def scan(self, part: Part | None = None) -> Iterator[Aggregate[State]]:
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads several segments of the table at once, or the one that is asked for.
 
         Raises RepositoryError if the table cannot be read.
         """
+        return only_readable(self._scan(part), on_unreadable)
+
+    def _scan(self, part: Part | None) -> Iterator[Aggregate[State] | Unreadable]:
         parts = [part] if part is not None else [Part(index, SEGMENTS) for index in range(SEGMENTS)]
         segments: list[dict[str, Any]] = [
             {
@@ -151,11 +167,13 @@ class DynamoDBRepository(Generic[State]):
             for [segment], answer in self._requests.in_chunks(1, segments, self._scan_page):
                 if answer is None:
                     raise TOO_LATE.of_reading()
-                for item in self._alive(answer["Items"]):
-                    yield self._codec.aggregate(item)
+                yield from self._alive(answer["Items"])
                 if "LastEvaluatedKey" in answer:
                     unfinished.append({**segment, "ExclusiveStartKey": answer["LastEvaluatedKey"]})
             segments = unfinished
+
+    def _statements(self, now: float) -> Statements[State]:
+        return Statements(self._table, self._codec, now=now, ttl=self._ttl)
 
     def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return self._requests.insist("scan", **segments[0])
@@ -185,6 +203,12 @@ class DynamoDBRepository(Generic[State]):
         wanted = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
         return self._requests.send("batch_get_item", RequestItems={self._table: wanted})
 
-    def _alive(self, items: Sequence[Item]) -> list[Item]:
+    def _alive(self, items: Iterable[Item]) -> Iterator[Aggregate[State] | Unreadable]:
+        """Read the items that have not expired."""
         now = self._clock()
-        return [item for item in items if not self._codec.has_expired(item, now)]
+        for item in items:
+            try:
+                if not self._codec.has_expired(item, now):
+                    yield self._codec.aggregate(item)
+            except UnreadableError as error:
+                yield Unreadable(self._codec.key_of(item), error)

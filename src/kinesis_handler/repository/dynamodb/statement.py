@@ -5,12 +5,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.mu
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.repository import Change
 from kinesis_handler.repository.dynamodb.item import EXPIRES_AT, VERSION, Item, ItemCodec, to_attribute
+from kinesis_handler.repository.dynamodb.size import check_size
 
 State = TypeVar("State")
 
@@ -40,20 +41,33 @@ class Statements(Generic[State]):
         self._expiry = {EXPIRES_AT: math.ceil(now) + ttl} if ttl else {}
 
     def write(self, change: Change[State]) -> Statement:
-        """Write a change, if its key is still as it was loaded."""
+        """Write a change, if its key is still as it was loaded.
+
+        Raises UnstorableError if the item would be too large.
+        """
         after = self._attributes(change.after)
         if change.before is None:
             return self._insert(change.key, after)
-        before = self._codec.attributes(change.before)
-        return self._update(change.key, before, after, _AS_LOADED, [before[VERSION], self._now])
+        operands = [change.before.version, self._now]
+        return self._update(change.key, after, self._codec.absent(after), _AS_LOADED, operands)
 
     def replace(self, expired: Item, after: Aggregate[State]) -> Statement:
-        """Make an expired item the one of a new aggregate, if it is still the one that was read."""
-        before = self._codec.stored_attributes(expired)
-        return self._update(after.key, before, self._attributes(after), _AS_READ, [before[EXPIRES_AT]])
+        """Make an expired item the one of a new aggregate, if it is still the one that was read.
+
+        Raises UnstorableError if the item would be too large.
+        """
+        before, attributes = self._codec.stored_attributes(expired), self._attributes(after)
+        gone = before.keys() - attributes.keys()
+        return self._update(after.key, attributes, gone, _AS_READ, [before[EXPIRES_AT]])
 
     def _attributes(self, aggregate: Aggregate[State]) -> dict[str, Any]:
-        return {**self._codec.attributes(aggregate), **self._expiry}
+        attributes = {**self._codec.attributes(aggregate), **self._expiry}
+        check_size({**self._codec.key_attributes(aggregate.key), **attributes})
+        return attributes
+
+    def check(self, aggregate: Aggregate[State]) -> None:
+        """See that an aggregate is not too large. Raises UnstorableError if it is."""
+        self._attributes(aggregate)
 
     def _insert(self, key: Key, attributes: Mapping[str, Any]) -> Statement:
         place = self._codec.key(key)
@@ -66,26 +80,24 @@ class Statements(Generic[State]):
     def _update(
         self,
         key: Key,
-        before: Mapping[str, Any],
-        after: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        gone: Collection[str],
         condition: str,
         operands: Sequence[float],
     ) -> Statement:
-        """Set what differs and remove what is gone, on a condition."""
+        """Set all attributes, and remove those that are gone, on a condition.
+
+        It costs no more than to set what differs, and what was loaded does not say what is stored: a field
+        that came to the type later has its default there, and the item has nothing.
+        """
         place = self._codec.key(key)
-        changed = {
-            name: value for name, value in after.items() if name not in before or before[name] != value
-        }
-        gone = before.keys() - after.keys()
-        if EXPIRES_AT not in after:
-            gone |= {EXPIRES_AT}  # it may be there from a time when there was a time to live
-        sets = "".join(f' SET "{name}"=?' for name in changed)
+        sets = "".join(f' SET "{name}"=?' for name in attributes)
         removes = "".join(f' REMOVE "{name}"' for name in sorted(gone))
         where = " AND ".join([*(f'"{name}"=?' for name in place), condition])
         return {
             "Statement": f'UPDATE "{self._table}"{sets}{removes} WHERE {where}',
             "Parameters": [
-                *map(to_attribute, changed.values()),
+                *map(to_attribute, attributes.values()),
                 *place.values(),
                 *map(to_attribute, operands),
             ],

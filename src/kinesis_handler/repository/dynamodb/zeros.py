@@ -14,6 +14,10 @@ _WIDE = Context(prec=400)
 """Wide enough for the largest number of DynamoDB with the decimals of its smallest."""
 
 
+_LEAVES = (str, int, float, type(None))
+"""What has no decimals to lose, nor anything in it: most of a state, and all of it is looked through."""
+
+
 def lost_decimals(value: Any) -> Any:
     """Return how many decimals the numbers have whose text DynamoDB would change; None if there are none."""
     if isinstance(value, Decimal):
@@ -22,9 +26,12 @@ def lost_decimals(value: Any) -> Any:
             return None
         exponent = value.as_tuple().exponent
         return -exponent if isinstance(exponent, int) else None  # a NaN has none, and cannot be kept
-    if not (parts := _parts(value)):
-        return None
-    lost = {name: decimals for name, each in parts.items() if (decimals := lost_decimals(each)) is not None}
+    is_list = isinstance(value, list | tuple)
+    parts: Any = enumerate(value) if is_list else value.items() if isinstance(value, dict) else ()
+    lost = {}
+    for name, each in parts:
+        if not isinstance(each, _LEAVES) and (decimals := lost_decimals(each)) is not None:
+            lost[str(name)] = decimals
     return lost or None
 
 

@@ -1,0 +1,200 @@
+"""The laws of a repository that writes its states down, as tests that any implementation must pass.
+
+What is written may be read by a later release, whose types are others, and it may be damaged. Subclass
+`StoredLaws` beside `RepositoryLaws`, and say how what is stored is opened as another type and damaged:
+
+    class TestMyStoredStates(StoredLaws):
+        def open_repository(self, state_type):
+            return MyRepository(self.path, state_type)
+
+        def damage(self, key):
+            overwrite(self.path, key, b"not a state")
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import UnreadableError
+from kinesis_handler.repository import Change, Repository
+from kinesis_handler.repository.part import Part
+from kinesis_handler.testing.laws import LawState, aggregate, insert
+
+
+class InnerOld(Struct, frozen=True):
+    """What is within a state, before fields were added to it."""
+
+    size: int
+
+
+class Inner(Struct, frozen=True):
+    """What is within a state, with a field more."""
+
+    size: int
+    unit: str = "cm"
+
+
+class InnerLater(Struct, frozen=True):
+    """What is within a state, with another default."""
+
+    size: int
+    unit: str = "inch"
+
+
+class Old(Struct, frozen=True):
+    """A state before fields were added to it."""
+
+    inner: InnerOld
+    count: int = 0
+
+
+class New(Struct, frozen=True):
+    """A state with fields more."""
+
+    inner: Inner
+    count: int = 0
+    kind: str = "first"
+    note: str | None = None
+    tags: tuple[str, ...] = ()
+    inners: tuple[Inner, ...] = (Inner(1),)
+
+
+class Later(Struct, frozen=True):
+    """A state whose defaults have changed."""
+
+    inner: InnerLater
+    count: int = 1
+    kind: str | None = "later"
+    note: str | None = "none"
+    tags: tuple[str, ...] = ("later",)
+    inners: tuple[InnerLater, ...] = ()
+
+
+KEY: Key = ("a", "1")
+SORTS = [f"{number}" for number in range(7)]
+
+
+class StoredLaws(ABC):
+    """What every repository promises that writes its states down."""
+
+    @abstractmethod
+    def open_repository(self, state_type: type[Any]) -> Repository[Any]:
+        """Return a repository of states of this type: the same one each time, empty at the first."""
+
+    @abstractmethod
+    def damage(self, key: Key) -> None:
+        """Make what is stored under a key no state of any type."""
+
+    def test_a_default_that_changes_does_not_change_what_was_inserted(self) -> None:
+        state = New(Inner(5))
+        insert(self.open_repository(New), _of(state))
+        assert self._fields_read_later() == _fields(state)
+
+    def test_a_default_that_changes_does_not_change_what_was_updated(self) -> None:
+        state = New(Inner(5), kind="other", note="n", tags=("x",))
+        insert(self.open_repository(New), _of(state))
+        self._update(replace(state, kind="first", note=None, tags=()))
+        assert self._fields_read_later() == _fields(New(Inner(5)))
+
+    def test_fields_that_an_item_lacked_are_written_with_its_next_update(self) -> None:
+        insert(self.open_repository(Old), _of(Old(InnerOld(5))))
+        before = self._load(New).state
+        assert before == New(Inner(5))
+        self._update(replace(before, count=1))
+        assert self._fields_read_later() == _fields(New(Inner(5), count=1))
+
+    def test_what_is_damaged_fails_its_own_key_and_no_other_is_kept_from_being_loaded(self) -> None:
+        repository = self._damaged("3")
+        loaded = repository.load([("a", sort) for sort in SORTS])
+        assert sorted(key[1] for key in loaded.found) == [sort for sort in SORTS if sort != "3"]
+        assert {key: type(error) for key, error in loaded.failed.items()} == {("a", "3"): UnreadableError}
+        assert "('a', '3')" in str(loaded.failed["a", "3"])
+
+    def test_a_page_names_what_is_damaged_and_has_all_others(self) -> None:
+        repository = self._damaged("0", "3", "6")
+        for limit in (1, 2, 3, 7, 100):
+            found: list[str] = []
+            named: list[str] = []
+            page = repository.find("a", limit=limit)
+            while True:
+                assert len(page.aggregates) + len(page.unreadable) <= limit
+                found += [each.key[1] for each in page.aggregates]
+                named += [key[1] for key in page.unreadable]
+                if page.cursor is None:
+                    break
+                page = repository.find("a", limit=limit, cursor=page.cursor)
+            assert found == ["1", "2", "4", "5"]
+            assert named == ["0", "3", "6"]
+
+    def test_a_scan_reports_what_is_damaged_and_yields_all_others(self) -> None:
+        repository = self._damaged("0", "3", "6")
+        for parts in ([None], [Part(number, 3) for number in range(3)]):
+            named: dict[Key, UnreadableError] = {}
+            found = [
+                each.key[1]
+                for part in parts
+                for each in repository.scan(part, on_unreadable=named.__setitem__)
+            ]
+            assert sorted(found) == ["1", "2", "4", "5"]
+            assert sorted(named) == [("a", "0"), ("a", "3"), ("a", "6")]
+            assert all(str(key) in str(error) for key, error in named.items())
+
+    def test_a_scan_that_reports_to_nobody_yields_all_others_before_it_raises(self) -> None:
+        repository = self._damaged("3")
+        found: list[str] = []
+        reason = ""
+        try:
+            found.extend(each.key[1] for each in repository.scan())
+        except UnreadableError as error:
+            reason = str(error)
+        assert "('a', '3')" in reason
+        assert sorted(found) == [sort for sort in SORTS if sort != "3"]
+
+    def test_what_is_damaged_is_not_written_over_and_keeps_no_other_from_being_saved(self) -> None:
+        repository = self._damaged("3")
+        saved = repository.save([Change(None, aggregate(("a", sort), note="new")) for sort in ("3", "7")])
+        assert saved.conflicts | saved.failed.keys() == {("a", "3")}
+        assert repository.load([("a", "3")]).failed.keys() == {("a", "3")}
+        assert repository.load([("a", "7")]).found.keys() == {("a", "7")}
+
+    def test_what_is_damaged_can_be_deleted_and_inserted_again(self) -> None:
+        repository = self._damaged("3")
+        repository.delete([("a", "3")])
+        insert(repository, aggregate(("a", "3"), note="again"))
+        assert repository.load([("a", "3")]).found["a", "3"].state.note == "again"
+
+    def _damaged(self, *sorts: str) -> Repository[LawState]:
+        """Return a repository in which some of SORTS are damaged."""
+        repository: Repository[LawState] = self.open_repository(LawState)
+        insert(repository, *(aggregate(("a", sort)) for sort in SORTS))
+        for sort in sorts:
+            self.damage(("a", sort))
+        return repository
+
+    def _load(self, state_type: type[Any]) -> Aggregate[Any]:
+        loaded = self.open_repository(state_type).load([KEY])
+        assert not loaded.failed
+        return loaded.found[KEY]
+
+    def _update(self, state: New) -> None:
+        before = self._load(New)
+        after = replace(before, state=state, version=before.version + 1)
+        saved = self.open_repository(New).save([Change(before, after)])
+        assert not saved.conflicts
+        assert not saved.failed
+
+    def _fields_read_later(self) -> Mapping[str, object]:
+        return _fields(self._load(Later).state)
+
+
+def _of(state: Struct) -> Aggregate[Any]:
+    return replace(aggregate(KEY), state=state)
+
+
+def _fields(state: Any) -> dict[str, Any]:
+    """Return what a state has, without the types that it is made of."""
+    return {**asdict(state), "inner": asdict(state.inner), "inners": [asdict(each) for each in state.inners]}
