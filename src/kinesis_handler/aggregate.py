@@ -31,6 +31,9 @@ StoredNumber = Annotated[str, Meta(pattern=r"^[0-9]{1,128}$")]
 RECENT_EVENT_IDS = 16
 """How many applied events an aggregate remembers by their id, unless a projection says otherwise."""
 
+MAX_RECENT_EVENT_IDS = 1_000
+"""As UUIDs a tenth of the largest item of DynamoDB, which is paid for at every write."""
+
 
 class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
     """The state of one key, with what is needed to know whether an event is new to it.

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key, fold
+from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key, fold
 from kinesis_handler.deadline import time_left
 from kinesis_handler.errors import (
     ConfigurationError,
@@ -37,9 +37,6 @@ from kinesis_handler.telemetry.metrics import CONFLICTS, count
 from kinesis_handler.telemetry.spans import span
 
 State = TypeVar("State")
-
-MAX_RECENT_EVENT_IDS = 1_000
-"""As UUIDs a tenth of the largest item of DynamoDB, which is paid for at every write."""
 
 Telling = Generator[ToBeKept, None, dict[Event[Any], Outcome]]
 """Yields what has to be kept before it goes on, and returns the outcomes."""
