@@ -2,11 +2,13 @@
 
 KinesisHandlerError
 ├── ConfigurationError           what was built cannot work: stops the start
+│   └── StoreUnavailableError        the store does not answer at the start
 ├── InvalidInvocationError       not a Kinesis batch: raised, so Lambda retries the whole of it
 ├── UnreadableInputError         a file of events that the command line cannot read
 ├── InvalidCursorError           the cursor of a page that nobody handed out
 ├── StreamError                  a stream cannot be read or written: it is not there, or may not be used
-│   └── StreamUnavailableError       it does not answer just now, or is throttled
+│   ├── StreamUnavailableError       it does not answer just now, or is throttled
+│   └── ExpiredCheckpointError       the stream no longer has what comes behind a checkpoint
 └── ProcessingError              what kept one record from being applied
     ├── RejectedError            it can never succeed: kept aside, the stream goes on
     │   ├── UndecodableRecordError   base64, checksum, gzip, size
@@ -15,7 +17,8 @@ KinesisHandlerError
     └── FailedError              it may succeed later: a batch item failure
         ├── BusinessError            a rule of the domain says not now
         ├── RepositoryError          the store did not answer, or said no
-        │   └── ConflictError            other writers kept winning
+        │   ├── ConflictError            other writers kept winning
+        │   └── UnreadableStateError     what is stored under the key is not what the projection stores
         ├── QuarantineError          it is rejected, and could not be kept aside
         ├── HeldBackError            an earlier event of the same key failed
         ├── OutOfTimeError           the deadline of the invocation came near
@@ -36,6 +39,13 @@ class ConfigurationError(KinesisHandlerError):
     """What was built cannot work. The message names the part, its value and what is allowed.
 
     To do: what the message says, then start again.
+    """
+
+
+class StoreUnavailableError(ConfigurationError):
+    """The store does not answer at the start: it is down, or what says where it is is wrong.
+
+    To do: if the message names the right store, nothing: `consume` asks again. Else mend the setting.
     """
 
 
@@ -71,6 +81,13 @@ class StreamUnavailableError(StreamError):
     """The stream is throttled, or the service does not answer: to ask again later may help.
 
     To do: nothing, `consume` asks again. If it lasts, give the stream more shards, or read it less often.
+    """
+
+
+class ExpiredCheckpointError(StreamError):
+    """The stream refuses the sequence number of a checkpoint: it no longer has it, or never had.
+
+    To do: nothing, `consume` goes on from the oldest record, and logs from when to when records are lost.
     """
 
 
@@ -148,6 +165,13 @@ class ConflictError(RepositoryError):
     """Other writers changed the aggregate each time between our read and our write.
 
     To do: see that all events of a key have one partition key, so that one shard at a time writes it.
+    """
+
+
+class UnreadableStateError(RepositoryError):
+    """What is stored under the event's key is damaged, or of another type. Other keys are not affected.
+
+    To do: repair or delete the stored item, then redrive. Waiting does not help: it is no outage.
     """
 
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConfigurationError, RepositoryError
+from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableStateError
 from kinesis_handler.repository import Change, Loaded, Page, Saved, by_key
 from kinesis_handler.repository.cursor import decode_cursor, encode_cursor
 from kinesis_handler.repository.part import Part, segment_of
@@ -181,7 +181,9 @@ class SQLiteRepository(Generic[State]):
         try:
             return self._decode(document)
         except msgspec.ValidationError as error:
-            raise RepositoryError(f"what is stored is no {self._state_type.__name__}: {error}") from error
+            raise UnreadableStateError(
+                f"what is stored is no {self._state_type.__name__}: {error}"
+            ) from error
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:

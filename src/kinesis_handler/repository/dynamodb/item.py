@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConfigurationError, RepositoryError
+from kinesis_handler.errors import ConfigurationError, UnreadableStateError
 from kinesis_handler.repository.dynamodb.zeros import lost_decimals, with_decimals
 
 State = TypeVar("State")
@@ -99,18 +99,20 @@ class ItemCodec(Generic[State]):
     def has_expired(self, item: Item, now: float) -> bool:
         """Tell whether an item has expired: DynamoDB removes it some time after that.
 
-        Raises RepositoryError if its expiry is no number.
+        Raises UnreadableStateError if its expiry is no number.
         """
         if EXPIRES_AT not in item:
             return False
         if "N" not in item[EXPIRES_AT]:
-            raise RepositoryError(f"what is stored is no {self._state_name}: its {EXPIRES_AT} is no number")
+            raise UnreadableStateError(
+                f"what is stored is no {self._state_name}: its {EXPIRES_AT} is no number"
+            )
         return bool(to_python(item[EXPIRES_AT]) <= now)
 
     def aggregate(self, item: Item) -> Aggregate[State]:
         """Return the aggregate of an item.
 
-        Raises RepositoryError if it is none of this type.
+        Raises UnreadableStateError if it is none of this type.
         """
         row = {name: to_python(value) for name, value in item.items()}
         state = {name: value for name, value in row.items() if name in self._state_names}
@@ -125,7 +127,7 @@ class ItemCodec(Generic[State]):
                 str_keys=True,
             )
         except (msgspec.ValidationError, TypeError, ValueError, ArithmeticError) as error:
-            raise RepositoryError(f"what is stored is no {self._state_name}: {error}") from error
+            raise UnreadableStateError(f"what is stored is no {self._state_name}: {error}") from error
         return aggregate
 
 
