@@ -229,7 +229,12 @@ def put_on_shard(
 
 
 def lambda_record(  # noqa: PLR0913, PLR0917 - a record has that many parts
-    stream_arn: str, shard_id: str, sequence_number: str, partition_key: str, data: str, arrived_at: float
+    stream_arn: str,
+    shard_id: str,
+    sequence_number: str,
+    partition_key: str | None,
+    data: str,
+    arrived_at: float,
 ) -> LambdaRecord:
     """Return a record of a stream in the shape in which Lambda delivers it.
 
@@ -237,11 +242,11 @@ def lambda_record(  # noqa: PLR0913, PLR0917 - a record has that many parts
         stream_arn: the stream's, in which its region stands; empty if it is not known.
         shard_id: the shard's.
         sequence_number: the record's.
-        partition_key: the record's.
+        partition_key: the record's; None if its producer gave none.
         data: what the producer put, in base64.
         arrived_at: seconds since epoch.
     """
-    return {
+    record: LambdaRecord = {
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",
         "eventID": f"{shard_id}:{sequence_number}",
@@ -251,12 +256,14 @@ def lambda_record(  # noqa: PLR0913, PLR0917 - a record has that many parts
         "eventSourceARN": stream_arn,
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
-            "partitionKey": partition_key,
             "sequenceNumber": sequence_number,
             "data": data,
             "approximateArrivalTimestamp": arrived_at,
         },
     }
+    if partition_key is not None:
+        record["kinesis"]["partitionKey"] = partition_key
+    return record
 
 
 def _lanes(records: list[LambdaRecord], count: int) -> list[list[LambdaRecord]]:

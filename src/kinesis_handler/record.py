@@ -7,7 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pybase64
 from msgspec import Struct
@@ -26,10 +26,13 @@ _MAX_DIGITS = 128
 
 
 class KinesisPayload(TypedDict):
-    """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch."""
+    """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch.
+
+    A record of a stream that distributes records by itself may have no partition key.
+    """
 
     kinesisSchemaVersion: str
-    partitionKey: str
+    partitionKey: NotRequired[str]
     sequenceNumber: str
     data: str
     approximateArrivalTimestamp: float
