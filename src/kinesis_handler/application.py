@@ -191,6 +191,8 @@ class Application(Struct, frozen=True):
         further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
         migration: opens a move from a store to another, by their URLs; None is for what the settings say.
         producer: takes a seed and a number of users, and returns what makes up their events.
+        any_order: the state is right in whatever order the events of a key come: each says all there is to
+            know, and the producer's number decides. A stream that keeps no order is refused otherwise.
     """
 
     handler: KinesisHandler
@@ -203,6 +205,7 @@ class Application(Struct, frozen=True):
     further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
     migration: Callable[[str | None, str | None], Migration] | None = None
     producer: Callable[[int, int], Producer] | None = None
+    any_order: bool = False
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of the tables cannot be used."""

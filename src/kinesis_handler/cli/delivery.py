@@ -5,21 +5,15 @@ from typing import Any
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.errors import QuarantineError, RepositoryError
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import BatchResponse, BatchResult
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.on_failure import failed_batch
-from kinesis_handler.stream.consumer import Wait
+from kinesis_handler.stream.outages import Outages, Wait, is_outage
 
 TIMEOUT = 60.0
 """Seconds that the handler has for one batch."""
-
-LONGEST_OUTAGE = 600.0
-"""Seconds for which a shard waits for a store that is down: nothing is wrong with its records."""
-
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 
 
 class Delivery:
@@ -28,29 +22,33 @@ class Delivery:
     Args:
         application: whose handler takes them, and whose quarantine what fails for good.
         batch_size: records in a batch, at most.
-        retries: deliveries of a failed batch after the first.
+        retries: deliveries of a failed batch after the first. None is used up while something is down.
+        outages: waits for what is down; None for one of its own.
     """
 
-    def __init__(self, application: Application, *, batch_size: int, retries: int) -> None:
+    def __init__(
+        self, application: Application, *, batch_size: int, retries: int, outages: Outages | None = None
+    ) -> None:
         self.tallies: dict[str, Tally] = {}
         """Of each shard that was read."""
         self._application = application
         self._batch_size = batch_size
         self._retries = retries
+        self._outages = outages or Outages()
 
     def mapping(self, shard_id: str, wait: Wait) -> EventSourceMapping:
         """Return what delivers the batches of a shard."""
         tally = self.tallies[shard_id] = Tally()
-        outage = _Outage(wait)
 
         def function(invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
-            result = self._handle(invocation, outage)
+            result = self._outages.wait_out(lambda: self._handle(invocation), wait, shard_id)
             tally.add(result)
             return result.response()
 
         def keep(discarded: DiscardedBatch) -> None:
-            if self._application.quarantine is not None:
-                _keep(self._application.quarantine, discarded, wait)
+            # Before it is in the quarantine nothing may go on: it would be lost.
+            if (quarantine := self._application.quarantine) is not None:
+                self._outages.wait_out(lambda: _quarantine(quarantine, discarded), wait, shard_id)
 
         return EventSourceMapping(
             function,
@@ -72,48 +70,16 @@ class Delivery:
             total.include(tally)
         return total
 
-    def _handle(self, invocation: dict[str, Any], outage: "_Outage") -> BatchResult:
-        """Let the handler take a batch; as long as it is the store that fails, again."""
-        while True:
-            context = LocalContext(time.time, time.time() + TIMEOUT)
-            result = self._application.handler.handle(invocation, context)
-            if not outage.waited_out(_store_problem(result)):
-                return result
+    def _handle(self, invocation: dict[str, Any]) -> BatchResult:
+        """Let the handler take a batch. Raises the first error that says that something is down."""
+        context = LocalContext(time.time, time.time() + TIMEOUT)
+        result = self._application.handler.handle(invocation, context)
+        for each in result.notable:
+            if each.outcome.error is not None and is_outage(each.outcome.error):
+                raise each.outcome.error
+        return result
 
 
-class _Outage:
-    """How long a shard has waited for its store since that last worked: for all parts of a batch together."""
-
-    def __init__(self, wait: Wait) -> None:
-        self._wait = wait
-        self._waited = 0.0
-        self._next = FIRST_WAIT
-
-    def waited_out(self, problem: str) -> bool:
-        """Wait if there is a problem; return whether it is worth another attempt."""
-        if not problem:
-            self._waited, self._next = 0.0, FIRST_WAIT
-        if not problem or self._waited >= LONGEST_OUTAGE:
-            return False
-        self._wait(self._next, problem)
-        self._waited, self._next = self._waited + self._next, min(self._next * 2, LONGEST_WAIT)
-        return True
-
-
-def _store_problem(result: BatchResult) -> str:
-    errors = (each.outcome.error for each in result.notable)
-    return next((str(each) for each in errors if isinstance(each, RepositoryError | QuarantineError)), "")
-
-
-def _keep(quarantine: Quarantine, discarded: DiscardedBatch, wait: Wait) -> None:
-    """Keep a batch that was given up. Before that has been done nothing may go on: it would be lost."""
+def _quarantine(quarantine: Quarantine, discarded: DiscardedBatch) -> None:
     name, content = failed_batch(discarded, time.time()).object()
-    seconds = FIRST_WAIT
-    while True:
-        try:
-            quarantine.keep(name, content)
-        except QuarantineError as error:
-            wait(seconds, str(error))
-            seconds = min(seconds * 2, LONGEST_WAIT)
-        else:
-            return
+    quarantine.keep(name, content)
