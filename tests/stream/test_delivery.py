@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from kinesis_handler import Key, KinesisHandler
 from kinesis_handler.application import Application
@@ -134,6 +135,18 @@ def test_an_outage_of_the_store_gives_nothing_up_however_long_it_lasts_and_nothi
     assert len(list(process.quarantine.names())) == with_quarantine, "what failed by itself is given up"
     [limit] = limits.scan()
     assert limit.version == 3
+
+
+def test_while_the_store_is_down_the_log_has_one_record_of_a_batch_for_each_attempt(
+    stream: Stream, tmp_path: Path
+) -> None:
+    stream.put(*(created(number) for number in range(5)))
+    process = Process(stream, GoesDown(20), tmp_path, retries=0)
+    with capture_logs() as logged:
+        process.run()
+    assert sum(each["event"] == "record failed" for each in logged) == 5 + 19
+    assert process.delivery.total().outcomes[Status.APPLIED] == 5, "what was tried alone is counted once"
+    assert process.delivery.total().outcomes[Status.DUPLICATE] == 0
 
 
 class Damaged(GoesDown):

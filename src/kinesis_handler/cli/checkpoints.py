@@ -52,10 +52,10 @@ def show(
     """
     with told_errors():
         reader = StreamReader(kinesis_client(), stream)
-        kept = Checkpoints(
+        stored = Checkpoints(
             open_checkpoints(load_application(application_name, store)).repository, reader.identity
         )
-        rows, owner = kept.rows(), kept.owner()
+        rows, owner = stored.rows(), stored.owner()
         listed = [each.id for each in reader.shards()]
     described = [
         {
@@ -107,11 +107,11 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application = load_application(application_name, store)
         reader = StreamReader(kinesis_client(), stream)
         places = _places(reader, starting_point("--to", to, reader, numbers=True), shard)
-        kept = Checkpoints(open_checkpoints(application).repository, reader.identity)
+        stored = Checkpoints(open_checkpoints(application).repository, reader.identity)
         what = f"{shard} of {stream}" if shard else f"every shard of {stream} ({len(places)})"
         if not yes:
             raise ConfigurationError(f"this puts {what} to {to}, wherever they have been read to: say --yes")
-        kept.reset(places, time.time())
+        stored.reset(places, time.time())
         typer.echo(f"put {what} to {to}")
 
 

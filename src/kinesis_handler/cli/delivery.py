@@ -1,6 +1,7 @@
 """How the batches of a real stream are delivered to the handler, where there is no Lambda."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kinesis_handler.application import Application
@@ -10,6 +11,7 @@ from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import BatchResponse, BatchResult
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.on_failure import failed_batch
+from kinesis_handler.record import LambdaRecord
 from kinesis_handler.stream.outages import Outages, Wait, is_outage
 
 TIMEOUT = 60.0
@@ -41,9 +43,8 @@ class Delivery:
         tally = self.tallies[shard_id] = Tally()
 
         def function(invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
-            result = self._outages.wait_out(lambda: self._handle(invocation), wait, shard_id)
-            tally.add(result)
-            return result.response()
+            attempts = _Attempts(invocation["Records"], self._handle, tally)
+            return self._outages.wait_out(attempts, wait, shard_id).response()
 
         def keep(discarded: DiscardedBatch) -> None:
             # Before it is in the quarantine nothing may go on: it would be lost.
@@ -70,14 +71,40 @@ class Delivery:
             total.include(tally)
         return total
 
-    def _handle(self, invocation: dict[str, Any]) -> BatchResult:
-        """Let the handler take a batch. Raises the first error that says that something is down."""
+    def _handle(self, records: list[LambdaRecord]) -> BatchResult:
         context = LocalContext(time.time, time.time() + TIMEOUT)
-        result = self._application.handler.handle(invocation, context)
-        for each in result.notable:
-            if each.outcome.error is not None and is_outage(each.outcome.error):
-                raise each.outcome.error
-        return result
+        return self._application.handler.handle({"Records": records}, context)
+
+
+class _Attempts:
+    """Delivers a batch until nothing is down. Until then its beginning is tried, up to what failed first.
+
+    An outage has no end, and each record that fails in it is a line in the log.
+    """
+
+    def __init__(
+        self, records: list[LambdaRecord], handle: Callable[[list[LambdaRecord]], BatchResult], tally: Tally
+    ) -> None:
+        self._records = records
+        self._handle = handle
+        self._tally = tally
+        self._part = records
+
+    def __call__(self) -> BatchResult:
+        """Return what became of the batch. Raises the first error that says that something is down."""
+        while True:
+            result = self._handle(self._part)
+            for each in result.notable:
+                if each.outcome.error is not None and is_outage(each.outcome.error):
+                    self._part = self._up_to(each.record.source)
+                    raise each.outcome.error
+            self._tally.add(result)
+            if len(self._part) == len(self._records):
+                return result
+            self._part = self._records
+
+    def _up_to(self, record: LambdaRecord) -> list[LambdaRecord]:
+        return self._records[: next(i for i, each in enumerate(self._records, 1) if each is record)]
 
 
 def _quarantine(quarantine: Quarantine, discarded: DiscardedBatch) -> None:
