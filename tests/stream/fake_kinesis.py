@@ -19,12 +19,19 @@ SUMMARY: Mapping[str, Any] = {
 }
 SHARD = {"ShardId": "shardId-000000000000", "SequenceNumberRange": {"StartingSequenceNumber": "1"}}
 
+REFUSAL = {"__type": "InvalidArgumentException", "message": "StartingSequenceNumber is no longer available"}
+
 
 @contextmanager
-def fake_kinesis(**summary: Any) -> Iterator[str]:
-    """Serve an empty stream of one shard whose description has these members too; yield the endpoint."""
+def fake_kinesis(summary: Mapping[str, Any] | None = None, *, expired: bool = False) -> Iterator[str]:
+    """Serve an empty stream of one shard; yield the endpoint.
+
+    Args:
+        summary: members that its description has too.
+        expired: it refuses every sequence number to read on from.
+    """
     answers = {
-        "DescribeStreamSummary": {"StreamDescriptionSummary": {**SUMMARY, **summary}},
+        "DescribeStreamSummary": {"StreamDescriptionSummary": {**SUMMARY, **(summary or {})}},
         "ListShards": {"Shards": [SHARD]},
         "GetShardIterator": {"ShardIterator": "iterator"},
         "GetRecords": {"Records": [], "NextShardIterator": "iterator", "MillisBehindLatest": 0},
@@ -32,9 +39,11 @@ def fake_kinesis(**summary: Any) -> Iterator[str]:
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = json.dumps(answers[self.headers["X-Amz-Target"].rpartition(".")[2]]).encode()
-            self.send_response(200)
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answer: object = answers[self.headers["X-Amz-Target"].rpartition(".")[2]]
+            is_refused = expired and "StartingSequenceNumber" in asked
+            body = json.dumps(REFUSAL if is_refused else answer).encode()
+            self.send_response(400 if is_refused else 200)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

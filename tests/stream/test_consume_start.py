@@ -30,7 +30,7 @@ def consume(folder: Path, monkeypatch: pytest.MonkeyPatch, *, any_order: bool, *
     name = f"application_{any_order}"
     (folder / f"{name}.py").write_text(IN_ANY_ORDER.format(any_order=any_order))
     monkeypatch.syspath_prepend(folder)
-    with fake_kinesis(**summary) as endpoint:
+    with fake_kinesis(summary) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", endpoint)
         arguments = ["--stream", "facts", "--app", f"{name}:build", "--until-caught-up"]
         return CliRunner().invoke(app, ["consume", *arguments])

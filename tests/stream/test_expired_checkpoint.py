@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
+from kinesis_handler.cli.commands import app
 from kinesis_handler.errors import ExpiredCheckpointError, StreamError
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
 from stream.consumption import Consumption
+from stream.fake_kinesis import fake_kinesis
 from stream.line import THROTTLED, Line, error
 from stream.real_stream import FIRST, SECOND, Stream
 
@@ -98,3 +102,20 @@ def test_only_a_sequence_number_can_expire(stream: Stream, line: Line) -> None:
     with pytest.raises(StreamError) as told:
         reader.shard(FIRST, Checkpoint()).read()
     assert not isinstance(told.value, ExpiredCheckpointError)
+
+
+def test_the_command_prints_what_is_lost_and_its_exit_status_is_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "error")
+    where = ["--stream", "facts", "--store", f"sqlite:///{tmp_path / 'limits.db'}"]
+    number = "4" * 56
+    reset = ["checkpoints", "reset", *where, "--shard", FIRST, "--to", number, "--yes"]
+    with fake_kinesis(expired=True) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", endpoint)
+        assert CliRunner().invoke(app, reset).exit_code == 0
+        result = CliRunner().invoke(app, ["consume", *where, "--until-caught-up"])
+    assert result.exit_code == 1
+    assert "0 records" in result.stdout
+    assert f"lost: {FIRST}: what arrived between record {number} and 20" in result.stdout.replace("\n", "")
+    assert "records are lost: the stream no longer has what comes behind the checkpoint" in result.stderr
