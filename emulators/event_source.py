@@ -19,8 +19,10 @@ from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.quarantine.on_failure import failed_batch
 from kinesis_handler.repository import Repository
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.consumer import Stop, StreamConsumer, Wait
+from kinesis_handler.stream.consumer import StreamConsumer
+from kinesis_handler.stream.outages import Wait
 from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.stream.stop import Stop
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient

@@ -22,7 +22,7 @@ PURE = {
     "kinesis_handler.printable",
     *(f"kinesis_handler.{name}" for name in ("functions", "results", "schema", "storable")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
-    "kinesis_handler.stream.shards",
+    *(f"kinesis_handler.stream.{name}" for name in ("ordering", "shards")),
     *(f"kinesis_handler.repository.{name}" for name in ("cursor", "part")),
     *(f"kinesis_handler.migration.{name}" for name in ("phase", "agreement")),
     "user_limits.limit",

@@ -23,7 +23,7 @@ from kinesis_handler.outcome import Outcome, not_applied
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.consumer import Stop, Stopped
+from kinesis_handler.stream.stop import Stop, Stopped
 from kinesis_handler.stream.writer import StreamWriter, create_stream
 from stream.processes import until
 from user_limits.limit import Limit

@@ -17,7 +17,7 @@ from emulators.lambda_runtime import Configuration, LambdaRuntime
 from kinesis_handler.quarantine import on_failure
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.consumer import Stop
+from kinesis_handler.stream.stop import Stop
 from stream.real_stream import Stream
 
 if TYPE_CHECKING:

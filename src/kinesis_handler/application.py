@@ -194,6 +194,8 @@ class Application(Struct, frozen=True):
         moving: the handler keeps what it keeps in two stores, for the time of a move.
         default_region: where a stream or a queue is, if neither the command nor the AWS SDK's settings say a
             region; None: that is an error.
+        any_order: the state is right in whatever order the events of a key come: each says all there is to
+            know, and the producer's number decides. A stream that keeps no order is refused otherwise.
     """
 
     handler: KinesisHandler
@@ -208,6 +210,7 @@ class Application(Struct, frozen=True):
     producer: Callable[[int, int], Producer] | None = None
     moving: bool = False
     default_region: str | None = None
+    any_order: bool = False
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of the tables cannot be used."""

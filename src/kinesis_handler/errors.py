@@ -2,11 +2,13 @@
 
 KinesisHandlerError
 ├── ConfigurationError           what was built cannot work: stops the start
+│   └── StoreUnavailableError        the store does not answer at the start
 ├── InvalidInvocationError       not a Kinesis batch: raised, so Lambda retries the whole of it
 ├── UnreadableInputError         a file of events that the command line cannot read
 ├── InvalidCursorError           the cursor of a page that nobody handed out
 ├── StreamError                  a stream cannot be read or written: it is not there, or may not be used
-│   └── StreamUnavailableError       it does not answer just now, or is throttled
+│   ├── StreamUnavailableError       it does not answer just now, or is throttled
+│   └── ExpiredCheckpointError       the stream no longer has what comes behind a checkpoint
 └── ProcessingError              what kept one record from being applied
     ├── RejectedError            it can never succeed: kept aside, the stream goes on
     │   ├── UndecodableRecordError   base64, checksum, gzip, size
@@ -43,6 +45,13 @@ class ConfigurationError(KinesisHandlerError):
     """
 
 
+class StoreUnavailableError(ConfigurationError):
+    """The store does not answer at the start: it is down, or what says where it is is wrong.
+
+    To do: if the message names the right store, nothing: `consume` asks again. Else mend the setting.
+    """
+
+
 class InvalidInvocationError(KinesisHandlerError):
     """Lambda handed over something that cannot be answered with batch item failures.
 
@@ -75,6 +84,13 @@ class StreamUnavailableError(StreamError):
     """The stream is throttled, or the service does not answer: to ask again later may help.
 
     To do: nothing, `consume` asks again. If it lasts, give the stream more shards, or read it less often.
+    """
+
+
+class ExpiredCheckpointError(StreamError):
+    """The stream refuses the sequence number of a checkpoint: it no longer has it, or never had.
+
+    To do: nothing, `consume` goes on from the oldest record, and logs from when to when records are lost.
     """
 
 

@@ -14,7 +14,7 @@ from emulators.recording.sitecustomize import KILLED_AT, RECORDED_CALLS, append_
 from end_to_end.stack import Stack
 from kinesis_handler.event_source import lambda_record
 from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.consumer import Stop
+from kinesis_handler.stream.stop import Stop
 from stream.processes import until
 from stream.producer import Content, Producer
 

@@ -1,17 +1,22 @@
 """A consumer within the process of the tests, and what it was seen to do."""
 
+import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock, Thread
 from typing import Any
 
+from msgspec.structs import replace
+
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.repository import Repository
 from kinesis_handler.repository.memory import MemoryRepository
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.consumer import Stop, StreamConsumer
+from kinesis_handler.stream.consumer import StreamConsumer
+from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.stream.stop import Stop
 from stream.real_stream import Stream
 
 PATIENCE = 20
@@ -61,6 +66,8 @@ class Consumption:
         stop: Stop | None = None,
         begin: Checkpoint | None = None,
         until_caught_up: bool = True,
+        claim_clock: Callable[[], float] = time.monotonic,
+        reader: StreamReader | None = None,
         **options: Any,
     ) -> None:
         self.store: Repository[Checkpoint] = store if store is not None else MemoryRepository()
@@ -73,11 +80,11 @@ class Consumption:
         self._lock = Lock()
         self._function = function
         self._options = {"batch_size": 2, "maximum_retry_attempts": 3, **options}
-        reader = stream.reader()
+        reader = reader or stream.reader()
         self.stream_identity = reader.identity
         self.consumer = StreamConsumer(
             reader,
-            Checkpoints(self.store, reader.identity),
+            Checkpoints(self.store, reader.identity, claim_clock),
             self._mapping,
             begin=begin or Checkpoint(),
             until_caught_up=until_caught_up,
@@ -126,8 +133,9 @@ class Consumption:
         return {shard: each.problem for shard, each in self.consumer.progress.items() if each.problem}
 
     def checkpoints(self) -> dict[str, Checkpoint]:
-        """Return how far it has come, as the next process reads it."""
-        return Checkpoints(self.store, self.stream_identity).load()
+        """Return how far it has come, as the next process reads it; without the times."""
+        found = Checkpoints(self.store, self.stream_identity).load()
+        return {shard: replace(each, arrived_at=None) for shard, each in found.items()}
 
     def _mapping(self, shard_id: str, sleep: Callable[[float], None]) -> EventSourceMapping:
         def function(invocation: dict[str, Any], _context: LambdaContext) -> object:

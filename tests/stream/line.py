@@ -42,6 +42,7 @@ class Line(AbstractContextManager["Line"]):
         self._faults: list[tuple[str, Fault, str]] = []
         self._left: Counter[int] = Counter()
         self._refusals: Counter[bytes] = Counter()
+        self._bodies: dict[str, list[str]] = {}
         self._lock = Lock()
         self._hooks = cast("Any", client.meta.events)  # its types know of no hook that answers
         self._open = ExitStack()
@@ -50,6 +51,7 @@ class Line(AbstractContextManager["Line"]):
         session = URLLib3Session()
         self._open.callback(session.close)
         self._hook(BEFORE_CALL, self._before_call)
+        self._hook("before-send.kinesis", self._reply)
         self._hook(BEFORE_SEND, lambda request, **_: self._before_send(Call("PutRecords", request, session)))
         return self
 
@@ -67,6 +69,10 @@ class Line(AbstractContextManager["Line"]):
             self._left[len(self._faults)] = 1
             self._faults.append((operation, fault, about))
 
+    def reply(self, operation: str, *bodies: str) -> None:
+        """Let the next requests of an operation be answered with these, as they come from the wire."""
+        self._bodies.setdefault(operation, []).extend(bodies)
+
     def refuse(self, records: Iterable[bytes], times: int = 1) -> None:
         """Let Kinesis refuse records with these data so many times, and take the others of a request."""
         self._refusals.update(dict.fromkeys(records, times))
@@ -78,7 +84,7 @@ class Line(AbstractContextManager["Line"]):
     @property
     def faults_left(self) -> int:
         """How many have not happened."""
-        return self._left.total() + self._refusals.total()
+        return self._left.total() + self._refusals.total() + sum(map(len, self._bodies.values()))
 
     def _hook(self, event: str, function: Callable[..., object]) -> None:
         self._hooks.register(event, function)
@@ -90,6 +96,11 @@ class Line(AbstractContextManager["Line"]):
             self.sent.append((operation, json.loads(text)))
             fault = self._next_fault(operation, text)
         return fault() if fault else None
+
+    def _reply(self, event_name: str, **_: Any) -> AWSResponse | None:
+        with self._lock:
+            bodies = self._bodies.get(event_name.rpartition(".")[2])
+            return response(HTTPStatus.OK, bodies.pop(0)) if bodies else None
 
     def _next_fault(self, operation: str, text: str) -> Fault | None:
         for number, (name, fault, about) in enumerate(self._faults):

@@ -27,8 +27,8 @@ class Stream:
         client.create_stream(StreamName=self.name, ShardCount=shards)
 
     def reader(self) -> StreamReader:
-        """Return what reads it, as another process would: it knows nothing yet."""
-        return StreamReader(self.client, self.name)
+        """Return what reads it, as another process would: it knows nothing yet, and believes no old list."""
+        return StreamReader(self.client, self.name, clock=count().__next__)
 
     def put(self, *data: bytes, key: str = "anna", hash_key: str | None = None) -> list[str]:
         """Put records one after the other; return their sequence numbers."""

@@ -14,6 +14,7 @@ from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.stream.checkpoint import FIRST_START, Checkpoint
+from kinesis_handler.stream.claim import CLAIM
 from stream.facts import created, unknown
 from stream.processes import until
 from stream.real_stream import FIRST, SECOND, Stream
@@ -75,7 +76,7 @@ def test_all_that_is_on_the_stream_is_read_shown_and_counted(
     assert "limit-1" in result.stdout
     assert "limit-2" in result.stdout
     assert result.stderr == ""
-    assert set(consume.checkpoints()) == {FIRST, SECOND, FIRST_START}
+    assert set(consume.checkpoints()) == {FIRST, SECOND, FIRST_START, CLAIM}
 
 
 def test_a_second_start_counts_only_what_is_new_wherever_it_is_told_to_begin(

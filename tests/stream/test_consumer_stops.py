@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import Callable, Sequence
+from unittest.mock import ANY
 
 import pytest
+from structlog.testing import capture_logs
 
 from kinesis_handler.errors import RepositoryError, StreamError
 from kinesis_handler.repository import Change, Saved
 from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.consumer import AT_THE_TIP, LONGEST_WAIT, Stop
+from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.stream.checkpoint_store import CheckpointStore
+from kinesis_handler.stream.claim import CLAIM
+from kinesis_handler.stream.outages import FIRST_WAIT, LONGEST_WAIT
+from kinesis_handler.stream.stop import Stop
 from stream.consumption import Consumption, Hasty
 from stream.line import THROTTLED, Line, error
 from stream.real_stream import FIRST, SECOND, Stream
@@ -83,7 +88,7 @@ def test_a_throttled_shard_waits_longer_each_time_shows_why_and_goes_on(stream: 
     line.on("GetRecords", *[THROTTLED] * 7)
     read.run()
     why = {FIRST: f"the stream '{stream.name}': Rate exceeded for shard"}
-    waits = [min(AT_THE_TIP * 2**number, LONGEST_WAIT) for number in range(7)]
+    waits = [min(FIRST_WAIT * 2**number, LONGEST_WAIT) for number in range(7)]
     assert stop.waits == [(seconds, why) for seconds in waits]
     assert read.data == [b"1", b"2"]
     assert read.problems == {}
@@ -117,6 +122,28 @@ def test_while_its_store_is_down_a_shard_waits_and_shows_why_and_no_batch_comes_
     assert read.data == [b"1", b"2", b"3", b"4"]
     assert read.checkpoints() == {FIRST: Checkpoint(after=numbers[3])}
     assert read.problems == {}
+
+
+def test_a_store_that_is_down_at_the_start_is_waited_for(stream: Stream) -> None:
+    stream.put(b"1")
+    store = GoesDown()
+    store.failures_left = 3
+    stop = Hasty()
+    with capture_logs() as logged:
+        read = Consumption(stream, store, stop=stop).run()
+    assert read.data == [b"1"]
+    assert [seconds for seconds, _ in stop.waits] == [1, 2, 4]
+    assert [each["event"] for each in logged] == ["the store is down: waiting for it", "the store is back"]
+
+
+def test_a_stop_while_the_store_is_down_at_the_start_ends_it(stream: Stream) -> None:
+    store = GoesDown()
+    store.failures_left = 1_000
+    stop = Hasty()
+    stop.look = stop.set
+    read = Consumption(stream, store, stop=stop).run()
+    assert store.failures_left == 999
+    assert read.states == {}
 
 
 def test_an_answer_of_its_store_that_is_lost_is_no_second_consumer(stream: Stream) -> None:
@@ -213,21 +240,42 @@ def test_a_batch_that_is_given_up_is_settled_and_the_shard_goes_on(stream: Strea
     assert read.checkpoints() == {FIRST: Checkpoint(after=numbers[3])}
 
 
-def test_a_second_consumer_on_the_same_store_is_told(stream: Stream) -> None:
+def test_a_second_consumer_on_the_same_store_is_refused_and_the_first_goes_on(stream: Stream) -> None:
     stream.put(b"1", b"2", b"3", b"4")
     store: MemoryRepository[Checkpoint] = MemoryRepository()
-    others: list[Consumption] = []
+    refused: list[str] = []
 
-    def let_another_in(_shard_id: str, data: list[bytes]) -> None:
+    def let_another_in(_shard_id: str, _data: list[bytes]) -> None:
+        with pytest.raises(StreamError) as told:
+            Consumption(stream, store, batch_size=1).run()
+        refused.append(str(told.value))
+
+    read = Consumption(stream, store, let_another_in).run()
+    assert read.data == read.settled == [b"1", b"2", b"3", b"4"]
+    assert read.states == {FIRST: "caught up"}
+    assert len(refused) == 2
+    assert f"{read.stream_identity} is being read into this store by another process" in refused[0]
+    assert Consumption(stream, store).run().data == [], "behind the first one's end it may"
+
+
+def test_a_consumer_whose_stream_another_has_taken_over_ends_and_moves_no_checkpoint(stream: Stream) -> None:
+    numbers = stream.put(b"1", b"2", b"3", b"4")
+    store: MemoryRepository[Checkpoint] = MemoryRepository()
+
+    def take_over(_shard_id: str, data: list[bytes]) -> None:
         if data == [b"3", b"4"]:
-            others.append(Consumption(stream, store, batch_size=1).run())
+            usurper = Checkpoints(store, read.stream_identity)
+            assert usurper.load() == {FIRST: Checkpoint(after=numbers[1], arrived_at=ANY)}
+            claimed = CheckpointStore(store, read.stream_identity)
+            claimed.read(CLAIM)
+            claimed.write([(CLAIM, Checkpoint())], at=0)
+            usurper.save([(FIRST, Checkpoint(after=numbers[0]))], at=0)
 
-    read = Consumption(stream, store, let_another_in)
-    # The other one is a batch ahead: it has read two records by themselves.
+    read = Consumption(stream, store, take_over)
     with pytest.raises(StreamError, match=f"{FIRST} is being read into this store by another process"):
         read.run()
-    assert others[0].data == [b"3", b"4"]
     assert read.states == {FIRST: "failed"}
+    assert read.checkpoints() == {FIRST: Checkpoint(after=numbers[0])}
 
 
 def test_what_an_unforeseen_error_says_is_not_swallowed(

@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from kinesis_handler import Key, KinesisHandler
 from kinesis_handler.application import Application
 from kinesis_handler.cli.delivery import Delivery
-from kinesis_handler.errors import QuarantineError, RepositoryError
+from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableError
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.repository import Change, Loaded, Saved
@@ -113,6 +114,61 @@ def test_a_business_error_is_no_outage_and_is_given_up_after_its_retries(
     outcomes = process.delivery.total().outcomes
     assert (outcomes[Status.APPLIED], outcomes[Status.FAILED]) == (2, 1)
     assert len(list(process.quarantine.names())) == 1
+
+
+@pytest.mark.parametrize("with_quarantine", [True, False])
+def test_an_outage_of_the_store_gives_nothing_up_however_long_it_lasts_and_nothing_overtakes(
+    stream: Stream, tmp_path: Path, *, with_quarantine: bool
+) -> None:
+    stream.put(created(1), unknown(2), created(3), created(4))
+    limits = GoesDown(30)
+    process = Process(stream, limits, tmp_path, retries=0)
+    if not with_quarantine:
+        application = Application(KinesisHandler([UserLimitEventProcessor(limits)]))
+        process.delivery = Delivery(application, batch_size=2, retries=0)
+    process.stop.look = lambda: list(limits.scan())
+    process.run()
+    assert sum(seconds for seconds, _ in process.stop.waits) > 600
+    assert [seen for _, seen in process.stop.waits] == [[]] * 30
+    outcomes = process.delivery.total().outcomes
+    assert (outcomes[Status.APPLIED], outcomes[Status.FAILED]) == (3, 1)
+    assert len(list(process.quarantine.names())) == with_quarantine, "what failed by itself is given up"
+    [limit] = limits.scan()
+    assert limit.version == 3
+
+
+def test_while_the_store_is_down_the_log_has_one_record_of_a_batch_for_each_attempt(
+    stream: Stream, tmp_path: Path
+) -> None:
+    stream.put(*(created(number) for number in range(5)))
+    process = Process(stream, GoesDown(20), tmp_path, retries=0)
+    with capture_logs() as logged:
+        process.run()
+    assert sum(each["event"] == "record failed" for each in logged) == 5 + 19
+    assert process.delivery.total().outcomes[Status.APPLIED] == 5, "what was tried alone is counted once"
+    assert process.delivery.total().outcomes[Status.DUPLICATE] == 0
+
+
+class Damaged(GoesDown):
+    """A store in which one user's keys cannot be read."""
+
+    def load(self, keys: Collection[Key]) -> Loaded[Limit]:
+        loaded = super().load([key for key in keys if key[0] != "bea"])
+        error = UnreadableError("what is stored is no Limit")
+        return Loaded(loaded.found, {key: error for key in keys if key[0] == "bea"})
+
+
+def test_a_key_whose_state_cannot_be_read_is_no_outage_and_does_not_hold_up_the_others(
+    stream: Stream, tmp_path: Path
+) -> None:
+    stream.put(created(1, user="bea"), created(2))
+    limits = Damaged(0)
+    process = Process(stream, limits, tmp_path, retries=1)
+    process.run()
+    outcomes = process.delivery.total().outcomes
+    assert (outcomes[Status.APPLIED], outcomes[Status.FAILED]) == (1, 1)
+    assert len(list(process.quarantine.names())) == 1
+    assert [each.key[0] for each in limits.scan()] == ["anna"]
 
 
 class Unreachable(DirectoryQuarantine):

@@ -112,10 +112,10 @@ def test_all_shards_are_listed_with_their_parents(make_stream: Callable[[int], S
     left, right = stream.split(FIRST)
     merged = stream.merge(right, SECOND)
     assert stream.reader().shards() == [
-        Shard(FIRST),
-        Shard(SECOND),
+        Shard(FIRST, closed=True),
+        Shard(SECOND, closed=True),
         Shard(left, (FIRST,)),
-        Shard(right, (FIRST,)),
+        Shard(right, (FIRST,), closed=True),
         Shard(merged, (right, SECOND)),
     ]
 

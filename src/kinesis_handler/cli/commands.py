@@ -12,6 +12,7 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.checkpoints import app as checkpoint_commands
 from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.add_typer(table_commands, name="table")
 app.add_typer(quarantine_commands, name="quarantine")
 app.add_typer(migrate_commands, name="migrate")
+app.add_typer(checkpoint_commands, name="checkpoints")
 
 
 app.command()(put)

@@ -1,10 +1,10 @@
 """`consume`: a real stream through the handler, where there is no Lambda."""
 
-import time
 from typing import Annotated
 
 import typer
 
+from kinesis_handler.application import Application, Kept
 from kinesis_handler.cli.application import (
     DEFAULT_APPLICATION,
     ApplicationName,
@@ -12,29 +12,34 @@ from kinesis_handler.cli.application import (
     load_application,
     told_errors,
 )
+from kinesis_handler.cli.console import echo, standard_output
 from kinesis_handler.cli.delivery import Delivery
-from kinesis_handler.cli.moment import FORMS, parse_moment
 from kinesis_handler.cli.report import print_summary, print_tables
 from kinesis_handler.cli.shards import live
 from kinesis_handler.cli.signals import ended_by_signals
-from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.cli.starting_point import starting_point
+from kinesis_handler.errors import ConfigurationError, StreamError
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.consumer import Stop, StreamConsumer
+from kinesis_handler.stream.consumer import StreamConsumer
+from kinesis_handler.stream.ordering import order_problem
+from kinesis_handler.stream.outages import Outages
 from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.stream.stop import Stop, Stopped
 
 
 def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
     begin: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--from",
             metavar="WHERE",
-            help="Where to begin the first time: trim-horizon (the oldest record), latest, a time, or how "
-            "long ago. Later it goes on from its checkpoints.",
+            help="Where to begin the first time: trim-horizon (the oldest record, unless said otherwise), "
+            "latest, a time, or how long ago. Later it goes on from its checkpoints: `checkpoints reset` "
+            "moves them.",
         ),
-    ] = "trim-horizon",
+    ] = None,
     until_caught_up: Annotated[  # noqa: FBT002
         bool, typer.Option("--until-caught-up", help="End when each shard has been read to its tip.")
     ] = False,
@@ -45,53 +50,97 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Read a stream shard by shard through the handler, and keep how far it is beside what it leads to.
 
-    Parents are read before their children, each shard by a thread of its own. A store that is down is waited
-    for; what fails for good goes to the quarantine. Ctrl-C or SIGTERM end it after the batches in hand; the
-    next start goes on from there.
+    Parents are read before their children, each shard by a thread of its own. A store, a quarantine or a
+    stream that is down is waited for, however long, and nothing is given up for it; what fails for good goes
+    to the quarantine. Ctrl-C or SIGTERM end it after the batches in hand; the next start goes on from there.
+    A second process that reads the same stream into the same store is refused.
 
-    The exit status is 0 if nothing failed for good, 1 if something did or what is stored cannot be read, 2 if
-    it cannot work.
+    The exit status is 0 if nothing failed for good, 1 if something did, if the stream no longer had it, or if
+    what is stored cannot be read, 2 if it cannot work.
     """
     with told_errors():
         application = load_application(application_name, store)
         if application.checkpoints is None:
             raise ConfigurationError(f"--app is {application_name!r}, which has no place for checkpoints")
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
-        first_place = _first_place(begin, reader)
-        application.check()
-        checkpoints = application.checkpoints()
-        for table in checkpoints.tables:
-            if not table.exists():
-                table.create()
-        delivery = Delivery(application, batch_size=batch_size, retries=retries)
-        stop = Stop()
-        consumer = StreamConsumer(
-            reader,
-            Checkpoints(checkpoints.repository, reader.identity),
-            delivery.mapping,
-            begin=first_place,
-            until_caught_up=until_caught_up,
-            stop=stop,
-            on_batch=delivery.settle,
+        stop, outages = Stop(), Outages()
+        delivery = Delivery(application, batch_size=batch_size, retries=retries, outages=outages)
+        with ended_by_signals(stop.set):
+            try:
+                consumer = outages.wait_out(
+                    lambda: _consumer(
+                        application,
+                        reader,
+                        delivery,
+                        begin=begin,
+                        until_caught_up=until_caught_up,
+                        stop=stop,
+                        outages=outages,
+                    ),
+                    lambda seconds, why="": stop.pause(seconds),  # noqa: ARG005 - it is in the log
+                )
+                with live(consumer.progress, delivery.tallies):
+                    consumer.run()
+                lost = [each.lost for each in consumer.progress.values() if each.lost]
+            except Stopped:  # before there was anything to read
+                lost = []
+        tally = delivery.total()
+        if until_caught_up and not stop.is_set():
+            all_read = print_tables(application, tally)
+        else:
+            print_summary(tally)
+            all_read = True
+    for sentence in lost:
+        standard_output().print(f"lost: {sentence}", style="red")
+    raise typer.Exit(1 if tally.failed or lost or not all_read else 0)
+
+
+def _consumer(  # noqa: PLR0913 - what it is made of
+    application: Application,
+    reader: StreamReader,
+    delivery: Delivery,
+    *,
+    begin: str | None,
+    until_caught_up: bool,
+    stop: Stop,
+    outages: Outages,
+) -> StreamConsumer:
+    """Return what reads a stream. May be called again if the stream or the store does not answer.
+
+    Raises ConfigurationError or StreamError if the stream cannot be read into that store.
+    """
+    first = starting_point("--from", begin or "trim-horizon", reader)
+    if problem := order_problem(reader.summary, any_order=application.any_order):
+        raise StreamError(f"the stream {reader.name!r}: {problem}")
+    application.check()
+    checkpoints = Checkpoints(open_checkpoints(application).repository, reader.identity)
+    if begin is not None and checkpoints.load():
+        echo(
+            f"--from {begin} is not used: it goes on from the checkpoints in this store, which "
+            f"`kinesis-handler checkpoints reset --stream {reader.name} --to WHERE` moves",
+            err=True,
         )
-        with ended_by_signals(stop.set), live(consumer.progress, delivery.tallies):
-            consumer.run()
-    tally = delivery.total()
-    if until_caught_up:
-        all_read = print_tables(application, tally)
-    else:
-        print_summary(tally)
-        all_read = True
-    raise typer.Exit(1 if tally.failed or not all_read else 0)
+    return StreamConsumer(
+        reader,
+        checkpoints,
+        delivery.mapping,
+        begin=first,
+        until_caught_up=until_caught_up,
+        stop=stop,
+        on_batch=delivery.settle,
+        outages=outages,
+    )
 
 
-def _first_place(begin: str, reader: StreamReader) -> Checkpoint:
-    """Return where to begin. Raises ConfigurationError if no stream can be begun there."""
-    match begin:
-        case "trim-horizon":
-            return Checkpoint()
-        case "latest":
-            return Checkpoint(since=reader.opened_at)
-        case _:
-            moment = parse_moment("--from", begin, time.time(), allowed=f"trim-horizon, latest, {FORMS}")
-            return Checkpoint(since=int(moment * 1_000))
+def open_checkpoints(application: Application) -> Kept[Checkpoint]:
+    """Open where an application's checkpoints are, and make the tables that are not there.
+
+    Raises ConfigurationError if that cannot be done, or the application has no place for them.
+    """
+    if application.checkpoints is None:
+        raise ConfigurationError("the application has no place for checkpoints")
+    opened = application.checkpoints()
+    for table in opened.tables:
+        if not table.exists():
+            table.create()
+    return opened

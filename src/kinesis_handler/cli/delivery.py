@@ -1,25 +1,21 @@
 """How the batches of a real stream are delivered to the handler, where there is no Lambda."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableError
 from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.outcome import BatchResponse, BatchResult
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.on_failure import failed_batch
-from kinesis_handler.stream.consumer import Wait
+from kinesis_handler.record import LambdaRecord
+from kinesis_handler.stream.outages import Outages, Wait, is_outage
 
 TIMEOUT = 60.0
 """Seconds that the handler has for one batch."""
-
-LONGEST_OUTAGE = 600.0
-"""Seconds for which a shard waits for a store that is down: nothing is wrong with its records."""
-
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 
 
 class Delivery:
@@ -28,29 +24,32 @@ class Delivery:
     Args:
         application: whose handler takes them, and whose quarantine what fails for good.
         batch_size: records in a batch, at most.
-        retries: deliveries of a failed batch after the first.
+        retries: deliveries of a failed batch after the first. None is used up while something is down.
+        outages: waits for what is down; None for one of its own.
     """
 
-    def __init__(self, application: Application, *, batch_size: int, retries: int) -> None:
+    def __init__(
+        self, application: Application, *, batch_size: int, retries: int, outages: Outages | None = None
+    ) -> None:
         self.tallies: dict[str, Tally] = {}
         """Of each shard that was read."""
         self._application = application
         self._batch_size = batch_size
         self._retries = retries
+        self._outages = outages or Outages()
 
     def mapping(self, shard_id: str, wait: Wait) -> EventSourceMapping:
         """Return what delivers the batches of a shard."""
         tally = self.tallies[shard_id] = Tally()
-        outage = _Outage(wait)
 
         def function(invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
-            result = self._handle(invocation, outage)
-            tally.add(result)
-            return result.response()
+            attempts = _Attempts(invocation["Records"], self._handle, tally)
+            return self._outages.wait_out(attempts, wait, shard_id).response()
 
         def keep(discarded: DiscardedBatch) -> None:
-            if self._application.quarantine is not None:
-                _keep(self._application.quarantine, discarded, wait)
+            # Before it is in the quarantine nothing may go on: it would be lost.
+            if (quarantine := self._application.quarantine) is not None:
+                self._outages.wait_out(lambda: _quarantine(quarantine, discarded), wait, shard_id)
 
         return EventSourceMapping(
             function,
@@ -73,54 +72,42 @@ class Delivery:
             total.include(tally)
         return total
 
-    def _handle(self, invocation: dict[str, Any], outage: "_Outage") -> BatchResult:
-        """Let the handler take a batch; as long as it is the store that fails, again."""
+    def _handle(self, records: list[LambdaRecord]) -> BatchResult:
+        context = LocalContext(time.time, time.time() + TIMEOUT)
+        return self._application.handler.handle({"Records": records}, context)
+
+
+class _Attempts:
+    """Delivers a batch until nothing is down. Until then its beginning is tried, up to what failed first.
+
+    An outage has no end, and each record that fails in it is a line in the log.
+    """
+
+    def __init__(
+        self, records: list[LambdaRecord], handle: Callable[[list[LambdaRecord]], BatchResult], tally: Tally
+    ) -> None:
+        self._records = records
+        self._handle = handle
+        self._tally = tally
+        self._part = records
+
+    def __call__(self) -> BatchResult:
+        """Return what became of the batch. Raises the first error that says that something is down."""
         while True:
-            context = LocalContext(time.time, time.time() + TIMEOUT)
-            result = self._application.handler.handle(invocation, context)
-            if not outage.waited_out(_store_problem(result)):
+            result = self._handle(self._part)
+            for each in result.notable:
+                if each.outcome.error is not None and is_outage(each.outcome.error):
+                    self._part = self._up_to(each.record.source)
+                    raise each.outcome.error
+            self._tally.add(result)
+            if len(self._part) == len(self._records):
                 return result
+            self._part = self._records
+
+    def _up_to(self, record: LambdaRecord) -> list[LambdaRecord]:
+        return self._records[: next(i for i, each in enumerate(self._records, 1) if each is record)]
 
 
-class _Outage:
-    """How long a shard has waited for its store since that last worked: for all parts of a batch together."""
-
-    def __init__(self, wait: Wait) -> None:
-        self._wait = wait
-        self._waited = 0.0
-        self._next = FIRST_WAIT
-
-    def waited_out(self, problem: str) -> bool:
-        """Wait if there is a problem; return whether it is worth another attempt."""
-        if not problem:
-            self._waited, self._next = 0.0, FIRST_WAIT
-        if not problem or self._waited >= LONGEST_OUTAGE:
-            return False
-        self._wait(self._next, problem)
-        self._waited, self._next = self._waited + self._next, min(self._next * 2, LONGEST_WAIT)
-        return True
-
-
-def _store_problem(result: BatchResult) -> str:
-    """Say why the store cannot be used; a key under which something damaged is stored is no outage."""
-    errors = (each.outcome.error for each in result.notable)
-    down = (
-        str(each)
-        for each in errors
-        if isinstance(each, RepositoryError | QuarantineError) and not isinstance(each, UnreadableError)
-    )
-    return next(down, "")
-
-
-def _keep(quarantine: Quarantine, discarded: DiscardedBatch, wait: Wait) -> None:
-    """Keep a batch that was given up. Before that has been done nothing may go on: it would be lost."""
+def _quarantine(quarantine: Quarantine, discarded: DiscardedBatch) -> None:
     name, content = failed_batch(discarded, time.time()).object()
-    seconds = FIRST_WAIT
-    while True:
-        try:
-            quarantine.keep(name, content)
-        except QuarantineError as error:
-            wait(seconds, str(error))
-            seconds = min(seconds * 2, LONGEST_WAIT)
-        else:
-            return
+    quarantine.keep(name, content)

@@ -22,7 +22,7 @@ from kinesis_handler.cli.moment import parse_span
 from kinesis_handler.cli.report import print_summary
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.stream.consumer import Stop, Stopped
+from kinesis_handler.stream.stop import Stop, Stopped
 
 
 def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has

@@ -14,7 +14,7 @@ from kinesis_handler.errors import RepositoryError
 from kinesis_handler.event_source import put_on_shard
 from kinesis_handler.outcome import Status
 from kinesis_handler.repository import ReadableRepository
-from kinesis_handler.stream.consumer import Stop
+from kinesis_handler.stream.stop import Stop
 from kinesis_handler.stream.writer import StreamWriter
 
 if TYPE_CHECKING:

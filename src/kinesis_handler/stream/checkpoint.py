@@ -1,36 +1,21 @@
-"""How far each shard has been read: kept beside what the reading led to, so that a restart goes on there."""
+"""How far each shard has been read: stored beside what that led to, so that a restart goes on there."""
 
-from collections.abc import Callable, Iterable
-from uuid import uuid4
+import time
+from collections.abc import Callable, Iterable, Mapping
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from kinesis_handler.aggregate import Aggregate
-from kinesis_handler.errors import RepositoryError, StreamError
-from kinesis_handler.repository import Change, Repository
+from kinesis_handler.errors import StreamError
+from kinesis_handler.repository import Repository
+from kinesis_handler.stream.checkpoint_store import Checkpoint, CheckpointStore, Row
+from kinesis_handler.stream.claim import CLAIM, Claim, described
 
-PAGE = 100
+__all__ = ["FIRST_START", "Checkpoint", "Checkpoints"]
 
 FIRST_START = "first-start"
 """In place of a shard: where all shards began that there were then. Ended, when each has a checkpoint."""
 
-
-class Checkpoint(Struct, frozen=True):
-    """Where a shard is to be read on.
-
-    Args:
-        after: behind the record with this sequence number.
-        since: if there is none, from the first record that arrived then or later, in milliseconds since
-            epoch; if that is None too, from the oldest record that there is.
-        ended: there is nothing more to read: the shard was closed, and all of it has been read.
-        owner: who moved it there, by a name that no two processes share.
-    """
-
-    after: str | None = None
-    since: int | None = None
-    ended: bool = False
-    owner: str = ""
+_ATTEMPTS = 5
 
 
 class Checkpoints:
@@ -39,16 +24,22 @@ class Checkpoints:
     Args:
         repository: where they are kept: the partition is the stream, the sort key the shard.
         stream: what the stream is known by, for ever: of a name's two lives each has its own.
+        clock: seconds, from any beginning: when the claim on the stream is to be renewed.
     """
 
-    def __init__(self, repository: Repository[Checkpoint], stream: str) -> None:
-        self._repository = repository
-        self._stream = stream
-        self._known: dict[str, Aggregate[Checkpoint]] = {}
-        self._owner = uuid4().hex
+    def __init__(
+        self, repository: Repository[Checkpoint], stream: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = CheckpointStore(repository, stream)
+        self.claim = Claim(self._store, clock)
+        """On the reading of the stream into this store: `begin` takes it."""
 
     def begin(
-        self, shards: Callable[[], Iterable[str]], place: Checkpoint, at: float
+        self,
+        shards: Callable[[], Iterable[str]],
+        place: Checkpoint,
+        at: float,
+        pause: Callable[[float], None] = time.sleep,
     ) -> dict[str, Checkpoint]:
         """Return the checkpoint of each shard; at the first start, give one to every shard that there is.
 
@@ -59,11 +50,15 @@ class Checkpoints:
             shards: returns the ids of those that there are.
             place: where to begin at the first start.
             at: seconds since epoch.
+            pause: waits for some seconds, to see whether another process is alive.
 
-        Raises RepositoryError and StreamError as `load` and `save` do.
+        Raises StreamError if another process reads the stream into this store, and RepositoryError if the
+        store does not answer: then it may be called again.
         """
-        places = self.load()
-        known = self._known.get(FIRST_START)
+        self.claim.take(at, pause)
+        rows = self._store.load()
+        places = _places(rows)
+        known = rows.get(FIRST_START)
         first = replace(known.state, owner="") if known is not None else place
         if known is None:
             self.save([(FIRST_START, first)], at)
@@ -79,19 +74,19 @@ class Checkpoints:
 
         Raises RepositoryError if they cannot be read.
         """
-        cursor: str | None = None
-        while True:
-            page = self._repository.find(self._stream, limit=PAGE, cursor=cursor)
-            for why in page.unreadable.values():  # without it the shard would begin anew
-                raise why
-            self._known.update((each.key[1], each) for each in page.aggregates)
-            cursor = page.cursor
-            if cursor is None:
-                return {
-                    shard: replace(each.state, owner="")
-                    for shard, each in self._known.items()
-                    if shard != FIRST_START
-                }
+        return _places(self._store.load())
+
+    def owner(self) -> str | None:
+        """Return who reads the stream, as `described` puts it, or died while it did; None if nobody does.
+
+        Raises RepositoryError if that cannot be read.
+        """
+        row = self._store.read(CLAIM)
+        return None if row is None or row.state.ended else described(row.state.owner)
+
+    def rows(self) -> dict[str, Row]:
+        """Return the checkpoint of each shard with the time of its last move. Raises RepositoryError."""
+        return {name: row for name, row in self._store.load().items() if name not in {FIRST_START, CLAIM}}
 
     def save(self, places: Iterable[tuple[str, Checkpoint]], at: float) -> None:
         """Keep the checkpoints of shards.
@@ -100,41 +95,46 @@ class Checkpoints:
             places: of each shard its id and its checkpoint.
             at: seconds since epoch.
 
-        Raises RepositoryError if one is not known to be kept, and StreamError if someone else has moved it.
+        Raises RepositoryError if one is not known to be kept, and StreamError if someone else has moved it
+        who has the claim. Who has lost the claim may write once more before it knows: that is written over.
         """
-        changes = [self._change(shard, checkpoint, at) for shard, checkpoint in places]
-        saved = self._repository.save(changes)
-        for change in changes:
-            shard = change.key[1]
-            if change.key in saved.failed:
-                raise RepositoryError(f"the checkpoint of {shard}: {saved.failed[change.key]}")
-            if change.key in saved.conflicts and not self._is_kept(change):
-                raise StreamError(f"{shard} is being read into this store by another process: stop one")
-            self._known[shard] = change.after
+        left = dict(places)
+        for _ in range(_ATTEMPTS):
+            conflicts = self._store.write(left.items(), at)
+            if not conflicts:
+                return
+            if not self.claim.is_held():
+                break
+            left = {shard: left[shard] for shard in conflicts}
+            for shard in conflicts:
+                self._store.read(shard)
+        raise StreamError(f"{min(conflicts)} is being read into this store by another process: stop one")
 
-    def _change(self, shard: str, checkpoint: Checkpoint, at: float) -> Change[Checkpoint]:
-        before = self._known.get(shard)
-        checkpoint, updated_at = replace(checkpoint, owner=self._owner), int(at * 1_000)
-        if before is not None:
-            after = replace(before, state=checkpoint, version=before.version + 1, updated_at=updated_at)
-            return Change(before, after)
-        return Change(
-            None,
-            Aggregate(
-                key=(self._stream, shard),
-                state=checkpoint,
-                version=1,
-                updated_at=updated_at,
-                record_sequence_number="0",
-                record_sub_sequence_number=0,
-                recent_event_ids=(),
-            ),
-        )
+    def reset(
+        self, places: Mapping[str, Checkpoint], at: float, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Put shards where they are to be read on.
 
-    def _is_kept(self, change: Change[Checkpoint]) -> bool:
-        """Is the conflict one with ourselves, because the answer to an earlier attempt was lost?"""
-        stored = self._repository.load([change.key]).found.get(change.key)
-        return stored is not None and (stored.version, stored.state) == (
-            change.after.version,
-            change.after.state,
-        )
+        Args:
+            places: of each shard its id and its checkpoint.
+            at: seconds since epoch.
+            pause: waits for some seconds, to see whether another process is alive.
+
+        Raises StreamError if the stream is being read into this store, and RepositoryError if it is not known
+        to be done.
+        """
+        self.claim.take(at, pause)
+        try:
+            self._store.load()
+            # Ended: what has a place from now on is not given that of the next start.
+            self.save([*places.items(), (FIRST_START, Checkpoint(ended=True))], at)
+        finally:
+            self.claim.release(at)
+
+
+def _places(rows: Mapping[str, Row]) -> dict[str, Checkpoint]:
+    return {
+        shard: replace(row.state, owner="")
+        for shard, row in rows.items()
+        if shard not in {FIRST_START, CLAIM}
+    }

@@ -1,8 +1,8 @@
 """The client of Kinesis: botocore's, and what its errors mean."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SERVER_ERROR = 500
 _PASSING = {
     "ExpiredIteratorException",
+    "ExpiredNextTokenException",
     "KMSThrottlingException",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
@@ -26,6 +27,9 @@ _PASSING = {
 }
 _CUT_OFF = (UnreachableError, HTTPClientError, IncompleteReadError, ResponseParserError)
 """What comes of a line that does not hold, and of an answer that ends too early."""
+
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What botocore raises when it parses an answer whose members are of other types than its model says."""
 
 _ADVICE = {
     "ResourceInUseException": "it is there already, or is just being made or removed",
@@ -64,6 +68,38 @@ def told(stream: str) -> Iterator[None]:
         raise _error(stream, text, may_pass=may_pass) from error
     except (BotoCoreError, ResponseParserError) as error:
         raise _error(stream, explain(error, "kinesis"), may_pass=isinstance(error, _CUT_OFF)) from error
+
+
+def ask(stream: str, call: Callable[..., Any], *members: str, **parameters: Any) -> dict[str, Any]:
+    """Send a request to Kinesis; return its answer, which has these members.
+
+    botocore takes an answer that is empty, cut, or a page of HTML for one without members. It says nothing
+    about the stream, and asking again is harmless: an unfit answer is none.
+
+    Args:
+        stream: the name in the error.
+        call: the client's method.
+        members: names without which the answer is of no use.
+        parameters: of the request.
+
+    Raises StreamUnavailableError for an unfit answer or an error that may pass, StreamError for any other.
+    """
+    with told(stream):
+        try:
+            answer = call(**parameters)
+        except BotoCoreError:  # some of them are ValueErrors too
+            raise
+        except _UNREADABLE as error:
+            raise ResponseParserError(f"the answer to {call.__name__} cannot be read: {error}") from error
+    require(stream, f"the answer to {call.__name__}", answer, *members)
+    return dict(answer)
+
+
+def require(stream: str, what: str, part: Mapping[str, Any], *members: str) -> None:
+    """Raise StreamUnavailableError that names the first member which a part of an answer lacks."""
+    for member in members:
+        if part.get(member) is None:
+            raise _error(stream, f"{what} has no {member}", may_pass=True)
 
 
 def _error(stream: str, text: str, *, may_pass: bool) -> StreamError:

@@ -6,89 +6,21 @@ and what was delivered twice is harmless (G3).
 """
 
 import time
-from collections.abc import Callable, Collection
-from enum import StrEnum
-from queue import SimpleQueue
-from threading import Event, Thread
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from queue import Empty, SimpleQueue
+from threading import Thread
 
-from msgspec import Struct
-
-from kinesis_handler.errors import RepositoryError, StreamError, StreamUnavailableError
-from kinesis_handler.event_source import EventSourceMapping
+from kinesis_handler.errors import StreamError
 from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.reader import Page, ShardReader, StreamReader
+from kinesis_handler.stream.outages import Outages
+from kinesis_handler.stream.progress import ShardProgress, State
+from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.stream.shard_consumer import MakeMapping, ShardConsumer
 from kinesis_handler.stream.shards import readable
+from kinesis_handler.stream.stop import Stop, Stopped
 
-T = TypeVar("T")
-
-BEHIND, AT_THE_TIP = 0.2, 1.0
-"""Seconds between two looks at a shard. A shard allows five a second to all who read it."""
-
-LONGEST_WAIT = 30.0
-"""Seconds between two attempts at something that fails again and again."""
-
-
-class State(StrEnum):
-    """What a shard's thread is doing."""
-
-    READING = "reading"
-    CAUGHT_UP = "caught up"
-    ENDED = "ended"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-class ShardProgress(Struct):
-    """How far a shard is. Written by its thread, for anyone to look at.
-
-    Args:
-        records: how many have been settled.
-        behind_ms: how far behind the tip the last look at it ended, in milliseconds.
-        age: how old the last settled record was then, in seconds; None before the first.
-        problem: what it waits for to pass, else nothing.
-    """
-
-    state: State = State.READING
-    records: int = 0
-    behind_ms: int = 0
-    age: float | None = None
-    problem: str = ""
-
-
-class Stopped(BaseException):
-    """What ends a shard's thread when it has been told to stop. No error: nobody may wait for it to pass."""
-
-
-class Stop:
-    """Told once, from anywhere, that all is to end after the batches in hand."""
-
-    def __init__(self) -> None:
-        self._event = Event()
-
-    def set(self) -> None:
-        """End. May be called by a signal's handler."""
-        self._event.set()
-
-    def is_set(self) -> bool:
-        """Tell whether all is to end."""
-        return self._event.is_set()
-
-    def pause(self, seconds: float) -> None:
-        """Wait. Raises Stopped as soon as all is to end."""
-        if self._event.wait(seconds):
-            raise Stopped
-
-
-class Wait(Protocol):
-    """Waits for some seconds, and says what for to whoever looks at the progress."""
-
-    def __call__(self, seconds: float, why: str = "") -> None:
-        """Wait."""
-
-
-MakeMapping = Callable[[str, Wait], EventSourceMapping]
-"""Takes a shard's id, and what it can wait with; returns the mapping that delivers its batches."""
+Finished = SimpleQueue[tuple[str, Exception | None]]
+"""Gets the id of each shard whose thread is done, and what went wrong."""
 
 
 class StreamConsumer:
@@ -102,6 +34,7 @@ class StreamConsumer:
         until_caught_up: end as soon as each shard has been read to its tip.
         stop: ends it before.
         on_batch: called with a shard's id when a batch of it has been settled.
+        outages: waits for what is down; None for one of its own.
         clock: seconds since epoch.
     """
 
@@ -115,6 +48,7 @@ class StreamConsumer:
         until_caught_up: bool = False,
         stop: Stop | None = None,
         on_batch: Callable[[str], None] = lambda _shard: None,
+        outages: Outages | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.progress: dict[str, ShardProgress] = {}
@@ -126,6 +60,7 @@ class StreamConsumer:
         self._until_caught_up = until_caught_up
         self._stop = stop or Stop()
         self._on_batch = on_batch
+        self._outages = outages or Outages()
         self._clock = clock
 
     def run(self) -> None:
@@ -133,30 +68,46 @@ class StreamConsumer:
 
         Raises StreamError if the stream cannot be read, or someone else reads it into the same store.
         """
-        shards = self._stream.shards
-        places = self._checkpoints.begin(lambda: [each.id for each in shards()], self._begin, self._clock())
+        try:
+            self._read_all(self._outages.wait_out(self._checkpoints_at_start, self._wait))
+        except Stopped:
+            pass  # before the first shard was begun
+        finally:
+            self._checkpoints.claim.release(self._clock())
+
+    def _checkpoints_at_start(self) -> dict[str, Checkpoint]:
+        return self._checkpoints.begin(
+            lambda: [each.id for each in self._stream.shards()],
+            self._begin,
+            self._clock(),
+            self._stop.pause,
+        )
+
+    def _read_all(self, places: dict[str, Checkpoint]) -> None:
         ended = {shard for shard, place in places.items() if place.ended}
-        finished: SimpleQueue[tuple[str, Exception | None]] = SimpleQueue()
+        finished: Finished = SimpleQueue()
         running: set[str] = set()
         problem: Exception | None = None
+        has_ended = True
         while True:
             try:
-                due = self._to_begin(ended)
+                due = self._to_begin(ended) if has_ended else []
+                for shard_id in due:
+                    running.add(shard_id)
+                    self._start(shard_id, places.get(shard_id, Checkpoint()), finished)
+                if not running:
+                    break
+                done = list(self._next(finished))
             except StreamError as error:
-                problem, due = problem or error, []
+                problem, done = problem or error, []
                 self._stop.set()
-            for shard_id in due:
-                running.add(shard_id)
-                self._start(shard_id, places.get(shard_id, Checkpoint()), finished)
-            if not running:
-                break
-            shard_id, failure = finished.get()
-            running.remove(shard_id)
-            if self.progress[shard_id].state is State.ENDED:
-                ended.add(shard_id)
-            if failure is not None:
-                problem = problem or failure
-                self._stop.set()
+            for shard_id, failure in done:
+                running.remove(shard_id)
+                if failure is not None:
+                    problem = problem or failure
+                    self._stop.set()
+            has_ended = any(self.progress[shard_id].state is State.ENDED for shard_id, _ in done)
+            ended |= {shard_id for shard_id, _ in done if self.progress[shard_id].state is State.ENDED}
         if problem is not None:
             raise problem
 
@@ -165,23 +116,43 @@ class StreamConsumer:
         if self._stop.is_set():
             return []
         try:
-            listed = self._patiently(self._stream.shards, ShardProgress())
+            listed = self._outages.wait_out(self._stream.shards, self._wait)
         except Stopped:
             return []
         return [each.id for each in readable(listed, ended) if each.id not in self.progress]
 
-    def _start(
-        self,
-        shard_id: str,
-        place: Checkpoint,
-        finished: "SimpleQueue[tuple[str, Exception | None]]",
-    ) -> None:
+    def _next(self, finished: Finished) -> Iterator[tuple[str, Exception | None]]:
+        """Wait until a shard's thread is done; return all that are by then. Meanwhile the claim is renewed.
+
+        Raises StreamError if another process has taken the stream over.
+        """
+        while True:
+            self._renew()
+            try:
+                yield finished.get(timeout=self._checkpoints.claim.due_in())
+            except Empty:
+                continue
+            while not finished.empty():
+                yield finished.get()
+            return
+
+    def _renew(self) -> None:
+        if not self._checkpoints.claim.due_in():
+            self._checkpoints.claim.renew(self._clock())
+
+    def _wait(self, seconds: float, why: str = "") -> None:
+        """Wait for what is down, in the thread that renews the claim."""
+        del why  # it is in the log
+        self._renew()
+        self._stop.pause(seconds)
+
+    def _start(self, shard_id: str, place: Checkpoint, finished: Finished) -> None:
         progress = self.progress[shard_id] = ShardProgress()
 
         def work() -> None:
             problem: Exception | None = None
             try:
-                progress.state = self._read(shard_id, self._stream.shard(shard_id, place), progress)
+                progress.state = self._shard(shard_id, place, progress).run()
             except Stopped:
                 progress.state = State.STOPPED
             except Exception as error:  # noqa: BLE001 - it is raised where the thread was started
@@ -190,58 +161,17 @@ class StreamConsumer:
 
         Thread(target=work, name=shard_id, daemon=True).start()
 
-    def _read(self, shard_id: str, reader: ShardReader, progress: ShardProgress) -> State:
-        """Read one shard to its end, or to its tip if that is enough."""
-
-        def wait(seconds: float, why: str = "") -> None:
-            progress.problem = why
-            self._stop.pause(seconds)
-            progress.problem = ""
-
-        mapping = self._make_mapping(shard_id, wait)
-        while True:
-            page = self._page(reader, mapping, progress)
-            for batch in mapping.run(page.records):
-                last = batch[-1]["kinesis"]
-                self._save(shard_id, Checkpoint(after=last["sequenceNumber"]), progress)
-                progress.records += len(batch)
-                progress.age = max(0.0, self._clock() - last["approximateArrivalTimestamp"])
-                self._on_batch(shard_id)
-                self._stop.pause(0)
-            progress.behind_ms = page.behind_ms
-            if page.ended:
-                self._save(shard_id, Checkpoint(ended=True), progress)
-                return State.ENDED
-            if self._until_caught_up and not page.behind_ms:
-                return State.CAUGHT_UP
-            self._stop.pause(BEHIND if page.behind_ms else AT_THE_TIP)
-
-    def _page(self, reader: ShardReader, mapping: EventSourceMapping, progress: ShardProgress) -> Page:
-        """Read what comes next; if that is something, wait for more until a batch is full or its time up."""
-        page = self._patiently(reader.read, progress)
-        end = self._clock() + mapping.maximum_batching_window
-        while page.records and not page.ended and not mapping.is_full(page.records):
-            left = end - self._clock()
-            if left <= 0:
-                break
-            self._stop.pause(min(left, BEHIND))
-            more = self._patiently(reader.read, progress)
-            page = Page(page.records + more.records, more.behind_ms, ended=more.ended)
-        return page
-
-    def _save(self, shard_id: str, place: Checkpoint, progress: ShardProgress) -> None:
-        self._patiently(lambda: self._checkpoints.save([(shard_id, place)], self._clock()), progress)
-
-    def _patiently(self, attempt: Callable[[], T], progress: ShardProgress) -> T:
-        """Try until it works: what may pass is waited for, a shard has nothing better to do."""
-        wait = AT_THE_TIP
-        while True:
-            try:
-                done = attempt()
-            except (StreamUnavailableError, RepositoryError) as error:
-                progress.problem = str(error)
-                self._stop.pause(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
-            else:
-                progress.problem = ""
-                return done
+    def _shard(self, shard_id: str, place: Checkpoint, progress: ShardProgress) -> ShardConsumer:
+        return ShardConsumer(
+            shard_id,
+            place,
+            stream=self._stream,
+            checkpoints=self._checkpoints,
+            make_mapping=self._make_mapping,
+            progress=progress,
+            until_caught_up=self._until_caught_up,
+            stop=self._stop,
+            on_batch=self._on_batch,
+            outages=self._outages,
+            clock=self._clock,
+        )

@@ -12,10 +12,17 @@ from msgspec import Struct
 
 
 class Shard(Struct, frozen=True):
-    """A shard, and the shards that it came from: none, one after a split, two after a merge."""
+    """A shard as ListShards describes it.
+
+    Args:
+        id: its name.
+        parents: the shards that it came from: none, one after a split, two after a merge.
+        closed: it takes no more records, because it was split or merged: it has an ending sequence number.
+    """
 
     id: str
     parents: tuple[str, ...] = ()
+    closed: bool = False
 
 
 def readable(shards: Sequence[Shard], ended: Collection[str]) -> list[Shard]:
@@ -29,3 +36,11 @@ def readable(shards: Sequence[Shard], ended: Collection[str]) -> list[Shard]:
         for shard in shards
         if shard.id not in ended and all(parent in ended or parent not in listed for parent in shard.parents)
     ]
+
+
+def is_closed(shards: Sequence[Shard], shard_id: str) -> bool:
+    """Tell whether a shard is known to take no more records: it has an end, or has children.
+
+    A shard that left the list with its last records is still the parent of its children.
+    """
+    return any((shard.id == shard_id and shard.closed) or shard_id in shard.parents for shard in shards)

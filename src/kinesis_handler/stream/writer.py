@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinesis_handler.errors import StreamUnavailableError
-from kinesis_handler.stream.client import told
+from kinesis_handler.stream.client import ask, told
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
@@ -100,17 +100,30 @@ class StreamWriter:
             {"PartitionKey": key, "Data": queues[key][0][1]} for key in partition_keys
         ]
         try:
-            with told(self.name):
-                answer = self._client.put_records(Records=entries, **self._stream)
+            answers = self._put(entries)
         except StreamUnavailableError as error:
             return dict.fromkeys(partition_keys, _Refusal(str(error), may_pass=True))
         return {
             key: _Refusal(
                 f"{each['ErrorCode']}: {each.get('ErrorMessage', '')}", each["ErrorCode"] in _PASSING
             )
-            for key, each in zip(partition_keys, answer["Records"], strict=True)
+            for key, each in zip(partition_keys, answers, strict=True)
             if "ErrorCode" in each
         }
+
+    def _put(self, entries: "Sequence[PutRecordsRequestEntryTypeDef]") -> Sequence[Mapping[str, str]]:
+        """Put records in one request; return the answer about each of them.
+
+        An answer that does not speak of each of them is none: all are put again, as after a lost answer.
+        """
+        answer = ask(self.name, self._client.put_records, "Records", Records=entries, **self._stream)
+        answers: Sequence[Mapping[str, str]] = answer["Records"]
+        if len(answers) != len(entries) or not all(
+            "ErrorCode" in each or "SequenceNumber" in each for each in answers
+        ):
+            text = f"the answer to put_records does not speak of each of {len(entries)} records"
+            raise StreamUnavailableError(f"the stream {self.name!r}: {text}")
+        return answers
 
 
 def _first_of_each(queues: Mapping[str, _Queue]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from kinesis_handler.aws import explain
-from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.errors import ConfigurationError, StoreUnavailableError
 from kinesis_handler.repository.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
 from kinesis_handler.repository.dynamodb.item import EXPIRES_AT
 from kinesis_handler.repository.dynamodb.patience import Patience
@@ -211,4 +211,5 @@ class DynamoDBTable:
                 text = f"{table}: {explain(error, 'dynamodb')}"
             case _:
                 text = f"{table} cannot be used: {problem}"
-        return ConfigurationError(self._named_by + text)
+        is_down = isinstance(error, _UNREACHABLE) or problem.may_pass
+        return (StoreUnavailableError if is_down else ConfigurationError)(self._named_by + text)

@@ -1,0 +1,141 @@
+"""`checkpoints`: shows how far `consume` has read a stream into a store, and puts it elsewhere."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from kinesis_handler.cli.application import (
+    DEFAULT_APPLICATION,
+    ApplicationName,
+    StoreUrl,
+    load_application,
+    told_errors,
+)
+from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
+from kinesis_handler.cli.consume import open_checkpoints
+from kinesis_handler.cli.starting_point import starting_point
+from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.stream.client import kinesis_client
+from kinesis_handler.stream.reader import StreamReader
+
+StreamName = Annotated[str, typer.Option("--stream", metavar="NAME", help="The stream: its name or its ARN.")]
+
+PLAIN_WIDTH = 160
+"""Columns where there is no terminal: a sequence number alone has 56."""
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def checkpoints() -> None:
+    """Show how far `consume` has read a stream into a store, or put it elsewhere."""
+
+
+@app.command()
+def show(
+    stream: StreamName,
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
+) -> None:
+    """Show where each shard is to be read on, and since when it has been so.
+
+    On the first line stands which process reads the stream into this store, if one does.
+    """
+    with told_errors():
+        application = load_application(application_name, store)
+        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
+        stored = Checkpoints(open_checkpoints(application).repository, reader.identity)
+        rows, owner = stored.rows(), stored.owner()
+        listed = [each.id for each in reader.shards()]
+    described = [
+        {
+            "shard": shard,
+            **_described(row.state if (row := rows.get(shard)) else None),
+            "moved": _time(row.updated_at) if row else None,
+        }
+        for shard in sorted({*rows, *listed})
+    ]
+    if as_json:
+        echo_json(described)
+        return
+    console = standard_output()
+    if not console.is_terminal:
+        console.width = max(console.width, PLAIN_WIDTH)
+    console.print(f"read by {owner}" if owner else "read by no process", style="dim")
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in ("shard", "goes on", "arrived", "moved"):
+        table.add_column(heading, overflow="fold")
+    for each in described:
+        names = ("shard", "goesOn", "arrived", "moved")
+        table.add_row(*(styled(str(each[name] or "")) for name in names))
+    console.print(table)
+
+
+@app.command()
+def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+    stream: StreamName,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="WHERE",
+            help="trim-horizon (the oldest record), latest, a time, how long ago, or a sequence number of the"
+            " shard: behind it.",
+        ),
+    ],
+    shard: Annotated[str | None, typer.Option(metavar="ID", help="This shard alone, not all.")] = None,
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
+) -> None:
+    """Let the next `consume` read on from elsewhere, if --yes is given.
+
+    What is read again is known again, and counted once. What is left out is not in the store. It is refused
+    while a process reads the stream into this store.
+    """
+    with told_errors():
+        application = load_application(application_name, store)
+        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
+        places = _places(reader, starting_point("--to", to, reader, numbers=True), shard)
+        stored = Checkpoints(open_checkpoints(application).repository, reader.identity)
+        what = f"{shard} of {stream}" if shard else f"every shard of {stream} ({len(places)})"
+        if not yes:
+            raise ConfigurationError(f"this puts {what} to {to}, wherever they have been read to: say --yes")
+        stored.reset(places, time.time())
+        echo(f"put {what} to {to}")
+
+
+def _places(reader: StreamReader, place: Checkpoint, shard: str | None) -> Mapping[str, Checkpoint]:
+    """Return where each shard goes. Raises ConfigurationError if that cannot be."""
+    listed = [each.id for each in reader.shards()]
+    if shard is None and place.after is not None:
+        raise ConfigurationError("--to is a sequence number, which is of one shard: say --shard")
+    if shard is not None and shard not in listed:
+        raise ConfigurationError(f"--shard is {shard!r}; the stream {reader.name!r} has {', '.join(listed)}")
+    return dict.fromkeys([shard] if shard is not None else listed, place)
+
+
+def _described(checkpoint: Checkpoint | None) -> dict[str, str | None]:
+    """Return in words where a shard goes on, and when the record arrived that this is behind."""
+    if checkpoint is None:
+        goes_on = "at its beginning: not begun"
+    elif checkpoint.ended:
+        goes_on = "nowhere: read to its end"
+    elif checkpoint.after is not None:
+        goes_on = f"behind {checkpoint.after}"
+    elif checkpoint.since is not None:
+        goes_on = f"with what arrived since {_time(checkpoint.since)}"
+    else:
+        goes_on = "with the oldest record"
+    arrived_at = checkpoint.arrived_at if checkpoint is not None else None
+    return {"goesOn": goes_on, "arrived": None if arrived_at is None else _time(arrived_at)}
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1_000, UTC).isoformat(timespec="seconds")

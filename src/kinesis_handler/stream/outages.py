@@ -1,0 +1,137 @@
+"""Waits out a store, a quarantine or a stream that is down, however long, and says so in the log.
+
+Nothing is wrong with a record whose store is down: it uses up no retry and grows no older. What takes a
+person to mend (access that is refused, a table that was removed) is waited for too: until then every record
+of the stream would fail, and end in the quarantine.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Protocol, TypeVar
+
+import structlog
+from msgspec import Struct, field
+
+from kinesis_handler.errors import (
+    KinesisHandlerError,
+    QuarantineError,
+    RepositoryError,
+    StoreUnavailableError,
+    StreamUnavailableError,
+    UnreadableError,
+)
+
+T = TypeVar("T")
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
+"""Seconds between two attempts: twice as long each time."""
+
+FIRST_REMINDER, LONGEST_REMINDER = 60.0, 3_600.0
+"""Seconds between two log lines about one outage: twice as long each time."""
+
+_WHAT = {
+    RepositoryError: "store",
+    StoreUnavailableError: "store",
+    QuarantineError: "quarantine",
+    StreamUnavailableError: "stream",
+}
+
+
+class Wait(Protocol):
+    """Waits for some seconds, and says what for to whoever looks at the progress."""
+
+    def __call__(self, seconds: float, why: str = "") -> None:
+        """Wait."""
+
+
+class _Outage(Struct):
+    since: float
+    reminder_at: float
+    reminder_in: float = FIRST_REMINDER
+    waiting: set[str] = field(default_factory=set)
+
+
+def is_outage(error: Exception | None) -> bool:
+    """Tell whether an error says that something is down, and nothing about the record that met it."""
+    return _what(error) is not None
+
+
+class Outages:
+    """Waits until what is down is back, for any number of threads, and logs each outage once for all.
+
+    Args:
+        clock: seconds since epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._log = structlog.get_logger(component="consumer")
+        self._lock = Lock()
+        self._outages: dict[str, _Outage] = {}
+
+    def wait_out(self, attempt: Callable[[], T], wait: Wait, who: str = "") -> T:
+        """Try until nothing is down, and return what the attempt does.
+
+        Args:
+            attempt: raises an error that `is_outage` while something is down. What else it raises is raised.
+            wait: waits between two attempts; what it raises ends this.
+            who: the thread's shard.
+        """
+        seconds, down = FIRST_WAIT, ""
+        while True:
+            try:
+                done = attempt()
+            except KinesisHandlerError as error:
+                what = _what(error)
+                if what is None:
+                    raise
+                if down not in {"", what}:
+                    self._is_back(down, who)
+                down = what
+                self._is_down(what, who, str(error))
+                wait(seconds, str(error))
+                seconds = min(seconds * 2, LONGEST_WAIT)
+            else:
+                if down:
+                    self._is_back(down, who)
+                return done
+
+    def _is_down(self, what: str, who: str, reason: str) -> None:
+        with self._lock:
+            now = self._clock()
+            outage = self._outages.get(what)
+            if outage is None:
+                outage = self._outages[what] = _Outage(now, now + FIRST_REMINDER)
+                self._log.warning(f"the {what} is down: waiting for it", since=_iso(now), reason=reason)
+            outage.waiting.add(who)
+            if now >= outage.reminder_at:
+                outage.reminder_in = min(outage.reminder_in * 2, LONGEST_REMINDER)
+                outage.reminder_at = now + outage.reminder_in
+                self._log.error(
+                    f"the {what} is still down: waiting for it",
+                    since=_iso(outage.since),
+                    reason=reason,
+                    shards=len(outage.waiting),
+                )
+
+    def _is_back(self, what: str, who: str) -> None:
+        with self._lock:
+            outage = self._outages[what]
+            outage.waiting.discard(who)
+            if not outage.waiting:
+                del self._outages[what]
+                seconds = round(self._clock() - outage.since)
+                self._log.warning(f"the {what} is back", since=_iso(outage.since), seconds=seconds)
+
+
+def _what(error: Exception | None) -> str | None:
+    """Return what an error says is down: `store`, `quarantine` or `stream`; None if it says no such thing."""
+    if isinstance(error, UnreadableError):  # of one key, and it does not pass
+        return None
+    return next((what for kind, what in _WHAT.items() if isinstance(error, kind)), None)
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
