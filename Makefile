@@ -52,10 +52,10 @@ fuzz: $(VENV)/.dev ## Look for input that breaks the handler (five minutes, or F
 	@$(BIN)/python -m fuzz
 
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
-	@$(BIN)/python -m emulators.dynamodb_local
+	@$(BIN)/python -m testkit.emulators.dynamodb_local
 
 kinesis: $(VENV)/.dev ## Run an emulator of Kinesis on this machine until Ctrl-C
-	@$(BIN)/python -m emulators.kinesis_local
+	@$(BIN)/python -m testkit.emulators.kinesis_local
 
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(PIP) --requirement requirements/lock.txt

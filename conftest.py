@@ -22,8 +22,8 @@ from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
-from emulators.dynamodb_local import dynamodb_local
-from emulators.kinesis_local import kinesis_local
+from testkit.emulators.dynamodb_local import dynamodb_local
+from testkit.emulators.kinesis_local import kinesis_local
 
 ROOT = Path(__file__).parent
 # Running these from within the tests would run the tests within the tests, or take minutes.

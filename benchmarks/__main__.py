@@ -17,7 +17,7 @@ import time
 from benchmarks import results
 from benchmarks.report import documents
 from benchmarks.rounds import progress
-from emulators.npm_package import EmulatorError
+from testkit.emulators.npm_package import EmulatorError
 
 PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load")
 

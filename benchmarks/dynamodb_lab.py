@@ -6,6 +6,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import boto3  # type: ignore[import-untyped] # it has none
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 from benchmarks.dynamodb_peers import GetAndPut, Key, LimitTable
 from benchmarks.dynamodb_units import PARTITION_KEY, SORT_KEY, Meter, WeighedRepository
@@ -13,10 +15,8 @@ from benchmarks.idempotent_peer import KEY_OF_EVENT, Idempotent
 from benchmarks.records import Invocation
 from kinesis_handler import KinesisHandler
 from kinesis_handler.aggregate import Aggregate
-from kinesis_handler.event_source import LocalContext
-from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
+from kinesis_handler.local.event_source import LocalContext
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

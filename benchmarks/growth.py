@@ -17,19 +17,20 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
 from benchmarks.growth_stores import EVENTS, FilledTable, KnownLimits, filled_file
 from benchmarks.hot_path import run_all
 from benchmarks.records import Invocation, invocations
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Rounds, Timed, clocked, progress, take_turns
-from emulators.dynamodb_local import dynamodb_local
-from emulators.local_settings import use_local_settings
 from kinesis_handler import KinesisHandler, configure_logging
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.sqlite import SQLiteRepository
+from testkit.emulators.dynamodb_local import dynamodb_local
+from testkit.emulators.local_settings import use_local_settings
 
 TOTAL = 10_000
 BATCH_SIZES = (10, 100, 1_000, 10_000)

@@ -11,14 +11,15 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
+from user_limits.limit import Limit
+
 from benchmarks.records import Invocation
 from benchmarks.rounds import progress
 from benchmarks.stored_limits import changes, stored_limit
 from kinesis_handler import Key
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from user_limits.limit import Limit
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.sqlite import SQLiteRepository
 
 LIMITS_PER_USER = 4
 CHANGED = 200

@@ -25,6 +25,9 @@ from typing import Any
 
 import msgspec
 import pybase64
+from user_limits.events import EVENT_TYPES
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 from benchmarks.node_peer import NodePeer, node_peer
 from benchmarks.powertools_peer import PowertoolsPeer
@@ -32,13 +35,10 @@ from benchmarks.records import CHANGES, EVENTS_PER_LIMIT, Invocation, Mix, cut, 
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Run, clocked, take_turns
 from kinesis_handler import KinesisHandler, configure_logging
-from kinesis_handler.event import EventDecoder
-from kinesis_handler.event_source import LocalContext
-from kinesis_handler.record import LambdaRecord, unpack
-from kinesis_handler.repository.memory import MemoryRepository
-from user_limits.events import EVENT_TYPES
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
+from kinesis_handler.ingest.event import EventDecoder
+from kinesis_handler.ingest.record import LambdaRecord, unpack
+from kinesis_handler.local.event_source import LocalContext
+from kinesis_handler.stores.memory import MemoryRepository
 
 EVENTS = 10_000
 BATCH_SIZES = (1, 10, 100, 1_000, 10_000)

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.results import ROOT, Figures
-from emulators.dynamodb_local import dynamodb_local
-from emulators.local_settings import use_local_settings
+from testkit.emulators.dynamodb_local import dynamodb_local
+from testkit.emulators.local_settings import use_local_settings
 
 MB = 1_024 * 1_024
 

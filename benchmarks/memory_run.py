@@ -17,13 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.records import invocations
-from kinesis_handler import KinesisHandler, configure_logging
-from kinesis_handler.event_source import LocalContext
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
+
+from benchmarks.records import invocations
+from kinesis_handler import KinesisHandler, configure_logging
+from kinesis_handler.local.event_source import LocalContext
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.memory import MemoryRepository
 
 RECORDS = 10_000
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
@@ -60,7 +61,7 @@ def made(how: str) -> Callable[[Any, Any], Any]:
 
 
 def in_a_table(endpoint: str) -> Repository[Limit]:
-    from kinesis_handler.repository.dynamodb import (  # noqa: PLC0415
+    from kinesis_handler.stores.dynamodb import (  # noqa: PLC0415
         DynamoDBRepository,
         DynamoDBTable,
         dynamodb_client,

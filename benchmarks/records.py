@@ -9,8 +9,8 @@ from random import Random
 from string import ascii_letters, digits
 from typing import Any, NamedTuple
 
-from kinesis_handler.event_source import put_on_shard
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.event_source import put_on_shard
 
 EVENTS_PER_LIMIT = 5
 LIMITS_PER_USER = 4

@@ -30,14 +30,14 @@ from itertools import count
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from user_limits.wiring import application
 
 from benchmarks.records import invocations
 from benchmarks.results import ROOT, Figures
 from benchmarks.rounds import take_turns
-from emulators.dynamodb_local import dynamodb_local
-from emulators.local_settings import use_local_settings
-from emulators.npm_package import last_lines
-from user_limits.wiring import application
+from testkit.emulators.dynamodb_local import dynamodb_local
+from testkit.emulators.local_settings import use_local_settings
+from testkit.emulators.npm_package import last_lines
 
 IMPORT_RUNS = 5
 TREE = 10

@@ -12,10 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chaos.report import command, print_report
 from chaos.run import EVENTS, SHARDS, Options, Report, run
-from emulators.dynamodb_local import dynamodb_local
-from emulators.local_settings import use_local_settings
-from emulators.npm_package import EmulatorError
 from kinesis_handler import configure_logging
+from testkit.emulators.dynamodb_local import dynamodb_local
+from testkit.emulators.local_settings import use_local_settings
+from testkit.emulators.npm_package import EmulatorError
 
 PLAIN_WIDTH = 120
 

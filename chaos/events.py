@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from aws_kinesis_agg.aggregator import RecordAggregator
 from msgspec.json import Encoder
 
-from kinesis_handler.event_source import SequenceNumbers, put_on_shard
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.event_source import SequenceNumbers, put_on_shard
 
 EVENTS_PER_LIMIT = 8
 """On average. A few limits have most of them, by Zipf's law."""

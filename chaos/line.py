@@ -14,10 +14,10 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 
 from chaos.faults import Fault, Weather
-from emulators import wire
-from emulators.wire import Answer, Call, failing_statements, leaving_unprocessed
-from kinesis_handler.repository.dynamodb.client import READ_TIMEOUT
+from kinesis_handler.stores.dynamodb.client import READ_TIMEOUT
 from kinesis_handler.testing import FakeClock
+from testkit.emulators import wire
+from testkit.emulators.wire import Answer, Call, failing_statements, leaving_unprocessed
 
 READ, WRITE = "BatchGetItem", "BatchExecuteStatement"
 

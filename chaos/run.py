@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from msgspec import Struct
+from user_limits.limit import Limit
+from user_limits.wiring import PARTITION_KEY, SORT_KEY
 
 from chaos.events import shards_of
 from chaos.faults import Fault, Weather
@@ -16,13 +18,11 @@ from chaos.line import Line
 from chaos.oracle import Oracle
 from chaos.shard import Shard
 from chaos.verdict import differing_failures, differing_limits, differing_rejects
-from emulators.wire import Call, Tap
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.outcome import Status
-from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
 from kinesis_handler.testing import FakeClock
-from user_limits.limit import Limit
-from user_limits.wiring import PARTITION_KEY, SORT_KEY
+from testkit.emulators.wire import Call, Tap
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from kinesis_handler import Event, Key, KinesisHandler, Projection, Remark, Remarked
 from kinesis_handler.application import Application, plain_view
-from kinesis_handler.opening import OpenStore, open_quarantine
-from kinesis_handler.places import parse_store
+from kinesis_handler.stores.opening import OpenStore, open_quarantine
+from kinesis_handler.stores.url import parse_store
 
 Id = Annotated[str, Meta(min_length=1, max_length=100)]
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from kinesis_handler.application import Application
-from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping
+from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.testing import invocation
 from parcels import Parcel, application
 

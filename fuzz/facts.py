@@ -7,20 +7,20 @@ from types import NoneType
 from typing import TYPE_CHECKING
 
 from msgspec.json import encode
-
-from fuzz.samples import CREATED, aggregated, gzipped, sealed
-from kinesis_handler import BusinessError, KinesisHandler, RejectedError
-from kinesis_handler.errors import HeldBackError
-from kinesis_handler.event_source import put_on_shard
-from kinesis_handler.outcome import BatchResult, Status
-from kinesis_handler.quarantine.contents import read_contents, waiting_in
-from kinesis_handler.repository.memory import MemoryRepository
 from user_limits.events import EXACT
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
+from fuzz.samples import CREATED, aggregated, gzipped, sealed
+from kinesis_handler import BusinessError, KinesisHandler, RejectedError
+from kinesis_handler.errors import HeldBackError
+from kinesis_handler.local.event_source import put_on_shard
+from kinesis_handler.outcome import BatchResult, Status
+from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.stores.memory import MemoryRepository
+
 if TYPE_CHECKING:
-    from kinesis_handler.record import LambdaRecord
+    from kinesis_handler.ingest.record import LambdaRecord
 
 LIMIT = 1024 * 1024
 """What a record may unpack to. A tenth of the default: bombs are as bad with it, and quicker."""

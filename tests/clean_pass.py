@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from user_limits.limit import Limit
+
 from chaos.oracle import Oracle
 from chaos.verdict import differing_limits
+from kinesis_handler.ingest.record import LambdaRecord
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.repository import ReadableRepository
-from user_limits.limit import Limit
+from kinesis_handler.stores import ReadableRepository
 
 
 def check_limits(limits: ReadableRepository[Limit], records: Sequence[LambdaRecord]) -> None:

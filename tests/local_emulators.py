@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulators import dynamodb_local, kinesis_local
+from testkit.emulators import dynamodb_local, kinesis_local
 
 PACKAGES = [dynamodb_local.PACKAGE, kinesis_local.PACKAGE]
 SOCKETS = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]

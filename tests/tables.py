@@ -3,7 +3,7 @@
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

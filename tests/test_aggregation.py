@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregates import aggregate
-from kinesis_handler.aggregation import MAGIC, USER_RECORD_OVERHEAD, disaggregate
 from kinesis_handler.errors import UndecodableRecordError
+from kinesis_handler.ingest.kpl import MAGIC, USER_RECORD_OVERHEAD, disaggregate
 
 LIMIT = 10 * 1024 * 1024
 

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from kinesis_handler import ConfigurationError, KinesisHandler
 from kinesis_handler.application import Application, Cell, plain_view
-from kinesis_handler.repository import Change
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing.laws import aggregate
 from tables import Tables
 

@@ -15,16 +15,16 @@ MODULES = sorted(SRC.rglob("*.py"))
 
 PURE = {
     *(f"kinesis_handler.{name}" for name in ("record", "aggregation", "event", "outcome", "aggregate")),
-    *(f"kinesis_handler.repository.dynamodb.{name}" for name in ("item", "statement", "zeros")),
+    *(f"kinesis_handler.stores.dynamodb.{name}" for name in ("item", "statement", "zeros")),
     "kinesis_handler.environment",
     "kinesis_handler.errors",
-    "kinesis_handler.places",
+    "kinesis_handler.stores.url",
     "kinesis_handler.printable",
     *(f"kinesis_handler.{name}" for name in ("functions", "results", "schema", "storable")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
-    *(f"kinesis_handler.stream.{name}" for name in ("ordering", "shards")),
-    *(f"kinesis_handler.repository.{name}" for name in ("cursor", "part")),
-    *(f"kinesis_handler.migration.{name}" for name in ("phase", "agreement")),
+    *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),
+    *(f"kinesis_handler.stores.{name}" for name in ("cursor", "part")),
+    *(f"kinesis_handler.moving.{name}" for name in ("phase", "agreement")),
     "user_limits.limit",
     "user_limits.view",
     "user_limits.store",
@@ -46,7 +46,7 @@ DOORS = {"kinesis_handler.cli", "user_limits.lambda_consumer", "user_limits.lamb
 WRITES = {"save", "delete", "scan"}
 """What the API, a window onto the repository, has no use for."""
 STORES = (
-    *(f"kinesis_handler.repository.{name}" for name in ("memory", "sqlite", "dynamodb", "dual_write")),
+    *(f"kinesis_handler.stores.{name}" for name in ("memory", "sqlite", "dynamodb", "dual_write")),
     *(f"kinesis_handler.quarantine.{name}" for name in ("directory", "s3")),
 )
 
@@ -78,7 +78,7 @@ def test_the_walls_stand(path: Path) -> None:
         )
     if not name.startswith("kinesis_handler.cli"):
         assert not {each for each in imports if each.startswith(tuple(DOORS))}, "nothing imports a door"
-    if name != "kinesis_handler.opening" and not name.startswith(STORES):
+    if name != "kinesis_handler.stores.opening" and not name.startswith(STORES):
         assert not {each for each in imports if each.startswith(STORES)}, (
             "only one room names concrete classes"
         )

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError
+from user_limits.limit import Limit
 
 from command_line import call
 from kinesis_handler import ConfigurationError, RepositoryError
 from kinesis_handler.aws import aws_client, explain, find_region
 from kinesis_handler.errors import QuarantineError, StreamError
+from kinesis_handler.local.redrive.queue import FailedBatchQueue
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.quarantine.s3 import S3Quarantine
-from kinesis_handler.redrive.queue import FailedBatchQueue
-from kinesis_handler.repository.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.reader import StreamReader
-from user_limits.limit import Limit
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
 
 NOWHERE = "http://127.0.0.1:9"
 QUEUE = f"{NOWHERE}/queue"

@@ -6,17 +6,17 @@ import pytest
 
 from aggregates import aggregate
 from kinesis_handler import ConfigurationError
-from kinesis_handler.batching import PAYLOAD_LIMIT
 from kinesis_handler.errors import InvalidInvocationError
-from kinesis_handler.event_source import (
+from kinesis_handler.handler import LambdaContext
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.batching import PAYLOAD_LIMIT
+from kinesis_handler.local.event_source import (
     DiscardedBatch,
     EventSourceMapping,
     first_failure,
     lambda_record,
     put_on_shard,
 )
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.record import LambdaRecord
 from kinesis_handler.testing import FakeClock
 
 TOO_LARGE = PAYLOAD_LIMIT * 3 // 4 + 3

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
+from user_limits.limit import Limit, apply
 
 from chaos import faults, shard
 from chaos.events import KINDS
@@ -21,11 +22,10 @@ from chaos.run import Options, Report, run
 from kinesis_handler import Event, Remarked
 from kinesis_handler.aggregate import fold
 from kinesis_handler.outcome import BatchResult
-from kinesis_handler.repository import Change, Saved
-from kinesis_handler.repository.dynamodb import DynamoDBRepository
-from kinesis_handler.repository.dynamodb.answer import Meaning, Problem
-from kinesis_handler.repository.dynamodb.saving import Saving
-from user_limits.limit import Limit, apply
+from kinesis_handler.stores import Change, Saved
+from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from kinesis_handler.stores.dynamodb.answer import Meaning, Problem
+from kinesis_handler.stores.dynamodb.saving import Saving
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,22 +13,22 @@ from typing import Any, ClassVar
 
 import pytest
 from msgspec import Struct
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RepositoryError
 from kinesis_handler.application import Application, SyntheticEvent
-from kinesis_handler.cli.ages import STEP, Ages
-from kinesis_handler.cli.load_run import LoadRun
-from kinesis_handler.cli.load_target import RealStream, ShardInMemory
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.stop import Stop, Stopped
+from kinesis_handler.local.stream.writer import StreamWriter, create_stream
 from kinesis_handler.outcome import Outcome, not_applied
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.stop import Stop, Stopped
-from kinesis_handler.stream.writer import StreamWriter, create_stream
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from stream.processes import until
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-from user_limits.synthetic_events import SyntheticUsers
+from testkit.load.ages import STEP, Ages
+from testkit.load.run import LoadRun
+from testkit.load.target import RealStream, ShardInMemory
+from testkit.synthetic_users import SyntheticUsers
 
 COMMAND = Path(sys.executable).with_name("kinesis-handler")
 STREAMS = (f"load-{number}" for number in count())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from command_line import call
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.reader import StreamReader
 
 if TYPE_CHECKING:
-    from kinesis_handler.record import LambdaRecord
+    from kinesis_handler.ingest.record import LambdaRecord
 
 STREAMS = (f"put-{number}" for number in count())
 

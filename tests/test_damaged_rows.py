@@ -5,22 +5,22 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from litestar.testing import TestClient
-
 from api.stored import aggregate, limit
 from api.test_problems import problem
+from litestar.testing import TestClient
+from user_limits.api.app import Options, build_api
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
 from command_line import ROOT, call
 from kinesis_handler import KinesisHandler
 from kinesis_handler.application import Application
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.errors import RepositoryError, UnreadableError
-from kinesis_handler.repository import Change
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
-from user_limits.api.app import Options, build_api
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 EVENTS = str(ROOT / "data" / "events.json")
 DAMAGED = ("anna", "anna-deposit-day")

@@ -6,7 +6,7 @@ from typing import Any
 
 from kinesis_handler import Event, KinesisHandler
 from kinesis_handler.deadline import time_left, within
-from kinesis_handler.event_source import LocalContext
+from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.outcome import APPLIED, Outcome
 from kinesis_handler.testing import FakeClock, invocation
 

@@ -12,13 +12,13 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from emulators.event_source import DeployedMapping
-from emulators.lambda_runtime import Configuration, LambdaRuntime
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.stop import Stop
 from kinesis_handler.quarantine import on_failure
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.stop import Stop
+from kinesis_handler.stores.memory import MemoryRepository
 from stream.real_stream import Stream
+from testkit.emulators.event_source import DeployedMapping
+from testkit.emulators.lambda_runtime import Configuration, LambdaRuntime
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

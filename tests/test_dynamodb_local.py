@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulators.dynamodb_local import PACKAGE, dynamodb_local
-from emulators.npm_package import EmulatorError
 from local_emulators import (
     PATIENCE,
     another_session,
@@ -21,6 +19,8 @@ from local_emulators import (
     open_to,
     stub,
 )
+from testkit.emulators.dynamodb_local import PACKAGE, dynamodb_local
+from testkit.emulators.npm_package import EmulatorError
 
 MODULE = "emulators.dynamodb_local"
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from kinesis_handler.event_source import (
+from kinesis_handler.handler import LambdaContext
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.event_source import (
     DiscardedBatch,
     EventSourceMapping,
     LambdaFunction,
@@ -14,8 +16,6 @@ from kinesis_handler.event_source import (
     first_failure,
     put_on_shard,
 )
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.record import LambdaRecord
 from kinesis_handler.testing import FakeClock
 
 

@@ -25,7 +25,7 @@ from bad_input import (
 from fuzz.facts import LIMIT, Batch, Nowhere, check, check_in_every_wrapping, good
 from fuzz.samples import CREATED, EVENTS, PAYLOADS, aggregated, gzipped, key_in_table, sealed, user_record
 from kinesis_handler import configure_logging
-from kinesis_handler.aggregation import USER_RECORD_OVERHEAD
+from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 

@@ -12,27 +12,38 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.json import decode
-
-from chaos.oracle import Oracle
-from chaos.verdict import differing_limits
-from emulators.wire import FOR_EVER, Answer, Call, Fault, Wire, cut, error, server_error, timeout, undelivered
-from kinesis_handler import Aggregate, Event, KinesisHandler, Remarked
-from kinesis_handler.cli.tally import Tally
-from kinesis_handler.errors import QuarantineError
-from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.outcome import Status
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.dynamodb import dynamodb_client
-from kinesis_handler.repository.dynamodb.patience import Patience
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from kinesis_handler.testing import FakeClock, FaultyRepository
-from streams import events, packed
-from tables import Tables
 from user_limits.events import UserLimitEvent
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
+
+from chaos.oracle import Oracle
+from chaos.verdict import differing_limits
+from kinesis_handler import Aggregate, Event, KinesisHandler, Remarked
+from kinesis_handler.cli.tally import Tally
+from kinesis_handler.errors import QuarantineError
+from kinesis_handler.handler import LambdaContext
+from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
+from kinesis_handler.outcome import Status
+from kinesis_handler.retry import Patience
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.dynamodb import dynamodb_client
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.sqlite import SQLiteRepository
+from kinesis_handler.testing import FakeClock, FaultyRepository
+from streams import events, packed
+from tables import Tables
+from testkit.emulators.wire import (
+    FOR_EVER,
+    Answer,
+    Call,
+    Fault,
+    Wire,
+    cut,
+    error,
+    server_error,
+    timeout,
+    undelivered,
+)
 
 FAULTS = 4
 """Of each kind: reading, writing, processing, the quarantine, and the invocation itself."""

@@ -11,7 +11,7 @@ from msgspec.json import encode
 from aggregates import aggregate
 from kinesis_handler import ConfigurationError, Event, KinesisHandler, RejectedError, event_processor
 from kinesis_handler.errors import InvalidInvocationError
-from kinesis_handler.event_source import LocalContext
+from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.outcome import APPLIED, BatchResult, Outcome, Status
 from kinesis_handler.testing import FakeClock, invocation
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulators.http_api import http_api, routes_of
-from emulators.runtime_api import FunctionError
+from testkit.emulators.http_api import http_api, routes_of
+from testkit.emulators.runtime_api import FunctionError
 
 
 class Function:

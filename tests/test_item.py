@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.repository.dynamodb.item import ItemCodec, to_attribute
+from kinesis_handler.stores.dynamodb.item import ItemCodec, to_attribute
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate
 

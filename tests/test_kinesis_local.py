@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 import botocore.session
 import pytest
 
-from emulators.kinesis_local import PACKAGE, kinesis_local
-from emulators.npm_package import EmulatorError
 from local_emulators import (
     PATIENCE,
     another_session,
@@ -23,6 +21,8 @@ from local_emulators import (
     open_to,
     stub,
 )
+from testkit.emulators.kinesis_local import PACKAGE, kinesis_local
+from testkit.emulators.npm_package import EmulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from emulators import lambda_runtime
-from emulators.lambda_runtime import Configuration, FunctionError, LambdaRuntime
-from kinesis_handler.event_source import EventSourceMapping, put_on_shard
+from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
 from stream.processes import until
+from testkit.emulators import lambda_runtime
+from testkit.emulators.lambda_runtime import Configuration, FunctionError, LambdaRuntime
 
 Run = Callable[..., LambdaRuntime]
 
@@ -265,7 +265,7 @@ def test_a_mapping_delivers_to_it_and_a_batch_at_which_it_dies_is_split(run: Run
 def test_the_process_ends_with_its_starter_however_that_ends(run: Run, tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
-from emulators.lambda_runtime import Configuration, LambdaRuntime
+from testkit.emulators.lambda_runtime import Configuration, LambdaRuntime
 with LambdaRuntime(Configuration(artifact=Path({str(tmp_path)!r}), handler="functions.once")) as function:
     print(function({{}})["process"], flush=True)
     input()

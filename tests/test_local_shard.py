@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from kinesis_handler import Event, KinesisHandler, Projection
 from kinesis_handler.aggregate import Key
-from kinesis_handler.local_shard import SequenceNumbers, lambda_record, put_on_shard
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.local.shard import SequenceNumbers, lambda_record, put_on_shard
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
 
 

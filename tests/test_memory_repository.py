@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinesis_handler.errors import RepositoryError
-from kinesis_handler.repository import Change, Repository
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.stores import Change, Repository
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository, LawState, RepositoryLaws
 from kinesis_handler.testing.laws import TTL, aggregate
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from emulators.npm_package import EmulatorError, NpmPackage
 from local_emulators import PACKAGES, empty_cache, empty_path, files, stub
+from testkit.emulators.npm_package import EmulatorError, NpmPackage
 
 programs = pytest.fixture(empty_path)
 cache = pytest.fixture(empty_cache)

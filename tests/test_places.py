@@ -6,8 +6,9 @@ import pytest
 from msgspec import Struct
 
 from kinesis_handler import ConfigurationError
-from kinesis_handler.opening import OpenStore, open_quarantine
-from kinesis_handler.places import (
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.opening import OpenStore, open_quarantine
+from kinesis_handler.stores.url import (
     QUARANTINE_FORMS,
     STORE_FORMS,
     DynamoDB,
@@ -16,7 +17,6 @@ from kinesis_handler.places import (
     Store,
     parse_store,
 )
-from kinesis_handler.repository import Change
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate
 from tables import Tables

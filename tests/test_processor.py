@@ -18,7 +18,7 @@ from kinesis_handler import (
     event_processor,
 )
 from kinesis_handler.errors import HeldBackError, InvalidResultError
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 
 

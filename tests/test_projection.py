@@ -21,10 +21,10 @@ from kinesis_handler import (
     RepositoryError,
 )
 from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key
-from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.outcome import BatchResult
-from kinesis_handler.repository import Change, Loaded, Repository, Saved
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.stores import Change, Loaded, Repository, Saved
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 
 

@@ -13,8 +13,8 @@ from kinesis_handler import Event, Key, KinesisHandler, Projection, RejectedErro
 from kinesis_handler.errors import QuarantineError, UnstorableError
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.quarantine.entry import decode_entries
-from kinesis_handler.repository import Change, Saved
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.stores import Change, Saved
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 
 

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregates import aggregate
-from kinesis_handler.aggregation import MAGIC
 from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
-from kinesis_handler.event_source import put_on_shard
-from kinesis_handler.record import (
+from kinesis_handler.ingest.kpl import MAGIC
+from kinesis_handler.ingest.record import (
     DEFAULT_MAX_UNPACKED_BYTES,
     LOOK_EVERY_BYTES,
     LambdaRecord,
@@ -21,6 +20,7 @@ from kinesis_handler.record import (
     refuse_repeated_numbers,
     unpack,
 )
+from kinesis_handler.local.event_source import put_on_shard
 
 EVENT = b'{"eventId":"evt-001"}'
 

@@ -13,10 +13,10 @@ from msgspec import Struct
 from kinesis_handler import ConfigurationError, Event, Key, KinesisHandler, Projection, Remark, Remarked
 from kinesis_handler.errors import InvalidEventError, InvalidResultError, UnstorableError
 from kinesis_handler.outcome import HandledRecord
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.repository.sqlite import SQLiteRepository
 from kinesis_handler.results import StateCheck, state_type_of
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
 from kinesis_handler.testing.hard_values import UNSTORABLE_KEYS
 

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from pydantic import BaseModel
 
 from kinesis_handler import ConfigurationError, Event, KinesisHandler, event_processor
-from kinesis_handler.schema import type_problem
+from kinesis_handler.ingest.schema import type_problem
 from kinesis_handler.testing import invocation
 
 

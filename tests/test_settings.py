@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from kinesis_handler import ConfigurationError
-from kinesis_handler.redrive.queue import FailedBatchQueue
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.telemetry.logs import LEVEL_NAMES
-from kinesis_handler.testing import invocation
 from user_limits.settings import DEFAULT_REGION, Settings, read_settings
 from user_limits.wiring import api, application, consumer
+
+from kinesis_handler import ConfigurationError
+from kinesis_handler.local.redrive.queue import FailedBatchQueue
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.telemetry.logs import LEVEL_NAMES
+from kinesis_handler.testing import invocation
 
 ORIGINS = "*, or such as https://shop.example, with commas between"
 
@@ -353,7 +353,7 @@ def test_lambda_does_not_load_the_command_line() -> None:
     program = "import sys, user_limits.lambda_consumer; print(*sys.modules)"
     loaded = set(run_alone(program).split())
     assert "user_limits.wiring" in loaded
-    assert not loaded & {"typer", "click", "kinesis_handler.cli", "kinesis_handler.event_source"}
+    assert not loaded & {"typer", "click", "kinesis_handler.cli", "kinesis_handler.local.event_source"}
     assert not loaded & {"boto3", "botocore", "sqlite3"}, "a store that was not chosen costs nothing"
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from user_limits.limit import Limit
 
 from kinesis_handler import ConfigurationError, Key, RepositoryError
-from kinesis_handler.repository import Change, Repository
-from kinesis_handler.repository.part import Part
-from kinesis_handler.repository.sqlite import SQLiteRepository
+from kinesis_handler.stores import Change, Repository
+from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, StoredLaws
 from kinesis_handler.testing.laws import aggregate, insert
-from user_limits.limit import Limit
 
 if TYPE_CHECKING:
     from kinesis_handler.errors import UnreadableError

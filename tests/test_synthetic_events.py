@@ -3,14 +3,15 @@
 from collections import Counter
 from itertools import count
 
-from kinesis_handler import KinesisHandler
-from kinesis_handler.application import SyntheticEvent
-from kinesis_handler.event_source import put_on_shard
-from kinesis_handler.outcome import BatchResult, Status
-from kinesis_handler.repository.memory import MemoryRepository
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
-from user_limits.synthetic_events import SyntheticUsers
+
+from kinesis_handler import KinesisHandler
+from kinesis_handler.application import SyntheticEvent
+from kinesis_handler.local.event_source import put_on_shard
+from kinesis_handler.outcome import BatchResult, Status
+from kinesis_handler.stores.memory import MemoryRepository
+from testkit.synthetic_users import SyntheticUsers
 
 AT = 1_764_000_000_000
 

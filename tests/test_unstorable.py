@@ -19,9 +19,9 @@ from kinesis_handler import (
     RepositoryError,
 )
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.event_source import LocalContext
-from kinesis_handler.repository import Change, Saved
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.local.event_source import LocalContext
+from kinesis_handler.stores import Change, Saved
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
 
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from emulators.npm_package import EmulatorError, last_lines, made_once, on_path, run
-from kinesis_handler.record import LambdaRecord
+from kinesis_handler.ingest.record import LambdaRecord
+from testkit.emulators.npm_package import EmulatorError, last_lines, made_once, on_path, run
 
 NODE_VERSION = 20
 

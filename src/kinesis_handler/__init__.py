@@ -9,8 +9,8 @@ from kinesis_handler.errors import (
     RejectedError,
     RepositoryError,
 )
-from kinesis_handler.event import Event
 from kinesis_handler.handler import KinesisHandler
+from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import Remark, Remarked
 from kinesis_handler.processor import EventProcessor, event_processor
 from kinesis_handler.projection import Projection

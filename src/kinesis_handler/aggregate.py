@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 from msgspec import Meta, Struct
 
 from kinesis_handler.errors import InvalidEventError
-from kinesis_handler.event import Event
+from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import (
     APPLIED,
     DUPLICATE,
@@ -18,7 +18,7 @@ from kinesis_handler.outcome import (
     not_applied,
 )
 from kinesis_handler.results import StateCheck
-from kinesis_handler.storable import number_problem
+from kinesis_handler.stores.storable import number_problem
 
 State = TypeVar("State")
 

@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.handler import KinesisHandler
-from kinesis_handler.migration.ledger import Ledger
-from kinesis_handler.migration.phase import Phase
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.moving.ledger import Ledger
+from kinesis_handler.moving.phase import Phase
 from kinesis_handler.quarantine import ReadableQuarantine
-from kinesis_handler.repository import ReadableRepository, Repository
-from kinesis_handler.stream.checkpoint import Checkpoint
+from kinesis_handler.stores import ReadableRepository, Repository
 
 __all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "Kept", "Table", "View", "plain_view"]
 

@@ -19,7 +19,7 @@ from botocore.session import Session
 
 from kinesis_handler.environment import read_matching
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.places import REGION, REGION_FORM
+from kinesis_handler.stores.url import REGION, REGION_FORM
 
 _SET_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _UNREACHABLE = (

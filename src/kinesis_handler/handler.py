@@ -10,7 +10,15 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from kinesis_handler.deadline import within
 from kinesis_handler.errors import FailedError, InvalidInvocationError, ProcessingError, QuarantineError
-from kinesis_handler.event import Event, EventDecoder
+from kinesis_handler.ingest.event import Event, EventDecoder
+from kinesis_handler.ingest.record import (
+    DEFAULT_MAX_UNPACKED_BYTES,
+    LambdaRecord,
+    Record,
+    refuse_repeated_numbers,
+    unpack,
+)
+from kinesis_handler.ingest.schema import require_decodable
 from kinesis_handler.outcome import (
     IGNORED,
     OUT_OF_TIME,
@@ -24,14 +32,6 @@ from kinesis_handler.outcome import (
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.entry import objects
-from kinesis_handler.record import (
-    DEFAULT_MAX_UNPACKED_BYTES,
-    LambdaRecord,
-    Record,
-    refuse_repeated_numbers,
-    unpack,
-)
-from kinesis_handler.schema import require_decodable
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
 from kinesis_handler.telemetry.spans import batch_span, span, tell_batch

@@ -17,8 +17,8 @@ from kinesis_handler.errors import (
     RejectedError,
     UnexpectedError,
 )
-from kinesis_handler.event import Event
-from kinesis_handler.record import Record
+from kinesis_handler.ingest.event import Event
+from kinesis_handler.ingest.record import Record
 
 State = TypeVar("State")
 

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.event import Event
 from kinesis_handler.functions import require_plain, require_run
+from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_applied
 
 

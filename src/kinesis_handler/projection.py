@@ -16,9 +16,9 @@ from kinesis_handler.errors import (
     ProcessingError,
     RejectedError,
 )
-from kinesis_handler.event import Event
 from kinesis_handler.functions import require_plain
 from kinesis_handler.halving import Halving
+from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import (
     APPLIED,
     HELD_BACK,
@@ -31,8 +31,8 @@ from kinesis_handler.outcome import (
     not_applied,
     not_saved,
 )
-from kinesis_handler.repository import Change, Repository, Saved
 from kinesis_handler.results import StateCheck, agreed_state_type, checked_key
+from kinesis_handler.stores import Change, Repository, Saved
 from kinesis_handler.telemetry.metrics import CONFLICTS, count
 from kinesis_handler.telemetry.spans import span
 

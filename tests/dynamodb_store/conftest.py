@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynamodb_store.faulty_store import KEY, TTL, Store, new
-from emulators.fault_proxy import FaultProxy, fault_proxy
-from emulators.wire import Wire
-from kinesis_handler.repository import Change
-from kinesis_handler.repository.dynamodb import dynamodb_client
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.dynamodb import dynamodb_client
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert
 from tables import Tables
+from testkit.emulators.fault_proxy import FaultProxy, fault_proxy
+from testkit.emulators.wire import Wire
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulators.wire import Wire, cut, server_error, timeout
 from kinesis_handler import Key
 from kinesis_handler.aggregate import Aggregate
-from kinesis_handler.repository import Change
-from kinesis_handler.repository.dynamodb import DynamoDBRepository
-from kinesis_handler.repository.dynamodb.patience import (
+from kinesis_handler.retry import (
     Patience,
 )
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate
 from tables import PARTITION_KEY, SORT_KEY, Tables
+from testkit.emulators.wire import Wire, cut, server_error, timeout
 
 READ, WRITE, DELETE = "BatchGetItem", "BatchExecuteStatement", "BatchWriteItem"
 

@@ -7,7 +7,7 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 
-from kinesis_handler.repository.dynamodb import dynamodb_client
+from kinesis_handler.stores.dynamodb import dynamodb_client
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

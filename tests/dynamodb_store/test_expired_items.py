@@ -18,14 +18,14 @@ from dynamodb_store.faulty_store import (
     save,
     stored,
 )
-from emulators.wire import Answer, Call, Fault, Wire, after, then, undelivered, unreachable
 from kinesis_handler.aggregate import Aggregate
-from kinesis_handler.repository.dynamodb.patience import (
+from kinesis_handler.retry import (
     ATTEMPTS,
 )
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, find_all, insert
+from testkit.emulators.wire import Answer, Call, Fault, Wire, after, then, undelivered, unreachable
 
 
 class TestExpiredItems:

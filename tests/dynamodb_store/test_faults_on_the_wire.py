@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulators.fault_proxy import FaultProxy
-from emulators.wire import Wire
-from kinesis_handler.repository import Change
+from kinesis_handler.stores import Change
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate, find_all, insert, load
+from testkit.emulators.fault_proxy import FaultProxy
+from testkit.emulators.wire import Wire
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -22,17 +22,17 @@ from dynamodb_store.faulty_store import (
     save,
     stored,
 )
-from emulators.wire import Wire, undelivered
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.deadline import within
 from kinesis_handler.errors import UnreadableError, UnstorableError
-from kinesis_handler.repository import Change, Saved
-from kinesis_handler.repository.dynamodb import DynamoDBRepository
-from kinesis_handler.repository.dynamodb.item import to_attribute, to_python
-from kinesis_handler.repository.dynamodb.size import MAX_ITEM_BYTES, item_bytes
+from kinesis_handler.stores import Change, Saved
+from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from kinesis_handler.stores.dynamodb.item import to_attribute, to_python
+from kinesis_handler.stores.dynamodb.size import MAX_ITEM_BYTES, item_bytes
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert, load
 from tables import PARTITION_KEY, SORT_KEY, Tables
+from testkit.emulators.wire import Wire, undelivered
 
 
 class TestWhatCannotBeKept:

@@ -15,7 +15,15 @@ from dynamodb_store.faulty_store import (
     save,
     stored,
 )
-from emulators.wire import (
+from kinesis_handler.errors import RepositoryError, UnstorableError
+from kinesis_handler.retry import (
+    ATTEMPTS,
+)
+from kinesis_handler.stores import Change
+from kinesis_handler.testing import LawState
+from kinesis_handler.testing.laws import after as changed
+from kinesis_handler.testing.laws import aggregate, insert
+from testkit.emulators.wire import (
     FOR_EVER,
     Answer,
     Call,
@@ -31,14 +39,6 @@ from emulators.wire import (
     undelivered,
     unreachable,
 )
-from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.repository import Change
-from kinesis_handler.repository.dynamodb.patience import (
-    ATTEMPTS,
-)
-from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import after as changed
-from kinesis_handler.testing.laws import aggregate, insert
 
 
 class TestLostAnswers:

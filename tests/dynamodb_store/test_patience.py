@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from threading import Barrier, Lock
 
 import pytest
+from user_limits.wiring import RESERVE_MS
 
 from dynamodb_store.faulty_store import (
     DELETE,
@@ -18,7 +19,21 @@ from dynamodb_store.faulty_store import (
     save,
     stored,
 )
-from emulators.wire import (
+from kinesis_handler import Key
+from kinesis_handler.aggregate import Aggregate  # noqa: TC001 - Python 3.11 evaluates it
+from kinesis_handler.deadline import within
+from kinesis_handler.errors import RepositoryError
+from kinesis_handler.retry import (
+    ATTEMPTS,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+)
+from kinesis_handler.stores.dynamodb.client import READ_TIMEOUT
+from kinesis_handler.stores.dynamodb.requests import CONNECTIONS
+from kinesis_handler.testing import LawState  # noqa: TC001 - likewise
+from kinesis_handler.testing.laws import insert
+from tables import Tables
+from testkit.emulators.wire import (
     FOR_EVER,
     Answer,
     Call,
@@ -33,21 +48,6 @@ from emulators.wire import (
     undelivered,
     unreachable,
 )
-from kinesis_handler import Key
-from kinesis_handler.aggregate import Aggregate  # noqa: TC001 - Python 3.11 evaluates it
-from kinesis_handler.deadline import within
-from kinesis_handler.errors import RepositoryError
-from kinesis_handler.repository.dynamodb.client import READ_TIMEOUT
-from kinesis_handler.repository.dynamodb.patience import (
-    ATTEMPTS,
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-)
-from kinesis_handler.repository.dynamodb.requests import CONNECTIONS
-from kinesis_handler.testing import LawState  # noqa: TC001 - likewise
-from kinesis_handler.testing.laws import insert
-from tables import Tables
-from user_limits.wiring import RESERVE_MS
 
 Attempt = Callable[[Store], Mapping[Key, Exception]]
 

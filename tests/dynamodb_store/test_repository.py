@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from kinesis_handler import Key
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.dynamodb import DynamoDBRepository
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import LawState, RepositoryLaws, StoredLaws
 from tables import PARTITION_KEY, SORT_KEY, Tables
 

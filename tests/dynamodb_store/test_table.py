@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulators.wire import (
+from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.retry import Patience
+from kinesis_handler.stores.dynamodb import DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb.client import CONNECT_TIMEOUT, READ_TIMEOUT
+from kinesis_handler.stores.dynamodb.requests import CONNECTIONS
+from tables import PARTITION_KEY, SORT_KEY, Tables
+from testkit.emulators.wire import (
     FOR_EVER,
     Fault,
     Wire,
@@ -20,12 +26,6 @@ from emulators.wire import (
     undelivered,
     unreachable,
 )
-from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.repository.dynamodb import DynamoDBTable, dynamodb_client
-from kinesis_handler.repository.dynamodb.client import CONNECT_TIMEOUT, READ_TIMEOUT
-from kinesis_handler.repository.dynamodb.patience import Patience
-from kinesis_handler.repository.dynamodb.requests import CONNECTIONS
-from tables import PARTITION_KEY, SORT_KEY, Tables
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

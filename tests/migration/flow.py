@@ -6,15 +6,15 @@ from typing import Any, Self
 from uuid import uuid4
 
 from msgspec.json import encode
-
-from kinesis_handler import Aggregate, Key, KinesisHandler
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.writer import StreamWriter, create_stream
-from kinesis_handler.testing import invocation
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
+
+from kinesis_handler import Aggregate, Key, KinesisHandler
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.writer import StreamWriter, create_stream
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.testing import invocation
 
 USERS = 20
 PAUSE = 0.25

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
+from user_limits.settings import Settings, read_settings
+from user_limits.wiring import application
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.cli.commands import app
 from kinesis_handler.cli.migration_steps import AT_ONCE, next_steps
-from kinesis_handler.migration.dual_write import ReadSide
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.records import Standing
+from kinesis_handler.moving.dual_write import ReadSide
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import Standing
 from migration.shell import ROOT
-from user_limits.settings import Settings, read_settings
-from user_limits.wiring import application
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from msgspec.structs import replace
 
 from kinesis_handler import Aggregate
 from kinesis_handler.errors import RepositoryError
-from kinesis_handler.migration.budget import Budget, write_units
-from kinesis_handler.migration.copy import CHUNK, Copy
-from kinesis_handler.migration.ledger import Ledger
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.records import VERIFIED, Record, Records, Standing
-from kinesis_handler.migration.repairs import Repair, Repairs
-from kinesis_handler.migration.verification import LONGEST_INVOCATION, Verification
-from kinesis_handler.repository import Change
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.moving.budget import Budget, write_units
+from kinesis_handler.moving.copy import CHUNK, Copy
+from kinesis_handler.moving.ledger import Ledger
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import VERIFIED, Record, Records, Standing
+from kinesis_handler.moving.repairs import Repair, Repairs
+from kinesis_handler.moving.verification import LONGEST_INVOCATION, Verification
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import after, aggregate, insert
 from migration.writers import Interrupted

@@ -11,15 +11,15 @@ import pytest
 from kinesis_handler import Aggregate
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
 from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.migration.agreement import Kinship, agree, kinship
-from kinesis_handler.migration.dual_write import DualWriteRepository, ReadSide
-from kinesis_handler.migration.dual_write.follower import REST, Follower
-from kinesis_handler.migration.ledger import Ledger
-from kinesis_handler.migration.phase import Phase, Side
-from kinesis_handler.migration.records import Record, Records, Standing
-from kinesis_handler.migration.repairs import Repair, Repairs
-from kinesis_handler.repository import Change, Repository, Saved
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.moving.agreement import Kinship, agree, kinship
+from kinesis_handler.moving.dual_write import DualWriteRepository, ReadSide
+from kinesis_handler.moving.dual_write.follower import REST, Follower
+from kinesis_handler.moving.ledger import Ledger
+from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.moving.records import Record, Records, Standing
+from kinesis_handler.moving.repairs import Repair, Repairs
+from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
 from migration.writers import Log
 

@@ -7,27 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from user_limits.processor import UserLimitEventProcessor
 
 from chaos.oracle import Oracle
 from kinesis_handler import KinesisHandler
-from kinesis_handler.event_source import EventSourceMapping, put_on_shard
 from kinesis_handler.handler import LambdaContext
-from kinesis_handler.migration.dual_write import DualWriteRepository
-from kinesis_handler.migration.ledger import Ledger
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.records import Record, Records, Standing
-from kinesis_handler.migration.repairs import Repair, Repairs
-from kinesis_handler.migration.verification import Verification
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
+from kinesis_handler.moving.dual_write import DualWriteRepository
+from kinesis_handler.moving.ledger import Ledger
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import Record, Records, Standing
+from kinesis_handler.moving.repairs import Repair, Repairs
+from kinesis_handler.moving.verification import Verification
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
 from migration.writers import DUAL, neighbours
 from streams import events, packed
 from test_guarantees import FAULTS, check_state
-from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:
-    from kinesis_handler.repository import Repository
     from user_limits.limit import Limit
+
+    from kinesis_handler.stores import Repository
 
 thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

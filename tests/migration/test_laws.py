@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from kinesis_handler.migration.dual_write import DualWriteRepository
-from kinesis_handler.migration.ledger import Ledger
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.records import Record, Records
-from kinesis_handler.migration.repairs import Repair, Repairs
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.repository.sqlite import SQLiteRepository
+from kinesis_handler.moving.dual_write import DualWriteRepository
+from kinesis_handler.moving.ledger import Ledger
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import Record, Records
+from kinesis_handler.moving.repairs import Repair, Repairs
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import LawState, RepositoryLaws
 from tables import Tables
 

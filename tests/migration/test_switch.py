@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from kinesis_handler.errors import RepositoryError
-from kinesis_handler.migration import switch
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.switch import (
+from kinesis_handler.moving import switch
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.switch import (
     APPCONFIG_EVERY,
     FILE_EVERY,
     NOT_READABLE,

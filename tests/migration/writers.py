@@ -9,16 +9,16 @@ from msgspec import Struct
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
 from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.migration.dual_write import DualWriteRepository
-from kinesis_handler.migration.ledger import Ledger
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.records import Record, Records, Standing
-from kinesis_handler.migration.repairs import Repair, Repairs
-from kinesis_handler.migration.verification import Verification
-from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.repository.part import Part
-from kinesis_handler.repository.unreadable import OnUnreadable
+from kinesis_handler.moving.dual_write import DualWriteRepository
+from kinesis_handler.moving.ledger import Ledger
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import Record, Records, Standing
+from kinesis_handler.moving.repairs import Repair, Repairs
+from kinesis_handler.moving.verification import Verification
+from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.unreadable import OnUnreadable
 from kinesis_handler.testing import FakeClock, FaultyRepository
 
 State = TypeVar("State")

@@ -10,10 +10,10 @@ import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
 
+from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.s3 import S3Quarantine
-from kinesis_handler.stream.client import kinesis_client
 from redrive.stream import Stream
 from redrive.waiting import MemoryQuarantine
 

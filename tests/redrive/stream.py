@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.reader import StreamReader
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient

@@ -13,15 +13,18 @@ from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
 import pytest
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import application
 
 from command_line import COMMAND, DUMB, PATIENCE, call
 from kinesis_handler import ConfigurationError, KinesisHandler
-from kinesis_handler.cli.moment import FORMS
 from kinesis_handler.cli.quarantine import read_all
+from kinesis_handler.cli.times import FORMS
+from kinesis_handler.ingest.record import LambdaRecord
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.repository.sqlite import SQLiteRepository
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from redrive.documents import KEY, metadata, whole
 from redrive.stream import Stream
 from redrive.waiting import (
@@ -36,9 +39,6 @@ from redrive.waiting import (
     repository,
     state_of,
 )
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-from user_limits.wiring import application
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from user_limits.events import UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 from chaos.oracle import Oracle
 from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, Remarked
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import QuarantineError
-from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.quarantine.contents import DONE, read_contents, waiting_in
 from kinesis_handler.quarantine.entry import WHOLE
-from kinesis_handler.repository import Repository
+from kinesis_handler.stores import Repository
 from kinesis_handler.testing import FaultyRepository
 from redrive.waiting import (
     FailingProcessor,
@@ -33,9 +36,6 @@ from redrive.waiting import (
     through_handler,
 )
 from streams import LIMITS, events, packed
-from user_limits.events import UserLimitEvent
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 FAULTS = 4
 """Of each kind: interruptions, reading from the store, and writing to it."""

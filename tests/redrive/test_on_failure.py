@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kinesis_handler import KinesisHandler
-from kinesis_handler.event_source import DiscardedBatch
+from kinesis_handler.local.event_source import DiscardedBatch
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine

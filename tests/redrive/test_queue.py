@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kinesis_handler.errors import QuarantineError
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.redrive.fetch import fetch_from_queue, fetch_records
+from kinesis_handler.local.redrive.queue import FailedBatchQueue
+from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.on_failure import FailedBatch
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.redrive.fetch import fetch_from_queue, fetch_records
-from kinesis_handler.redrive.queue import FailedBatchQueue
-from kinesis_handler.stream.reader import StreamReader
 from redrive.documents import KEY, document, metadata, whole
 from redrive.stream import Stream
 from redrive.waiting import MemoryQuarantine, created, data_of, on_shard, progress

@@ -1,15 +1,17 @@
 """Back through the handler: in the order of the stream, and what fails again stays."""
 
 import pytest
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 from aggregates import aggregate
 from kinesis_handler import KinesisHandler
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.redrive import Redrive
+from kinesis_handler.local.redrive.through_handler import SUPERSEDED, ThroughHandler
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import DONE, read_contents, waiting_in
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.redrive import Redrive
-from kinesis_handler.redrive.through_handler import SUPERSEDED, ThroughHandler
-from kinesis_handler.repository.memory import MemoryRepository
+from kinesis_handler.stores.memory import MemoryRepository
 from redrive.documents import KEY, whole
 from redrive.waiting import (
     STREAM,
@@ -33,8 +35,6 @@ from redrive.waiting import (
     state_of,
     through_handler,
 )
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 HELD_BACK_IN_BATCH = "an earlier event of the same key failed"
 HELD_BACK = "an earlier record of the same partition key failed again"

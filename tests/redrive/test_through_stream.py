@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from user_limits.processor import UserLimitEventProcessor
 
 from aggregates import aggregate
-from emulators.wire import response
 from kinesis_handler import KinesisHandler
+from kinesis_handler.local.redrive.through_stream import NOT_BASE64, ThroughStream, _parts
+from kinesis_handler.local.stream.writer import ATTEMPTS, StreamWriter
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
-from kinesis_handler.redrive.through_stream import NOT_BASE64, ThroughStream, _parts
-from kinesis_handler.stream.writer import ATTEMPTS, StreamWriter
 from redrive.stream import SHARD, Stream
 from redrive.waiting import (
     MemoryQuarantine,
@@ -34,7 +34,7 @@ from redrive.waiting import (
     results_of,
     state_of,
 )
-from user_limits.processor import UserLimitEventProcessor
+from testkit.emulators.wire import response
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient

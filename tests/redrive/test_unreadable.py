@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from emulators.wire import response
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine.contents import DONE, read_contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.s3 import S3Quarantine
 from redrive.test_contents import RECORDS, mark, reject
 from redrive.waiting import MemoryQuarantine, give_up, open_in
+from testkit.emulators.wire import response
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -5,24 +5,25 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from user_limits.events import UserLimitCreated, UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+
 from chaos.oracle import Expected, Oracle
 from chaos.verdict import as_expected
 from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import UnreadableObjectError
-from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, lambda_record
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, lambda_record
+from kinesis_handler.local.redrive import Redrive, Sent, Way
+from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.quarantine import Quarantine, ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.quarantine.on_failure import failed_batch
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.redrive import Redrive, Sent, Way
-from kinesis_handler.redrive.through_handler import ThroughHandler
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
-from user_limits.events import UserLimitCreated, UserLimitEvent
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.memory import MemoryRepository
 
 STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/limits"
 SHARD = "shardId-000000000000"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kinesis_handler.stream.client import kinesis_client
+from kinesis_handler.local.stream.client import kinesis_client
 from stream.line import Line
 from stream.real_stream import Stream
 

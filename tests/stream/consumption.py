@@ -9,14 +9,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.handler import LambdaContext
-from kinesis_handler.repository import Repository
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.consumer import StreamConsumer
-from kinesis_handler.stream.reader import StreamReader
-from kinesis_handler.stream.stop import Stop
+from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.consumer import StreamConsumer
+from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.stop import Stop
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.memory import MemoryRepository
 from stream.real_stream import Stream
 
 PATIENCE = 20

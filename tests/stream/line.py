@@ -17,7 +17,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.httpsession import URLLib3Session
 
-from emulators.wire import Call, response
+from testkit.emulators.wire import Call, response
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
-from kinesis_handler.event_source import lambda_record
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.event_source import lambda_record
+from kinesis_handler.local.stream.reader import StreamReader
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from kinesis_handler.errors import StreamUnavailableError
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.reader import StreamReader
-from kinesis_handler.stream.writer import StreamWriter
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.writer import StreamWriter
 from stream.consumption import Consumption
 from stream.line import Line
 from stream.real_stream import FIRST, Stream

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from user_limits.wiring import application
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, StreamError, UnstorableError
-from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.repository.part import Part
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from kinesis_handler.repository.unreadable import OnUnreadable
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.sqlite import SQLiteRepository
+from kinesis_handler.stores.unreadable import OnUnreadable
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate, insert
-from user_limits.wiring import application
 
 if TYPE_CHECKING:
     from tables import Tables

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from kinesis_handler.cli.commands import app
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from stream.facts import created
 from stream.real_stream import FIRST, SECOND, Stream
 

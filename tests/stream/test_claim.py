@@ -9,11 +9,11 @@ import pytest
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import RepositoryError, StreamError
-from kinesis_handler.repository import Change, Loaded, Saved
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.checkpoint_store import CheckpointStore
-from kinesis_handler.stream.claim import CLAIM, LOST_AFTER, RENEWED_EVERY, Claim
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_store import CheckpointStore
+from kinesis_handler.local.stream.claim import CLAIM, LOST_AFTER, RENEWED_EVERY, Claim
+from kinesis_handler.stores import Change, Loaded, Saved
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock
 
 STREAM, SHARDS = "arn:stream/facts:1", ["shard-1", "shard-2"]
@@ -176,6 +176,6 @@ def test_the_second_is_refused_at_its_start_and_the_first_moves_all_of_its_shard
 
 def forget_process(claim: Claim) -> None:
     """Let this process not know that it has a claim: it is another machine's."""
-    from kinesis_handler.stream import claim as module
+    from kinesis_handler.local.stream import claim as module
 
     module._held.discard(claim._store.owner)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
+from user_limits.limit import Limit
 
 from kinesis_handler.cli.commands import app
+from kinesis_handler.local.stream.checkpoint import FIRST_START, Checkpoint
+from kinesis_handler.local.stream.claim import CLAIM
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
-from kinesis_handler.repository.sqlite import SQLiteRepository
-from kinesis_handler.stream.checkpoint import FIRST_START, Checkpoint
-from kinesis_handler.stream.claim import CLAIM
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from stream.facts import created, unknown
 from stream.processes import until
 from stream.real_stream import FIRST, SECOND, Stream
-from user_limits.limit import Limit
 
 if TYPE_CHECKING:
     from typer.testing import Result

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 IN_ANY_ORDER = """
 from kinesis_handler import KinesisHandler
 from kinesis_handler.application import Application
-from kinesis_handler.opening import OpenStore
-from kinesis_handler.places import InMemory
+from kinesis_handler.stores.opening import OpenStore
+from kinesis_handler.stores.url import InMemory
 
 def build():
     return Application(KinesisHandler(), checkpoints=OpenStore(InMemory()).checkpoints, any_order={any_order})

@@ -8,13 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from kinesis_handler.errors import RepositoryError, StreamError
-from kinesis_handler.repository import Change, Saved
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.checkpoint_store import CheckpointStore
-from kinesis_handler.stream.claim import CLAIM
-from kinesis_handler.stream.outages import FIRST_WAIT, LONGEST_WAIT
-from kinesis_handler.stream.stop import Stop
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_store import CheckpointStore
+from kinesis_handler.local.stream.claim import CLAIM
+from kinesis_handler.local.stream.outages import FIRST_WAIT, LONGEST_WAIT
+from kinesis_handler.local.stream.stop import Stop
+from kinesis_handler.stores import Change, Saved
+from kinesis_handler.stores.memory import MemoryRepository
 from stream.consumption import Consumption, Hasty
 from stream.line import THROTTLED, Line, error
 from stream.real_stream import FIRST, SECOND, Stream

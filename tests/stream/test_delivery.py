@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import Key, KinesisHandler
 from kinesis_handler.application import Application
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableError
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.consumer import StreamConsumer
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
-from kinesis_handler.repository import Change, Loaded, Saved
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.consumer import StreamConsumer
+from kinesis_handler.stores import Change, Loaded, Saved
+from kinesis_handler.stores.memory import MemoryRepository
 from stream.consumption import Hasty
 from stream.facts import created, unknown
 from stream.real_stream import FIRST, Stream
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 
 class GoesDown(MemoryRepository[Limit]):

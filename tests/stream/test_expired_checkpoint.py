@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from kinesis_handler.cli.commands import app
 from kinesis_handler.errors import ExpiredCheckpointError, StreamError
-from kinesis_handler.repository.memory import MemoryRepository
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.stores.memory import MemoryRepository
 from stream.consumption import Consumption
 from stream.fake_kinesis import fake_kinesis
 from stream.line import THROTTLED, Line, error

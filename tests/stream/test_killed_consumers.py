@@ -7,18 +7,18 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-
-from clean_pass import check_limits, check_quarantines
-from kinesis_handler.quarantine.directory import DirectoryQuarantine
-from kinesis_handler.repository import ReadableRepository
-from stream.processes import PATIENCE, Command, until
-from stream.producer import Producer
-from stream.real_stream import Stream
 from user_limits.limit import Limit
 from user_limits.wiring import application
 
+from clean_pass import check_limits, check_quarantines
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from kinesis_handler.stores import ReadableRepository
+from stream.processes import PATIENCE, Command, until
+from stream.producer import Producer
+from stream.real_stream import Stream
+
 if TYPE_CHECKING:
-    from kinesis_handler.record import LambdaRecord
+    from kinesis_handler.ingest.record import LambdaRecord
 
 SHARDS, USERS, ROUNDS = 4, 30, 20
 RESHARDED_IN = {4: "split", 8: "merge", 12: "split", 16: "merge"}

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kinesis_handler.errors import StreamUnavailableError
-from kinesis_handler.stream.listing import INTERVAL, ShardListing
-from kinesis_handler.stream.shards import Shard, is_closed
+from kinesis_handler.local.stream.listing import INTERVAL, ShardListing
+from kinesis_handler.local.stream.shards import Shard, is_closed
 from kinesis_handler.testing import FakeClock
 
 OPEN, CLOSED = Shard("0"), Shard("0", closed=True)

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from kinesis_handler.cli.shards import ShardLines, live, span
 from kinesis_handler.cli.tally import Tally
+from kinesis_handler.local.stream.progress import ShardProgress, State
 from kinesis_handler.outcome import Status
-from kinesis_handler.stream.progress import ShardProgress, State
 from stream.real_stream import FIRST, SECOND
 
 

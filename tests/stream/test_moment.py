@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kinesis_handler.cli.moment import parse_moment
+from kinesis_handler.cli.times import parse_moment
 from kinesis_handler.errors import ConfigurationError
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp()

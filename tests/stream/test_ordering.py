@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kinesis_handler.stream.ordering import order_problem
+from kinesis_handler.local.stream.ordering import order_problem
 
 ARN = "arn:aws:kinesis:eu-west-1:000000000000:stream/facts"
 AUTO = {"StreamARN": ARN, "RecordDistributionStrategy": "AUTO"}

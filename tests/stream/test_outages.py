@@ -17,7 +17,7 @@ from kinesis_handler.errors import (
     StreamUnavailableError,
     UnreadableError,
 )
-from kinesis_handler.stream.outages import FIRST_WAIT, LONGEST_WAIT, Outages, is_outage
+from kinesis_handler.local.stream.outages import FIRST_WAIT, LONGEST_WAIT, Outages, is_outage
 from kinesis_handler.testing import FakeClock
 
 Lines = list[tuple[Any, Any]]

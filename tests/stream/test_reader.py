@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from kinesis_handler.record import LambdaRecord, unpack
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.reader import ShardReader
-from kinesis_handler.stream.shards import Shard
+from kinesis_handler.ingest.record import LambdaRecord, unpack
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.reader import ShardReader
+from kinesis_handler.local.stream.shards import Shard
 from stream.line import Line
 from stream.real_stream import FIRST, SECOND, Stream
 
@@ -98,7 +98,7 @@ def test_a_shard_that_is_closed_when_all_of_it_has_been_read_ends_with_nothing(s
 def test_a_long_shard_comes_page_by_page_and_each_says_how_far_behind_it_is(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinesis_handler.stream.reader.MAX_RECORDS", 2)
+    monkeypatch.setattr("kinesis_handler.local.stream.reader.MAX_RECORDS", 2)
     stream.put(b"1", b"2", b"3", b"4", b"5")
     reader = stream.reader().shard(FIRST, Checkpoint())
     pages = [reader.read() for _ in range(3)]
@@ -136,7 +136,7 @@ def test_more_shards_than_one_answer_holds_are_all_listed(
 def test_a_part_of_a_shard_is_read_with_both_its_ends(
     stream: Stream, monkeypatch: pytest.MonkeyPatch, first: int, last: int, expected: bytes
 ) -> None:
-    monkeypatch.setattr("kinesis_handler.stream.reader.MAX_RECORDS", 2)
+    monkeypatch.setattr("kinesis_handler.local.stream.reader.MAX_RECORDS", 2)
     numbers = stream.put(b"1", b"2", b"3", b"4", b"5")
     found = stream.reader().between(FIRST, numbers[first], numbers[last])
     assert b"".join(data(found)) == expected

@@ -14,9 +14,9 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from kinesis_handler.errors import StreamError, StreamUnavailableError
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.reader import StreamReader
 from stream.line import THROTTLED, Fault, Line, error, raising
 from stream.real_stream import FIRST, Stream
 from stream.test_reader import data

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.reader import StreamReader
 from stream.consumption import Consumption
 from stream.line import Line
 from stream.real_stream import FIRST, Stream

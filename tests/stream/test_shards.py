@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinesis_handler.stream.shards import Shard, readable
+from kinesis_handler.local.stream.shards import Shard, readable
 
 ROOT, OTHER = Shard("0"), Shard("1")
 LEFT, RIGHT = Shard("2", ("0",)), Shard("3", ("0",))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinesis_handler.errors import StreamError
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.writer import (
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.writer import (
     ATTEMPTS,
     FIRST_WAIT,
     LONGEST_WAIT,

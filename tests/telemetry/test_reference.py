@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from kinesis_handler.migration.switch import NOT_READABLE
+from kinesis_handler.moving.switch import NOT_READABLE
 from kinesis_handler.outcome import Status
 from kinesis_handler.telemetry.metrics import CONFLICTS, END_TO_END_AGE, RECORDS, metric_of
 from user_limits import limit

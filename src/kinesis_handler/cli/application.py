@@ -13,7 +13,7 @@ import typer
 from kinesis_handler.application import Application
 from kinesis_handler.cli.console import echo_error
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
-from kinesis_handler.places import STORE_FORMS
+from kinesis_handler.stores.url import STORE_FORMS
 from kinesis_handler.telemetry.logs import ensure_logging
 
 DEFAULT_APPLICATION = "user_limits.wiring:application"

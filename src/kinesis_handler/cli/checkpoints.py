@@ -19,9 +19,9 @@ from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.cli.consume import open_checkpoints
 from kinesis_handler.cli.starting_point import starting_point
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.reader import StreamReader
 
 StreamName = Annotated[str, typer.Option("--stream", metavar="NAME", help="The stream: its name or its ARN.")]
 

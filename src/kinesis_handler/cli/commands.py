@@ -16,7 +16,6 @@ from kinesis_handler.cli.checkpoints import app as checkpoint_commands
 from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
-from kinesis_handler.cli.load import load
 from kinesis_handler.cli.migrate import app as migrate_commands
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
@@ -26,6 +25,7 @@ from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.table import app as table_commands
 from kinesis_handler.errors import ConfigurationError
+from testkit.load.command import load
 
 app = typer.Typer(
     add_completion=False,

@@ -19,13 +19,13 @@ from kinesis_handler.cli.shards import live
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.cli.starting_point import starting_point
 from kinesis_handler.errors import ConfigurationError, StreamError
-from kinesis_handler.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.consumer import StreamConsumer
-from kinesis_handler.stream.ordering import order_problem
-from kinesis_handler.stream.outages import Outages
-from kinesis_handler.stream.reader import StreamReader
-from kinesis_handler.stream.stop import Stop, Stopped
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.consumer import StreamConsumer
+from kinesis_handler.local.stream.ordering import order_problem
+from kinesis_handler.local.stream.outages import Outages
+from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.stop import Stop, Stopped
 
 
 def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has

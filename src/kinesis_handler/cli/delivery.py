@@ -6,13 +6,13 @@ from typing import Any
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.handler import LambdaContext
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
+from kinesis_handler.local.stream.outages import Outages, Wait, is_outage
 from kinesis_handler.outcome import BatchResponse, BatchResult
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.on_failure import failed_batch
-from kinesis_handler.record import LambdaRecord
-from kinesis_handler.stream.outages import Outages, Wait, is_outage
 
 TIMEOUT = 60.0
 """Seconds that the handler has for one batch."""

@@ -14,9 +14,9 @@ import pybase64
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from kinesis_handler.errors import InvalidInvocationError, UnreadableInputError
-from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.ingest.record import LambdaRecord, refuse_repeated_numbers
+from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.quarantine.entry import SequenceNumber
-from kinesis_handler.record import LambdaRecord, refuse_repeated_numbers
 
 UNKNOWN_AGGREGATE = "-"
 """The partition key of events that name no aggregate: one for all, which keeps them in order."""

@@ -18,12 +18,12 @@ from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.migration_steps import next_steps, who_decides
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError
-from kinesis_handler.migration.budget import Budget
-from kinesis_handler.migration.copy import Copy
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.records import VERIFIED, Standing
-from kinesis_handler.migration.verification import Verification
-from kinesis_handler.repository import Repository
+from kinesis_handler.moving.budget import Budget
+from kinesis_handler.moving.copy import Copy
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import VERIFIED, Standing
+from kinesis_handler.moving.verification import Verification
+from kinesis_handler.stores import Repository
 
 if TYPE_CHECKING:
     from kinesis_handler.aggregate import Key

@@ -1,8 +1,8 @@
 """Where a move is: who decides, which steps are safe now, and what has to be done before the others. Pure."""
 
 from kinesis_handler.aggregate import Aggregate
-from kinesis_handler.migration.phase import Phase
-from kinesis_handler.migration.records import Record, Standing
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import Record, Standing
 
 AT_ONCE = "at once"
 

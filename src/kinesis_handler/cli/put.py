@@ -10,8 +10,8 @@ import typer
 from kinesis_handler.cli.application import told_errors
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.events_file import open_events, read_contents
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.writer import StreamWriter, create_stream
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.writer import StreamWriter, create_stream
 
 AT_ONCE = 500
 

@@ -20,7 +20,6 @@ from kinesis_handler.cli.application import (
     told_errors,
 )
 from kinesis_handler.cli.console import standard_error, standard_output
-from kinesis_handler.cli.moment import parse_moment
 from kinesis_handler.cli.quarantine import (
     Reason,
     grouped,
@@ -29,17 +28,18 @@ from kinesis_handler.cli.quarantine import (
     print_unreadable,
     read_all,
 )
+from kinesis_handler.cli.times import parse_moment
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.local.redrive import Redrive, Result, Verdict, Way
+from kinesis_handler.local.redrive.fetch import ReaderOf, fetch_from_queue, fetch_records
+from kinesis_handler.local.redrive.queue import FailedBatchQueue
+from kinesis_handler.local.redrive.through_handler import ThroughHandler
+from kinesis_handler.local.redrive.through_stream import ThroughStream
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.writer import StreamWriter
 from kinesis_handler.quarantine.contents import Contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import Entry
-from kinesis_handler.redrive import Redrive, Result, Verdict, Way
-from kinesis_handler.redrive.fetch import ReaderOf, fetch_from_queue, fetch_records
-from kinesis_handler.redrive.queue import FailedBatchQueue
-from kinesis_handler.redrive.through_handler import ThroughHandler
-from kinesis_handler.redrive.through_stream import ThroughStream
-from kinesis_handler.stream.client import kinesis_client
-from kinesis_handler.stream.reader import StreamReader
-from kinesis_handler.stream.writer import StreamWriter
 
 MAX_NAMED = 5
 """Records that are named, of those that were left out."""

@@ -15,7 +15,7 @@ from kinesis_handler.aggregate import Key
 from kinesis_handler.application import Api, Application
 from kinesis_handler.cli.console import echo
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError, UnreadableError
-from kinesis_handler.event_source import EventSourceMapping, put_on_shard
+from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
 
 PAUSE = 1.0
 """Seconds between two made-up events."""

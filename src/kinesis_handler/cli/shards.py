@@ -10,8 +10,8 @@ from rich.text import Text
 
 from kinesis_handler.cli.console import standard_error, styled
 from kinesis_handler.cli.tally import Tally
+from kinesis_handler.local.stream.progress import ShardProgress, State
 from kinesis_handler.outcome import Status
-from kinesis_handler.stream.progress import ShardProgress, State
 
 REFRESHES_PER_SECOND = 2
 WINDOW = 5.0

@@ -3,9 +3,9 @@
 import re
 import time
 
-from kinesis_handler.cli.moment import FORMS, parse_moment
-from kinesis_handler.stream.checkpoint import Checkpoint
-from kinesis_handler.stream.reader import StreamReader
+from kinesis_handler.cli.times import FORMS, parse_moment
+from kinesis_handler.local.stream.checkpoint import Checkpoint
+from kinesis_handler.local.stream.reader import StreamReader
 
 _SEQUENCE_NUMBER = re.compile("[0-9]{20,128}")
 """Longer than a time in digits can be."""

@@ -3,9 +3,9 @@
 from collections import Counter
 
 from kinesis_handler.errors import FailedError
-from kinesis_handler.event_source import DiscardedBatch
+from kinesis_handler.ingest.record import Record
+from kinesis_handler.local.event_source import DiscardedBatch
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status, not_applied
-from kinesis_handler.record import Record
 
 MAX_FAILURES = 20
 """How many records that failed for good are remembered: their number may have no end."""

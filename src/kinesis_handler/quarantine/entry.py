@@ -18,8 +18,8 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from kinesis_handler.ingest.record import arrival_time
 from kinesis_handler.outcome import HandledRecord
-from kinesis_handler.record import arrival_time
 from kinesis_handler.version import __version__
 
 ENDING = ".jsonl"

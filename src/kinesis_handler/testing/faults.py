@@ -6,9 +6,9 @@ from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.repository import Change, Loaded, Page, Repository, Saved
-from kinesis_handler.repository.part import Part
-from kinesis_handler.repository.unreadable import OnUnreadable
+from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.unreadable import OnUnreadable
 
 State = TypeVar("State")
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.repository import Change, Repository, Saved
+from kinesis_handler.stores import Change, Repository, Saved
 
 
 class LawState(Struct, frozen=True):

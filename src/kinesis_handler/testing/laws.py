@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from kinesis_handler.errors import InvalidCursorError
-from kinesis_handler.repository import Change
-from kinesis_handler.repository.part import Part
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.part import Part
 from kinesis_handler.testing.hard_values import NUMBERS, STRANGE, UNSTORABLE_KEYS, UNSTORABLE_NUMBERS
 from kinesis_handler.testing.law_states import (
     LawRepository,

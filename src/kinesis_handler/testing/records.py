@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kinesis_handler.event_source import put_on_shard
+from kinesis_handler.local.event_source import put_on_shard
 
 
 class FakeClock:

@@ -20,8 +20,8 @@ from msgspec.structs import asdict, replace
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnreadableError
-from kinesis_handler.repository import Change, Repository
-from kinesis_handler.repository.part import Part
+from kinesis_handler.stores import Change, Repository
+from kinesis_handler.stores.part import Part
 from kinesis_handler.testing.laws import LawState, aggregate, insert
 
 

@@ -1,0 +1,176 @@
+"""What every request meets first, and every answer last: bounds, CORS, security headers."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import unquote
+
+from kinesis_handler.application import ASGIApp
+from kinesis_handler.deadline import within
+from user_limits.api.conditional_json import header
+from user_limits.api.cors import Cors, Headers
+from user_limits.api.problems import METHODS, ProblemError, encoded, unavailable
+from user_limits.api.rate_limit import RateLimit
+
+MAX_URL = 8_192
+MAX_BODY = 8_192
+"""Bytes. Nothing here reads a body; one that is small does no harm."""
+
+MAX_DIGITS = 20
+
+DOTS = {".", ".."}
+HIDDEN_SLASH = re.compile("%2f|%5c", re.IGNORECASE)
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
+"""A host and perhaps a port. Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.2"""
+
+UNLIMITED = "/healthz"
+"""The path that does not count against the rate limit: a refusal would have the process restarted."""
+
+ROUTE = "user_limits.route"
+"""Extension of the scope: a dictionary, in which `template` will be the route's path with its parameters."""
+
+SECURITY_HEADERS = [
+    (b"content-security-policy", PAGE_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+class Edge:
+    """Wraps the application.
+
+    The scope is the server's, which reads it again to send the answer: the application gets its own.
+    Source: https://asgi.readthedocs.io/en/latest/specs/main.html#middleware
+
+    Args:
+        app: what answers.
+        cors: which other origins' pages may read the answers.
+        rate_limit: how much one client may ask.
+        timeout: seconds within which a request is answered; None if nothing here waits.
+        local: requests for any other host than this machine are refused.
+        clock: seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - each has a default
+        self,
+        app: ASGIApp,
+        *,
+        cors: Cors,
+        rate_limit: RateLimit | None = None,
+        timeout: float | None = None,
+        local: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._cors = cors
+        self._rate_limit = rate_limit
+        self._timeout = timeout
+        self._local = local
+        self._clock = clock
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request. What is none, the server's lifespan, is the application's."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        origin = header(scope, b"origin")
+        answer = _Sender(send, self._cors.headers(origin), without_body=scope["method"] == "HEAD")
+        try:
+            path = self._admit(scope)
+            if scope["method"] == "OPTIONS":
+                allow = (b"allow", METHODS.encode())
+                await answer.whole(204, [allow, *self._cors.preflight_headers(origin)])
+            else:
+                method = "GET" if scope["method"] == "HEAD" else scope["method"]
+                inner = {**scope, "method": method, "path": path}
+                await self._run(inner, receive, answer)
+                if (route := (scope.get("extensions") or {}).get(ROUTE)) is not None:
+                    route["template"] = inner.get("path_template")
+        except ProblemError as error:
+            await answer.whole(*encoded(error))
+        except TimeoutError as error:
+            if answer.begun:
+                raise
+            await answer.whole(*encoded(unavailable(error)))
+
+    async def _run(self, scope: Any, receive: Any, answer: "_Sender") -> None:
+        if self._timeout is None:
+            await self._app(scope, receive, answer)
+            return
+        until = self._clock() + self._timeout
+        with within(lambda: until - self._clock()):
+            async with asyncio.timeout(self._timeout):
+                await self._app(scope, receive, answer)
+
+    def _admit(self, scope: Any) -> str:
+        """Return the path, decoded once. Raises ProblemError at a request that is not to be answered."""
+        # A page from elsewhere could have its own name lead here, and read what the browser may.
+        if self._local and not is_this_machine(header(scope, b"host") or ""):
+            raise ProblemError(421, "this is served to this machine only, by its own name or address")
+        path = scope["raw_path"].partition(b"?")[0].decode(errors="replace")
+        if self._rate_limit is not None and path != UNLIMITED:
+            self._rate_limit.check(scope["client"][0] if scope.get("client") else "")
+        if len(path) + len(scope["query_string"]) > MAX_URL:
+            raise ProblemError(414, f"a URL has at most {MAX_URL} bytes")
+        if (length := header(scope, b"content-length")) and not _is_small(length):
+            raise ProblemError(413, f"a request has at most {MAX_BODY} bytes")
+        # A slash that is hidden in an id would be one more step of the path, once it is decoded.
+        if "\\" in path or ("%" in path and HIDDEN_SLASH.search(path)):
+            raise ProblemError(400, "an id has no slash and no backslash in it")
+        decoded = unquote(path)
+        if "." in decoded and not DOTS.isdisjoint(decoded.split("/")):
+            raise ProblemError(400, "an id is neither . nor ..")
+        return decoded
+
+
+@lru_cache(64)
+def is_this_machine(host: str) -> bool:
+    """Tell whether a Host header names this machine, in any case, with or without a port."""
+    match = HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match["name"]
+    # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2: a final dot says that a name is complete
+    if name is not None and name.lower().removesuffix(".") == "localhost":
+        return True
+    try:
+        return ip_address(name or match["ipv6"]).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_small(length: str) -> bool:
+    return length.isascii() and length.isdigit() and int(length[:MAX_DIGITS]) <= MAX_BODY
+
+
+class _Sender:
+    """Sends an answer with the headers that every one has."""
+
+    def __init__(self, send: Any, headers: Headers, *, without_body: bool) -> None:
+        self.begun = False
+        self._send = send
+        self._headers = headers
+        self._without_body = without_body
+
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            message = {**message, "headers": [*message["headers"], *SECURITY_HEADERS, *self._headers]}
+        elif self._without_body:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+    async def whole(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        await self({"type": "http.response.start", "status": status, "headers": headers})
+        await self({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,71 @@
+"""The page that shows a user's limits: files, read once, served at the root."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+
+from user_limits.api.conditional_json import header
+from user_limits.api.etag import is_known
+
+FOLDER = Path(__file__).parent / "page"
+INDEX = "index.html"
+
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".webmanifest": "application/manifest+json",
+}
+
+
+class Asset:
+    """An ASGI application that sends one file.
+
+    Args:
+        content: what is in it.
+        content_type: what that is.
+    """
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self._content = content
+        self._tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+        self._headers = [(b"etag", self._tag.encode()), (b"cache-control", b"no-cache")]
+        self._content_type = (b"content-type", content_type.encode())
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        """Send it, or that the one which the caller has still holds."""
+        headers, body, status = self._headers, b"", 304
+        if not is_known(self._tag, header(scope, b"if-none-match")):
+            length = (b"content-length", b"%d" % len(self._content))
+            headers, body, status = [*self._headers, self._content_type, length], self._content, 200
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def page_routes(folder: Path = FOLDER) -> list[HTTPRouteHandler]:
+    """Return the handlers: each file at its name, and the page itself at `/` and `/users/{userId}`."""
+    assets = {
+        path.name: Asset(path.read_bytes(), CONTENT_TYPES[path.suffix])
+        for path in sorted(folder.iterdir())
+        if path.suffix in CONTENT_TYPES
+    }
+    paths = {f"/{name}": asset for name, asset in assets.items()}
+    paths |= {"/": assets[INDEX], "/users/{userId:str}": assets[INDEX]}
+    return [asset_route([path], asset) for path, asset in paths.items()]
+
+
+def asset_route(paths: Sequence[str], asset: Asset) -> HTTPRouteHandler:
+    """Return the handler that sends an asset."""
+
+    @get(list(paths), include_in_schema=False, sync_to_thread=False)
+    def send_asset() -> Asset:
+        return asset
+
+    return send_asset

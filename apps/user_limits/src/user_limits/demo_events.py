@@ -1,0 +1,77 @@
+"""Made-up events that go on from the limits that are stored: for a demonstration, and for nothing else."""
+
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import count, islice
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kinesis_handler import Aggregate, Key
+from kinesis_handler.stores import ReadableRepository
+from user_limits.limit import Limit
+from user_limits.view import percentage
+
+if TYPE_CHECKING:
+    from kinesis_handler.errors import UnreadableError
+
+DAY = 86_400_000
+PERIOD = {"WEEK": 7 * DAY, "CALENDAR_WEEK": 7 * DAY, "MONTH": 30 * DAY, "CALENDAR_MONTH": 30 * DAY}
+"""How far a reset moves the next one, in milliseconds; of any other period by a day."""
+
+FULL = 110
+"""The percentage from which a limit is reset, so that the bars do not all end at the right."""
+
+ENOUGH = 1_000
+"""How many of the stored limits are looked at for each event, at most."""
+
+STEPS = [Decimal(step) / 100 for step in range(1, 9)]
+"""A change of the progress, as a part of the value."""
+
+
+def further_events(
+    limits: ReadableRepository[Limit], *, seed: int = 1, clock: Callable[[], float] = time.time
+) -> Iterator[tuple[str, bytes]]:
+    """Yield (user id, event) without end: a progress that grows, and now and then a reset.
+
+    Each takes up what is stored at that moment. It ends where nothing is.
+    """
+    random = Random(seed)  # noqa: S311 - the same demonstration each time, and no secret
+    for number in count(1):
+        unreadable: dict[Key, UnreadableError] = {}  # there are events of the others
+        found = limits.scan(on_unreadable=unreadable.__setitem__)
+        stored = sorted(islice(found, ENOUGH), key=lambda each: each.key)
+        if not stored:
+            return
+        chosen = random.choice(stored)
+        yield chosen.key[0], msgspec.json.encode(_event(chosen, number, random, int(clock() * 1_000)))
+
+
+def _event(aggregate: Aggregate[Limit], number: int, random: Random, now: int) -> dict[str, Any]:
+    limit = aggregate.state
+    ids = {"userId": limit.user_id, "userLimitId": limit.limit_id, "currencyCode": limit.currency_code}
+    if limit.progress > 0 and percentage(limit) >= FULL:
+        event_type, payload = "USER_LIMIT_RESET", _reset(limit)
+    else:
+        amount = (limit.value * random.choice(STEPS)).quantize(Decimal("0.01"))
+        event_type, payload = "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount}
+    event = {
+        "eventId": f"live-{now}-{number}",
+        "type": event_type,
+        "createdAt": now,
+        "aggregateId": limit.user_id,
+        "payload": ids | payload,
+    }
+    if aggregate.sequence_number is not None:
+        event["sequenceNumber"] = aggregate.sequence_number + 1
+    return event
+
+
+def _reset(limit: Limit) -> dict[str, Any]:
+    moved = PERIOD.get(limit.period or "", DAY)
+    return {
+        "resetAmount": limit.progress,
+        "nextResetTime": limit.next_reset_time + moved if limit.next_reset_time is not None else None,
+    }

@@ -1,0 +1,244 @@
+"""The one place where the parts are named and put together."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
+from kinesis_handler.application import Api, Application, ASGIApp, Kept, Migration, Producer, View
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.stores import ReadableRepository, Repository
+from kinesis_handler.stores.opening import (
+    OpenStore,
+    Told,
+    library_named,
+    open_migration,
+    open_quarantine,
+    readable,
+    writable,
+)
+from kinesis_handler.stores.url import InMemory
+from kinesis_handler.telemetry.metrics import EmbeddedMetrics
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.settings import DEFAULT_REGION, Settings, check_api, check_consumer, read_settings
+from user_limits.store import store_of
+from user_limits.terminal import HEADINGS, limit_row
+from user_limits.view import limit_document
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+PARTITION_KEY, SORT_KEY = "userId", "limitId"
+
+RESERVE_MS = 5_000
+"""A request to DynamoDB that is not answered takes 4 seconds; it must not outlast the invocation."""
+
+API_TIMEOUT = 10.0
+"""Seconds within which a request to the API is answered: enough to ask DynamoDB twice."""
+
+
+def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
+    """Build the handler that runs on Lambda.
+
+    Raises ConfigurationError at a wrong setting, if the store cannot be used, or if on Lambda nobody has said
+    what becomes of the data.
+    """
+    check_consumer(read_settings(environment), environment)
+    built = application(environment)
+    built.check()
+    return built.handler
+
+
+def application(environment: Mapping[str, str] = os.environ, store: str | None = None) -> Application:
+    """Build what the command line works with: the same handler, and the view onto its limits.
+
+    Args:
+        environment: the settings.
+        store: the URL of a store, in place of the one that the settings name. Then there is no move.
+
+    Raises ConfigurationError at a wrong setting.
+    """
+    settings = read_settings(environment)
+    configure_logging(settings.service_name, settings.log_level)
+    opened, kept = _open(settings, store)
+    limits: Repository[Limit] = kept.repository
+    shown: ReadableRepository[Limit] = kept.repository
+    tables, waits = kept.tables, not isinstance(opened.store, InMemory)
+    phase = _phase(settings)
+    moving = phase is not None and store is None
+    if phase is not None and moving:
+        move = _move(settings, opened, phase)
+        limits, shown, tables, waits = writable(move, phase), readable(move, phase), move.tables, True
+
+    def migration(source: str | None = None, target: str | None = None) -> Migration:
+        return _move(settings, opened if source is None else _open(settings, source)[0], phase, target)
+
+    quarantine, on_failure = (
+        open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
+        for url in (settings.quarantine_url, settings.on_failure_url)
+    )
+    handler = KinesisHandler(
+        [UserLimitEventProcessor(limits)],
+        quarantine=quarantine,
+        max_unpacked_bytes=settings.max_unpacked_bytes,
+        reserve_ms=RESERVE_MS,
+        metrics=_metrics(settings),
+        tracer=_tracer(settings),
+    )
+    return Application(
+        handler,
+        [View("limits", shown, limit_document, HEADINGS, limit_row)],
+        tables,
+        quarantine,
+        on_failure=on_failure,
+        checkpoints=opened.checkpoints,
+        api=Api(
+            build=lambda *, local: _api(
+                shown, settings, in_threads=waits, with_page=settings.auth == "none", local=local
+            ),
+            is_open=settings.auth == "none",
+            path=lambda user_id: f"/users/{quote(user_id, safe='')}",
+        ),
+        further_events=partial(_further_events, shown),
+        migration=migration,
+        producer=_producer,
+        moving=moving,
+        default_region=DEFAULT_REGION,
+    )
+
+
+def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
+    """Build the API that runs on Lambda.
+
+    Raises ConfigurationError at a wrong setting, if the store cannot be used, or if nobody has said whether
+    a token is needed.
+    """
+    settings = read_settings(environment)
+    check_api(settings, environment)
+    configure_logging(settings.service_name, settings.log_level)
+    opened, kept = _open(settings)
+    shown: ReadableRepository[Limit] = kept.repository
+    tables = kept.tables
+    if (phase := _phase(settings)) is not None:
+        move = _move(settings, opened, phase)
+        shown, tables = readable(move, phase), [*move.source_tables, *move.target_tables]
+    for table in tables:
+        table.check()
+    # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
+    return _api(shown, settings, in_threads=False, with_page=False, local=False, is_paused=True)
+
+
+def _open(settings: Settings, url: str | None = None) -> tuple[OpenStore, Kept[Limit]]:
+    """Open the store that the settings name, or that of a URL; while there is a move, it may be down."""
+    told = Told(_named_by(settings), may_be_down=bool(settings.migration_target))
+    opened = _open_store(settings, url, told if url is None else Told())
+    try:
+        return opened, _keep(settings, opened)
+    except ConfigurationError as error:
+        if url is not None or not told.named_by or isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        raise ConfigurationError(f"{told.named_by}: {error}") from error
+
+
+def _open_store(settings: Settings, url: str | None, told: Told) -> OpenStore:
+    return OpenStore(store_of(settings, url), told, default_region=DEFAULT_REGION)
+
+
+def _named_by(settings: Settings) -> str:
+    match settings.repository_type:
+        case "sqlite":
+            return f"SQLITE_PATH is {settings.sqlite_path!r}"
+        case "dynamodb":
+            return f"USER_LIMIT_TABLE_NAME is {settings.user_limit_table_name!r}"
+    return ""
+
+
+def _keep(settings: Settings, store: OpenStore) -> Kept[Limit]:
+    return store.keep(Limit, (PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
+
+
+def _move(
+    settings: Settings, source: OpenStore, phase: Callable[[], Phase] | None, url: str | None = None
+) -> Migration:
+    """Open the move from a store to that of a URL, or to the one that the settings name."""
+    name, url = ("MIGRATION_TARGET", settings.migration_target) if url is None else ("--to", url)
+    if not url:
+        raise ConfigurationError("MIGRATION_TARGET is not set: set it, or say --to URL")
+    named_by = f"{name} is {url!r}"
+    try:
+        target = _open_store(settings, url, Told(named_by, "migrate prepare", may_be_down=True))
+        return open_migration(source, target, partial(_keep, settings), phase)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{named_by}: {error}") from error
+
+
+def _phase(settings: Settings) -> Callable[[], Phase] | None:
+    """Return what tells how far a move is, if there is one."""
+    if not settings.migration_phase:
+        return None
+    from kinesis_handler.moving.switch import phase_of
+
+    return phase_of(settings.migration_phase, settings.aws_appconfig_extension_http_port)
+
+
+def _further_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes]]:
+    from user_limits.demo_events import further_events
+
+    return further_events(limits)
+
+
+def _producer(seed: int, users: int) -> Producer:
+    from testkit.synthetic_users import SyntheticUsers
+
+    return SyntheticUsers(seed, users)
+
+
+def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
+    limits: ReadableRepository[Limit],
+    settings: Settings,
+    *,
+    in_threads: bool,
+    with_page: bool,
+    local: bool,
+    is_paused: bool = False,
+) -> ASGIApp:
+    with library_named("API", "api"):
+        from user_limits.api.app import Options, build_api
+        from user_limits.api.instrumented import observed
+
+        if settings.auth == "jwt":
+            from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
+            from user_limits.api.key_set import fetcher
+            from user_limits.api.tokens import TokenAccess
+
+            refresh_after = MAX_AGE if is_paused else REFRESH_AFTER
+            keys = KeySource(fetcher(settings.jwt_jwks), refresh_after=refresh_after)
+            access = TokenAccess(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        else:
+            access = None
+    options = Options(
+        in_threads=in_threads,
+        timeout=API_TIMEOUT if in_threads or access is not None else None,
+        access=access,
+        cors_origins=settings.cors_allow_origins,
+        rate_limit=settings.rate_limit,
+        with_page=with_page,
+        local=local,
+    )
+    return observed(build_api(limits, options), _metrics(settings), _tracer(settings))
+
+
+def _metrics(settings: Settings) -> EmbeddedMetrics | None:
+    return EmbeddedMetrics(settings.service_name) if settings.metrics == "emf" else None
+
+
+def _tracer(settings: Settings) -> "Tracer | None":
+    """Return OpenTelemetry's tracer, which does nothing until a provider of its SDK is there."""
+    if settings.tracing == "none":
+        return None
+    with library_named("tracing", "tracing"):
+        from opentelemetry.trace import get_tracer
+    return get_tracer("kinesis_handler")

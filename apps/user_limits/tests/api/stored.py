@@ -1,0 +1,96 @@
+"""Limits in a repository, and a server to ask for them."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from threading import Thread
+from typing import Any
+
+import uvicorn
+from litestar.testing import TestClient
+from user_limits.api.app import Options, build_api
+from user_limits.limit import LastReset, Limit
+
+from kinesis_handler import Aggregate
+from kinesis_handler.application import ASGIApp
+from kinesis_handler.stores import Change
+from kinesis_handler.stores.memory import MemoryRepository
+
+NOW = 1_705_329_000
+"""2024-01-15T14:30:00Z, in seconds."""
+
+DAY = 86_400
+
+
+def limit(user_id: str, limit_id: str, **fields: Any) -> Limit:
+    told = {"value": Decimal(1000), "progress": Decimal(750), "active_from": (NOW - DAY) * 1_000, **fields}
+    return Limit(user_id=user_id, limit_id=limit_id, **told)
+
+
+def aggregate(state: Limit, version: int = 1, updated_at: int = NOW * 1_000) -> Aggregate[Limit]:
+    return Aggregate(
+        key=(state.user_id, state.limit_id),
+        state=state,
+        version=version,
+        updated_at=updated_at,
+        record_sequence_number="1",
+        record_sub_sequence_number=0,
+        recent_event_ids=(),
+    )
+
+
+def repository_of(*limits: Limit) -> MemoryRepository[Limit]:
+    repository: MemoryRepository[Limit] = MemoryRepository()
+    save(repository, *map(aggregate, limits))
+    return repository
+
+
+def save(repository: MemoryRepository[Limit], *aggregates: Aggregate[Limit]) -> None:
+    before = repository.load([each.key for each in aggregates]).found
+    saved = repository.save([Change(before.get(each.key), each) for each in aggregates])
+    assert not saved.conflicts
+
+
+def client(repository: Any, options: Options | None = None, now: float = NOW) -> TestClient[Any]:
+    """Return a client of the API on this repository, at this moment."""
+    app: Any = build_api(repository, options, clock=lambda: now)
+    return TestClient(app, raise_server_exceptions=False)
+
+
+EXAMPLE = limit(
+    "usr_456",
+    "lmt_123",
+    type="DEPOSIT",
+    period="DAY",
+    currency_code="EUR",
+    value=Decimal("9800.10"),
+    progress=Decimal("7350.075"),
+    next_reset_time=1_705_363_199_000,
+    last_reset=LastReset(1_705_276_799_000, Decimal("320.50"), Decimal("32.05")),
+)
+
+
+@contextmanager
+def serving(app: ASGIApp, http: Any = "auto") -> Iterator[str]:
+    """Serve an application on loopback for as long as the context lasts; yield its URL.
+
+    Args:
+        app: what answers.
+        http: the protocol, as uvicorn takes it.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http=http, lifespan="off", ws="none", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        deadline = time.monotonic() + 10
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

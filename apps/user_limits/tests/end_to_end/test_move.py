@@ -1,0 +1,167 @@
+"""A move from the stack's own table to another, phase by phase: each role allows what its function asks for.
+
+The functions are built of the template's variables, in this process. What AppConfig's agent asks for is told
+by what it is asked.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import botocore.session
+import pytest
+from api.test_lambda import event
+from deploy.expansion import REGION
+from typer.testing import CliRunner
+from user_limits.api.gateway import gateway_handler
+from user_limits.wiring import api, application, consumer
+
+from deployed import MOVING, attached, environment, expanded, properties
+from end_to_end.policy import Need, needs, needs_of_the_agent, permissions
+from kinesis_handler.cli.commands import app
+from kinesis_handler.moving import switch
+from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.records import Records, Standing
+from kinesis_handler.testing import invocation
+from migration.extension import Extension, running_extension
+from tables import PARTITION_KEY, SORT_KEY, Tables
+from testkit.emulators.recording.sitecustomize import record_calls
+
+FUNCTIONS = ["Consumer", "Api"]
+SHOWN, SPOILT = "anna", "ben"
+"""Users."""
+
+OF_A_MOVE = ("appconfig:", "dynamodb:")
+
+
+class Move:
+    """A move, and the functions of the stack.
+
+    Args:
+        tables: where there are tables.
+        agents: of each function.
+    """
+
+    def __init__(self, tables: Tables, agents: Mapping[str, Extension]) -> None:
+        self.target = f"New{uuid4().hex}"
+        self.parameters = {**MOVING, "MigrationTarget": self.target}
+        told = expanded(**self.parameters)["Outputs"]["ToolSettings"]["Value"]
+        self.tools = dict(each.split("=", 1) for each in told.split())
+        self.source = self.tools["USER_LIMIT_TABLE_NAME"]
+        self._switch = self.parameters["MigrationSwitch"]
+        self._client = tables.client
+        self._agents = agents
+        self._calls: dict[str, list[Mapping[str, Any]]] = {function: [] for function in FUNCTIONS}
+        self._numbers = count(1)
+
+    def function(self, name: str) -> Any:
+        """Start a function, as Lambda does."""
+        port = {"AWS_APPCONFIG_EXTENSION_HTTP_PORT": str(self._agents[name].port)}
+        variables = {**environment(name, **self.parameters), "AWS_REGION": REGION, **port}
+        with recorded(self._calls[name]):
+            return consumer(variables) if name == "Consumer" else gateway_handler(api(variables))
+
+    def go_to(self, phase: Phase) -> None:
+        ids = zip(("applications", "environments", "configurations"), self._switch.split("/"), strict=True)
+        path = "".join(f"/{kind}/{name}" for kind, name in ids)
+        for agent in self._agents.values():
+            agent.answers[path] = (200, phase.encode())
+
+    def write(self, handler: Any, limit_id: str, user: str = SHOWN) -> None:
+        """Let the consumer make a limit, and then change it."""
+        limit = {"userId": user, "userLimitId": limit_id}
+        for kind, more in (("CREATED", {"value": "10"}), ("PROGRESS_CHANGED", {"amount": "1"})):
+            number = next(self._numbers)
+            body = {"eventId": f"{number}", "type": f"USER_LIMIT_{kind}", "createdAt": number}
+            body |= {"sequenceNumber": number, "payload": {**limit, **more}}
+            assert handler(invocation([body])) == {"batchItemFailures": []}
+
+    def write_on_one_side(self, handler: Any, other: str, limit_id: str) -> None:
+        """Let the consumer write where the other side has something that is no limit, and cannot follow."""
+        key = {PARTITION_KEY: {"S": SPOILT}, SORT_KEY: {"S": limit_id}}
+        self._client.put_item(TableName=other, Item=key)
+        self.write(handler, limit_id, SPOILT)
+
+    def asked_by(self, function: str) -> set[Need]:
+        """Return what a function asked for, or the agent in its name."""
+        of_agent = [needs_of_the_agent(path, REGION) for path in self._agents[function].asked]
+        return set().union(*map(needs, self._calls[function]), *of_agent)
+
+    def allowed_to(self, function: str) -> set[Need]:
+        """Return what the role allows of it, where no pattern stands for several things."""
+        role = f"{function}Role"
+        found = permissions(properties(role, **self.parameters), attached(role, **self.parameters))
+        return {Need(*each) for each in found if each.action.startswith(OF_A_MOVE)}
+
+
+@contextmanager
+def recorded(calls: list[Mapping[str, Any]]) -> Iterator[None]:
+    """Write down what those clients are asked to do that are made as long as the context lasts."""
+    create = botocore.session.Session.create_client
+
+    def create_client(*arguments: Any, **options: Any) -> Any:
+        client = create(*arguments, **options)
+        record_calls(client, calls.append)
+        return client
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session.Session, "create_client", create_client)
+        yield
+
+
+@pytest.fixture(scope="module")
+def move(tables: Tables) -> Iterator[Move]:
+    """Prepare a move with what the stack tells its owner, and go through it."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint)
+        patch.setattr(switch, "APPCONFIG_EVERY", 0)
+        made = Move(tables, {each: stack.enter_context(running_extension()) for each in FUNCTIONS})
+        tools = application(made.tools)
+        tools.tables[0].create()
+        try:
+            prepared = CliRunner().invoke(app, ["migrate", "prepare"], env=made.tools)
+            assert prepared.exit_code == 0, prepared.output
+            assert tools.migration is not None
+            go_through(made, tools.migration(None, None).ledger.records)
+            yield made
+        finally:
+            for table in tools.tables:
+                if table.exists():
+                    table.delete()
+
+
+def go_through(move: Move, records: Records) -> None:
+    """Go there, back by one phase, and there again."""
+    handler, shown = move.function("Consumer"), move.function("Api")
+    for phase in Phase:
+        move.go_to(phase)
+        move.write(handler, phase)
+        show(shown, phase)
+        if phase is Phase.DUAL_READ_SOURCE:
+            move.write_on_one_side(handler, move.target, "there")
+    assert records.standing() is Standing.LEADS, "a handler has said so"
+    move.go_to(Phase.DUAL_READ_TARGET)
+    move.write_on_one_side(handler, move.source, "back")
+    records.stand(Standing.FOLLOWS)  # as after `verify --back`, twice
+    move.go_to(Phase.TARGET)
+    move.write(move.function("Consumer"), "at last")
+    assert records.standing() is Standing.LEADS
+
+
+def show(handler: Any, limit_id: str) -> None:
+    limits = f"/api/v1/users/{SHOWN}/limits"
+    for path in (limits, f"{limits}/{limit_id}", "/readyz"):
+        assert handler(event(path), None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_call_of_a_move_is_allowed_to_the_functions_role(move: Move, function: str) -> None:
+    assert move.asked_by(function) - move.allowed_to(function) == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_role_allows_of_a_move_what_nobody_uses(move: Move, function: str) -> None:
+    assert move.allowed_to(function) - move.asked_by(function) == set()

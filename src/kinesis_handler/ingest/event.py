@@ -1,0 +1,123 @@
+"""Record → event: the envelope, then the payload by the schema that is registered for its type."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+
+from msgspec import Meta, Raw, Struct
+from msgspec.json import Decoder
+
+from kinesis_handler.errors import InvalidEventError
+from kinesis_handler.ingest.record import Record
+from kinesis_handler.ingest.schema import reason
+
+Payload = TypeVar("Payload", covariant=True)  # noqa: PLC0105 - it is in the public signature: Event[Payload]
+
+Text = Annotated[str, Meta(max_length=1024)]
+"""Text of the envelope. The bound keeps one event from filling the memory, or an item of a store."""
+
+RequiredText = Annotated[str, Meta(min_length=1, max_length=1024)]
+
+Timestamp = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
+"""Milliseconds since epoch, in the years 1 to 9999: those that RFC 3339 can write."""
+
+SequenceNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
+    """One fact of the stream. Two events are equal only if they are the same object.
+
+    Args:
+        id: the producer repeats it when it sends an event twice.
+        type: decides which processor takes the event.
+        created_at: milliseconds since epoch.
+        payload: an instance of the schema registered for the type; if there is none, an object without
+            attributes.
+        record: where it came from.
+        sequence_number: the producer's order within one aggregate, with gaps. Not Kinesis's.
+        aggregate_id: the producer's name for the aggregate.
+        source: the producer's name for itself.
+        correlation_id: the producer's name for the request that led to the event.
+    """
+
+    id: str
+    type: str
+    created_at: int
+    payload: Payload
+    record: Record
+    sequence_number: int | None = None
+    aggregate_id: str | None = None
+    source: str | None = None
+    correlation_id: str | None = None
+
+
+# Of the decoder; of nesting; of a number without a declared type that is beyond Decimal's range.
+_UNDECODABLE = (ValueError, RecursionError, ArithmeticError)
+
+
+class _Context(Struct, gc=False, rename="camel"):
+    correlation_id: Text | None = None
+
+
+class _Envelope(Struct, gc=False, rename="camel"):
+    event_id: RequiredText
+    type: RequiredText
+    created_at: Timestamp
+    payload: Raw
+    aggregate_id: Text | None = None
+    sequence_number: SequenceNumber | None = None
+    source: Text | None = None
+    context: _Context | None = None
+
+
+class _AnyObject(Struct):
+    """The payload of a type without a schema: an object, and nothing is read of it."""
+
+
+class EventDecoder:
+    """Decodes the content of records, each event type by its own schema."""
+
+    def __init__(self) -> None:
+        self._decode_envelope = Decoder(_Envelope).decode
+        self._payload_decoders: dict[str, Decoder[Any]] = {}
+        self._without_schema = Decoder(_AnyObject)
+
+    def register(self, schemas: Mapping[str, type[Struct]]) -> None:
+        """Decode payloads of these event types by these schemas from now on."""
+        for event_type, schema in schemas.items():
+            # A number without a declared type is exact: float would round it.
+            self._payload_decoders[event_type] = Decoder(schema, float_hook=Decimal)
+
+    def decode(self, record: Record, content: bytes) -> Event[Any] | InvalidEventError:
+        """Return the event that `content` is, or the reason why it is none.
+
+        The reason is returned, not raised: the traceback of what is raised would keep the content in
+        memory for as long as the reason is kept.
+        """
+        try:
+            # The decoder skips what no schema asks for without looking whether it is UTF-8.
+            if not content.isascii():
+                content.decode()
+            envelope = self._decode_envelope(content)
+        except _UNDECODABLE as error:
+            return InvalidEventError(reason(error))
+        context = envelope.context
+        correlation_id = context.correlation_id if context is not None else None
+        decoder = self._payload_decoders.get(envelope.type, self._without_schema)
+        try:
+            payload = decoder.decode(envelope.payload)
+        except _UNDECODABLE as error:
+            return InvalidEventError(
+                reason(error, inside=".payload"), envelope.event_id, envelope.type, correlation_id
+            )
+        return Event(
+            envelope.event_id,
+            envelope.type,
+            envelope.created_at,
+            payload,
+            record,
+            envelope.sequence_number,
+            envelope.aggregate_id,
+            envelope.source,
+            correlation_id,
+        )

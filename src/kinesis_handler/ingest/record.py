@@ -1,0 +1,237 @@
+"""What Lambda hands over → records: one for each fact that a producer put on the stream.
+
+Shape of the invocation: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import NotRequired, TypedDict
+
+import pybase64
+from msgspec import Struct
+
+from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
+from kinesis_handler.ingest.kpl import MAGIC as AGGREGATED_MAGIC
+from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD, disaggregate
+
+DEFAULT_MAX_UNPACKED_BYTES = 16 * 1024 * 1024
+"""More than the largest record that Kinesis takes, 10 MiB, comes to with what it costs to have it.
+
+Source: https://docs.aws.amazon.com/streams/latest/dev/large-records.html
+"""
+
+LOOK_EVERY_BYTES = 1024 * 1024
+"""Bytes that are unpacked between two looks at the clock: some milliseconds.
+
+What came as it is does not count: an invocation holds 6 MB of it at most.
+"""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK_SIZE = 64 * 1024
+
+_MAX_DIGITS = 128
+"""Of a sequence number. Kinesis's have 56."""
+
+
+class KinesisPayload(TypedDict):
+    """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch.
+
+    The partition key is null or absent where the stream distributes records by itself (`AUTO`):
+    https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html
+    """
+
+    kinesisSchemaVersion: str
+    partitionKey: NotRequired[str | None]
+    sequenceNumber: str
+    data: str
+    approximateArrivalTimestamp: NotRequired[float]
+
+
+class LambdaRecord(TypedDict):
+    """One entry of `Records` in a Lambda invocation by a Kinesis stream."""
+
+    eventSource: str
+    eventVersion: str
+    eventID: str
+    eventName: str
+    invokeIdentityArn: str
+    awsRegion: str
+    eventSourceARN: str
+    kinesis: KinesisPayload
+
+
+class Record(Struct, frozen=True, eq=False, gc=False):
+    """One user record, and its place in the stream.
+
+    Args:
+        source: the Lambda record that carried it, as it came. User records of an aggregate share it.
+        sequence_number: decimal digits, up to 186 bits: compare as integers, keep as a string.
+        sub_sequence_number: the place inside an aggregated record, from 0; 0 in any other record.
+        partition_key: the producer's; for a user record of an aggregate, its own; None if it has none, as
+            on a stream that distributes records by itself.
+    """
+
+    source: LambdaRecord
+    sequence_number: str
+    sub_sequence_number: int
+    partition_key: str | None
+
+    @property
+    def shard_id(self) -> str:
+        """The shard, out of Lambda's `eventID` (`shardId-000000000006:4959…`)."""
+        return str(self.source.get("eventID") or "").partition(":")[0]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The place in the shard, to be compared: later records of one partition key are greater."""
+        return int(self.sequence_number), self.sub_sequence_number
+
+
+Content = bytes | UndecodableRecordError | OutOfTimeError
+"""What a record holds: the producer's bytes, decompressed, or why there are none."""
+
+
+def _endless() -> bool:
+    return False
+
+
+def unpack(
+    records: Iterable[LambdaRecord],
+    limit: int = DEFAULT_MAX_UNPACKED_BYTES,
+    out_of_time: Callable[[], bool] = _endless,
+) -> Iterator[tuple[Record, Content]]:
+    """Yield each user record in stream order, with its content.
+
+    A record that cannot be unpacked comes once, with the error in place of its content; so does one whose
+    turn comes too late. The content is not kept on the record: it may be `limit` bytes, out of a record
+    that came in a few thousand, and only one of them should be in memory at a time.
+
+    Args:
+        records: as Lambda hands them over.
+        limit: bytes that each may hold when it is unpacked.
+        out_of_time: tells whether it is too late to unpack one more. Asked once for some bytes that have
+            been unpacked, and so never before the first record.
+
+    Raises InvalidInvocationError at a record that could be neither processed nor reported, because it
+    is not from Kinesis or lacks its sequence number or data.
+    """
+    unpacked = 0
+    for index, source in enumerate(records):
+        try:
+            kinesis = source["kinesis"]
+            record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
+            encoded = kinesis["data"]
+            reportable = record.sequence_number.encode().isdigit()  # of bytes it is far quicker
+        except (KeyError, TypeError, AttributeError, UnicodeError) as error:
+            raise InvalidInvocationError(f"Records[{index}] is not a Kinesis record: {error!r}") from error
+        if not reportable or len(record.sequence_number) > _MAX_DIGITS:
+            raise InvalidInvocationError(f"Records[{index}].kinesis.sequenceNumber is not a number")
+        if unpacked >= LOOK_EVERY_BYTES:
+            if out_of_time():
+                yield record, OutOfTimeError("the deadline of the invocation came near")
+                continue
+            unpacked = 0
+        try:
+            data = pybase64.b64decode(encoded, None, True)  # noqa: FBT003 - by keyword it takes a third longer
+        except (ValueError, TypeError):
+            yield record, UndecodableRecordError("data is not base64")
+            continue
+        if data.startswith(b"{"):  # nearly always: neither magic number begins so
+            yield record, data
+        elif data.startswith(AGGREGATED_MAGIC):
+            unpacked += yield from _user_records(record, data, limit)
+        else:
+            allowance = _Allowance(limit)
+            yield record, allowance.inflate(data)
+            unpacked += len(data) + allowance.used
+
+
+def _user_records(
+    record: Record, data: bytes, limit: int
+) -> Generator[tuple[Record, bytes | UndecodableRecordError], None, int]:
+    """Yield what an aggregated record holds; return how many bytes that was."""
+    try:
+        user_records = disaggregate(data, limit)
+    except UndecodableRecordError as error:
+        # A new one: the traceback of this one would keep the record's data in memory.
+        yield record, UndecodableRecordError(str(error))
+        return len(data)
+    allowance = _Allowance(limit)
+    for sub_sequence_number, (partition_key, user_data) in enumerate(user_records):
+        user_record = Record(record.source, record.sequence_number, sub_sequence_number, partition_key)
+        yield user_record, allowance.inflate(user_data)
+    return len(data) + len(user_records) * USER_RECORD_OVERHEAD + allowance.used
+
+
+class _Allowance:
+    """How many bytes all that came in one record may yet be decompressed to."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+
+    @property
+    def used(self) -> int:
+        """How many bytes have been decompressed, also of what was too large."""
+        return self._limit - self._left
+
+    def inflate(self, data: bytes) -> bytes | UndecodableRecordError:
+        """Decompress what is gzipped; anything else comes back as it is."""
+        if not data.startswith(_GZIP_MAGIC):
+            return data
+        content = bytearray()
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+                while self._left >= 0 and (chunk := file.read(_CHUNK_SIZE)):
+                    self._left -= len(chunk)
+                    content += chunk
+        except EOFError:
+            return UndecodableRecordError("gzip: the data is cut short")
+        except (OSError, zlib.error):
+            return UndecodableRecordError("gzip: the data is broken")
+        if self._left < 0:
+            return UndecodableRecordError(f"gzip: it unpacks to more than the limit of {self._limit} bytes")
+        return bytes(content)
+
+
+_MILLISECONDS_FROM = 100_000_000_000
+"""An arrival from here on is one in milliseconds, of 1973 or later: in seconds it would lie beyond 5000."""
+
+
+def arrival_time(record: LambdaRecord) -> float | None:
+    """Return when a record came onto its stream, in seconds since epoch; None if it does not say.
+
+    Lambda gives seconds. Some emulators give milliseconds, which is seen by their size.
+    """
+    value: object = record["kinesis"].get("approximateArrivalTimestamp")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value / 1_000 if value >= _MILLISECONDS_FROM else value
+
+
+def refuse_repeated_numbers(records: Sequence[LambdaRecord]) -> None:
+    """Refuse records of one shard that have one sequence number, and are not the same record.
+
+    They could not be told apart in the response, and the later one would be taken for a repeat of the
+    earlier. Kinesis never hands out a number twice.
+
+    Raises InvalidInvocationError that names two of them.
+    """
+    try:
+        numbers = {record["kinesis"]["sequenceNumber"] for record in records}
+    except (KeyError, TypeError):  # `unpack` says what is wrong
+        return
+    if len(numbers) == len(records):
+        return
+    seen: dict[tuple[str, str, str], tuple[int, LambdaRecord]] = {}
+    for index, record in enumerate(records):
+        number = record["kinesis"]["sequenceNumber"]
+        shard = str(record.get("eventID") or "").partition(":")[0]
+        first, other = seen.setdefault((str(record.get("eventSourceARN")), shard, number), (index, record))
+        if other["kinesis"].get("data") != record["kinesis"].get("data"):
+            raise InvalidInvocationError(
+                f"Records[{first}] and Records[{index}] have the same sequence number, {number}, and hold "
+                "different data: Kinesis never hands out a number twice"
+            )

@@ -1,0 +1,234 @@
+"""What Lambda does around a handler of a Kinesis stream: batches, checkpoint, retries, bisect, on-failure.
+
+It runs the handler where there is no Lambda, by the same rules. Its parameters are those of Lambda's event
+source mapping, under Lambda's names, and with Lambda's defaults: two of them are dangerous, see below.
+
+Sources: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+and https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from kinesis_handler.handler import LambdaContext
+from kinesis_handler.ingest.record import LambdaRecord, arrival_time, refuse_repeated_numbers
+from kinesis_handler.local.batching import PAYLOAD_LIMIT, batches, exceeds_payload, lanes, refuse_foreign_keys
+from kinesis_handler.local.shard import SequenceNumbers, lambda_record, put_on_shard
+
+__all__ = ["DiscardedBatch", "EventSourceMapping", "SequenceNumbers", "lambda_record", "put_on_shard"]
+
+LambdaFunction = Callable[[dict[str, Any], LambdaContext], object]
+
+TOO_LARGE: Literal["RequestTooLargeException"] = "RequestTooLargeException"
+"""What Lambda calls an invocation that is more than it takes: no document of AWS names a condition for it."""
+
+DiscardCondition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded", "RequestTooLargeException"]
+
+
+class DiscardedBatch(Struct, frozen=True):
+    """Records that the mapping gave up, as its on-failure destination gets them.
+
+    Args:
+        condition: why, in Lambda's words; `RequestTooLargeException` for a record by itself that is larger
+            than an invocation can be.
+        records: as they were delivered, in stream order.
+        invocations: how often they had been delivered.
+    """
+
+    condition: DiscardCondition
+    records: list[LambdaRecord]
+    invocations: int
+
+
+class LocalContext:
+    """The context of one invocation: its id, and how much time it has left.
+
+    Args:
+        clock: seconds.
+        deadline: when, by that clock, the invocation is over.
+    """
+
+    def __init__(self, clock: Callable[[], float], deadline: float) -> None:
+        self.aws_request_id = str(uuid.uuid4())
+        self._clock = clock
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self) -> int:
+        """See `LambdaContext`."""
+        return max(0, int((self._deadline - self._clock()) * 1_000))
+
+
+class EventSourceMapping:
+    """Invokes a Lambda function with the records of one shard until each batch is settled.
+
+    A batch is settled when each of its records has been taken by the function, or given up.
+
+    Args:
+        function: the Lambda function, called with the invocation and a context.
+        batch_size: records in a batch, at most 10,000.
+        maximum_batching_window: seconds for which whoever reads the shard waits for a batch to be full.
+        parallelization_factor: how many batches are delivered at once, up to 10. Those of one partition key
+            still come one after the other; KPL records have others than the events in them, and are
+            refused. What is read at once is settled as a whole.
+        maximum_retry_attempts: deliveries after the first. -1, Lambda's default, never gives up: one bad
+            record then blocks its shard until it leaves the stream.
+        maximum_record_age: seconds after its arrival at which a record is given up; -1 for never.
+        bisect_batch_on_function_error: split a batch that failed, at the number that the function
+            returned, else in halves. A split does not count as a retry.
+        report_batch_item_failures: read the function's response; without it, only an exception is a failure.
+        on_failure: gets what is given up. Without one it is gone, as on Lambda.
+        deliver_too_large: deliver also a record that is more than an invocation by Lambda can carry (its
+            data is above 4.5 MiB), where no Lambda has to. Otherwise it is given up, undelivered.
+        timeout: seconds that the function has for one invocation.
+        retry_wait: seconds before the first retry; twice as many before each further one, at most 60.
+        clock: seconds since epoch.
+        sleep: waits for some seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - Lambda has that many, and each has a default
+        self,
+        function: LambdaFunction,
+        *,
+        batch_size: int = 100,
+        maximum_batching_window: float = 0,
+        parallelization_factor: int = 1,
+        maximum_retry_attempts: int = -1,
+        maximum_record_age: float = -1,
+        bisect_batch_on_function_error: bool = False,
+        report_batch_item_failures: bool = True,
+        on_failure: Callable[[DiscardedBatch], None] | None = None,
+        deliver_too_large: bool = False,
+        timeout: float = 60,
+        retry_wait: float = 1,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.maximum_batching_window = maximum_batching_window
+        self._function = function
+        self._batch_size = batch_size
+        self._parallel = parallelization_factor
+        self._retry_attempts = maximum_retry_attempts
+        self._record_age = maximum_record_age
+        self._bisect = bisect_batch_on_function_error
+        self._report = report_batch_item_failures
+        self._on_failure = on_failure
+        self._deliver_too_large = deliver_too_large
+        self._timeout = timeout
+        self._retry_wait = retry_wait
+        self._clock = clock
+        self._sleep = sleep
+
+    def run(self, records: Iterable[LambdaRecord]) -> Iterator[list[LambdaRecord]]:
+        """Deliver the records of a shard, and yield each batch when it is settled.
+
+        Nothing is delivered before the first batch is asked for, and the next is only begun when the one
+        before is settled: order is kept, and memory holds one batch; with a parallelization factor, so many.
+
+        Raises InvalidInvocationError at two records that have one sequence number, and ConfigurationError at
+        a KPL record where batches are delivered at once. Nothing of such a batch has been delivered.
+        """
+        for batch in batches(records, self._batch_size * self._parallel):
+            refuse_repeated_numbers(batch)
+            if self._parallel == 1:
+                self._settle(batch)
+            else:
+                refuse_foreign_keys(batch, self._parallel)
+                divided = lanes(batch, self._parallel)
+                with ThreadPoolExecutor(len(divided)) as threads:
+                    list(threads.map(self._settle_lane, divided))
+            yield batch
+
+    def is_full(self, records: list[LambdaRecord]) -> bool:
+        """Tell whether records need not wait for more: they fill a batch."""
+        size = sum(len(each["kinesis"]["data"]) for each in records)
+        return len(records) >= self._batch_size * self._parallel or size >= PAYLOAD_LIMIT
+
+    def _settle_lane(self, records: list[LambdaRecord]) -> None:
+        for batch in batches(records, self._batch_size):
+            self._settle(batch)
+
+    def _settle(self, batch: list[LambdaRecord]) -> None:
+        if exceeds_payload(batch) and not self._deliver_too_large:
+            self._give_up(TOO_LARGE, batch, 0)
+            return
+        # A stack: what a split puts behind must wait until what it puts in front is settled.
+        waiting: list[tuple[list[LambdaRecord], int, int]] = [(batch, 0, 0)]
+        while waiting:
+            records, retries, invocations = waiting.pop()
+            records = self._give_up_aged(records, invocations)
+            if not records:
+                continue
+            first_failed = self._invoke(records)
+            if first_failed is None:
+                continue
+            invocations += 1
+            left = records[first_failed:]
+            if self._bisect and first_failed > 0:
+                waiting.append((left, retries, invocations))
+            elif self._bisect and len(left) > 1:
+                middle = len(left) // 2
+                waiting.append((left[middle:], retries, invocations))
+                waiting.append((left[:middle], retries, invocations))
+            elif retries == self._retry_attempts:
+                self._give_up("RetryAttemptsExhausted", left, invocations)
+            else:
+                self._sleep(min(self._retry_wait * 2**retries, 60))
+                waiting.append((left, retries + 1, invocations))
+
+    def _invoke(self, records: list[LambdaRecord]) -> int | None:
+        """Call the function: the place of the first record to be delivered again, None if there is none."""
+        context = LocalContext(self._clock, self._clock() + self._timeout)
+        try:
+            response = self._function({"Records": records}, context)
+        except Exception:  # noqa: BLE001 - whatever a function raises, Lambda delivers the batch again
+            return 0
+        return first_failure(response, records) if self._report else None
+
+    def _give_up_aged(self, records: list[LambdaRecord], invocations: int) -> list[LambdaRecord]:
+        if self._record_age < 0:
+            return records
+        oldest = self._clock() - self._record_age
+        aged = [each for each in records if _arrived_before(each, oldest)]
+        if not aged:
+            return records
+        self._give_up("RecordAgeExceeded", aged, invocations)
+        return [each for each in records if not _arrived_before(each, oldest)]
+
+    def _give_up(self, condition: DiscardCondition, records: list[LambdaRecord], invocations: int) -> None:
+        if self._on_failure is not None:
+            self._on_failure(DiscardedBatch(condition, records, invocations))
+
+
+def first_failure(response: object, records: list[LambdaRecord]) -> int | None:
+    """Read a function's response as Lambda does: from which record on is the batch delivered again?
+
+    Returns:
+        The place of the record with the lowest sequence number that was reported; 0, the whole batch, for
+        a response that Lambda cannot make sense of; None for complete success. A response without
+        `batchItemFailures` is a success, whatever else it says.
+    """
+    if not response:
+        return None
+    if not isinstance(response, dict):
+        return 0
+    failures = response.get("batchItemFailures")
+    if not failures:
+        return None
+    place_of: dict[str, int] = {}
+    for place, record in enumerate(records):  # a record that came twice is where it came first
+        place_of.setdefault(record["kinesis"]["sequenceNumber"], place)
+    try:
+        return min(place_of[failure["itemIdentifier"]] for failure in failures)
+    except (KeyError, TypeError):  # not in the batch, empty, null, or under another name
+        return 0
+
+
+def _arrived_before(record: LambdaRecord, moment: float) -> bool:
+    """Tell whether a record is known to have arrived before a moment."""
+    arrived = arrival_time(record)
+    return arrived is not None and arrived < moment

@@ -1,0 +1,74 @@
+"""Fetches the records that a document only refers to, while the stream retains them."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from kinesis_handler.errors import StreamError
+from kinesis_handler.local.redrive.queue import FailedBatchQueue
+from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.quarantine import ReadableQuarantine
+from kinesis_handler.quarantine.contents import Contents
+from kinesis_handler.quarantine.on_failure import BatchInfo, FailedBatch
+
+ReaderOf = Callable[[str], StreamReader]
+"""Returns what reads the stream with an ARN."""
+
+
+def fetch_records(contents: Contents, reader_of: ReaderOf) -> Iterator[str]:
+    """Put the records of each document that lacks them into it; yield what is wrong with some.
+
+    Raises QuarantineError if a document cannot be kept.
+    """
+    for name, document in list(contents.unfetched.items()):
+        whole, problem = _with_records(document, reader_of)
+        if problem:
+            yield f"{name}: {problem}"
+        if whole is not None:
+            contents.quarantine.keep(name, msgspec.json.encode(whole))
+            contents.objects[name] = whole.entries()
+            del contents.unfetched[name]
+
+
+def fetch_from_queue(
+    queue: FailedBatchQueue, quarantine: ReadableQuarantine, reader_of: ReaderOf
+) -> Iterator[str]:
+    """Move documents from a queue into a quarantine, with their records; yield what is wrong with some.
+
+    A message is deleted when its document has been kept; one of which no record is to be had stays.
+
+    Raises QuarantineError if the queue or the quarantine does not do its part.
+    """
+    for message_id, receipt, document in queue.receive():
+        if document is None:
+            yield (
+                f"the message {message_id} is no document of a Kinesis stream, and was left in the queue: "
+                "see what it is, and who sends it there"
+            )
+            continue
+        whole, problem = (document, "") if document.records else _with_records(document, reader_of)
+        if problem:
+            yield problem
+        if whole is not None:
+            quarantine.keep(*whole.object())
+            queue.delete(receipt)
+
+
+def _with_records(document: FailedBatch, reader_of: ReaderOf) -> tuple[FailedBatch | None, str]:
+    """Return the document with its records, None if there are none; and what is wrong."""
+    info = document.info
+    try:
+        records = reader_of(info.stream_arn).between(
+            info.shard_id, info.start_sequence_number, info.end_sequence_number
+        )
+    except StreamError as error:
+        return None, f"{_place(info)}: {error}"
+    lost = info.batch_size - len(records)
+    problem = (
+        f"{_place(info)}: {lost} of {info.batch_size} records are no longer on the stream" if lost else ""
+    )
+    return (document.with_records(records) if records else None), problem
+
+
+def _place(info: BatchInfo) -> str:
+    return f"{info.shard_id} from {info.start_sequence_number}"

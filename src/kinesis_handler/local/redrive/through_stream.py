@@ -1,0 +1,114 @@
+"""Back onto the stream: as new records, behind all that has come since."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import pybase64
+
+from kinesis_handler.errors import StreamError, UndecodableRecordError
+from kinesis_handler.ingest.kpl import MAGIC, disaggregate
+from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
+from kinesis_handler.local.redrive import Item, Result, Verdict
+from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter
+from kinesis_handler.quarantine.entry import Entry, Place
+
+NOT_BASE64 = "its data is not base64: what was on the stream is not known"
+NO_PARTITION_KEY = "its partition key is empty: no stream takes it"
+HELD_BACK = "an earlier record of the same partition key was refused"
+
+
+class _Put(NamedTuple):
+    """What is put for some entries, or why it cannot be."""
+
+    entries: Sequence[Entry]
+    partition_key: str
+    data: bytes
+    problem: str = ""
+
+
+class ThroughStream:
+    """Puts records onto the stream that they came from, or another, with the partition key they had.
+
+    One that had none goes under its sequence number: it was in order with no other, and a stream that
+    distributes records by itself ignores it.
+
+    A part of an aggregated record goes by itself: the other parts went through. When a record is refused,
+    those behind it with its partition key are held back, in later batches too.
+
+    Args:
+        writer_of: returns what writes the stream with an ARN.
+    """
+
+    name = "stream"
+    batch_size = MAX_RECORDS
+
+    def __init__(self, writer_of: Callable[[str], StreamWriter]) -> None:
+        self._writer_of = writer_of
+        self._refused: set[tuple[str, str]] = set()
+
+    def send(self, items: Sequence[Item]) -> Mapping[Place, Verdict]:
+        """See `Way.send`."""
+        verdicts: dict[Place, Verdict] = {}
+        of_stream: dict[str, list[_Put]] = {}
+        for item in items:
+            for put in _puts(item):
+                stream = put.entries[0].stream
+                verdict = Verdict(Result.PUT)
+                if (stream, put.partition_key) in self._refused:
+                    verdict = Verdict(Result.HELD_BACK, HELD_BACK, done=False)
+                elif put.problem:
+                    verdict = Verdict(Result.REFUSED, put.problem, done=False)
+                else:
+                    of_stream.setdefault(stream, []).append(put)
+                verdicts |= dict.fromkeys((entry.place for entry in put.entries), verdict)
+        for stream, puts in of_stream.items():
+            for put, why in self._refusals(stream, puts):
+                self._refused.add((stream, put.partition_key))
+                refused = Verdict(Result.REFUSED, why, done=False)
+                verdicts |= dict.fromkeys((entry.place for entry in put.entries), refused)
+        return verdicts
+
+    def _refusals(self, stream: str, puts: Sequence[_Put]) -> list[tuple[_Put, str]]:
+        """Put what goes onto one stream; return what was refused, and why."""
+        try:
+            refused = self._writer_of(stream).put([(put.partition_key, put.data) for put in puts])
+        except StreamError as error:  # others go on: what was put onto them must be marked
+            return [(put, str(error)) for put in puts]
+        return [(puts[index], why) for index, why in refused.items()]
+
+
+def _puts(item: Item) -> Iterator[_Put]:
+    """Yield what is to be put for each entry. The whole record, if it waits, takes its parts with it."""
+    try:
+        data = pybase64.b64decode(item.record["kinesis"]["data"], validate=True)
+    except ValueError:
+        yield _Put(item.entries, _partition_key(item.entries[0]), b"", NOT_BASE64)
+        return
+    whole = next((entry for entry in item.entries if entry.sub_sequence_number is None), None)
+    if whole is not None:
+        yield _Put(item.entries, _partition_key(whole), data)
+        return
+    parts = _parts(data)
+    for entry in item.entries:
+        partition_key, content = _part(entry, parts) or (_partition_key(entry), data)
+        yield _Put([entry], partition_key, content, "" if partition_key else NO_PARTITION_KEY)
+
+
+def _partition_key(entry: Entry) -> str:
+    return entry.sequence_number if entry.partition_key is None else entry.partition_key
+
+
+def _parts(data: bytes) -> list[tuple[str, bytes]]:
+    """Return (partition key, data) of each part of an aggregated record; nothing if it is none, or broken."""
+    if not data.startswith(MAGIC):
+        return []
+    try:
+        return disaggregate(data, DEFAULT_MAX_UNPACKED_BYTES)
+    except UndecodableRecordError:
+        return []
+
+
+def _part(entry: Entry, parts: Sequence[tuple[str, bytes]]) -> tuple[str, bytes] | None:
+    if entry.sub_sequence_number is None or entry.sub_sequence_number >= len(parts):
+        return None
+    return parts[entry.sub_sequence_number]

@@ -1,0 +1,130 @@
+"""The rows in which a stream's checkpoints are stored: one for each shard, and two of the whole stream."""
+
+from collections.abc import Iterable
+from os import getpid
+from socket import gethostname
+from uuid import uuid4
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kinesis_handler.aggregate import Aggregate
+from kinesis_handler.errors import RepositoryError
+from kinesis_handler.stores import Change, Repository
+
+PAGE = 100
+
+
+class Checkpoint(Struct, frozen=True):
+    """Where a shard is to be read on.
+
+    Args:
+        after: behind the record with this sequence number.
+        since: if there is none, from the first record that arrived then or later, in milliseconds since
+            epoch; if that is None too, from the oldest record that there is.
+        ended: there is nothing more to read: the shard was closed, and all of it has been read.
+        owner: who moved it there, by a name that no two processes share.
+        arrived_at: when the record that it is behind arrived, in milliseconds since epoch, if that is known.
+    """
+
+    after: str | None = None
+    since: int | None = None
+    ended: bool = False
+    owner: str = ""
+    arrived_at: int | None = None
+
+
+Row = Aggregate[Checkpoint]
+
+
+class CheckpointStore:
+    """Reads and writes the rows of one stream, as one process knows them.
+
+    Each write is conditional on the version that this process has read or written last.
+
+    Args:
+        repository: where the rows are: the partition is the stream, the sort key the shard.
+        stream: what the stream is known by, for ever: of a name's two lives each has its own.
+    """
+
+    def __init__(self, repository: Repository[Checkpoint], stream: str) -> None:
+        self.stream = stream
+        self.owner = f"{gethostname()}:{getpid()}:{uuid4().hex}"
+        """Marks what this process writes."""
+        self._repository = repository
+        self._known: dict[str, Row] = {}
+
+    def load(self) -> dict[str, Row]:
+        """Read all rows, by their sort keys. Raises RepositoryError if they cannot be read."""
+        known: dict[str, Row] = {}
+        cursor: str | None = None
+        while True:
+            page = self._repository.find(self.stream, limit=PAGE, cursor=cursor)
+            for why in page.unreadable.values():  # without it the shard would begin anew
+                raise why
+            known.update((each.key[1], each) for each in page.aggregates)
+            cursor = page.cursor
+            if cursor is None:
+                self._known = known
+                return dict(known)
+
+    def read(self, name: str) -> Row | None:
+        """Read one row; None if there is none. Raises RepositoryError if it cannot be read."""
+        key = (self.stream, name)
+        loaded = self._repository.load([key])
+        if key in loaded.failed:
+            raise RepositoryError(f"the checkpoint of {name}: {loaded.failed[key]}")
+        found = loaded.found.get(key)
+        if found is None:
+            self._known.pop(name, None)
+        else:
+            self._known[name] = found
+        return found
+
+    def write(self, rows: Iterable[tuple[str, Checkpoint]], at: float) -> set[str]:
+        """Write rows; return the names of those that someone else has written since.
+
+        Args:
+            rows: of each its name and what it is to say.
+            at: seconds since epoch.
+
+        Raises RepositoryError if one is not known to be written.
+        """
+        changes = {name: self._change(name, checkpoint, at) for name, checkpoint in rows}
+        saved = self._repository.save(list(changes.values()))
+        conflicts: set[str] = set()
+        for name, change in changes.items():
+            if change.key in saved.failed:
+                raise RepositoryError(f"the checkpoint of {name}: {saved.failed[change.key]}")
+            if change.key in saved.conflicts and not self._is_written(change):
+                conflicts.add(name)
+            else:
+                self._known[name] = change.after
+        return conflicts
+
+    def _change(self, name: str, checkpoint: Checkpoint, at: float) -> Change[Checkpoint]:
+        before = self._known.get(name)
+        checkpoint, updated_at = replace(checkpoint, owner=self.owner), int(at * 1_000)
+        if before is not None:
+            after = replace(before, state=checkpoint, version=before.version + 1, updated_at=updated_at)
+            return Change(before, after)
+        return Change(
+            None,
+            Aggregate(
+                key=(self.stream, name),
+                state=checkpoint,
+                version=1,
+                updated_at=updated_at,
+                record_sequence_number="0",
+                record_sub_sequence_number=0,
+                recent_event_ids=(),
+            ),
+        )
+
+    def _is_written(self, change: Change[Checkpoint]) -> bool:
+        """Is the conflict one with ourselves, because the answer to an earlier attempt was lost?"""
+        stored = self._repository.load([change.key]).found.get(change.key)
+        return stored is not None and (stored.version, stored.state) == (
+            change.after.version,
+            change.after.state,
+        )

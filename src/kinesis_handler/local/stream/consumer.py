@@ -1,0 +1,177 @@
+"""Reads a whole stream through a handler, on one machine: a thread a shard, parents before children.
+
+Each shard has an event source mapping of its own, which does with its batches what Lambda does. Behind each
+batch that is settled the shard's checkpoint is moved: whoever is stopped, by whatever, goes on from there,
+and what was delivered twice is harmless (G3).
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from kinesis_handler.errors import StreamError
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.outages import Outages
+from kinesis_handler.local.stream.progress import ShardProgress, State
+from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.shard_consumer import MakeMapping, ShardConsumer
+from kinesis_handler.local.stream.shards import readable
+from kinesis_handler.local.stream.stop import Stop, Stopped
+
+Finished = SimpleQueue[tuple[str, Exception | None]]
+"""Gets the id of each shard whose thread is done, and what went wrong."""
+
+
+class StreamConsumer:
+    """Reads the shards of a stream until it is stopped, or has caught up.
+
+    Args:
+        stream: what is read.
+        checkpoints: how far it has been read.
+        make_mapping: builds what delivers a shard's records.
+        begin: where to begin if there is no checkpoint yet.
+        until_caught_up: end as soon as each shard has been read to its tip.
+        stop: ends it before.
+        on_batch: called with a shard's id when a batch of it has been settled.
+        outages: waits for what is down; None for one of its own.
+        clock: seconds since epoch.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a shard's thread needs, and each from somewhere else
+        self,
+        stream: StreamReader,
+        checkpoints: Checkpoints,
+        make_mapping: MakeMapping,
+        *,
+        begin: Checkpoint,
+        until_caught_up: bool = False,
+        stop: Stop | None = None,
+        on_batch: Callable[[str], None] = lambda _shard: None,
+        outages: Outages | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.progress: dict[str, ShardProgress] = {}
+        """Of each shard that is or was read."""
+        self._stream = stream
+        self._checkpoints = checkpoints
+        self._make_mapping = make_mapping
+        self._begin = begin
+        self._until_caught_up = until_caught_up
+        self._stop = stop or Stop()
+        self._on_batch = on_batch
+        self._outages = outages or Outages()
+        self._clock = clock
+
+    def run(self) -> None:
+        """Read until there is nothing more to do, or it is told to stop.
+
+        Raises StreamError if the stream cannot be read, or someone else reads it into the same store.
+        """
+        try:
+            self._read_all(self._outages.wait_out(self._checkpoints_at_start, self._wait))
+        except Stopped:
+            pass  # before the first shard was begun
+        finally:
+            self._checkpoints.claim.release(self._clock())
+
+    def _checkpoints_at_start(self) -> dict[str, Checkpoint]:
+        return self._checkpoints.begin(
+            lambda: [each.id for each in self._stream.shards()],
+            self._begin,
+            self._clock(),
+            self._stop.pause,
+        )
+
+    def _read_all(self, places: dict[str, Checkpoint]) -> None:
+        ended = {shard for shard, place in places.items() if place.ended}
+        finished: Finished = SimpleQueue()
+        running: set[str] = set()
+        problem: Exception | None = None
+        has_ended = True
+        while True:
+            try:
+                due = self._to_begin(ended) if has_ended else []
+                for shard_id in due:
+                    running.add(shard_id)
+                    self._start(shard_id, places.get(shard_id, Checkpoint()), finished)
+                if not running:
+                    break
+                done = list(self._next(finished))
+            except StreamError as error:
+                problem, done = problem or error, []
+                self._stop.set()
+            for shard_id, failure in done:
+                running.remove(shard_id)
+                if failure is not None:
+                    problem = problem or failure
+                    self._stop.set()
+            has_ended = any(self.progress[shard_id].state is State.ENDED for shard_id, _ in done)
+            ended |= {shard_id for shard_id, _ in done if self.progress[shard_id].state is State.ENDED}
+        if problem is not None:
+            raise problem
+
+    def _to_begin(self, ended: Collection[str]) -> list[str]:
+        """Return the shards whose turn it is, now that those have ended."""
+        if self._stop.is_set():
+            return []
+        try:
+            listed = self._outages.wait_out(self._stream.shards, self._wait)
+        except Stopped:
+            return []
+        return [each.id for each in readable(listed, ended) if each.id not in self.progress]
+
+    def _next(self, finished: Finished) -> Iterator[tuple[str, Exception | None]]:
+        """Wait until a shard's thread is done; return all that are by then. Meanwhile the claim is renewed.
+
+        Raises StreamError if another process has taken the stream over.
+        """
+        while True:
+            self._renew()
+            try:
+                yield finished.get(timeout=self._checkpoints.claim.due_in())
+            except Empty:
+                continue
+            while not finished.empty():
+                yield finished.get()
+            return
+
+    def _renew(self) -> None:
+        if not self._checkpoints.claim.due_in():
+            self._checkpoints.claim.renew(self._clock())
+
+    def _wait(self, seconds: float, why: str = "") -> None:
+        """Wait for what is down, in the thread that renews the claim."""
+        del why  # it is in the log
+        self._renew()
+        self._stop.pause(seconds)
+
+    def _start(self, shard_id: str, place: Checkpoint, finished: Finished) -> None:
+        progress = self.progress[shard_id] = ShardProgress()
+
+        def work() -> None:
+            problem: Exception | None = None
+            try:
+                progress.state = self._shard(shard_id, place, progress).run()
+            except Stopped:
+                progress.state = State.STOPPED
+            except Exception as error:  # noqa: BLE001 - it is raised where the thread was started
+                progress.state, progress.problem, problem = State.FAILED, str(error), error
+            finished.put((shard_id, problem))
+
+        Thread(target=work, name=shard_id, daemon=True).start()
+
+    def _shard(self, shard_id: str, place: Checkpoint, progress: ShardProgress) -> ShardConsumer:
+        return ShardConsumer(
+            shard_id,
+            place,
+            stream=self._stream,
+            checkpoints=self._checkpoints,
+            make_mapping=self._make_mapping,
+            progress=progress,
+            until_caught_up=self._until_caught_up,
+            stop=self._stop,
+            on_batch=self._on_batch,
+            outages=self._outages,
+            clock=self._clock,
+        )

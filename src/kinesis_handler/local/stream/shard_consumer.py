@@ -1,0 +1,153 @@
+"""Reads one shard through its event source mapping, and moves its checkpoint behind each batch."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+
+from kinesis_handler.errors import ExpiredCheckpointError
+from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.local.event_source import EventSourceMapping
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.outages import Outages, Wait
+from kinesis_handler.local.stream.progress import ShardProgress, State
+from kinesis_handler.local.stream.reader import Page, StreamReader
+from kinesis_handler.local.stream.stop import Stop
+
+T = TypeVar("T")
+
+BEHIND, AT_THE_TIP = 0.2, 1.0
+"""Seconds between two looks at a shard. A shard allows five a second to all who read it."""
+
+MakeMapping = Callable[[str, Wait], EventSourceMapping]
+"""Takes a shard's id, and what it can wait with; returns the mapping that delivers its batches."""
+
+
+class ShardConsumer:
+    """Reads one shard until it is stopped, has ended, or has caught up if that is enough.
+
+    Args:
+        shard_id: which one.
+        checkpoint: where it is to be read on.
+        stream: what it belongs to.
+        checkpoints: where its checkpoint is moved.
+        make_mapping: builds what delivers its records.
+        progress: gets how far it is.
+        until_caught_up: whether its tip is enough.
+        stop: ends it before.
+        on_batch: called with the shard's id when a batch has been settled.
+        outages: waits for what is down.
+        clock: seconds since epoch.
+    """
+
+    def __init__(  # noqa: PLR0913 - each from somewhere else
+        self,
+        shard_id: str,
+        checkpoint: Checkpoint,
+        *,
+        stream: StreamReader,
+        checkpoints: Checkpoints,
+        make_mapping: MakeMapping,
+        progress: ShardProgress,
+        until_caught_up: bool,
+        stop: Stop,
+        on_batch: Callable[[str], None],
+        outages: Outages,
+        clock: Callable[[], float],
+    ) -> None:
+        self._shard_id = shard_id
+        self._checkpoint = checkpoint
+        self._stream = stream
+        self._reader = stream.shard(shard_id, checkpoint)
+        self._checkpoints = checkpoints
+        self._mapping = make_mapping(shard_id, self._wait)
+        self._progress = progress
+        self._until_caught_up = until_caught_up
+        self._stop = stop
+        self._on_batch = on_batch
+        self._outages = outages
+        self._clock = clock
+        self._expired: Checkpoint | None = None
+
+    def run(self) -> State:
+        """Read the shard. Raises StreamError if that cannot be done, Stopped if it is stopped."""
+        while True:
+            page = self._page()
+            for batch in self._mapping.run(page.records):
+                self._settle(batch)
+            self._progress.behind_ms = page.behind_ms
+            if page.ended:
+                self._save(Checkpoint(ended=True))
+                return State.ENDED
+            if self._until_caught_up and not page.behind_ms:
+                return State.CAUGHT_UP
+            self._stop.pause(BEHIND if page.behind_ms else AT_THE_TIP)
+
+    def _settle(self, batch: list[LambdaRecord]) -> None:
+        last = batch[-1]["kinesis"]
+        arrived_at = last["approximateArrivalTimestamp"]
+        self._save(Checkpoint(after=last["sequenceNumber"], arrived_at=int(arrived_at * 1_000)))
+        self._progress.records += len(batch)
+        self._progress.age = max(0.0, self._clock() - arrived_at)
+        self._on_batch(self._shard_id)
+        self._stop.pause(0)
+
+    def _page(self) -> Page:
+        """Read what comes next; if that is something, wait for more until a batch is full or its time up."""
+        page = self._read()
+        end = self._clock() + self._mapping.maximum_batching_window
+        while page.records and not page.ended and not self._mapping.is_full(page.records):
+            left = end - self._clock()
+            if left <= 0:
+                break
+            self._stop.pause(min(left, BEHIND))
+            more = self._read()
+            page = Page(page.records + more.records, more.behind_ms, ended=more.ended)
+        return page
+
+    def _read(self) -> Page:
+        """Read what comes next. Behind an expired checkpoint that is the oldest record there is."""
+        try:
+            page = self._waiting(self._reader.read)
+        except ExpiredCheckpointError:
+            # What is gone does not come back, and to stop would only let more of it go.
+            self._expired = self._checkpoint
+            self._reader = self._stream.shard(self._shard_id, Checkpoint())
+            page = self._waiting(self._reader.read)
+        if self._expired is not None and (page.records or page.ended or not page.behind_ms):
+            self._say_what_is_lost(self._expired, page)
+            self._expired = None
+        return page
+
+    def _say_what_is_lost(self, expired: Checkpoint, page: Page) -> None:
+        first = page.records[0]["kinesis"]["approximateArrivalTimestamp"] if page.records else self._clock()
+        begin = f"record {expired.after}" if expired.arrived_at is None else _iso(expired.arrived_at / 1_000)
+        log = structlog.get_logger(component="consumer")
+        log.error(
+            "records are lost: the stream no longer has what comes behind the checkpoint",
+            shard_id=self._shard_id,
+            read_up_to=begin,
+            goes_on_from=_iso(first),
+        )
+        self._progress.lost = (
+            f"{self._shard_id}: what arrived between {begin} and {_iso(first)} was not read, and the stream "
+            "no longer has it"
+        )
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._waiting(lambda: self._checkpoints.save([(self._shard_id, checkpoint)], self._clock()))
+        self._checkpoint = checkpoint
+
+    def _waiting(self, attempt: Callable[[], T]) -> T:
+        """Try until it works: what is down is waited for, a shard has nothing better to do."""
+        return self._outages.wait_out(attempt, self._wait, self._shard_id)
+
+    def _wait(self, seconds: float, why: str = "") -> None:
+        self._progress.problem = why
+        self._stop.pause(seconds)
+        self._progress.problem = ""
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -1,7 +1,0 @@
-"""The repository in a DynamoDB table: a table, a client, and the repository itself."""
-
-from kinesis_handler.repository.dynamodb.client import dynamodb_client
-from kinesis_handler.repository.dynamodb.repository import DynamoDBRepository
-from kinesis_handler.repository.dynamodb.table import DynamoDBTable
-
-__all__ = ["DynamoDBRepository", "DynamoDBTable", "dynamodb_client"]

@@ -1,0 +1,149 @@
+"""The port behind which aggregates are kept.
+
+What it promises are laws: `kinesis_handler.testing.RepositoryLaws` tests them for any implementation.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
+from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.storable import key_problem, number_problem
+from kinesis_handler.stores.unreadable import OnUnreadable
+
+__all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
+
+State = TypeVar("State")
+
+
+class Change(Struct, Generic[State], frozen=True, gc=False):
+    """An aggregate to be saved. `before` is what was loaded, and None if there was nothing."""
+
+    before: Aggregate[State] | None
+    after: Aggregate[State]
+
+    @property
+    def key(self) -> Key:
+        """The key that changes."""
+        return self.after.key
+
+
+def by_key(changes: Sequence[Change[State]]) -> dict[Key, Change[State]]:
+    """Return the changes by their keys.
+
+    Raises ValueError if two of them are of one key: which of them would win?
+    """
+    keyed = {change.after.key: change for change in changes}
+    if len(keyed) < len(changes):
+        raise ValueError("two changes of one key in one save: which of them would win?")
+    return keyed
+
+
+def storable(changes: Sequence[Change[State]]) -> tuple[dict[Key, Change[State]], "Saved"]:
+    """Return the changes that a store can keep, by their keys, and the others as failed.
+
+    Every repository begins its `save` with this, so that all refuse the same.
+
+    Raises ValueError as `by_key` does.
+    """
+    keyed, saved = by_key(changes), Saved()
+    for key, change in keyed.items():
+        problem = number_problem(change.after.state)
+        if problem is None and change.before is None:  # else it was stored by its key before
+            problem = key_problem(key)
+        if problem is not None:
+            saved.failed[key] = UnstorableError(problem)
+    if saved.failed:
+        keyed = {key: change for key, change in keyed.items() if key not in saved.failed}
+    return keyed, saved
+
+
+class Loaded(Struct, Generic[State]):
+    """What was found, and which keys could not be read, and why. A key in neither does not exist.
+
+    `failed` has an UnstorableError for a key that the store can never keep, and an UnreadableError for one
+    under which something damaged is stored, or something of another type.
+    """
+
+    found: dict[Key, Aggregate[State]]
+    failed: dict[Key, RepositoryError | UnstorableError] = field(default_factory=dict)
+
+
+class Saved(Struct):
+    """Which changes were not saved; all others were.
+
+    Args:
+        conflicts: keys that another writer has changed since they were loaded.
+        failed: why a key's change was not saved. After a RepositoryError it may have been written all the
+            same; an UnstorableError says that the store can never keep it.
+    """
+
+    conflicts: set[Key] = field(default_factory=set)
+    failed: dict[Key, RepositoryError | UnstorableError] = field(default_factory=dict)
+
+
+class Page(Struct, Generic[State], frozen=True):
+    """Part of a partition.
+
+    Args:
+        aggregates: in the order of their sort keys.
+        cursor: asks for the next part; None behind the last one.
+        unreadable: which keys of this part are damaged, or of another type, and how. They are none of the
+            aggregates.
+    """
+
+    aggregates: list[Aggregate[State]]
+    cursor: str | None
+    unreadable: dict[Key, UnreadableError] = field(default_factory=dict)
+
+
+class ReadableRepository(Protocol[State]):
+    """What those need that only look: see `Repository`."""
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """Read the aggregates of these keys, with every write that was answered before the call."""
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """Read up to `limit` aggregates of a partition, in the order of their sort keys.
+
+        What is damaged is named in the page, and counts as one of them.
+
+        Raises InvalidCursorError if `cursor` was not handed out by this method.
+        """
+
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
+        """Read all aggregates, in no particular order; or those of a part, in the same order each time.
+
+        What is damaged, or of another type, is left out and reported to `on_unreadable`.
+
+        Raises UnreadableError behind the last aggregate if there is such a thing, and no `on_unreadable`.
+        """
+
+
+class Repository(ReadableRepository[State], Protocol[State]):
+    """Keeps aggregates by key (partition, sort).
+
+    An aggregate that has expired is absent for every method, even if it is still stored. All methods may
+    be called from several threads at once.
+    """
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """Write each change if its key is still as it was loaded: absent, or of the same version.
+
+        Each change is written whole or not at all, and without regard to the others. Never writes two
+        changes of one key: raises ValueError if there are.
+        """
+
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+        """Say why the store can never keep this, if that is known without asking it; None if not.
+
+        `save` may still find out that it cannot be kept.
+        """
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """Remove these aggregates, whatever their version. A missing key does nothing."""

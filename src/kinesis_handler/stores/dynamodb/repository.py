@@ -1,0 +1,214 @@
+"""A repository in a DynamoDB table: one read and one conditional write for each aggregate, many a request."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
+from kinesis_handler.retry import Patience
+from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
+from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
+from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
+from kinesis_handler.stores.dynamodb.item import Item, ItemCodec
+from kinesis_handler.stores.dynamodb.requests import Requests
+from kinesis_handler.stores.dynamodb.saving import Failed, Saving
+from kinesis_handler.stores.dynamodb.statement import Statements
+from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.storable import key_problem
+from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+State = TypeVar("State")
+
+KEYS_PER_READ = 100
+KEYS_PER_DELETE = 25
+SEGMENTS = 4
+"""Parts of the table that a scan reads at once."""
+
+_UNPROCESSED = "DynamoDB: throttled: left unprocessed"
+
+
+class DynamoDBRepository(Generic[State]):
+    """Keeps aggregates as items of a table: see `item` for what they look like.
+
+    `load` reads consistently. `find` and `scan` read at half the price what was true a moment ago.
+
+    Args:
+        client: botocore's: see `dynamodb_client`.
+        table: the table's name.
+        state_type: what the states are, a msgspec.Struct.
+        partition_key: name of the table's partition key, a string.
+        sort_key: name of its sort key, a string.
+        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        clock: seconds since epoch.
+        make_patience: how long to go on trying, for each load and each save.
+
+    Raises ConfigurationError if the state cannot be kept in such a table.
+    """
+
+    def __init__(  # noqa: PLR0913 - a table has a name and two keys
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        state_type: type[State],
+        *,
+        partition_key: str,
+        sort_key: str,
+        ttl: int = 0,
+        clock: Callable[[], float] = time.time,
+        make_patience: Callable[[], Patience] = Patience,
+    ) -> None:
+        self._requests = Requests(client, make_patience)
+        self._table = table
+        self.state_type = state_type
+        self._codec = ItemCodec(state_type, partition_key, sort_key, table)
+        self._ttl = ttl
+        self._clock = clock
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """See `Repository.load`. Raises nothing: what cannot be read is in `failed`."""
+        loaded: Loaded[State] = Loaded({})
+        wanted = []
+        for key in dict.fromkeys(keys):
+            if problem := key_problem(key):
+                loaded.failed[key] = UnstorableError(problem)
+            else:
+                wanted.append(key)
+        items, failed = self._read(wanted, self._requests.make_patience())
+        loaded.failed |= failed
+        for each in self._alive(items.values()):
+            if isinstance(each, Unreadable):
+                loaded.failed[each.key] = each.error
+            else:
+                loaded.found[each.key] = each
+        return loaded
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """See `Repository.save`. Answers that were lost are settled by reading."""
+        keyed, refused = storable(changes)
+        now = self._clock()
+        saving = Saving(self._requests, self._statements(now), self._codec, self._read, now)
+        saved = saving.save(keyed.values())
+        saved.failed |= refused.failed
+        return saved
+
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+        """See `Repository.refusal`. An item that is too large is known without a request."""
+        try:
+            self._statements(self._clock()).check(aggregate)
+        except UnstorableError as error:
+            return error
+        return None
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """See `Repository.find`. Raises RepositoryError if the table cannot be read."""
+        after = decode_cursor(cursor)
+        if key_problem((partition, after or "-")) is not None:
+            return Page([], None)  # nothing can be there
+        query: dict[str, Any] = {
+            "KeyConditionExpression": "#partition = :partition",
+            "ExpressionAttributeNames": {"#partition": self._codec.partition_key},
+            "ExpressionAttributeValues": {":partition": {"S": partition}},
+            "Limit": limit + 1,  # one more shows if there is a next page
+        }
+        if after:
+            query["ExclusiveStartKey"] = self._codec.key((partition, after))
+        alive: list[Aggregate[State] | Unreadable] = []
+        while len(alive) <= limit:
+            answer = self._requests.insist("query", TableName=self._table, **query)
+            alive += self._alive(answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        page = alive[:limit]
+        return Page(
+            [each for each in page if not isinstance(each, Unreadable)],
+            encode_cursor(page[-1].key[1]) if len(alive) > limit else None,
+            {each.key: each.error for each in page if isinstance(each, Unreadable)},
+        )
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """See `Repository.delete`. Raises RepositoryError if it is not known to be done."""
+        stored = [key for key in dict.fromkeys(keys) if key_problem(key) is None]
+        deletions = [{"DeleteRequest": {"Key": self._codec.key(key)}} for key in stored]
+        for start in range(0, len(deletions), KEYS_PER_DELETE):
+            left: Any = {self._table: deletions[start : start + KEYS_PER_DELETE]}
+            patience = self._requests.make_patience()
+            while left:
+                left = self._requests.insist("batch_write_item", RequestItems=left).get("UnprocessedItems")
+                if left and not patience.lasts():
+                    raise RepositoryError(_UNPROCESSED)
+
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
+        """See `Repository.scan`. Reads several segments of the table at once, or the one that is asked for.
+
+        Raises RepositoryError if the table cannot be read.
+        """
+        return only_readable(self._scan(part), on_unreadable)
+
+    def _scan(self, part: Part | None) -> Iterator[Aggregate[State] | Unreadable]:
+        parts = [part] if part is not None else [Part(index, SEGMENTS) for index in range(SEGMENTS)]
+        segments: list[dict[str, Any]] = [
+            {
+                "TableName": self._table,
+                "Segment": index,
+                "TotalSegments": of,
+                **({"ExclusiveStartKey": self._codec.key(after)} if after is not None else {}),
+            }
+            for index, of, after in parts
+        ]
+        while segments:
+            unfinished = []
+            for [segment], answer in self._requests.in_chunks(1, segments, self._scan_page):
+                if answer is None:
+                    raise TOO_LATE.of_reading()
+                yield from self._alive(answer["Items"])
+                if "LastEvaluatedKey" in answer:
+                    unfinished.append({**segment, "ExclusiveStartKey": answer["LastEvaluatedKey"]})
+            segments = unfinished
+
+    def _statements(self, now: float) -> Statements[State]:
+        return Statements(self._table, self._codec, now=now, ttl=self._ttl)
+
+    def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return self._requests.insist("scan", **segments[0])
+
+    def _read(self, keys: Sequence[Key], patience: Patience) -> tuple[dict[Key, Item], Failed]:
+        """Read items consistently, expired ones too; say which keys could not be read, and why."""
+        items: dict[Key, Item] = {}
+        failed: Failed = {}
+        left = keys
+        while left:
+            again: Failed = {}
+            for chunk, answer in self._requests.in_chunks(KEYS_PER_READ, left, self._read_chunk):
+                if answer is None or isinstance(answer, Problem):
+                    problem = answer or TOO_LATE
+                    (again if problem.may_pass else failed).update(dict.fromkeys(chunk, problem.of_reading()))
+                    continue
+                items |= {self._codec.key_of(item): item for item in answer["Responses"].get(self._table, [])}
+                unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+                again |= dict.fromkeys(map(self._codec.key_of, unprocessed), RepositoryError(_UNPROCESSED))
+            left = list(again)
+            if left and not patience.lasts():
+                failed |= again
+                break
+        return items, failed
+
+    def _read_chunk(self, keys: Sequence[Key]) -> dict[str, Any] | Problem:
+        wanted = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
+        return self._requests.send("batch_get_item", RequestItems={self._table: wanted})
+
+    def _alive(self, items: Iterable[Item]) -> Iterator[Aggregate[State] | Unreadable]:
+        """Read the items that have not expired."""
+        now = self._clock()
+        for item in items:
+            try:
+                if not self._codec.has_expired(item, now):
+                    yield self._codec.aggregate(item)
+            except UnreadableError as error:
+                yield Unreadable(self._codec.key_of(item), error)

@@ -1,0 +1,68 @@
+"""Requests to DynamoDB: several at once, each an answer or a problem."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from kinesis_handler.deadline import time_left_here
+from kinesis_handler.retry import Patience
+from kinesis_handler.stores.dynamodb.answer import Problem, problem_of_answer, problem_of_request
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+T = TypeVar("T")
+Answer = TypeVar("Answer")
+
+CONNECTIONS = 8
+"""Requests at once. A slice of 1,000 keys has 10 to load and 40 to save."""
+
+
+class Requests:
+    """Sends requests and keeps the SDK's exceptions from going any further."""
+
+    def __init__(self, client: "DynamoDBClient", make_patience: Callable[[], Patience] = Patience) -> None:
+        self.make_patience = make_patience
+        self._client = client
+        self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="dynamodb")
+
+    def send(self, operation: str, **parameters: Any) -> dict[str, Any] | Problem:
+        """Send one request, once."""
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            return problem_of_request(error)
+        return problem_of_answer(operation, answer) or answer
+
+    def insist(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Send a request that may well be sent twice, until there is an answer.
+
+        Raises RepositoryError if it is refused, or patience ends.
+        """
+        patience = self.make_patience()
+        while isinstance(answer := self.send(operation, **parameters), Problem):
+            if not answer.may_pass or not patience.lasts():
+                raise answer.of_reading()
+        return answer
+
+    def in_chunks(
+        self, size: int, things: Sequence[T], send: Callable[[Sequence[T]], Answer]
+    ) -> Iterable[tuple[Sequence[T], Answer | None]]:
+        """Let `send` have the things in chunks, several at once; return each chunk with its answer.
+
+        The answer is None if there was no time left to send it. Where there is none from the start, all are
+        sent: it is a first attempt, without which a batch would never get on.
+        """
+        seconds_left = time_left_here()
+        late_from_the_start = seconds_left() <= 0
+
+        def send_in_time(chunk: Sequence[T]) -> Answer | None:
+            return send(chunk) if late_from_the_start or seconds_left() > 0 else None
+
+        chunks = [things[start : start + size] for start in range(0, len(things), size)]
+        if len(chunks) == 1:  # it needs no other thread
+            return [(chunks[0], send(chunks[0]))]
+        return zip(chunks, self._pool.map(send_in_time, chunks), strict=True)

@@ -1,0 +1,215 @@
+"""The table itself: is it there and as it must be; and for development, how it is made and removed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+
+from kinesis_handler.aws import explain
+from kinesis_handler.errors import ConfigurationError, StoreUnavailableError
+from kinesis_handler.retry import Patience
+from kinesis_handler.stores.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
+from kinesis_handler.stores.dynamodb.item import EXPIRES_AT
+from kinesis_handler.stores.storable import MAX_SORT_KEY
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import WaiterConfigTypeDef
+
+_WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
+"""Seconds between two looks at a table that is being made or removed, and how many."""
+
+T = TypeVar("T")
+
+_UNREACHABLE = (EndpointConnectionError, ConnectTimeoutError)
+
+
+class DynamoDBTable:
+    """A table that aggregates are kept in: on demand, two keys that are strings, TTL on `expiresAt`.
+
+    Args:
+        client: botocore's: see `dynamodb_client`.
+        name: of the table.
+        partition_key: name of its partition key.
+        sort_key: name of its sort key.
+        made_by: the command that makes it.
+        named_by: the setting that names it, to stand before what is wrong with it.
+        may_be_down: whether one that does not answer passes the check, for there is another store.
+        make_patience: how long a request for the table itself is repeated.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it is, and how it is asked
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        *,
+        partition_key: str,
+        sort_key: str,
+        made_by: str = "table create",
+        named_by: str = "",
+        may_be_down: bool = False,
+        make_patience: Callable[[], Patience] = Patience,
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._keys = (partition_key, sort_key)
+        self._made_by = made_by
+        self._named_by = f"{named_by}: " if named_by else ""
+        self._may_be_down = may_be_down
+        self._make_patience = make_patience
+
+    def check(self) -> None:
+        """Read a key that does not exist, as cheaply as can be: can the table be used?
+
+        It takes no other permission than reading does. A table that is merely slow passes.
+
+        Raises ConfigurationError that says what to do if the table is missing, has other keys, may not be
+        read, or does not answer at all.
+        """
+        partition_key, sort_key = self._keys
+        # Longer than a sort key may be: were they the other way round, it would be refused.
+        probe = {partition_key: {"S": "-" * (MAX_SORT_KEY + 1)}, sort_key: {"S": "-"}}
+        try:
+            answer = self._client.batch_get_item(RequestItems={self.name: {"Keys": [probe]}})
+            if problem := problem_of_answer("batch_get_item", answer):
+                raise ConfigurationError(f"{self._named_by}{self._place()} is no DynamoDB table: {problem}")
+        except (ClientError, BotoCoreError) as error:
+            is_down = isinstance(error, _UNREACHABLE)
+            if not (self._may_be_down if is_down else problem_of_request(error).may_pass):
+                raise self._error(error) from error
+
+    def create(self, *, deletion_protection: bool = False) -> None:
+        """Make the table, and wait until it can be used.
+
+        Raises ConfigurationError if there is one of this name, or it may not be made.
+        """
+        partition_key, sort_key = self._keys
+        try:
+            self._change(
+                lambda: self._client.create_table(
+                    TableName=self.name,
+                    KeySchema=[
+                        {"AttributeName": partition_key, "KeyType": "HASH"},
+                        {"AttributeName": sort_key, "KeyType": "RANGE"},
+                    ],
+                    AttributeDefinitions=[
+                        {"AttributeName": name, "AttributeType": "S"} for name in self._keys
+                    ],
+                    BillingMode="PAY_PER_REQUEST",
+                    DeletionProtectionEnabled=deletion_protection,
+                ),
+                done="ResourceInUseException",
+            )
+            waiter = self._client.get_waiter("table_exists")
+            self._insist(lambda: waiter.wait(TableName=self.name, WaiterConfig=_WAIT))
+            self._change(
+                lambda: self._client.update_time_to_live(
+                    TableName=self.name,
+                    TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
+                ),
+                done="ValidationException",
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._error(error) from error
+
+    def exists(self) -> bool:
+        """Tell whether there is a table of this name. Raises ConfigurationError if that may not be asked."""
+        try:
+            self._insist(lambda: self._client.describe_table(TableName=self.name))
+        except (ClientError, BotoCoreError) as error:
+            if problem_of_request(error).code == "ResourceNotFoundException":
+                return False
+            raise self._error(error) from error
+        return True
+
+    def describe(self) -> dict[str, object]:
+        """Return what the table is like: status, keys, billing, protection, time to live, size.
+
+        Raises ConfigurationError if there is none of this name, or it may not be described.
+        """
+        try:
+            table = self._insist(lambda: self._client.describe_table(TableName=self.name)["Table"])
+            ttl = self._insist(
+                lambda: self._client.describe_time_to_live(TableName=self.name)["TimeToLiveDescription"]
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._error(error) from error
+        return {
+            "name": self.name,
+            "arn": table["TableArn"],
+            "status": table["TableStatus"],
+            "keys": [key["AttributeName"] for key in table["KeySchema"]],
+            "billing": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            "deletionProtection": table.get("DeletionProtectionEnabled", False),
+            "timeToLive": ttl.get("AttributeName") if ttl.get("TimeToLiveStatus") == "ENABLED" else None,
+            "items": table["ItemCount"],
+            "bytes": table["TableSizeBytes"],
+        }
+
+    def delete(self) -> None:
+        """Remove the table with all that is in it, and wait until it is gone.
+
+        Raises ConfigurationError if there is none of this name, or it is protected.
+        """
+        try:
+            self._change(
+                lambda: self._client.delete_table(TableName=self.name), done="ResourceNotFoundException"
+            )
+            waiter = self._client.get_waiter("table_not_exists")
+            self._insist(lambda: waiter.wait(TableName=self.name, WaiterConfig=_WAIT))
+        except (ClientError, BotoCoreError) as error:
+            raise self._error(error) from error
+
+    def _insist(self, ask: Callable[[], T]) -> T:
+        """Ask until there is an answer: a person who makes a table has more time than a batch of records."""
+        patience = self._make_patience()
+        while True:
+            try:
+                return ask()
+            except (ClientError, BotoCoreError) as error:
+                may_pass = problem_of_request(error).may_pass and not isinstance(error, _UNREACHABLE)
+                if not may_pass or not patience.lasts():
+                    raise
+
+    def _change(self, ask: Callable[[], object], done: str) -> None:
+        """Insist on what can be done but once: after a lost answer, an error of code `done` says it is."""
+        lost = False
+
+        def once() -> None:
+            nonlocal lost
+            try:
+                ask()
+            except (ClientError, BotoCoreError) as error:
+                problem = problem_of_request(error)
+                if not lost or problem.code != done:
+                    lost = lost or problem.meaning is Meaning.UNSURE
+                    raise
+
+        self._insist(once)
+
+    def _place(self) -> str:
+        meta = self._client.meta
+        return f"the DynamoDB table {self.name!r} in {meta.region_name} ({meta.endpoint_url})"
+
+    def _error(self, error: ClientError | BotoCoreError) -> ConfigurationError:
+        """Say what is wrong, where, and what to do."""
+        problem = problem_of_request(error)
+        table = self._place()
+        match problem.code:
+            case "ResourceNotFoundException":
+                text = f"{table} does not exist; `kinesis-handler {self._made_by}` makes it"
+            case "ResourceInUseException":
+                text = f"{table} is there already, or is just being made or removed"
+            case "ValidationException" if "protect" in problem.detail:
+                text = f"{table} is protected against deletion: end that first"
+            case "ValidationException":
+                keys = " and ".join(self._keys)
+                text = f"{table} cannot be used: {problem.detail}. Its keys must be {keys}, both strings"
+            case "AccessDeniedException":
+                text = f"{table} may not be used: {problem.detail}"
+            case _ if isinstance(error, BotoCoreError):
+                text = f"{table}: {explain(error, 'dynamodb')}"
+            case _:
+                text = f"{table} cannot be used: {problem}"
+        is_down = isinstance(error, _UNREACHABLE) or problem.may_pass
+        return (StoreUnavailableError if is_down else ConfigurationError)(self._named_by + text)

@@ -1,0 +1,115 @@
+"""A repository in the memory of one process: for tests, for a laptop, and as the plainest example."""
+
+import math
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
+from threading import Lock
+from typing import Generic, TypeVar
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import UnstorableError
+from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
+from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
+from kinesis_handler.stores.part import Part, segment_of
+from kinesis_handler.stores.unreadable import OnUnreadable
+
+__all__ = ["MemoryRepository"]
+
+State = TypeVar("State")
+
+
+class MemoryRepository(Generic[State]):
+    """Keeps aggregates in a dictionary for each partition.
+
+    Args:
+        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        clock: seconds since epoch.
+    """
+
+    def __init__(self, ttl: int = 0, clock: Callable[[], float] = time.time) -> None:
+        self._ttl = ttl
+        self._clock = clock
+        self._lock = Lock()
+        self._partitions: dict[str, dict[str, tuple[Aggregate[State], float]]] = {}
+        self._sorted: dict[str, list[str]] = {}
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """See `Repository.load`. Nothing can fail here."""
+        now = self._clock()
+        with self._lock:
+            return Loaded({key: aggregate for key in keys if (aggregate := self._get(key, now)) is not None})
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """See `Repository.save`. What no store can keep is not kept here either."""
+        keyed, saved = storable(changes)
+        now = self._clock()
+        expires_at = now + self._ttl if self._ttl else math.inf
+        with self._lock:
+            for key, change in keyed.items():
+                stored = self._get(key, now)
+                if stored is not change.before and _version(stored) != _version(change.before):
+                    saved.conflicts.add(key)
+                    continue
+                partition, sort = key
+                self._partitions.setdefault(partition, {})[sort] = (change.after, expires_at)
+        return saved
+
+    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:  # noqa: ARG002
+        """See `Repository.refusal`. There is nothing that memory refuses."""
+        return None
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
+        after, now = decode_cursor(cursor), self._clock()
+        with self._lock:
+            sorts = self._sorts(partition)
+            behind = (sorts[place] for place in range(bisect_right(sorts, after), len(sorts)))
+            alive = (each for sort in behind if (each := self._get((partition, sort), now)) is not None)
+            found = list(islice(alive, limit + 1))  # one more tells that there is a next page
+        page = found[:limit]
+        return Page(page, encode_cursor(page[-1].key[1]) if len(found) > limit else None)
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """See `Repository.delete`."""
+        with self._lock:
+            for partition, sort in keys:
+                if self._partitions.get(partition, {}).pop(sort, None) is not None:
+                    self._sorted.pop(partition, None)
+
+    def scan(
+        self,
+        part: Part | None = None,
+        *,
+        on_unreadable: OnUnreadable | None = None,  # noqa: ARG002 - nothing here can be damaged
+    ) -> Iterator[Aggregate[State]]:
+        """See `Repository.scan`. Later writes do not show."""
+        now = self._clock()
+        with self._lock:
+            keys = [(partition, sort) for partition, kept in self._partitions.items() for sort in kept]
+            if part is not None:
+                after = part.after or ("", "")
+                mine = (key for key in keys if key > after and segment_of(key, part.of) == part.number)
+                keys = sorted(mine)
+            aggregates = [aggregate for key in keys if (aggregate := self._get(key, now)) is not None]
+        return iter(aggregates)
+
+    def _sorts(self, partition: str) -> list[str]:
+        """Return the sort keys of a partition in their order, which is kept from one page to the next."""
+        kept, sorts = self._partitions.get(partition, {}), self._sorted.get(partition, [])
+        if len(sorts) != len(kept):  # there are new keys: had one gone, so would have the order
+            sorts = self._sorted[partition] = sorted(kept)
+        return sorts
+
+    def _get(self, key: Key, now: float) -> Aggregate[State] | None:
+        partition, sort = key
+        kept = self._partitions.get(partition, {}).get(sort)
+        if kept is None:
+            return None
+        aggregate, expires_at = kept
+        return aggregate if expires_at > now else None
+
+
+def _version(aggregate: Aggregate[State] | None) -> int:
+    return aggregate.version if aggregate is not None else 0

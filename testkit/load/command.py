@@ -1,0 +1,107 @@
+"""`load`: events of users who do not exist, at a rate, through the handler or onto a real stream."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from kinesis_handler.application import Application
+from kinesis_handler.cli.application import (
+    DEFAULT_APPLICATION,
+    ApplicationName,
+    StoreUrl,
+    load_application,
+    told_errors,
+)
+from kinesis_handler.cli.console import echo_json, standard_error, standard_output
+from kinesis_handler.cli.report import print_summary
+from kinesis_handler.cli.signals import ended_by_signals
+from kinesis_handler.cli.times import parse_span
+from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.local.stream.stop import Stop, Stopped
+from testkit.load.run import LoadRun, told_ages
+from testkit.load.target import RealStream, ShardInMemory, Target
+
+
+def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Events a second.")] = 1_000,
+    span: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 60s, 10m, 1h.")] = "60s",
+    stream: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A real stream, its name or its ARN, instead of one in memory."),
+    ] = None,
+    users: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many users there are.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="The same one makes the same users and events.")] = 1,
+    application_name: ApplicationName = DEFAULT_APPLICATION,
+    store: StoreUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,  # noqa: FBT002
+) -> None:
+    """Send events of made-up users at a rate, and show how old they are when they have been applied.
+
+    In memory they go through the handler in this process. With --stream they are put onto a stream, and some
+    are looked for in the store of those who read it: name it by --store. A few users have most events, by
+    Zipf's law. An event is as old as if it had been sent when it was due, however late the sender is.
+
+    A store that does not take the events ends it. Ctrl-C or SIGTERM end it too, behind the events in hand.
+
+    The exit status is 0 if nothing failed, 1 if something did, 2 if it cannot work.
+    """
+    with told_errors():
+        seconds = parse_span("--for", span)
+        application = load_application(application_name, store)
+        if application.producer is None:
+            raise ConfigurationError(f"--app is {application_name!r}, which makes up no events")
+        application.check()
+        stop = Stop()
+        target = _target(application, stream, stop)
+        run = LoadRun(application.producer(seed, users), target, rate, sleep=stop.pause, is_over=stop.is_set)
+        with ended_by_signals(stop.set), _live(run), suppress(Stopped):
+            run.run(seconds)
+            target.finish()
+    if as_json:
+        echo_json(run.figures())
+    else:
+        _print(run, target)
+    raise typer.Exit(1 if target.failed() else 0)
+
+
+def _target(application: Application, stream: str | None, stop: Stop) -> Target:
+    if stream is None:
+        return ShardInMemory(application, stop)
+    from kinesis_handler.local.stream.client import kinesis_client  # noqa: PLC0415 - without a stream no SDK is needed
+    from kinesis_handler.local.stream.writer import StreamWriter  # noqa: PLC0415
+
+    client = kinesis_client(default_region=application.default_region)
+    writer = StreamWriter(client, stream, stop.pause)
+    return RealStream(writer, application.views[0].repository, sleep=stop.pause)
+
+
+@contextmanager
+def _live(run: LoadRun) -> Iterator[None]:
+    console = standard_error()
+    if not console.is_terminal:
+        yield
+        return
+    with Live(console=console, get_renderable=run.line, refresh_per_second=2, transient=True):
+        yield
+
+
+def _print(run: LoadRun, target: Target) -> None:
+    console = standard_output()
+    rate = run.sent / run.seconds if run.seconds else 0.0
+    console.print(f"{run.sent:,} events in {run.seconds:,.1f} s, {rate:,.0f} a second · {told_ages(target)}")
+    if isinstance(target, ShardInMemory):
+        print_summary(target.tally)
+        return
+    told = target.figures()
+    console.print(
+        f"{told['put']:,} put, {told['refused']:,} refused", style="red" if told["refused"] else None
+    )
+    if told["unseen"]:
+        console.print(
+            f"{told['unseen']:,} of {told['seen'] + told['unseen']:,} that were looked for were not in the "
+            "store after a minute: is it that of those who read the stream?",
+            style="yellow",
+        )

@@ -1,0 +1,186 @@
+"""Where `load` sends its events: the shard in memory, with a handler behind it, or a real stream."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kinesis_handler.application import Application, SyntheticEvent
+from kinesis_handler.cli.delivery import Delivery
+from kinesis_handler.cli.tally import Tally
+from kinesis_handler.errors import RepositoryError
+from kinesis_handler.local.event_source import put_on_shard
+from kinesis_handler.local.stream.stop import Stop
+from kinesis_handler.local.stream.writer import StreamWriter
+from kinesis_handler.outcome import Status
+from kinesis_handler.stores import ReadableRepository
+from testkit.load.ages import Ages
+
+if TYPE_CHECKING:
+    from kinesis_handler.aggregate import Key
+
+BATCH_SIZE = 1_000
+RETRIES = 2
+
+SHARD = "shardId-000000000000"
+
+WATCHED = 100
+"""Events that are looked for at a time: as many as the store is asked for in one request, at most."""
+BETWEEN_LOOKS = 0.2
+GIVEN_UP = 60.0
+"""Seconds after which an event is no longer looked for."""
+
+
+class Target(Protocol):
+    """Takes events, and tells what became of them."""
+
+    ages: Ages
+    """From `createdAt` until the event was settled, or seen in the store."""
+
+    def take(self, events: Sequence[SyntheticEvent]) -> None:
+        """Take events that were due."""
+
+    def finish(self) -> None:
+        """Wait for what is still on its way."""
+
+    def failed(self) -> int:
+        """Count what has failed so far."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return what else there is to tell."""
+
+
+class _StoreDown(BaseException):
+    """What ends a delivery. No error: the mapping would take it for the function's, and deliver again."""
+
+
+class ShardInMemory:
+    """A shard, its event source mapping and the application's handler, all in this process.
+
+    Args:
+        application: whose handler takes the events.
+        stop: ends a delivery that waits.
+        clock: seconds since epoch.
+    """
+
+    def __init__(self, application: Application, stop: Stop, clock: Callable[[], float] = time.time) -> None:
+        self.ages = Ages()
+        self._stop = stop
+        self._clock = clock
+        self._delivery = Delivery(application, batch_size=BATCH_SIZE, retries=RETRIES)
+        self._mapping = self._delivery.mapping(SHARD, self._wait)
+        self._arriving: deque[tuple[str, bytes]] = deque()
+        # One shard for all: its sequence numbers must go on rising.
+        self._shard = put_on_shard(iter(self._arriving.popleft, None), shard_id=SHARD, clock=clock)
+
+    @property
+    def tally(self) -> Tally:
+        """What became of all events so far."""
+        return self._delivery.tallies[SHARD]
+
+    def take(self, events: Sequence[SyntheticEvent]) -> None:
+        """Deliver events until they are settled.
+
+        Raises RepositoryError if the store or the quarantine does not take them: it has tried again by
+        itself, and what is measured here would be how long it is down. Raises Stopped if it is told to end
+        meanwhile.
+        """
+        self._arriving.extend((each.partition_key, each.data) for each in events)
+        try:
+            for _ in self._mapping.run(list(islice(self._shard, len(events)))):
+                self._delivery.settle(SHARD)
+        except _StoreDown as down:
+            raise RepositoryError(f"{down}. The load has ended") from None
+        now = self._clock() * 1_000
+        self.ages.add(now - each.created_at for each in events)
+
+    def finish(self) -> None:
+        """Do nothing: what was taken has been settled."""
+
+    def failed(self) -> int:
+        """Count what failed for good."""
+        return self.tally.outcomes[Status.FAILED]
+
+    def figures(self) -> dict[str, Any]:
+        """Return what became of the events."""
+        return {"outcomes": dict(self.tally.outcomes), "remarks": dict(self.tally.remarks)}
+
+    def _wait(self, seconds: float, why: str = "") -> None:
+        """Wait for the next delivery of what failed, but for no store."""
+        if why:
+            raise _StoreDown(why)
+        self._stop.pause(seconds)
+
+
+class RealStream:
+    """A stream, behind which others apply what is put onto it. Some of it is looked for in their store.
+
+    Args:
+        writer: of the stream.
+        store: where those who read the stream keep the aggregates.
+        clock: seconds since epoch.
+        sleep: waits for some seconds.
+
+    Its methods raise what `sleep` does: Stopped, if the load is told to end.
+    """
+
+    def __init__(
+        self,
+        writer: StreamWriter,
+        store: ReadableRepository[Any],
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.ages = Ages()
+        self._writer = writer
+        self._store = store
+        self._clock = clock
+        self._sleep = sleep
+        self._refused = 0
+        self._put = 0
+        self._unseen = 0
+        self._watched: dict[Key, SyntheticEvent] = {}
+        self._looked_at = 0.0
+
+    def take(self, events: Sequence[SyntheticEvent]) -> None:
+        """Put events onto the stream, and look for the first of them in the store from now on."""
+        refused = self._writer.put([(each.partition_key, each.data) for each in events])
+        self._refused += len(refused)
+        self._put += len(events) - len(refused)
+        for place, each in enumerate(events):
+            if place not in refused and each.key not in self._watched and len(self._watched) < WATCHED:
+                self._watched[each.key] = each
+                break
+        if self._clock() >= self._looked_at + BETWEEN_LOOKS:
+            self._look()
+
+    def finish(self) -> None:
+        """Look until all has been seen, or given up."""
+        self._look()
+        while self._watched:
+            self._sleep(BETWEEN_LOOKS)
+            self._look()
+
+    def failed(self) -> int:
+        """Count what the stream refused for good."""
+        return self._refused
+
+    def figures(self) -> dict[str, Any]:
+        """Return how many the stream has, and of those that were looked for how many the store has."""
+        return {"put": self._put, "refused": self._refused, "seen": self.ages.count, "unseen": self._unseen}
+
+    def _look(self) -> None:
+        """See which of the watched events have been applied."""
+        self._looked_at = self._clock()
+        found = self._store.load(list(self._watched)).found if self._watched else {}
+        now = self._clock()
+        for key, event in list(self._watched.items()):
+            aggregate = found.get(key)
+            number = aggregate.sequence_number if aggregate is not None else None
+            if number is not None and number >= event.sequence_number:
+                self.ages.add([now * 1_000 - event.created_at])
+                del self._watched[key]
+            elif now - event.created_at / 1_000 > GIVEN_UP:
+                self._unseen += 1
+                del self._watched[key]
