@@ -10,17 +10,17 @@ BIN := $(VENV)/bin
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run ## Run data/events.json through the handler and show the limits
-	@$(BIN)/kinesis-handler run
+run: $(VENV)/.run ## Run the events of apps/user_limits/data through the handler and show the limits
+	@$(BIN)/kinesis-handler run apps/user_limits/data/events.json
 
-serve: $(VENV)/.serve ## Run data/events.json, then serve the API and its page, with further events, until Ctrl-C
-	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve data/events.json --live
+serve: $(VENV)/.serve ## Run the events of apps/user_limits/data, then serve the API and its page, with further events, until Ctrl-C
+	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve apps/user_limits/data/events.json --live
 
 test: $(VENV)/.dev browser ## Run all tests
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 e2e: $(VENV)/.dev ## Run what the template describes on this machine, and compare with a clean pass
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest tests/end_to_end
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end
 
 coverage: $(VENV)/.dev browser ## Run all tests, and name the branches of src that none of them takes
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
@@ -61,22 +61,22 @@ lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(PIP) --requirement requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group lock --output-file requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group pip --output-file requirements/pip.txt
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra api --extra serve --group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws  --extra serve --group dev --output-file requirements/dev.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --group tutorial --output-file requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra api --extra serve --group build --group tutorial --output-file requirements/serve.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws  --extra serve --group build --group tutorial --output-file requirements/serve.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml
-	$(BIN)/uv pip compile $(AS_TESTED) --extra api $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml
+	$(BIN)/uv pip compile $(AS_TESTED)  $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
 
 build: $(VENV)/bin/python ## Make what is deployed: a folder and a zip for each function, in build/
-	@$(BIN)/python -m deploy.build $(if $(RUNTIME_PYTHON),--python $(RUNTIME_PYTHON))
+	@PYTHONPATH=apps/user_limits $(BIN)/python -m deploy.build $(if $(RUNTIME_PYTHON),--python $(RUNTIME_PYTHON))
 
 deploy: build $(VENV)/.run ## Deploy to AWS. Takes STACK, REGION, BUCKET, YES=1, PARAMETERS='Auth=… …'
-	@$(BIN)/python -m deploy.stack $(PARAMETERS) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
+	@PYTHONPATH=apps/user_limits $(BIN)/python -m deploy.stack $(PARAMETERS) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
 	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(YES),--yes)
 
 pictures: $(VENV)/.dev browser ## Make the pictures in the README
-	@PYTHONPATH=tests $(BIN)/python -m page.pictures
+	@PYTHONPATH=apps/user_limits/tests:tests $(BIN)/python -m page.pictures
 
 clean: ## Remove what the other commands have made
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* .cache build dist site
@@ -97,15 +97,15 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements/run.txt requirements/pip.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.run: requirements/run.txt requirements/pip.txt pyproject.toml apps/user_limits/pyproject.toml | $(VENV)/bin/python
 	$(install)
 
-$(VENV)/.serve: requirements/serve.txt requirements/pip.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.serve: requirements/serve.txt requirements/pip.txt pyproject.toml apps/user_limits/pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run
 
 # What tests need includes what a run and the API need.
-$(VENV)/.dev: requirements/dev.txt requirements/pip.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev: requirements/dev.txt requirements/pip.txt pyproject.toml apps/user_limits/pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run $(VENV)/.serve
 
@@ -123,7 +123,7 @@ define install
 	@echo "Installing $< into $(VENV) (once)"
 	@$(PIP) --requirement requirements/pip.txt
 	@$(PIP) --requirement $<
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable apps/user_limits
 	@$(BIN)/python -m pip check --disable-pip-version-check >$(VENV)/.check || { cat $(VENV)/.check; false; }
 	@touch $@
 endef

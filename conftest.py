@@ -85,7 +85,7 @@ def served() -> Iterator[Callable[[], str]]:
 def _server() -> Iterator[str]:
     """Run what `make serve` runs, but for the further events."""
     program = str(Path(sys.executable).with_name("kinesis-handler"))
-    command = [program, "serve", "data/events.json", "--port", "0"]
+    command = [program, "serve", "apps/user_limits/data/events.json", "--port", "0"]
     settings = {**os.environ, "LOG_LEVEL": "error", "STORAGE_TTL": "0", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(  # noqa: S603 - our own
         command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True

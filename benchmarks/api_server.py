@@ -9,15 +9,15 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
-from user_limits.api.app import build_api
-from user_limits.api.etag import is_known, tag_of, tag_of_list
-from user_limits.limit import Limit
-from user_limits.view import PERIOD_TYPES, percentage, remaining, rfc3339
 
 from benchmarks.fastapi_peer import Shared, peer
 from benchmarks.stored_limits import stored_limit
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits.api.app import build_api
+from user_limits.api.etag import is_known, tag_of, tag_of_list
+from user_limits.limit import Limit
+from user_limits.view import PERIOD_TYPES, percentage, remaining, rfc3339
 
 USERS = 500
 LIMITS_PER_USER = 10

@@ -21,9 +21,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-
 from benchmarks.dynamodb_lab import Lab, Limits, Running, limits_of
 from benchmarks.dynamodb_units import Bill, Meter, item_bytes
 from benchmarks.records import Invocation, invocations
@@ -35,6 +32,8 @@ from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores.memory import MemoryRepository
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.local_settings import use_local_settings
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 EVENTS_PER_LIMIT = (1, 5, 50)
 BATCH_SIZE = 1_000

@@ -6,8 +6,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import boto3  # type: ignore[import-untyped] # it has none
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from benchmarks.dynamodb_peers import GetAndPut, Key, LimitTable
 from benchmarks.dynamodb_units import PARTITION_KEY, SORT_KEY, Meter, WeighedRepository
@@ -17,6 +15,8 @@ from kinesis_handler import KinesisHandler
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from user_limits.limit import Limit
-
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from user_limits.limit import Limit
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel

@@ -18,10 +18,9 @@ from pydantic.alias_generators import to_camel
 from benchmarks.literals import LimitStatus, LimitType
 
 if TYPE_CHECKING:
-    from user_limits.limit import Limit
-
     from kinesis_handler import Aggregate
     from kinesis_handler.stores import Repository
+    from user_limits.limit import Limit
 
 
 class Shared(NamedTuple):

@@ -17,9 +17,6 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-
 from benchmarks.growth_stores import EVENTS, FilledTable, KnownLimits, filled_file
 from benchmarks.hot_path import run_all
 from benchmarks.records import Invocation, invocations
@@ -31,6 +28,8 @@ from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.local_settings import use_local_settings
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 TOTAL = 10_000
 BATCH_SIZES = (10, 100, 1_000, 10_000)

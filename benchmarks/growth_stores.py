@@ -11,8 +11,6 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
-from user_limits.limit import Limit
-
 from benchmarks.records import Invocation
 from benchmarks.rounds import progress
 from benchmarks.stored_limits import changes, stored_limit
@@ -20,6 +18,7 @@ from kinesis_handler import Key
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
 from kinesis_handler.stores.sqlite import SQLiteRepository
+from user_limits.limit import Limit
 
 LIMITS_PER_USER = 4
 CHANGED = 200

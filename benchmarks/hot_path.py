@@ -25,9 +25,6 @@ from typing import Any
 
 import msgspec
 import pybase64
-from user_limits.events import EVENT_TYPES
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from benchmarks.node_peer import NodePeer, node_peer
 from benchmarks.powertools_peer import PowertoolsPeer
@@ -39,6 +36,9 @@ from kinesis_handler.ingest.event import EventDecoder
 from kinesis_handler.ingest.record import LambdaRecord, unpack
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits.events import EVENT_TYPES
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 EVENTS = 10_000
 BATCH_SIZES = (1, 10, 100, 1_000, 10_000)

@@ -1,7 +1,7 @@
 """What the handler does under a load: how old events get at which rate, and whether its memory grows.
 
-`kinesis-handler load` sends the events of a thousand made-up users to the shard in memory, at one rate after
-the other; then, for ten minutes, at one that leaves the machine room (in the short run for twenty seconds).
+`python -m testkit.load` sends the events of a thousand synthetic users to the shard in memory, at one rate
+after the other; then, for ten minutes, at one that leaves the machine room (in the short run for 20 seconds).
 Meanwhile the memory that its process holds is looked at again and again: in a process that keeps nothing but
 the limits of its users, and which has met them all after a while, it must not grow.
 
@@ -43,7 +43,7 @@ def measure(*, full: bool) -> Figures:
 
 def run(rate: int, seconds: int) -> tuple[Figures, list[tuple[float, float]]]:
     """Run a load; return what it told, with its CPU, and the MB that it held at which seconds."""
-    command = [str(Path(sys.executable).with_name("kinesis-handler")), "load", "--json"]
+    command = [sys.executable, "-m", "testkit.load", "--json"]
     arguments = ["--rate", str(rate), "--for", f"{seconds}s", "--store", "inmemory:"]
     samples: list[tuple[float, float]] = []
     before = os.times()

@@ -17,14 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-
 from benchmarks.records import invocations
 from kinesis_handler import KinesisHandler, configure_logging
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 RECORDS = 10_000
 PARTITION_KEY, SORT_KEY = "userId", "limitId"

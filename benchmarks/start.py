@@ -30,7 +30,6 @@ from itertools import count
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from user_limits.wiring import application
 
 from benchmarks.records import invocations
 from benchmarks.results import ROOT, Figures
@@ -38,6 +37,7 @@ from benchmarks.rounds import take_turns
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import last_lines
+from user_limits.wiring import application
 
 IMPORT_RUNS = 5
 TREE = 10

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
-from user_limits.events import LimitType, Period
-from user_limits.limit import LastReset, Limit
 
 from benchmarks.records import Invocation
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.stores import Change
+from user_limits.events import LimitType, Period
+from user_limits.limit import LastReset, Limit
 
 TYPES: tuple[LimitType, ...] = ("DEPOSIT", "BET", "LOSS", "SESSION", "BALANCE")
 PERIODS: tuple[Period, ...] = ("DAY", "CALENDAR_MONTH")

@@ -4,11 +4,6 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from user_limits.events import UserLimitEvent
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-from user_limits.wiring import PARTITION_KEY, SORT_KEY
-
 from chaos.faults import Fault, Weather
 from chaos.verdict import Place
 from kinesis_handler import Event, Key, KinesisHandler, Remarked
@@ -18,6 +13,10 @@ from kinesis_handler.retry import Patience
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import FakeClock
+from user_limits.events import UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from msgspec import Struct
-from user_limits.limit import Limit
-from user_limits.wiring import PARTITION_KEY, SORT_KEY
 
 from chaos.events import shards_of
 from chaos.faults import Fault, Weather
@@ -23,6 +21,8 @@ from kinesis_handler.outcome import Status
 from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
 from kinesis_handler.testing import FakeClock
 from testkit.emulators.wire import Call, Tap
+from user_limits.limit import Limit
+from user_limits.wiring import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

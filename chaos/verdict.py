@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from user_limits.limit import Limit
 
 from chaos.oracle import Expected, Oracle
 from kinesis_handler import Aggregate, Key
+from user_limits.limit import Limit
 
 Place = tuple[str, str, int]
 """Shard, sequence number and sub-sequence number of a user record."""

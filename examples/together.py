@@ -1,13 +1,13 @@
 """Parcels and lost parcels beside the user limits: one function, one stream, one store."""
 
 from msgspec.structs import replace
-from user_limits.wiring import application as limits_application
 
 from kinesis_handler.application import Application, plain_view
 from kinesis_handler.stores.opening import OpenStore
 from kinesis_handler.stores.url import parse_store
 from lost_parcels import tell_support
 from parcels import Parcel, Parcels
+from user_limits.wiring import application as limits_application
 
 
 def application(store: str = "inmemory:") -> Application:

@@ -7,9 +7,6 @@ from types import NoneType
 from typing import TYPE_CHECKING
 
 from msgspec.json import encode
-from user_limits.events import EXACT
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from fuzz.samples import CREATED, aggregated, gzipped, sealed
 from kinesis_handler import BusinessError, KinesisHandler, RejectedError
@@ -18,6 +15,9 @@ from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.outcome import BatchResult, Status
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits.events import EXACT
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:
     from kinesis_handler.ingest.record import LambdaRecord

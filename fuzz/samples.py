@@ -5,9 +5,9 @@ import hashlib
 from typing import Literal, get_args
 
 from msgspec.json import encode
-from user_limits.events import EVENT_TYPES, LimitStatus, LimitType, Period
 
 from kinesis_handler.ingest.kpl import MAGIC
+from user_limits.events import EVENT_TYPES, LimitStatus, LimitType, Period
 
 Amount = Literal["0", "-0", "1E-400", "1e999999", "0E-400", "NaN", "sNaN", "-Infinity", "1_0", "\uff19"]
 CREATED, PROGRESS_CHANGED, RESET = EVENT_TYPES

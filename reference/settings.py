@@ -2,9 +2,8 @@
 
 from typing import Literal, get_args, get_origin, get_type_hints
 
-from user_limits.settings import DEFAULT_REGION, Settings
-
 from reference.docstrings import arguments
+from user_limits.settings import DEFAULT_REGION, Settings
 
 INTRODUCTION = """\
 # Settings

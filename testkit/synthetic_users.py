@@ -4,14 +4,13 @@ from bisect import bisect
 from decimal import Decimal
 from itertools import accumulate
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from user_limits.events import LimitType, Period
 
 from kinesis_handler import Key
-from kinesis_handler.application import SyntheticEvent
+from user_limits.events import LimitType, Period
 
 DAY = 86_400_000
 
@@ -23,6 +22,24 @@ LIMITS: tuple[tuple[LimitType, Period, int], ...] = (
 """Of each user: type, period, and value in hundredths."""
 
 LARGEST_AMOUNT = 25_00
+
+
+class SyntheticEvent(NamedTuple):
+    """An event that was made up, and by what it is seen that it has been applied.
+
+    Args:
+        partition_key: of its record.
+        data: of its record.
+        created_at: milliseconds since epoch.
+        key: of the aggregate that it changes.
+        sequence_number: the producer's; the aggregate has it, or a higher one, when it has been applied.
+    """
+
+    partition_key: str
+    data: bytes
+    created_at: int
+    key: Key
+    sequence_number: int
 
 
 class _Known(Struct):
@@ -53,7 +70,7 @@ class SyntheticUsers:
         self._made = 0
 
     def event(self, created_at: int) -> SyntheticEvent:
-        """See `Producer.event`."""
+        """Return the next event, as of a time in milliseconds since epoch. None of them is refused."""
         rank = bisect(self._shares, self._random.random() * self._shares[-1], hi=len(self._shares) - 1)
         user_id = f"load-{self._seed}-{rank + 1}"
         kind = self._random.choice(LIMITS)

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from user_limits.limit import Limit
-
 from chaos.oracle import Oracle
 from chaos.verdict import differing_limits
 from kinesis_handler.ingest.record import LambdaRecord
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.stores import ReadableRepository
+from user_limits.limit import Limit
 
 
 def check_limits(limits: ReadableRepository[Limit], records: Sequence[LambdaRecord]) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from kinesis_handler.cli.commands import app
 
 ROOT = Path(__file__).parent.parent
+EVENTS = ROOT / "apps" / "user_limits" / "data" / "events.json"
 COMMAND = Path(sys.executable).with_name("kinesis-handler")
 PATIENCE = 60
 """Seconds after which a process is taken to hang."""

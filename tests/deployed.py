@@ -7,7 +7,7 @@ from typing import Any
 from deploy.expansion import expand
 
 ROOT = Path(__file__).parent.parent
-TEMPLATE = ROOT / "template.yaml"
+TEMPLATE = ROOT / "apps" / "user_limits" / "template.yaml"
 
 TOKENS = {
     "Auth": "jwt",

@@ -10,25 +10,39 @@ import kinesis_handler
 from kinesis_handler import errors
 
 ROOT = Path(__file__).parent.parent
-SRC = ROOT / "src"
-MODULES = sorted(SRC.rglob("*.py"))
+SOURCES = {
+    "kinesis_handler": ROOT / "src",
+    "user_limits": ROOT / "apps" / "user_limits" / "src",
+    "testkit": ROOT,
+}
+"""The three parts, each with the folder that its package is in."""
+
+MAY_IMPORT = {
+    "kinesis_handler": {"kinesis_handler"},
+    "user_limits": {"user_limits", "kinesis_handler"},
+    "testkit": {"testkit", "user_limits", "kinesis_handler"},
+}
+"""Arrows point one way: from the test kit to both others, from the application to the library."""
+
+OURS = {*SOURCES, "tests", "chaos", "fuzz", "benchmarks", "examples", "reference", "deploy"}
+MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / part).rglob("*.py"))
 
 PURE = {
-    *(f"kinesis_handler.{name}" for name in ("record", "aggregation", "event", "outcome", "aggregate")),
-    *(f"kinesis_handler.stores.dynamodb.{name}" for name in ("item", "statement", "zeros")),
-    "kinesis_handler.environment",
-    "kinesis_handler.errors",
-    "kinesis_handler.stores.url",
-    "kinesis_handler.printable",
-    *(f"kinesis_handler.{name}" for name in ("functions", "results", "schema", "storable")),
+    *(f"kinesis_handler.{name}" for name in ("outcome", "aggregate", "environment", "errors")),
+    *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results")),
+    *(f"kinesis_handler.ingest.{name}" for name in ("record", "kpl", "event", "schema")),
+    *(f"kinesis_handler.stores.{name}" for name in ("url", "cursor", "part", "storable")),
+    *(f"kinesis_handler.stores.dynamodb.{name}" for name in ("item", "statement", "trailing_zeros")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),
-    *(f"kinesis_handler.stores.{name}" for name in ("cursor", "part")),
     *(f"kinesis_handler.moving.{name}" for name in ("phase", "agreement")),
     "user_limits.limit",
     "user_limits.view",
     "user_limits.store",
-    *(f"user_limits.api.{name}" for name in ("answer", "cors", "documents", "etag", "reference", "routes")),
+    *(
+        f"user_limits.api.{name}"
+        for name in ("conditional_json", "cors", "documents", "etag", "reference", "routes")
+    ),
 }
 INPUT_AND_OUTPUT = {
     "os",
@@ -46,13 +60,18 @@ DOORS = {"kinesis_handler.cli", "user_limits.lambda_consumer", "user_limits.lamb
 WRITES = {"save", "delete", "scan"}
 """What the API, a window onto the repository, has no use for."""
 STORES = (
-    *(f"kinesis_handler.stores.{name}" for name in ("memory", "sqlite", "dynamodb", "dual_write")),
+    *(f"kinesis_handler.stores.{name}" for name in ("memory", "sqlite", "dynamodb")),
     *(f"kinesis_handler.quarantine.{name}" for name in ("directory", "s3")),
 )
 
 
+def part_of(path: Path) -> str:
+    return next(part for part, folder in SOURCES.items() if path.is_relative_to(folder / part))
+
+
 def name_of(path: Path) -> str:
-    return ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+    inside = path.relative_to(SOURCES[part_of(path)])
+    return ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports_of(path: Path) -> set[str]:
@@ -69,14 +88,39 @@ def attributes_of(path: Path) -> set[str]:
     return {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
 
 
+def strings_of(path: Path) -> set[str]:
+    """Return all strings of a module but its docstrings: those that the program sees."""
+    tree = ast.parse(path.read_text())
+    prose = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    }
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_arrows_point_one_way(path: Path) -> None:
+    imported = {each.partition(".")[0] for each in imports_of(path)} & OURS
+    assert imported <= MAY_IMPORT[part_of(path)]
+
+
+@pytest.mark.parametrize(
+    "path", [each for each in MODULES if part_of(each) == "kinesis_handler"], ids=name_of
+)
+def test_the_library_names_no_application_in_a_string_either(path: Path) -> None:
+    named = re.compile(r"user_?limits?|apps/|testkit", re.IGNORECASE)
+    assert not [each for each in strings_of(path) if named.search(each)]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_walls_stand(path: Path) -> None:
     name, imports = name_of(path), imports_of(path)
-    if name.startswith("kinesis_handler"):
-        assert not {each for each in imports if each.startswith("user_limits")}, (
-            "the engine knows no application"
-        )
-    if not name.startswith("kinesis_handler.cli"):
+    if not name.startswith(("kinesis_handler.cli", "testkit.load")):  # a command line too
         assert not {each for each in imports if each.startswith(tuple(DOORS))}, "nothing imports a door"
     if name != "kinesis_handler.stores.opening" and not name.startswith(STORES):
         assert not {each for each in imports if each.startswith(STORES)}, (
@@ -102,9 +146,11 @@ def test_the_oracle_shares_no_code_with_what_it_judges() -> None:
 def test_only_one_module_writes_to_the_terminal() -> None:
     """What producers have written is escaped there, and nowhere else."""
     writes = re.compile(r"(?<![.\w])(print|typer\.s?echo|click\.s?echo|sys\.std(out|err)\.write|Console)\(")
-    rooms = [SRC / "kinesis_handler" / "cli", SRC / "kinesis_handler" / "migration", SRC / "user_limits"]
+    rooms = ("kinesis_handler.cli", "kinesis_handler.moving", "user_limits", "testkit.load")
     found = {
-        name_of(path) for room in rooms for path in room.rglob("*.py") if writes.search(path.read_text())
+        name_of(path)
+        for path in MODULES
+        if name_of(path).startswith(rooms) and writes.search(path.read_text())
     }
     assert found == {"kinesis_handler.cli.console"}
 
@@ -129,7 +175,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 
 def test_the_public_names_are_those_that_the_package_lists() -> None:
-    tree = ast.parse((SRC / "kinesis_handler" / "__init__.py").read_text())
+    tree = ast.parse((SOURCES["kinesis_handler"] / "kinesis_handler" / "__init__.py").read_text())
     imported = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
     assert imported == set(kinesis_handler.__all__)
     assert kinesis_handler.__all__ == sorted(kinesis_handler.__all__, key=lambda n: (n[0].islower(), n))

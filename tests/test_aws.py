@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError
-from user_limits.limit import Limit
 
 from command_line import call
 from kinesis_handler import ConfigurationError, RepositoryError
@@ -21,6 +20,7 @@ from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.quarantine.s3 import S3Quarantine
 from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from user_limits.limit import Limit
 
 NOWHERE = "http://127.0.0.1:9"
 QUEUE = f"{NOWHERE}/queue"

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
-from user_limits.limit import Limit, apply
 
 from chaos import faults, shard
 from chaos.events import KINDS
@@ -26,6 +25,7 @@ from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.stores.dynamodb.answer import Meaning, Problem
 from kinesis_handler.stores.dynamodb.saving import Saving
+from user_limits.limit import Limit, apply
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,11 +13,9 @@ from typing import Any, ClassVar
 
 import pytest
 from msgspec import Struct
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RepositoryError
-from kinesis_handler.application import Application, SyntheticEvent
+from kinesis_handler.application import Application
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.stop import Stop, Stopped
 from kinesis_handler.local.stream.writer import StreamWriter, create_stream
@@ -28,7 +26,9 @@ from stream.processes import until
 from testkit.load.ages import STEP, Ages
 from testkit.load.run import LoadRun
 from testkit.load.target import RealStream, ShardInMemory
-from testkit.synthetic_users import SyntheticUsers
+from testkit.synthetic_users import SyntheticEvent, SyntheticUsers
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 COMMAND = Path(sys.executable).with_name("kinesis-handler")
 STREAMS = (f"load-{number}" for number in count())
@@ -41,7 +41,7 @@ def quiet(**settings: str) -> dict[str, str]:
 
 def load(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [COMMAND, "load", *arguments],
+        [sys.executable, "-m", "testkit.load", *arguments],
         capture_output=True,
         check=False,
         text=True,

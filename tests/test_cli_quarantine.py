@@ -6,8 +6,6 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from command_line import call
 from kinesis_handler import KinesisHandler
@@ -15,6 +13,8 @@ from kinesis_handler.quarantine.contents import marks, read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 INCOMPLETE = {
     "eventId": "evt-2",

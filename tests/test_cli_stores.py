@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from command_line import ROOT, call, run
+from command_line import EVENTS, ROOT, call, run
 from tables import Tables
 
 UNTABLED = """
@@ -54,7 +54,7 @@ def command(tables: Tables, tmp_path: Path) -> CommandLine:
 def test_a_second_run_on_a_store_finds_what_the_first_has_kept(command: CommandLine, store: str) -> None:
     if store == "dynamodb:":
         assert command("table", "create").returncode == 0
-    events = str(ROOT / "data" / "events.json")
+    events = str(EVENTS)
     first = json.loads(command("run", events, "--store", store, "--json").stdout)
     second = json.loads(command("run", events, "--store", store, "--json").stdout)
     assert first["outcomes"]["applied"] == 63
@@ -64,7 +64,7 @@ def test_a_second_run_on_a_store_finds_what_the_first_has_kept(command: CommandL
 
 def test_all_stores_show_the_same(command: CommandLine) -> None:
     assert command("table", "create").returncode == 0
-    events = str(ROOT / "data" / "events.json")
+    events = str(EVENTS)
     shown = [
         command("run", events, "--store", store, "--json").stdout
         for store in ("inmemory:", "sqlite:///limits.db", "dynamodb:")
@@ -101,7 +101,7 @@ def test_a_protected_table_is_not_removed_even_with_yes(command: CommandLine) ->
 
 
 def test_a_table_that_is_missing_is_told_before_anything_is_run(command: CommandLine) -> None:
-    done = command("run", str(ROOT / "data" / "events.json"), "--store", "dynamodb://Nowhere")
+    done = command("run", str(EVENTS), "--store", "dynamodb://Nowhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert "'Nowhere'" in done.stderr
     assert "`kinesis-handler table create` makes it" in done.stderr

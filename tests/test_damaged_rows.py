@@ -8,9 +8,6 @@ import pytest
 from api.stored import aggregate, limit
 from api.test_problems import problem
 from litestar.testing import TestClient
-from user_limits.api.app import Options, build_api
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from command_line import ROOT, call
 from kinesis_handler import KinesisHandler
@@ -21,6 +18,9 @@ from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
+from user_limits.api.app import Options, build_api
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 EVENTS = str(ROOT / "data" / "events.json")
 DAMAGED = ("anna", "anna-deposit-day")

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from msgspec import Meta, Raw, Struct
 from msgspec.json import encode
 from msgspec.structs import astuple
-from user_limits.events import EVENT_TYPES, EXACT, UserLimitCreated
 
 from kinesis_handler.errors import InvalidEventError
 from kinesis_handler.ingest.event import Event, EventDecoder
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.local.event_source import put_on_shard
+from user_limits.events import EVENT_TYPES, EXACT, UserLimitCreated
 
 MINIMAL = (
     b'{"eventId":"evt-001","type":"USER_LIMIT_CREATED","payload":{"userId":"user-123",'

@@ -12,9 +12,6 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.json import decode
-from user_limits.events import UserLimitEvent
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from chaos.oracle import Oracle
 from chaos.verdict import differing_limits
@@ -44,6 +41,9 @@ from testkit.emulators.wire import (
     timeout,
     undelivered,
 )
+from user_limits.events import UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 FAULTS = 4
 """Of each kind: reading, writing, processing, the quarantine, and the invocation itself."""

@@ -6,9 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import asdict
-from user_limits.events import EVENT_TYPES, EXACT
-from user_limits.limit import LastReset, Limit, apply
-from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, Remarked
 from kinesis_handler.ingest.event import EventDecoder
@@ -16,6 +13,9 @@ from kinesis_handler.ingest.record import unpack
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
+from user_limits.events import EVENT_TYPES, EXACT
+from user_limits.limit import LastReset, Limit, apply
+from user_limits.processor import UserLimitEventProcessor
 
 AT = 1_700_000_000_000
 

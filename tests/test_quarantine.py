@@ -12,9 +12,6 @@ from uuid import uuid4
 import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-from user_limits.wiring import consumer
 
 from aggregates import aggregate
 from kinesis_handler import ConfigurationError, KinesisHandler
@@ -27,6 +24,9 @@ from kinesis_handler.quarantine.s3 import S3Quarantine
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 from kinesis_handler.version import __version__
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import consumer
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

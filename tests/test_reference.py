@@ -4,12 +4,12 @@ import importlib
 import re
 
 import pytest
-from user_limits.settings import Settings
 
 from reference import FOLDER, PAGES
 from reference.command_line import commands_of
 from reference.docstrings import arguments, markdown
 from reference.python import MODULES, public_names
+from user_limits.settings import Settings
 
 
 @pytest.mark.parametrize("name", PAGES)

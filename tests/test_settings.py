@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from user_limits.settings import DEFAULT_REGION, Settings, read_settings
-from user_limits.wiring import api, application, consumer
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.local.redrive.queue import FailedBatchQueue
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.telemetry.logs import LEVEL_NAMES
 from kinesis_handler.testing import invocation
+from user_limits.settings import DEFAULT_REGION, Settings, read_settings
+from user_limits.wiring import api, application, consumer
 
 ORIGINS = "*, or such as https://shop.example, with commas between"
 

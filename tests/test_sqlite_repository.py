@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from user_limits.limit import Limit
 
 from kinesis_handler import ConfigurationError, Key, RepositoryError
 from kinesis_handler.stores import Change, Repository
@@ -21,6 +20,7 @@ from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, StoredLaws
 from kinesis_handler.testing.laws import aggregate, insert
+from user_limits.limit import Limit
 
 if TYPE_CHECKING:
     from kinesis_handler.errors import UnreadableError

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple, TypedDict
 
 import pytest
 from msgspec import Struct
-from user_limits.limit import Limit
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.stores.state_type import check_state_type
 from kinesis_handler.testing import LawState
+from user_limits.limit import Limit
 
 
 class Omitting(Struct, omit_defaults=True):

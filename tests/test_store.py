@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from user_limits.settings import Settings
-from user_limits.store import store_of
-from user_limits.wiring import application, consumer
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.stores.url import DynamoDB, InMemory, SQLite, Store
 from kinesis_handler.testing import invocation
 from tables import Tables
+from user_limits.settings import Settings
+from user_limits.store import store_of
+from user_limits.wiring import application, consumer
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,13 @@
 from collections import Counter
 from itertools import count
 
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-
 from kinesis_handler import KinesisHandler
-from kinesis_handler.application import SyntheticEvent
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.outcome import BatchResult, Status
 from kinesis_handler.stores.memory import MemoryRepository
-from testkit.synthetic_users import SyntheticUsers
+from testkit.synthetic_users import SyntheticEvent, SyntheticUsers
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 AT = 1_764_000_000_000
 

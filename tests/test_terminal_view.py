@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from user_limits.limit import Limit
-from user_limits.terminal import HEADINGS, limit_row
 
 from kinesis_handler import Aggregate
+from user_limits.limit import Limit
+from user_limits.terminal import HEADINGS, limit_row
 
 DAY = 86_400_000
 BUDGET: dict[str, Any] = {"user_id": "anna", "limit_id": "budget", "active_from": 0, "type": "LOSS"}

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis.strategies import datetimes, decimals
+
+from kinesis_handler import Aggregate
 from user_limits.limit import LastReset, Limit
 from user_limits.terminal import bar, limit_row
 from user_limits.view import limit_document, percentage, remaining, rfc3339
-
-from kinesis_handler import Aggregate
 
 AMOUNTS = decimals(-(10**15), 10**15, places=4)
 

@@ -5,7 +5,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
-from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.moving.ledger import Ledger
@@ -149,31 +149,6 @@ class Migration(Struct, frozen=True):
         return [*self.source_tables, *self.target_tables, *self.ledger_tables]
 
 
-class SyntheticEvent(NamedTuple):
-    """An event that was made up, and by what it is seen that it has been applied.
-
-    Args:
-        partition_key: of its record.
-        data: of its record.
-        created_at: milliseconds since epoch.
-        key: of the aggregate that it changes.
-        sequence_number: the producer's; the aggregate has it, or a higher one, when it has been applied.
-    """
-
-    partition_key: str
-    data: bytes
-    created_at: int
-    key: Key
-    sequence_number: int
-
-
-class Producer(Protocol):
-    """Makes up the events of many users, for `load`."""
-
-    def event(self, created_at: int) -> SyntheticEvent:
-        """Return the next event, as of a time in milliseconds since epoch. None of them is refused."""
-
-
 class Application(Struct, frozen=True):
     """What `--app package.module:name` names: a function that returns one of these.
 
@@ -188,9 +163,8 @@ class Application(Struct, frozen=True):
         checkpoints: opens where `consume` keeps how far it has read: beside the state that this led to. It
             makes the tables that are not there.
         api: what shows its state over HTTP.
-        further_events: makes up (partition key, event) without end that go on from what is stored, to watch.
+        demo_events: makes up (partition key, event) without end that go on from what is stored, to watch.
         migration: opens a move from a store to another, by their URLs; None is for what the settings say.
-        producer: takes a seed and a number of users, and returns what makes up their events.
         moving: the handler keeps what it keeps in two stores, for the time of a move.
         default_region: where a stream or a queue is, if neither the command nor the AWS SDK's settings say a
             region; None: that is an error.
@@ -205,9 +179,8 @@ class Application(Struct, frozen=True):
     on_failure: ReadableQuarantine | None = None
     checkpoints: Callable[[], Kept[Checkpoint]] | None = None
     api: Api | None = None
-    further_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
+    demo_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
     migration: Callable[[str | None, str | None], Migration] | None = None
-    producer: Callable[[int, int], Producer] | None = None
     moving: bool = False
     default_region: str | None = None
     any_order: bool = False

@@ -9,7 +9,6 @@ from rich.live import Live
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     StoreUrl,
     load_application,
@@ -19,10 +18,10 @@ from kinesis_handler.cli.console import echo_json, standard_error, standard_outp
 from kinesis_handler.cli.report import print_summary
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.cli.times import parse_span
-from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.stream.stop import Stop, Stopped
 from testkit.load.run import LoadRun, told_ages
 from testkit.load.target import RealStream, ShardInMemory, Target
+from testkit.synthetic_users import SyntheticUsers
 
 
 def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
@@ -34,7 +33,7 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     ] = None,
     users: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many users there are.")] = 1_000,
     seed: Annotated[int, typer.Option(help="The same one makes the same users and events.")] = 1,
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,  # noqa: FBT002
 ) -> None:
@@ -51,12 +50,10 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     with told_errors():
         seconds = parse_span("--for", span)
         application = load_application(application_name, store)
-        if application.producer is None:
-            raise ConfigurationError(f"--app is {application_name!r}, which makes up no events")
         application.check()
         stop = Stop()
         target = _target(application, stream, stop)
-        run = LoadRun(application.producer(seed, users), target, rate, sleep=stop.pause, is_over=stop.is_set)
+        run = LoadRun(SyntheticUsers(seed, users), target, rate, sleep=stop.pause, is_over=stop.is_set)
         with ended_by_signals(stop.set), _live(run), suppress(Stopped):
             run.run(seconds)
             target.finish()

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.text import Text
 
-from kinesis_handler.application import Producer
 from testkit.load.target import BATCH_SIZE, Target
+from testkit.synthetic_users import SyntheticUsers
 
 BETWEEN_BATCHES = 0.05
 """Seconds for which events are gathered before they are sent: a stream is not put to one by one either."""
@@ -21,7 +21,7 @@ class LoadRun:
     """Sends each event when it is due. If the target is slower, they are late, and none is left out.
 
     Args:
-        producer: makes them up.
+        users: whose events they are.
         target: takes them.
         rate: how many a second.
         clock: seconds since epoch.
@@ -31,7 +31,7 @@ class LoadRun:
 
     def __init__(  # noqa: PLR0913 - what is sent, where to, and by which time
         self,
-        producer: Producer,
+        users: SyntheticUsers,
         target: Target,
         rate: int,
         clock: Callable[[], float] = time.time,
@@ -41,7 +41,7 @@ class LoadRun:
     ) -> None:
         self.sent = 0
         self.seconds = 0.0
-        self._producer = producer
+        self._users = users
         self._target = target
         self._rate = rate
         self._clock = clock
@@ -56,7 +56,7 @@ class LoadRun:
             due = min(total, int((self._clock() - begun) * self._rate), self.sent + BATCH_SIZE)
             if due > self.sent:
                 times = (begun + number / self._rate for number in range(self.sent, due))
-                self._target.take([self._producer.event(int(each * 1_000)) for each in times])
+                self._target.take([self._users.event(int(each * 1_000)) for each in times])
                 self.sent = due
             self.seconds = self._clock() - begun
             behind = self.seconds * self._rate - self.sent

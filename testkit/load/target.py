@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kinesis_handler.application import Application, SyntheticEvent
+from kinesis_handler.application import Application
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import RepositoryError
@@ -16,6 +16,7 @@ from kinesis_handler.local.stream.writer import StreamWriter
 from kinesis_handler.outcome import Status
 from kinesis_handler.stores import ReadableRepository
 from testkit.load.ages import Ages
+from testkit.synthetic_users import SyntheticEvent
 
 if TYPE_CHECKING:
     from kinesis_handler.aggregate import Key

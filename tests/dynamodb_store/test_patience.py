@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from threading import Barrier, Lock
 
 import pytest
-from user_limits.wiring import RESERVE_MS
 
 from dynamodb_store.faulty_store import (
     DELETE,
@@ -48,6 +47,7 @@ from testkit.emulators.wire import (
     undelivered,
     unreachable,
 )
+from user_limits.wiring import RESERVE_MS
 
 Attempt = Callable[[Store], Mapping[Key, Exception]]
 

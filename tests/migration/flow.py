@@ -6,8 +6,6 @@ from typing import Any, Self
 from uuid import uuid4
 
 from msgspec.json import encode
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import Aggregate, Key, KinesisHandler
 from kinesis_handler.local.stream.client import kinesis_client
@@ -15,6 +13,8 @@ from kinesis_handler.local.stream.writer import StreamWriter, create_stream
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 USERS = 20
 PAUSE = 0.25

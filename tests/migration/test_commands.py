@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
-from user_limits.settings import Settings, read_settings
-from user_limits.wiring import application
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.cli.commands import app
@@ -16,6 +14,8 @@ from kinesis_handler.moving.dual_write import ReadSide
 from kinesis_handler.moving.phase import Phase
 from kinesis_handler.moving.records import Standing
 from migration.shell import ROOT
+from user_limits.settings import Settings, read_settings
+from user_limits.wiring import application
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
 
 def test_one_file_is_copied_into_another_and_compared(command: Callable[[str], Result]) -> None:
     to = "--to sqlite:///new.db"
-    command(f"run {ROOT}/data/events.json")
+    command(f"run {ROOT}/apps/user_limits/data/events.json")
     assert command(f"migrate verify {to}").exit_code == 1
     copied = command(f"migrate copy {to}").stdout
     assert re.fullmatch(r"(\d+) read: \1 written, 0 there already\n", copied)

@@ -8,9 +8,6 @@ from uuid import uuid4
 import pytest
 from api.stored import EXAMPLE, aggregate, limit
 from api.test_lambda import LIMITS, event
-from user_limits.api.gateway import gateway_handler
-from user_limits.limit import Limit
-from user_limits.wiring import api, application, consumer
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.moving import switch
@@ -19,6 +16,9 @@ from kinesis_handler.stores import Change
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
 from tables import Tables
+from user_limits.api.gateway import gateway_handler
+from user_limits.limit import Limit
+from user_limits.wiring import api, application, consumer
 
 
 class Files:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from user_limits.processor import UserLimitEventProcessor
 
 from chaos.oracle import Oracle
 from kinesis_handler import KinesisHandler
@@ -24,11 +23,11 @@ from kinesis_handler.testing import FakeClock, FaultyRepository
 from migration.writers import DUAL, neighbours
 from streams import events, packed
 from test_guarantees import FAULTS, check_state
+from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:
-    from user_limits.limit import Limit
-
     from kinesis_handler.stores import Repository
+    from user_limits.limit import Limit
 
 thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

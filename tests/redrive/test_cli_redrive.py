@@ -13,9 +13,6 @@ from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
 import pytest
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-from user_limits.wiring import application
 
 from command_line import COMMAND, DUMB, PATIENCE, call
 from kinesis_handler import ConfigurationError, KinesisHandler
@@ -39,6 +36,9 @@ from redrive.waiting import (
     repository,
     state_of,
 )
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import application
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -6,9 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from user_limits.events import UserLimitEvent
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from chaos.oracle import Oracle
 from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, Remarked
@@ -36,6 +33,9 @@ from redrive.waiting import (
     through_handler,
 )
 from streams import LIMITS, events, packed
+from user_limits.events import UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 FAULTS = 4
 """Of each kind: interruptions, reading from the store, and writing to it."""

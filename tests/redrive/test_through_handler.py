@@ -1,8 +1,6 @@
 """Back through the handler: in the order of the stream, and what fails again stays."""
 
 import pytest
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from aggregates import aggregate
 from kinesis_handler import KinesisHandler
@@ -35,6 +33,8 @@ from redrive.waiting import (
     state_of,
     through_handler,
 )
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 HELD_BACK_IN_BATCH = "an earlier event of the same key failed"
 HELD_BACK = "an earlier record of the same partition key failed again"

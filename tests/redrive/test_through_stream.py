@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from user_limits.processor import UserLimitEventProcessor
 
 from aggregates import aggregate
 from kinesis_handler import KinesisHandler
@@ -35,6 +34,7 @@ from redrive.waiting import (
     state_of,
 )
 from testkit.emulators.wire import response
+from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient

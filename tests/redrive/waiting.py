@@ -5,10 +5,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from user_limits.events import UserLimitCreated, UserLimitEvent
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
-
 from chaos.oracle import Expected, Oracle
 from chaos.verdict import as_expected
 from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
@@ -24,6 +20,9 @@ from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.quarantine.on_failure import failed_batch
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits.events import UserLimitCreated, UserLimitEvent
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/limits"
 SHARD = "shardId-000000000000"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from user_limits.wiring import application
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, StreamError, UnstorableError
@@ -18,6 +17,7 @@ from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.stores.unreadable import OnUnreadable
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate, insert
+from user_limits.wiring import application
 
 if TYPE_CHECKING:
     from tables import Tables

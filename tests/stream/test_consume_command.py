@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
-from user_limits.limit import Limit
 
 from kinesis_handler.cli.commands import app
 from kinesis_handler.local.stream.checkpoint import FIRST_START, Checkpoint
@@ -19,6 +18,7 @@ from kinesis_handler.stores.sqlite import SQLiteRepository
 from stream.facts import created, unknown
 from stream.processes import until
 from stream.real_stream import FIRST, SECOND, Stream
+from user_limits.limit import Limit
 
 if TYPE_CHECKING:
     from typer.testing import Result

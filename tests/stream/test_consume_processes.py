@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from user_limits.limit import Limit
 
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
@@ -18,6 +17,7 @@ from kinesis_handler.stores.sqlite import SQLiteRepository
 from stream.facts import created, unknown
 from stream.processes import Command, until
 from stream.real_stream import FIRST, SECOND, Stream
+from user_limits.limit import Limit
 
 CAUGHT_UP = "--until-caught-up"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

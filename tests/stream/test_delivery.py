@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import Key, KinesisHandler
 from kinesis_handler.application import Application
@@ -21,6 +19,8 @@ from kinesis_handler.stores.memory import MemoryRepository
 from stream.consumption import Hasty
 from stream.facts import created, unknown
 from stream.real_stream import FIRST, Stream
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 
 class GoesDown(MemoryRepository[Limit]):

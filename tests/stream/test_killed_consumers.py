@@ -7,8 +7,6 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from user_limits.limit import Limit
-from user_limits.wiring import application
 
 from clean_pass import check_limits, check_quarantines
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
@@ -16,6 +14,8 @@ from kinesis_handler.stores import ReadableRepository
 from stream.processes import PATIENCE, Command, until
 from stream.producer import Producer
 from stream.real_stream import Stream
+from user_limits.limit import Limit
+from user_limits.wiring import application
 
 if TYPE_CHECKING:
     from kinesis_handler.ingest.record import LambdaRecord

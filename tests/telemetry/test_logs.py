@@ -12,7 +12,6 @@ import structlog
 from msgspec import Struct
 from structlog._log_levels import NAME_TO_LEVEL
 from structlog.contextvars import bound_contextvars, get_contextvars
-from user_limits.processor import UserLimitEventProcessor
 
 from aggregates import aggregate
 from kinesis_handler import (
@@ -29,6 +28,7 @@ from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.telemetry.logs import LEVEL_NAMES
 from kinesis_handler.testing import FakeClock, invocation
+from user_limits.processor import UserLimitEventProcessor
 
 
 class Secret(Struct):

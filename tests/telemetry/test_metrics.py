@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
-from user_limits.api.instrumented import observed
-from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import Event, KinesisHandler, Remark, Remarked
 from kinesis_handler.stores import Change, Saved
@@ -17,6 +15,8 @@ from kinesis_handler.telemetry.metrics import MAX_VALUES, EmbeddedMetrics, count
 from kinesis_handler.testing import FakeClock, invocation
 from telemetry.emf import metrics_in
 from user_limits import limit
+from user_limits.api.instrumented import observed
+from user_limits.processor import UserLimitEventProcessor
 
 NOW = FakeClock()()
 

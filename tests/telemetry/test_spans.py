@@ -12,9 +12,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
-from user_limits.api.app import build_api
-from user_limits.api.instrumented import observed
-from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import KinesisHandler, RepositoryError
 from kinesis_handler.local.event_source import LocalContext
@@ -22,6 +19,9 @@ from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.telemetry.spans import MAX_TOLD, span
 from kinesis_handler.testing import FakeClock, invocation
+from user_limits.api.app import build_api
+from user_limits.api.instrumented import observed
+from user_limits.processor import UserLimitEventProcessor
 
 
 class Traces:

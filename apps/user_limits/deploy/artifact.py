@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-ROOT = Path(__file__).parent.parent
+APPLICATION = Path(__file__).parent.parent
+ROOT = APPLICATION.parent.parent
 
 KEPT = ROOT / "build" / ".dependencies"
 
@@ -49,7 +50,7 @@ _OF_OTHER_PLACES = [
     "kinesis_handler/cli",
     "kinesis_handler/redrive",
     "kinesis_handler/testing",
-    "user_limits/further_events.py",
+    "user_limits/demo_events.py",
 ]
 FUNCTIONS = {
     each.name: each
@@ -129,9 +130,9 @@ def build(
     folder = into / function.name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(dependencies, folder)
-    for package in ("kinesis_handler", "user_limits"):
+    for source in (ROOT / "src" / "kinesis_handler", APPLICATION / "src" / "user_limits"):
         shutil.copytree(
-            ROOT / "src" / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "py.typed")
+            source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__", "py.typed")
         )
     _remove(folder, function.left_out)
     _compile(compiler, folder)
@@ -176,7 +177,10 @@ def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 def _compile(python: str, folder: Path) -> None:
     # Without site: what a machine loads at each start shows in the bytes, by the references that are counted.
-    _run([python, "-I", "-S", str(ROOT / "deploy" / "bytecode.py"), str(folder)], "the bytecode was not made")
+    _run(
+        [python, "-I", "-S", str(APPLICATION / "deploy" / "bytecode.py"), str(folder)],
+        "the bytecode was not made",
+    )
 
 
 def _remove(folder: Path, patterns: Sequence[str]) -> None:

@@ -20,11 +20,12 @@ from typing import Any, NoReturn
 
 import botocore.session
 
-from deploy.artifact import FUNCTIONS, ROOT
+from deploy.artifact import APPLICATION, FUNCTIONS, ROOT
 from kinesis_handler import ConfigurationError
 from kinesis_handler.aws import find_region
 from kinesis_handler.stores.url import REGION
 
+TEMPLATE = APPLICATION / "template.yaml"
 STACK = "user-limits"
 CONFIGURATION = "samconfig.toml"
 PROBE = "/api/v1/users/nobody/limits"
@@ -60,7 +61,14 @@ def main() -> None:
         _refuse([WHO])  # a stack that is there remembers
     ask = "--no-confirm-changeset" if given.yes or not sys.stdin.isatty() else "--confirm-changeset"
     command = [
-        *[sam, "deploy", "--template-file", "template.yaml", *where, *_bucket(given.bucket, said)],
+        *[
+            sam,
+            "deploy",
+            "--template-file",
+            str(APPLICATION / "template.yaml"),
+            *where,
+            *_bucket(given.bucket, said),
+        ],
         *["--capabilities", "CAPABILITY_IAM", ask, "--no-fail-on-empty-changeset"],
         *(["--parameter-overrides", *map(_override, given.parameters)] if given.parameters else []),
     ]

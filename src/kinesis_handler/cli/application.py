@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,15 +17,16 @@ from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
 from kinesis_handler.stores.url import STORE_FORMS
 from kinesis_handler.telemetry.logs import ensure_logging
 
-DEFAULT_APPLICATION = "user_limits.wiring:application"
+PYPROJECT = "pyproject.toml"
+VARIABLE = "KINESIS_HANDLER_APP"
 
 ApplicationName = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--app",
         metavar="PACKAGE.MODULE:NAME",
-        envvar="KINESIS_HANDLER_APP",
-        help="The function that builds the application.",
+        envvar=VARIABLE,
+        help=f"The function that builds the application. Default: what {PYPROJECT} here names.",
     ),
 ]
 StoreUrl = Annotated[
@@ -37,11 +39,38 @@ StoreUrl = Annotated[
 ]
 
 
-def load_application(name: str, store: str | None = None) -> Application:
+def application_name_of(folder: Path) -> str:
+    """Return the application that the pyproject.toml of a folder names.
+
+    Raises ConfigurationError if there is none.
+    """
+    file = folder / PYPROJECT
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        settings = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}") from error
+    tool = settings.get("tool", {}).get("kinesis-handler", {})
+    name = tool.get("app") if isinstance(tool, dict) else None
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            f"no application is named: say --app package.module:name, or set {VARIABLE}, or put "
+            f'app = "package.module:name" below [tool.kinesis-handler] into {file}'
+        )
+    return name
+
+
+def load_application(name: str | None, store: str | None = None) -> Application:
     """Build the application that `package.module:name` names, on its own store or on that of a URL.
+
+    Args:
+        name: None for the one that the current folder's pyproject.toml names.
+        store: the URL of a store in place of the application's own.
 
     Raises ConfigurationError if it cannot be found, takes no store, or what is found builds no application.
     """
+    name = name or application_name_of(Path.cwd())
     module_name, _, attribute = name.partition(":")
     if not (module_name.strip() and attribute.strip()):
         raise ConfigurationError(

@@ -9,7 +9,6 @@ import typer
 from rich.table import Table
 
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     StoreUrl,
     load_application,
@@ -39,7 +38,7 @@ def checkpoints() -> None:
 @app.command()
 def show(
     stream: StreamName,
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
 ) -> None:
@@ -90,7 +89,7 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         ),
     ],
     shard: Annotated[str | None, typer.Option(metavar="ID", help="This shard alone, not all.")] = None,
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
 ) -> None:

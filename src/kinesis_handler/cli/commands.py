@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     StoreUrl,
     load_application,
@@ -25,7 +24,6 @@ from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.table import app as table_commands
 from kinesis_handler.errors import ConfigurationError
-from testkit.load.command import load
 
 app = typer.Typer(
     add_completion=False,
@@ -43,7 +41,6 @@ app.add_typer(checkpoint_commands, name="checkpoints")
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)
-app.command()(load)
 
 
 @app.callback()
@@ -56,8 +53,8 @@ Events = typer.Argument(help="JSON array, JSON lines, or a Lambda event with Rec
 
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
-    events: Annotated[Path, Events] = Path("data/events.json"),
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    events: Annotated[Path, Events],
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch.")] = 100,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
@@ -82,7 +79,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 @app.command()
 def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     events: Annotated[Path | None, Events] = None,
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any that is free.")] = 8_000,

@@ -6,7 +6,6 @@ import typer
 
 from kinesis_handler.application import Application, Kept
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     StoreUrl,
     load_application,
@@ -43,7 +42,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     until_caught_up: Annotated[  # noqa: FBT002
         bool, typer.Option("--until-caught-up", help="End when each shard has been read to its tip.")
     ] = False,
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,

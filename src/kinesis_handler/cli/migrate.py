@@ -9,7 +9,6 @@ import typer
 
 from kinesis_handler.application import Migration, Table
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     load_application,
     told_errors,
@@ -58,9 +57,7 @@ def migrate() -> None:
 
 
 @app.command()
-def prepare(
-    application_name: ApplicationName = DEFAULT_APPLICATION, source: FromUrl = None, target: ToUrl = None
-) -> None:
+def prepare(application_name: ApplicationName = None, source: FromUrl = None, target: ToUrl = None) -> None:
     """Make what the move needs and is not there yet: the target's tables, and those of its notes."""
     with told_errors():
         migration = _opened(application_name, source, target)
@@ -75,7 +72,7 @@ def prepare(
 
 @app.command()
 def copy(
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     source: FromUrl = None,
     target: ToUrl = None,
     segments: Annotated[int, typer.Option(min=1, max=64, help="Parts that are read at once.")] = 4,
@@ -124,7 +121,7 @@ def copy(
 
 @app.command()
 def verify(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     source: FromUrl = None,
     target: ToUrl = None,
     repair: Annotated[  # noqa: FBT002
@@ -177,9 +174,7 @@ def verify(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
 
 @app.command()
-def status(
-    application_name: ApplicationName = DEFAULT_APPLICATION, source: FromUrl = None, target: ToUrl = None
-) -> None:
+def status(application_name: ApplicationName = None, source: FromUrl = None, target: ToUrl = None) -> None:
     """Show the phase, what is on both sides, what waits to be repaired, and the steps that are safe now."""
     with told_errors():
         migration = _opened(application_name, source, target)
@@ -217,7 +212,7 @@ def _standing(phase: Phase, *, lead: bool, back: bool) -> Standing | None:
     return Standing.LEADS if lead else Standing.FOLLOWS
 
 
-def _opened(application_name: str, source: str | None, target: str | None) -> Migration:
+def _opened(application_name: str | None, source: str | None, target: str | None) -> Migration:
     application = load_application(application_name)
     if application.migration is None:
         raise ConfigurationError(f"--app is {application_name!r}, which cannot be moved")

@@ -21,7 +21,7 @@ def put(
     events: Annotated[
         Path,
         typer.Argument(help="JSON array, JSON lines, or a Lambda event with Records; - is standard input."),
-    ] = Path("data/events.json"),
+    ],
     shards: Annotated[
         int | None, typer.Option("--create", metavar="SHARDS", min=1, help="Make the stream first.")
     ] = None,

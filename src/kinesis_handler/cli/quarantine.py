@@ -10,7 +10,6 @@ from rich.table import Table
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     load_application,
     told_errors,
@@ -42,7 +41,7 @@ def quarantine() -> None:
 
 @app.command("list")
 def list_reasons(
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     reason: Reason = "",
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -70,7 +69,7 @@ def list_reasons(
 
 @app.command()
 def show(
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     reason: Reason = "",
     limit: Annotated[int, typer.Option(min=1, help="How many records, from the latest back.")] = MAX_SHOWN,
     as_json: AsJson = False,  # noqa: FBT002
@@ -161,7 +160,7 @@ def matches(entry: Entry, reason: str) -> bool:
     return reason in entry.reason or reason in entry.error
 
 
-def _waiting(application_name: str, reason: str) -> tuple[list[Contents], list[Entry]]:
+def _waiting(application_name: str | None, reason: str) -> tuple[list[Contents], list[Entry]]:
     """Return all contents, and the entries that wait, in the order of the stream."""
     with told_errors():
         contents = read_all(load_application(application_name))

@@ -13,7 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     StoreUrl,
     load_application,
@@ -75,7 +74,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     stream: Annotated[
         str | None, typer.Option(metavar="NAME", help="Another stream than the records came from.")
     ] = None,
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
 ) -> None:
     """Send rejected and failed records again, in the order of the stream, and mark those that are done with.

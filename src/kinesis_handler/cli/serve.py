@@ -54,7 +54,7 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
         timeout_graceful_shutdown=GRACE,
     )
     gc.freeze()  # what has been loaded stays: no need to look through it for garbage again and again
-    with _listening(host, port) as listener, _further_events(application, live=live):
+    with _listening(host, port) as listener, _demo_events(application, live=live):
         try:
             signal.signal(signal.SIGTERM, _interrupt)
             echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
@@ -101,15 +101,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def _further_events(application: Application, *, live: bool) -> Iterator[None]:
+def _demo_events(application: Application, *, live: bool) -> Iterator[None]:
     """Let further events arrive, as long as the context lasts, if there are to be any."""
     if not live:
         yield
         return
-    if application.further_events is None:
+    if application.demo_events is None:
         raise ConfigurationError("this application makes up no events: leave out --live")
     over = Event()
-    thread = Thread(target=_trickle, args=(application, application.further_events(), over))
+    thread = Thread(target=_trickle, args=(application, application.demo_events(), over))
     thread.start()
     try:
         yield

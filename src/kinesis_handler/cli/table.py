@@ -8,7 +8,6 @@ from rich.table import Table as Grid
 
 from kinesis_handler.application import Application, Table
 from kinesis_handler.cli.application import (
-    DEFAULT_APPLICATION,
     ApplicationName,
     StoreUrl,
     load_application,
@@ -27,7 +26,7 @@ def table() -> None:
 
 @app.command()
 def create(
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     protect: Annotated[  # noqa: FBT002
         bool, typer.Option("--deletion-protection", help="Let nobody delete it before that is ended.")
@@ -42,7 +41,7 @@ def create(
 
 @app.command()
 def describe(
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
 ) -> None:
@@ -61,7 +60,7 @@ def describe(
 
 @app.command()
 def delete(
-    application_name: ApplicationName = DEFAULT_APPLICATION,
+    application_name: ApplicationName = None,
     store: StoreUrl = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
 ) -> None:

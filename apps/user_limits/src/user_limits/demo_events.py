@@ -31,7 +31,7 @@ STEPS = [Decimal(step) / 100 for step in range(1, 9)]
 """A change of the progress, as a part of the value."""
 
 
-def further_events(
+def demo_events(
     limits: ReadableRepository[Limit], *, seed: int = 1, clock: Callable[[], float] = time.time
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (user id, event) without end: a progress that grows, and now and then a reset.

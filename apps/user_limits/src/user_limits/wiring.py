@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Api, Application, ASGIApp, Kept, Migration, Producer, View
+from kinesis_handler.application import Api, Application, ASGIApp, Kept, Migration, View
 from kinesis_handler.moving.phase import Phase
 from kinesis_handler.stores import ReadableRepository, Repository
 from kinesis_handler.stores.opening import (
@@ -102,9 +102,8 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
             is_open=settings.auth == "none",
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
-        further_events=partial(_further_events, shown),
+        demo_events=partial(_demo_events, shown),
         migration=migration,
-        producer=_producer,
         moving=moving,
         default_region=DEFAULT_REGION,
     )
@@ -184,16 +183,10 @@ def _phase(settings: Settings) -> Callable[[], Phase] | None:
     return phase_of(settings.migration_phase, settings.aws_appconfig_extension_http_port)
 
 
-def _further_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes]]:
-    from user_limits.demo_events import further_events
+def _demo_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes]]:
+    from user_limits.demo_events import demo_events
 
-    return further_events(limits)
-
-
-def _producer(seed: int, users: int) -> Producer:
-    from testkit.synthetic_users import SyntheticUsers
-
-    return SyntheticUsers(seed, users)
+    return demo_events(limits)
 
 
 def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much

@@ -10,13 +10,13 @@ from typing import Any
 
 import uvicorn
 from litestar.testing import TestClient
-from user_limits.api.app import Options, build_api
-from user_limits.limit import LastReset, Limit
 
 from kinesis_handler import Aggregate
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits.api.app import Options, build_api
+from user_limits.limit import LastReset, Limit
 
 NOW = 1_705_329_000
 """2024-01-15T14:30:00Z, in seconds."""

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from api.stored import NOW, client, limit, repository_of
 from user_limits.api.app import Options
 from user_limits.api.jwks import KeySource
 from user_limits.api.tokens import TokenAccess
-
-from api.stored import NOW, client, limit, repository_of
 
 ISSUER, AUDIENCE = "https://issuer.example/", "limits"
 LIMITS = "/api/v1/users/anna/limits"
@@ -253,9 +253,8 @@ def test_health_and_description_need_no_token() -> None:
 
 
 def test_the_page_is_not_served_where_a_token_is_needed() -> None:
-    from user_limits.wiring import application
-
     from kinesis_handler.application import Api
+    from user_limits.wiring import application
 
     settings = {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "JWT_JWKS": "file:///keys.json"}
     for auth, status in (("none", 200), ("jwt", 404)):

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from litestar.testing import TestClient
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
+
+from api.stored import EXAMPLE, NOW, client, limit, repository_of, serving
+from api.test_access import access, token
+from kinesis_handler.stores.cursor import encode_cursor
 from user_limits.api.app import Options, build_api
 from user_limits.api.documents import EXAMPLE as DESCRIBED
 from user_limits.api.documents import limit_answer
 from user_limits.api.routes import ALLOWED, PREFIX
 from user_limits.events import LimitStatus
 from user_limits.view import PERIOD_TYPES
-
-from api.stored import EXAMPLE, NOW, client, limit, repository_of, serving
-from api.test_access import access, token
-from kinesis_handler.stores.cursor import encode_cursor
 
 EXAMPLE_ANSWER = json.loads(msgspec.json.encode(limit_answer(DESCRIBED)))
 

@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
-from user_limits.api.app import Options, build_api
-from user_limits.api.cors import Cors
-from user_limits.api.http_guard import MAX_BODY, MAX_URL, Edge
 
 from api.stored import EXAMPLE, client, repository_of, serving
 from kinesis_handler.cli.http_protocol import BoundedProtocol
+from user_limits.api.app import Options, build_api
+from user_limits.api.cors import Cors
+from user_limits.api.http_guard import MAX_BODY, MAX_URL, Edge
 
 LIMITS = "/api/v1/users/usr_456/limits"
 SHOP = "https://shop.example"
@@ -248,11 +248,10 @@ def test_an_answer_that_takes_too_long_is_a_problem() -> None:
 
 
 def test_a_store_knows_how_long_it_has() -> None:
-    from user_limits.limit import Limit
-
     from kinesis_handler.deadline import time_left
     from kinesis_handler.stores import Page
     from kinesis_handler.stores.memory import MemoryRepository
+    from user_limits.limit import Limit
 
     class Watching(MemoryRepository[Limit]):
         left = -1.0

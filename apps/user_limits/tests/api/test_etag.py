@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
-from user_limits.api.etag import is_known
 
 from api.stored import EXAMPLE, NOW, aggregate, client, limit, repository_of, save
+from user_limits.api.etag import is_known
 
 LIMITS = "/api/v1/users/usr_456/limits"
 ONE = f"{LIMITS}/lmt_123"

@@ -20,16 +20,16 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey
+
+from api.stored import NOW, limit, repository_of
+from api.test_access import AUDIENCE, EC, ISSUER, LIMITS, RSA, ask, key_set, token
+from api.test_lambda import event
 from user_limits.api.app import Options, build_api
 from user_limits.api.gateway import gateway_handler
 from user_limits.api.jwks import MAX_AGE, MAX_STALE, PAUSE, REFRESH_AFTER, KeySource
 from user_limits.api.key_set import fetcher, parse_keys
 from user_limits.api.problems import ProblemError
 from user_limits.api.tokens import TokenAccess
-
-from api.stored import NOW, limit, repository_of
-from api.test_access import AUDIENCE, EC, ISSUER, LIMITS, RSA, ask, key_set, token
-from api.test_lambda import event
 
 SHORT = 0.05
 """Seconds to wait for what will not come."""

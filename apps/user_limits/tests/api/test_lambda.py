@@ -8,12 +8,12 @@ import sys
 from typing import Any
 
 import pytest
-from user_limits.api.app import build_api
-from user_limits.api.gateway import gateway_handler
-from user_limits.wiring import api
 
 from api.stored import EXAMPLE, limit, repository_of
 from kinesis_handler import ConfigurationError
+from user_limits.api.app import build_api
+from user_limits.api.gateway import gateway_handler
+from user_limits.wiring import api
 
 LIMITS = "/api/v1/users/usr_456/limits"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
-from user_limits.api.app import Options, build_api
-from user_limits.limit import Limit
 
 from api.stored import EXAMPLE, client, limit, repository_of
 from kinesis_handler import Key, RepositoryError, configure_logging
 from kinesis_handler.stores import Loaded, Page
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits.api.app import Options, build_api
+from user_limits.limit import Limit
 
 LIMITS = "/api/v1/users/usr_456/limits"
 ACTIVE = f"{LIMITS}/active"

@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from user_limits.api.app import Options
-from user_limits.limit import Limit
-from user_limits.view import PERIOD_TYPES
 
 from api.stored import DAY, EXAMPLE, NOW, aggregate, client, limit, repository_of, save
 from kinesis_handler.stores.sqlite import SQLiteRepository
+from user_limits.api.app import Options
+from user_limits.limit import Limit
+from user_limits.view import PERIOD_TYPES
 
 LIMITS = "/api/v1/users/usr_456/limits"
 ONE = f"{LIMITS}/lmt_123"

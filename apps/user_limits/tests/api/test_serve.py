@@ -18,13 +18,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from user_limits.demo_events import further_events
-from user_limits.wiring import application
 
 from api.stored import NOW, limit, repository_of
 from command_line import COMMAND, ROOT, call, run
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.stores import Change
+from user_limits.demo_events import demo_events
+from user_limits.wiring import application
 
 PATIENCE = 20
 """Seconds."""
@@ -65,7 +65,7 @@ def root_of(url: str) -> str:
 
 
 def test_it_runs_the_events_and_serves_what_they_lead_to_until_ctrl_c() -> None:
-    with started("data/events.json") as (process, example):
+    with started("apps/user_limits/data/events.json") as (process, example):
         root, path = root_of(example), example.removeprefix(root_of(example))
         assert path == "/users/anna"
         body = get(f"{root}/api/v1{path}/limits")
@@ -91,7 +91,7 @@ def test_a_signal_to_terminate_ends_it_as_well() -> None:
 
 
 def test_live_it_goes_on_and_what_it_makes_up_can_be_seen() -> None:
-    with started("data/events.json", "--live") as (process, example):
+    with started("apps/user_limits/data/events.json", "--live") as (process, example):
         users = ("anna", "ben", "chiara", "daniel", "elin")
         root = root_of(example)
 
@@ -164,7 +164,7 @@ def test_made_up_events_are_applied_each_and_are_the_same_each_time() -> None:
         for each in repository_of(limit("anna", "a"), limit("ben", "b", period="WEEK")).scan():
             limits.save([Change(None, each)])
         found = []
-        for record in islice(put_on_shard(further_events(limits, clock=lambda: NOW)), 60):
+        for record in islice(put_on_shard(demo_events(limits, clock=lambda: NOW)), 60):
             [handled] = built.handler.handle({"Records": [record]})
             assert handled.outcome.status.value == "applied"
             assert not {remark.name for remark in handled.outcome.remarks} - {"exceeded"}
@@ -177,4 +177,4 @@ def test_made_up_events_are_applied_each_and_are_the_same_each_time() -> None:
 
 
 def test_without_limits_nothing_is_made_up() -> None:
-    assert list(further_events(repository_of())) == []
+    assert list(demo_events(repository_of())) == []

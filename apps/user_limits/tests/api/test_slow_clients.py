@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from user_limits.api.app import Options, build_api
 
 from api.stored import EXAMPLE, repository_of, serving
 from kinesis_handler.cli.http_protocol import Bounds, bounded, bounds_here
+from user_limits.api.app import Options, build_api
 
 LIMITS = "/api/v1/users/usr_456/limits"
 HALF = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "

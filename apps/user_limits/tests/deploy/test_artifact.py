@@ -10,6 +10,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+
 from deploy.artifact import FUNCTIONS, ROOT, RUNTIME, Artifact, ArtifactError, build
 from deploy.build import AIM
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from deploy.expansion import expand
 
+from deploy.expansion import expand
 from deployed import TEMPLATE, TOKENS, default_route, environment, of_type, properties
 
 

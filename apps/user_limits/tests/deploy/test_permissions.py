@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from user_limits.settings import Settings, read_settings
 
 from deployed import (
     ALL_ON,
@@ -18,6 +17,7 @@ from deployed import (
     properties,
     resources,
 )
+from user_limits.settings import Settings, read_settings
 
 ROLES = ["ConsumerRole", "ApiRole"]
 TABLE = "arn:aws:dynamodb:eu-north-1:123456789012:table/user-limits-table"

@@ -13,9 +13,9 @@ from threading import Thread
 from typing import NamedTuple
 
 import pytest
+
 from deploy.artifact import FUNCTIONS
 from deploy.stack import PROBE
-
 from deployed import ROOT, TEMPLATE
 
 SAM = """#!{python}

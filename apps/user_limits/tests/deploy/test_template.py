@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 import samtranslator.model.exceptions
+from samtranslator.yaml_helper import yaml_parse
+
 from deploy.artifact import RUNTIME
 from deploy.expansion import expand
-from samtranslator.yaml_helper import yaml_parse
-from user_limits.processor import UserLimitEventProcessor
-from user_limits.settings import Settings, read_settings
-from user_limits.wiring import API_TIMEOUT, PARTITION_KEY, RESERVE_MS, SORT_KEY, api, consumer
-
 from deployed import (
     ALL_ON,
     JOINED,
@@ -32,6 +29,9 @@ from deployed import (
     resources,
 )
 from kinesis_handler.moving.switch import APPCONFIG_EVERY, TIMEOUT
+from user_limits.processor import UserLimitEventProcessor
+from user_limits.settings import Settings, read_settings
+from user_limits.wiring import API_TIMEOUT, PARTITION_KEY, RESERVE_MS, SORT_KEY, api, consumer
 
 DOCUMENT = yaml_parse(TEMPLATE.read_text())
 PARAMETERS = DOCUMENT["Parameters"]

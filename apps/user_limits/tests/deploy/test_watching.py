@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from user_limits.settings import read_settings
 
-from deployed import JOINED, MOVING, ROOT, expanded, of_type, properties
+from deployed import JOINED, MOVING, ROOT, TEMPLATE, expanded, of_type, properties
 from kinesis_handler import errors
 from kinesis_handler.moving.switch import NOT_READABLE
 from kinesis_handler.outcome import Status
@@ -21,6 +20,7 @@ from kinesis_handler.telemetry.metrics import (
     metric_of,
 )
 from user_limits import limit
+from user_limits.settings import read_settings
 
 REMARKS = [limit.DRIFT.name, limit.EXCEEDED.name, limit.REBUILT.name]
 OURS = {RECORDS, END_TO_END_AGE, *map(metric_of, [*Status, CONFLICTS, *REMARKS])}
@@ -119,9 +119,7 @@ def test_each_metric_exists_with_these_dimensions(metric: Metric) -> None:
 def test_our_metrics_are_those_of_this_stack() -> None:
     environment = properties("Consumer")["Environment"]["Variables"]
     assert read_settings(environment).service_name == VALUES[DIMENSION]
-    named = re.findall(
-        r'(?:"service", "|Name: service, Value: )([^"}]+\}?)', (ROOT / "template.yaml").read_text()
-    )
+    named = re.findall(r'(?:"service", "|Name: service, Value: )([^"}]+\}?)', TEMPLATE.read_text())
     assert set(named) == {"${AWS::StackName}", "!Ref AWS::StackName}"}
 
 

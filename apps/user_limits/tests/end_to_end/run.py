@@ -13,6 +13,7 @@ from kinesis_handler.local.stream.stop import Stop
 from kinesis_handler.stores.memory import MemoryRepository
 from stream.processes import until
 from stream.producer import Content, Producer
+from testkit.emulators import recording
 from testkit.emulators.event_source import DeployedMapping
 from testkit.emulators.lambda_runtime import LambdaRuntime
 from testkit.emulators.recording.sitecustomize import KILLED_AT, RECORDED_CALLS, append_to, record_calls
@@ -36,7 +37,7 @@ KILLED_IN = [
 PATIENCE = 120
 """Seconds within which the batches in hand must be settled."""
 
-LAYER = Path(emulators.recording.__file__).parent
+LAYER = Path(recording.__file__).parent
 
 
 class Run:

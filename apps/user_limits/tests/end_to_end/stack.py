@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
-from deploy.expansion import ACCOUNT, REGION, STACK
 
+from deploy.expansion import ACCOUNT, REGION, STACK
 from testkit.emulators.lambda_environment import Configuration
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from urllib.parse import quote, urlsplit
 from zipfile import ZipFile
 
 import pytest
-from deploy.artifact import FUNCTIONS, build
-from deploy.expansion import expand
-from user_limits.wiring import application
 
 from clean_pass import check_limits, check_quarantines
+from deploy.artifact import FUNCTIONS, build
+from deploy.expansion import expand
 from end_to_end.issuer import AUDIENCE, ISSUER, Issuer, issuer
 from end_to_end.policy import OF_AWS_ITSELF, Need, needs, permissions
 from end_to_end.run import KILLED_IN, LAYER, Run
@@ -25,8 +24,9 @@ from telemetry.emf import metrics_in
 from testkit.emulators.event_source import PREFIX
 from testkit.emulators.http_api import http_api, routes_of
 from testkit.emulators.lambda_runtime import LambdaRuntime
+from user_limits.wiring import application
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")

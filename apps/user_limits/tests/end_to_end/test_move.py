@@ -13,11 +13,9 @@ from uuid import uuid4
 import botocore.session
 import pytest
 from api.test_lambda import event
-from deploy.expansion import REGION
 from typer.testing import CliRunner
-from user_limits.api.gateway import gateway_handler
-from user_limits.wiring import api, application, consumer
 
+from deploy.expansion import REGION
 from deployed import MOVING, attached, environment, expanded, properties
 from end_to_end.policy import Need, needs, needs_of_the_agent, permissions
 from kinesis_handler.cli.commands import app
@@ -28,6 +26,8 @@ from kinesis_handler.testing import invocation
 from migration.extension import Extension, running_extension
 from tables import PARTITION_KEY, SORT_KEY, Tables
 from testkit.emulators.recording.sitecustomize import record_calls
+from user_limits.api.gateway import gateway_handler
+from user_limits.wiring import api, application, consumer
 
 FUNCTIONS = ["Consumer", "Api"]
 SHOWN, SPOILT = "anna", "ben"

@@ -15,7 +15,7 @@ from page.browser import NoBrowserError, chromium
 from page.terminal import terminal_picture
 from page.website import NOW, Website, website
 
-FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+FOLDER = Path(__file__).parents[4] / "docs" / "pictures"
 LARGEST = 120_000
 """Bytes of a picture. A repository keeps every version of it for ever."""
 

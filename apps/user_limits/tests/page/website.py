@@ -11,13 +11,13 @@ from threading import Thread
 from typing import Any
 
 import uvicorn
-from user_limits.api.app import Options, build_api
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
+from user_limits.api.app import Options, build_api
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 CAPTURE = Path(__file__).parents[2] / "data" / "events.json"
 NOW = datetime(2026, 11, 20, 20, 10, tzinfo=UTC)

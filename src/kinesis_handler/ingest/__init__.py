@@ -1,0 +1,1 @@
+"""From what Lambda hands over to events: records, KPL records, envelopes."""

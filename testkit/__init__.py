@@ -1,0 +1,1 @@
+"""What tests, chaos, fuzz and benchmarks share. It ships with neither library nor application."""

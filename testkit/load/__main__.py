@@ -1,0 +1,7 @@
+"""The command: `python -m testkit.load`."""
+
+import typer
+
+from testkit.load.command import load
+
+typer.run(load)
