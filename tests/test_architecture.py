@@ -29,9 +29,9 @@ MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / 
 
 PURE = {
     *(f"kinesis_handler.{name}" for name in ("outcome", "aggregate", "environment", "errors")),
-    *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results")),
+    *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results", "storable")),
     *(f"kinesis_handler.ingest.{name}" for name in ("record", "kpl", "event", "schema")),
-    *(f"kinesis_handler.stores.{name}" for name in ("url", "cursor", "part", "storable")),
+    *(f"kinesis_handler.stores.{name}" for name in ("url", "cursor", "part")),
     *(f"kinesis_handler.stores.dynamodb.{name}" for name in ("item", "statement", "trailing_zeros")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),

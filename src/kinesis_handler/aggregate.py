@@ -18,7 +18,7 @@ from kinesis_handler.outcome import (
     not_applied,
 )
 from kinesis_handler.results import StateCheck
-from kinesis_handler.stores.storable import number_problem
+from kinesis_handler.storable import number_problem
 
 State = TypeVar("State")
 

@@ -21,7 +21,7 @@ from typing import (
 from kinesis_handler.errors import ConfigurationError, InvalidResultError, UnstorableError
 from kinesis_handler.functions import UNRUN, unrun
 from kinesis_handler.outcome import Remark, Remarked
-from kinesis_handler.stores.storable import key_problem
+from kinesis_handler.storable import key_problem
 
 State = TypeVar("State")
 

@@ -10,8 +10,8 @@ from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
+from kinesis_handler.storable import key_problem, number_problem
 from kinesis_handler.stores.part import Part
-from kinesis_handler.stores.storable import key_problem, number_problem
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 __all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]

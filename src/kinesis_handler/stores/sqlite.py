@@ -14,12 +14,12 @@ import msgspec
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
+from kinesis_handler.storable import key_problem
 from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.part import Part, segment_of
 from kinesis_handler.stores.sqlite_file import open_file
 from kinesis_handler.stores.state_type import check_state_type
-from kinesis_handler.stores.storable import key_problem
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable, unreadable
 
 __all__ = ["SQLiteRepository"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.retry import Patience
+from kinesis_handler.storable import key_problem
 from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
@@ -15,7 +16,6 @@ from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.saving import Failed, Saving
 from kinesis_handler.stores.dynamodb.statement import Statements
 from kinesis_handler.stores.part import Part
-from kinesis_handler.stores.storable import key_problem
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 from kinesis_handler.aws import explain
 from kinesis_handler.errors import ConfigurationError, StoreUnavailableError
 from kinesis_handler.retry import Patience
+from kinesis_handler.storable import MAX_SORT_KEY
 from kinesis_handler.stores.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
 from kinesis_handler.stores.dynamodb.item import EXPIRES_AT
-from kinesis_handler.stores.storable import MAX_SORT_KEY
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
