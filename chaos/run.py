@@ -110,7 +110,9 @@ def _stored(client: "DynamoDBClient", table: str, clock: FakeClock) -> dict[Key,
         client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, clock=clock
     )
     with Tap(client, Call.forward):
-        return {aggregate.key: aggregate for aggregate in repository.scan()}
+        # What cannot be read is missing, and so differs from the clean pass.
+        found = repository.scan(on_unreadable=lambda *_: None)
+        return {aggregate.key: aggregate for aggregate in found}
 
 
 def _settle_all(shards: list[Shard], random: Random, advance: Callable[[int], object]) -> None:

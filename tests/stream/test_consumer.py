@@ -20,6 +20,11 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
+def just_after_now() -> int:
+    """Return the first millisecond in which nothing has arrived yet."""
+    return int(time.time() * 1_000) + 1
+
+
 def test_all_shards_are_read_to_their_tips_each_in_its_order(make_stream: Callable[[int], Stream]) -> None:
     stream = make_stream(2)
     stream.put_on(FIRST, b"1", b"2", b"3")
@@ -125,7 +130,7 @@ def test_it_begins_where_it_is_told_the_first_time_and_a_child_at_its_own_beginn
     stream: Stream,
 ) -> None:
     stream.put(b"old")
-    began_at = int(time.time() * 1_000)
+    began_at = just_after_now()
     store: MemoryRepository[Checkpoint] = MemoryRepository()
     assert Consumption(stream, store, begin=Checkpoint(since=began_at)).run().data == []
     stream.put(b"1")
@@ -140,7 +145,7 @@ def test_a_start_that_was_interrupted_begins_no_shard_elsewhere_than_it_was_told
     stream = make_stream(2)
     stream.put_on(FIRST, b"old")
     stream.put_on(SECOND, b"old")
-    begin = Checkpoint(since=int(time.time() * 1_000))
+    begin = Checkpoint(since=just_after_now())
     store: MemoryRepository[Checkpoint] = MemoryRepository()
     # A store may keep a part of what it is to save: here the process was killed in between.
     Checkpoints(store, stream.reader().identity).save([(FIRST, begin)], at=0)

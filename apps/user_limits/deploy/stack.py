@@ -23,6 +23,10 @@ import botocore.session
 from deploy.artifact import APPLICATION, FUNCTIONS, ROOT
 from kinesis_handler import ConfigurationError
 from kinesis_handler.aws import find_region
+from kinesis_handler.errors import StreamError
+from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.ordering import order_problem
+from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.stores.url import REGION
 
 TEMPLATE = APPLICATION / "template.yaml"
@@ -54,6 +58,8 @@ def main() -> None:
     parameters = given.parameters or _words(said.get("parameter_overrides", []))
     if missing := list(_missing(given.folder, parameters, region)):
         _refuse(missing)
+    if problem := _stream_problem(parameters, region):
+        _refuse([problem])
     sam = shutil.which("sam") or "sam"
     where = ["--stack-name", given.stack or said.get("stack_name") or STACK, "--region", region]
     outputs = [sam, "list", "stack-outputs", *where, "--output", "json"]
@@ -137,6 +143,20 @@ def _missing(folder: Path, parameters: Sequence[str], region: str) -> Iterator[s
     for name in FUNCTIONS:
         if not (folder / "build" / f"{name}.zip").exists():
             yield f"build/{name}.zip: `make build`"
+
+
+def _stream_problem(parameters: Sequence[str], region: str) -> str | None:
+    """Return why a stream that exists must not be read; where it cannot be seen, print that and go on."""
+    given = dict(each.split("=", 1) for each in parameters)
+    if not (stream := given.get("StreamArn")):
+        return None
+    try:
+        summary = StreamReader(kinesis_client(region), stream).summary
+    except (StreamError, ConfigurationError) as error:
+        print(f"Whether the stream keeps the order of a user's events is not known: {error}", file=sys.stderr)
+        return None
+    problem = order_problem(summary)
+    return f"a stream that keeps the order of a user's events; {stream}: {problem}" if problem else None
 
 
 def _ask_as_a_stranger(command: Sequence[str]) -> None:

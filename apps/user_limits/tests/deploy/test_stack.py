@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,7 +17,7 @@ import pytest
 
 from deploy.artifact import FUNCTIONS
 from deploy.stack import PROBE
-from deployed import ROOT, TEMPLATE
+from deployed import JOINED, ROOT, TEMPLATE
 
 SAM = """#!{python}
 import json, pathlib, sys
@@ -127,6 +128,65 @@ def api(ready: Machine, request: pytest.FixtureRequest) -> Iterator[Api]:
     api.server.shutdown()
     thread.join()
     api.server.server_close()
+
+
+@contextmanager
+def kinesis(machine: Machine, **summary: str) -> Iterator[None]:
+    """Let Kinesis answer the machine with the summary of a stream."""
+    described = {
+        "StreamDescriptionSummary": {
+            "StreamARN": JOINED["StreamArn"],
+            "StreamName": "facts",
+            "StreamCreationTimestamp": 1_764_000_000.0,
+            **summary,
+        }
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            content = json.dumps(described).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    machine.environment["AWS_ENDPOINT_URL_KINESIS"] = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class TestStream:
+    def test_one_that_keeps_no_order_is_refused_before_anything_is_done(self, ready: Machine) -> None:
+        with kinesis(ready, RecordDistributionStrategy="AUTO"):
+            done = ready.deploy("Auth=iam", f"StreamArn={JOINED['StreamArn']}")
+        assert done.returncode == 1
+        assert "RecordDistributionStrategy is AUTO" in done.stderr
+        assert not ready.calls
+
+    @pytest.mark.usefixtures("api")
+    def test_one_that_keeps_partition_keys_in_order_is_taken(self, ready: Machine) -> None:
+        with kinesis(ready, RecordDistributionStrategy="USER_PARTITION_KEY"):
+            done = ready.deploy("Auth=iam", f"StreamArn={JOINED['StreamArn']}")
+        assert done.returncode == 0, done.stderr
+
+    @pytest.mark.usefixtures("api")
+    def test_where_it_cannot_be_seen_that_is_said(self, ready: Machine) -> None:
+        ready.environment["AWS_ENDPOINT_URL_KINESIS"] = "http://127.0.0.1:1"
+        done = ready.deploy("Auth=iam", f"StreamArn={JOINED['StreamArn']}")
+        assert done.returncode == 0, done.stderr
+        assert "Whether the stream keeps the order of a user's events is not known" in done.stderr
 
 
 class TestBefore:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 UNKNOWN_HERE = {
-    "AWS::DynamoDB::Table": {"PointInTimeRecoverySpecification", "SSESpecification"},
+    "AWS::DynamoDB::Table": {
+        "ContributorInsightsSpecification",
+        "PointInTimeRecoverySpecification",
+        "SSESpecification",
+    },
 }
 """What no emulator has. All else that the template says of a resource is made, or it is an error."""
 
