@@ -26,6 +26,7 @@ from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.kinesis_local import kinesis_local
 
 ROOT = Path(__file__).parent
+APPLICATION = "KINESIS_HANDLER_APP"
 # Running these from within the tests would run the tests within the tests, or take minutes.
 ONLY_LOOKED_UP = {
     f"make {name}"
@@ -57,6 +58,7 @@ def aws_settings() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv(APPLICATION, "user_limits.wiring:application")
         yield
 
 
@@ -126,7 +128,7 @@ def environment(namespace: dict[str, Any], programs: Path) -> dict[str, str]:
 
     `make test`, which runs this, must not show in a session's `make`, nor the tests' options in its pytest.
     """
-    hidden = re.compile("PYTEST_|MFLAGS|.*MAKE")
+    hidden = re.compile(f"PYTEST_|MFLAGS|.*MAKE|{APPLICATION}$")
     kept = {name: value for name, value in os.environ.items() if not hidden.match(name)}
     path = f"{programs}:{os.environ['PATH']}"
     endpoints = {

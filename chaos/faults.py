@@ -81,7 +81,7 @@ LONGEST_OUTAGE = 120
 FEWEST_FAULTS, MOST_FAULTS = 5, 25
 
 
-class Weather:
+class FaultPlan:
     """Knows if there is an outage, draws faults, and counts them.
 
     Args:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from chaos.faults import Fault, Weather
+from chaos.faults import Fault, FaultPlan
 from chaos.verdict import Place
 from kinesis_handler import Event, Key, KinesisHandler, Remarked
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine.entry import decode_entries
-from kinesis_handler.retry import Patience
+from kinesis_handler.retry import Backoff
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import FakeClock
@@ -37,7 +37,7 @@ class Handlers:
     """
 
     def __init__(
-        self, seed: int, client: "DynamoDBClient", table: str, weather: Weather, clock: FakeClock
+        self, seed: int, client: "DynamoDBClient", table: str, weather: FaultPlan, clock: FakeClock
     ) -> None:
         self.quarantine = FailingQuarantine(weather, Random(f"{seed}/quarantine"))
         self.conflicts = 0
@@ -58,7 +58,7 @@ class Handlers:
 class FailingQuarantine:
     """Keeps objects in memory, unless it is down."""
 
-    def __init__(self, weather: Weather, random: Random) -> None:
+    def __init__(self, weather: FaultPlan, random: Random) -> None:
         self._weather = weather
         self._random = random
         self._objects: dict[str, bytes] = {}
@@ -98,7 +98,7 @@ class _Repository(DynamoDBRepository[Limit]):
             partition_key=PARTITION_KEY,
             sort_key=SORT_KEY,
             clock=clock,
-            make_patience=lambda: Patience(clock.advance, lambda _, high: high),
+            make_backoff=lambda: Backoff(clock.advance, lambda _, high: high),
         )
         self._handlers = handlers
 
@@ -113,7 +113,7 @@ class _Repository(DynamoDBRepository[Limit]):
 class _FailingProcessor(UserLimitEventProcessor):
     """The real one, failing at an event now and then though nothing is wrong with it."""
 
-    def __init__(self, repository: _Repository, weather: Weather, random: Random, slice_size: int) -> None:
+    def __init__(self, repository: _Repository, weather: FaultPlan, random: Random, slice_size: int) -> None:
         super().__init__(repository, slice_size=slice_size)
         self._weather = weather
         self._random = random

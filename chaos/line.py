@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 
-from chaos.faults import Fault, Weather
+from chaos.faults import Fault, FaultPlan
 from kinesis_handler.stores.dynamodb.client import READ_TIMEOUT
 from kinesis_handler.testing import FakeClock
 from testkit.emulators import wire
@@ -53,7 +53,7 @@ class Line:
         table: the table's name, which says nothing of a request.
     """
 
-    def __init__(self, seed: int, weather: Weather, clock: FakeClock, table: str) -> None:
+    def __init__(self, seed: int, weather: FaultPlan, clock: FakeClock, table: str) -> None:
         self._seed = seed
         self._weather = weather
         self._clock = clock

@@ -10,7 +10,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from chaos.events import shards_of
-from chaos.faults import Fault, Weather
+from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
 from chaos.line import Line
 from chaos.oracle import Oracle
@@ -68,7 +68,7 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
     clock = FakeClock()
     streams = shards_of(options.seed, options.events, options.shards, clock)
     oracles = [Oracle(records) for records in streams]
-    weather = Weather(options.seed, clock)
+    weather = FaultPlan(options.seed, clock)
     with _table(endpoint) as (client, table):
         line = Line(options.seed, weather, clock, table)
         handlers = Handlers(options.seed, client, table, weather, clock)

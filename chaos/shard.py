@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from random import Random
 from typing import Any
 
-from chaos.faults import Fault, Weather
+from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
 from chaos.line import Line
 from kinesis_handler.handler import LambdaContext
@@ -59,7 +59,7 @@ class Shard:
         random: Random,
         handlers: Handlers,
         line: Line,
-        weather: Weather,
+        weather: FaultPlan,
         clock: FakeClock,
     ) -> None:
         self.records = records

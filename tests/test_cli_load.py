@@ -136,9 +136,9 @@ def test_a_disk_that_is_full_ends_it_at_once_with_a_sentence(tmp_path: Path) -> 
     limited += (
         "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)); os.execv(sys.argv[1], sys.argv[1:])"
     )
-    arguments = ["load", "--rate", "1000", "--for", "1h", "--store", f"sqlite:///{file}"]
+    arguments = ["-m", "testkit.load", "--rate", "1000", "--for", "1h", "--store", f"sqlite:///{file}"]
     done = subprocess.run(
-        [sys.executable, "-c", limited, COMMAND, *arguments],
+        [sys.executable, "-c", limited, sys.executable, *arguments],
         capture_output=True,
         check=False,
         text=True,
@@ -191,7 +191,17 @@ def test_a_signal_ends_it_and_it_tells_what_was_done(tmp_path: Path, number: sig
     file = tmp_path / "limits.db"
     store = SQLiteRepository(file, Limit)
     with subprocess.Popen(
-        [COMMAND, "load", "--rate", "100", "--for", "1h", "--store", f"sqlite:///{file}"],
+        [
+            sys.executable,
+            "-m",
+            "testkit.load",
+            "--rate",
+            "100",
+            "--for",
+            "1h",
+            "--store",
+            f"sqlite:///{file}",
+        ],
         stdout=subprocess.PIPE,
         text=True,
         env=quiet(),
@@ -241,17 +251,6 @@ def test_what_nobody_stores_is_given_up_after_a_minute(
     target.take([SyntheticUsers(1, 1).event(int(clock() * 1_000))])
     target.finish()
     assert target.figures() == {"put": 1, "refused": 0, "seen": 0, "unseen": 1}
-
-
-def test_an_application_that_makes_up_no_events_is_told(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
-        "from kinesis_handler import KinesisHandler\n"
-        "from kinesis_handler.application import Application\n"
-        "def application(): return Application(KinesisHandler())\n"
-    )
-    done = load("--app", "mine:application", PYTHONPATH=str(tmp_path))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--app is 'mine:application', which makes up no events" in done.stderr
 
 
 @pytest.mark.parametrize("span", ["soon", "0s", "10", "-1s"])

@@ -22,7 +22,7 @@ from local_emulators import (
 from testkit.emulators.dynamodb_local import PACKAGE, dynamodb_local
 from testkit.emulators.npm_package import EmulatorError
 
-MODULE = "emulators.dynamodb_local"
+MODULE = "testkit.emulators.dynamodb_local"
 
 programs = pytest.fixture(empty_path)
 cache = pytest.fixture(empty_cache)

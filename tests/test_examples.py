@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE", "apps")
 CODE_LINES = {("parcels.py", "parcels_lambda.py"): 80, ("lost_parcels.py",): 15}
 NO_CODE = {
     tokenize.COMMENT,
@@ -36,7 +36,8 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     build = f"from setuptools.build_meta import build_wheel; build_wheel({str(folder)!r})"
-    run([sys.executable, "-c", build], cwd=source)
+    for part in (source, source / "apps" / "user_limits"):
+        run([sys.executable, "-c", build], cwd=part)
     run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"])
     pip: list[str | Path] = [
         sys.executable,

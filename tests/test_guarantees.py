@@ -21,7 +21,7 @@ from kinesis_handler.errors import QuarantineError
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
 from kinesis_handler.outcome import Status
-from kinesis_handler.retry import Patience
+from kinesis_handler.retry import Backoff
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.dynamodb import dynamodb_client
 from kinesis_handler.stores.memory import MemoryRepository
@@ -86,7 +86,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory, tables: Tables) -> Iterator
     folder, numbers, line = tmp_path_factory.mktemp("guarantees"), count(), BadLine()
 
     def over_a_bad_line() -> Repository[Limit]:
-        repository = tables.repository(Limit, wire.client, make_patience=lambda: Patience(lambda _: None))
+        repository = tables.repository(Limit, wire.client, make_backoff=lambda: Backoff(lambda _: None))
         line.breaks()
         return repository
 

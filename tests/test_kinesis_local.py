@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types_boto3_kinesis.literals import ShardIteratorTypeType
     from types_boto3_kinesis.type_defs import GetRecordsOutputTypeDef, RecordTypeDef, ShardTypeDef
 
-MODULE = "emulators.kinesis_local"
+MODULE = "testkit.emulators.kinesis_local"
 FIRST = "shardId-000000000000"
 MIDDLE = str(2**127)
 """Of all hash keys."""

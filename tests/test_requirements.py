@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -21,9 +21,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 WANTED = {
-    "dev": ("cli", "aws", "api", "serve", "group:dev"),
+    "dev": ("cli", "aws", "app:api", "serve", "group:dev"),
     "run": ("cli", "aws", "group:build", "group:tutorial"),
-    "serve": ("cli", "aws", "api", "serve", "group:build", "group:tutorial"),
+    "serve": ("cli", "aws", "app:api", "serve", "group:build", "group:tutorial"),
     "consumer": (),
 }
 """What each file is compiled of, as `make lock` has it. The others are one package, or leave some out."""
@@ -47,7 +47,9 @@ def pins(file: str) -> dict[str, str]:
 
 def roots(file: str) -> Iterator[Requirement]:
     """Yield what pyproject.toml asks for."""
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    pyproject, application = (
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text()) for folder in ("", "apps/user_limits")
+    )
     project, groups = pyproject["project"], pyproject["dependency-groups"]
 
     def of_group(name: str) -> Iterator[str]:
@@ -60,7 +62,14 @@ def roots(file: str) -> Iterator[Requirement]:
     yield from map(Requirement, project["dependencies"])
     for part in WANTED[file]:
         kind, _, name = part.rpartition(":")
-        yield from map(Requirement, of_group(name) if kind else project["optional-dependencies"][name])
+        match kind:
+            case "group":
+                wanted: Iterable[str] = of_group(name)
+            case "app":
+                wanted = application["project"]["optional-dependencies"][name]
+            case _:
+                wanted = project["optional-dependencies"][name]
+        yield from map(Requirement, wanted)
 
 
 def missing(file: str) -> list[str]:
@@ -120,17 +129,19 @@ def test_this_environment_is_what_is_pinned() -> None:
 # With a small index of our own, on which all has made a new release.
 
 BACKEND = """
+import pathlib
 import zipfile
 
 WHEEL = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
-    name = "mine-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
-        wheel.writestr("mine-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: mine\\nVersion: 1.0\\n")
-        wheel.writestr("mine-1.0.dist-info/WHEEL", WHEEL)
-        wheel.writestr("mine-1.0.dist-info/RECORD", "")
-    return name
+    mine = pathlib.Path.cwd().name
+    info = f"{mine}-1.0.dist-info"
+    with zipfile.ZipFile(f"{folder}/{mine}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\\nName: {mine}\\nVersion: 1.0\\n")
+        wheel.writestr(f"{info}/WHEEL", WHEEL)
+        wheel.writestr(f"{info}/RECORD", "")
+    return f"{mine}-1.0-py3-none-any.whl"
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     return build_editable(folder)
@@ -142,7 +153,7 @@ build-backend = "backend"
 backend-path = ["."]
 
 [project]
-name = "mine"
+name = "{name}"
 version = "1.0"
 """
 
@@ -189,8 +200,10 @@ def project(tmp_path: Path) -> Path:
     index, folder = Index(tmp_path / "index"), tmp_path / "project"
     (folder / "requirements").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", folder)
-    (folder / "pyproject.toml").write_text(PYPROJECT)
-    (folder / "backend.py").write_text(BACKEND)
+    for part in (folder, folder / "apps" / "user_limits"):
+        part.mkdir(parents=True, exist_ok=True)
+        (part / "pyproject.toml").write_text(PYPROJECT.format(name=part.name))
+        (part / "backend.py").write_text(BACKEND)
     [pip] = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
     pinned_pip = index.add("pip", ensurepip.version(), pip)
     (folder / "requirements" / "pip.txt").write_text(pinned_pip)

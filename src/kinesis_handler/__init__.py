@@ -4,10 +4,10 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import (
     BusinessError,
     ConfigurationError,
-    FailedError,
     KinesisHandlerError,
     RejectedError,
     RepositoryError,
+    RetryableError,
 )
 from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.ingest.event import Event
@@ -22,7 +22,6 @@ __all__ = [
     "ConfigurationError",
     "Event",
     "EventProcessor",
-    "FailedError",
     "Key",
     "KinesisHandler",
     "KinesisHandlerError",
@@ -31,6 +30,7 @@ __all__ = [
     "Remark",
     "Remarked",
     "RepositoryError",
+    "RetryableError",
     "configure_logging",
     "event_processor",
 ]

@@ -20,12 +20,12 @@ _time_left: ContextVar[Callable[[], float]] = ContextVar("time_left", default=_e
 def time_left() -> float:
     """Return the seconds until the handler has to be done; infinity where nothing stops it.
 
-    Only the thread that called the handler knows: for others that it starts there is `time_left_here`.
+    Only the thread that called the handler knows: for others that it starts there is `bound_time_left`.
     """
     return _time_left.get()()
 
 
-def time_left_here() -> Callable[[], float]:
+def bound_time_left() -> Callable[[], float]:
     """Return what tells any thread the time that is left in this one."""
     return _time_left.get()
 

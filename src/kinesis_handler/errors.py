@@ -14,7 +14,7 @@ KinesisHandlerError
     │   ├── UndecodableRecordError   base64, checksum, gzip, size
     │   ├── InvalidEventError        JSON, schema
     │   └── UnstorableError          what it leads to is more than the store can keep
-    └── FailedError              it may succeed later: a batch item failure
+    └── RetryableError              it may succeed later: a batch item failure
         ├── BusinessError            a rule of the domain says not now
         ├── RepositoryError          the store did not answer, or said no
         │   ├── ConflictError            other writers kept winning
@@ -143,21 +143,21 @@ class UnstorableError(RejectedError):
     """
 
 
-class FailedError(ProcessingError):
+class RetryableError(ProcessingError):
     """The record may succeed later. It is reported, and Lambda delivers it again.
 
     To do: nothing at first. What is given up is kept by the on-failure destination: `redrive` sends it again.
     """
 
 
-class BusinessError(FailedError):
+class BusinessError(RetryableError):
     """A rule of the domain refuses the event for now, for one that needs what is not known yet.
 
     To do: supply what it needs, such as the events before it (`consume` into the same store), then redrive.
     """
 
 
-class RepositoryError(FailedError):
+class RepositoryError(RetryableError):
     """The store did not answer, or refused.
 
     To do: look at the store's throttling and health, and at the function's permissions on it.
@@ -180,7 +180,7 @@ class UnreadableError(RepositoryError):
     """
 
 
-class QuarantineError(FailedError):
+class QuarantineError(RetryableError):
     """The record can never succeed, but the quarantine did not take it: it must not be lost.
 
     To do: see that the bucket or folder is there and may be written: `s3:PutObject` is enough.
@@ -194,28 +194,28 @@ class UnreadableObjectError(QuarantineError):
     """
 
 
-class HeldBackError(FailedError):
+class HeldBackError(RetryableError):
     """An earlier event of the same key failed: this one waits behind it, to keep their order.
 
     To do: look for the earlier one, which says why.
     """
 
 
-class OutOfTimeError(FailedError):
+class OutOfTimeError(RetryableError):
     """The invocation's deadline came near before this event had its turn.
 
     To do: nothing if it is rare. Else raise the function's timeout or memory, or lower the batch size.
     """
 
 
-class InvalidResultError(FailedError):
+class InvalidResultError(RetryableError):
     """A function of a processor returned what it may not: most likely a bug. Nothing was stored.
 
     To do: mend the function that the reason names; until then Lambda delivers the event again.
     """
 
 
-class UnexpectedError(FailedError):
+class UnexpectedError(RetryableError):
     """A processor raised something outside this tree: most likely a bug. `__cause__` has it.
 
     To do: mend what the reason names by file and line; `LOG_LEVEL=debug` logs the traceback.

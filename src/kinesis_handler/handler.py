@@ -9,7 +9,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from kinesis_handler.deadline import within
-from kinesis_handler.errors import FailedError, InvalidInvocationError, ProcessingError, QuarantineError
+from kinesis_handler.errors import InvalidInvocationError, ProcessingError, QuarantineError, RetryableError
 from kinesis_handler.ingest.event import Event, EventDecoder
 from kinesis_handler.ingest.record import (
     DEFAULT_MAX_UNPACKED_BYTES,
@@ -26,7 +26,7 @@ from kinesis_handler.outcome import (
     BatchResult,
     HandledRecord,
     Outcome,
-    ToBeKept,
+    ToQuarantine,
     not_applied,
 )
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
@@ -34,12 +34,12 @@ from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
-from kinesis_handler.telemetry.spans import batch_span, span, tell_batch
+from kinesis_handler.telemetry.spans import annotate_span, batch_span, span
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-_WITHOUT_OUTCOME = not_applied(FailedError("the processor gave it no outcome"))
+_WITHOUT_OUTCOME = not_applied(RetryableError("the processor gave it no outcome"))
 
 
 class LambdaContext(Protocol):
@@ -135,7 +135,7 @@ class KinesisHandler:
             with batch_span(self._tracer, request_id) as handling, counting() as counted:
                 result = self._handle(invocation, context, keep_rejected=keep_rejected)
                 log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
-                tell_batch(handling, result)
+                annotate_span(handling, result)
                 if self._metrics is not None:
                     self._metrics.batch(result, counted)
         finally:
@@ -251,7 +251,7 @@ def _process(
     if not deadline.near:
         try:
             for told in processor.process(events):
-                if isinstance(told, ToBeKept):
+                if isinstance(told, ToQuarantine):
                     if quarantine is not None and (problem := _keep(told.records(), quarantine)):
                         otherwise = not_applied(problem)
                         break

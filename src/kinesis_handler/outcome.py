@@ -22,7 +22,7 @@ from kinesis_handler.ingest.record import Record
 
 State = TypeVar("State")
 
-__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status", "ToBeKept"]
+__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status", "ToQuarantine"]
 
 
 class Status(StrEnum):
@@ -139,7 +139,7 @@ class HandledRecord(Struct, frozen=True, gc=False):
         return Identity(None, None, None)
 
 
-class ToBeKept(dict[Event[Any], Outcome]):
+class ToQuarantine(dict[Event[Any], Outcome]):
     """Rejected events that have to be in the quarantine before their processor goes on.
 
     A processor yields one from `process` among the outcomes, which it does not take the place of.

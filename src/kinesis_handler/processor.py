@@ -25,7 +25,7 @@ class EventProcessor(Protocol):
         A slice is some of the events, each with its outcome. Between two slices the handler looks at the
         clock, and asks for no further one when the deadline is near. So what a slice tells must be done,
         and what no slice has told yet must be harmless to deliver again. An event that is rejected now, and
-        would not be when it comes again, has to be kept first: see `ToBeKept`.
+        would not be when it comes again, has to be kept first: see `ToQuarantine`.
 
         Called once a batch, and again with the same events when Lambda delivers them again. Events left
         without an outcome are failed, also when it raises.

@@ -26,7 +26,7 @@ from kinesis_handler.outcome import (
     Outcome,
     Remarked,
     Status,
-    ToBeKept,
+    ToQuarantine,
     broken_off,
     not_applied,
     not_saved,
@@ -38,7 +38,7 @@ from kinesis_handler.telemetry.spans import span
 
 State = TypeVar("State")
 
-Telling = Generator[ToBeKept, None, dict[Event[Any], Outcome]]
+Folding = Generator[ToQuarantine, None, dict[Event[Any], Outcome]]
 """Yields what has to be kept before it goes on, and returns the outcomes."""
 
 
@@ -142,7 +142,7 @@ class Projection(ABC, Generic[State]):
                 outcome = not_applied(error)
                 yield {event: outcome for group in part.values() for event in group}
 
-    def _fold_and_save(self, groups: dict[Key, list[Event[Any]]]) -> Telling:
+    def _fold_and_save(self, groups: dict[Key, list[Event[Any]]]) -> Folding:
         """Load, fold and save all keys, those again in whose way another writer came (G7).
 
         What a fold rejects is kept before what lies behind it is saved: from then on it would be superseded,
@@ -195,7 +195,7 @@ class Projection(ABC, Generic[State]):
 
     def _in_parts(
         self, before: Aggregate[State] | None, key: Key, events: list[Event[Any]], error: RejectedError
-    ) -> Generator[ToBeKept, None, list[Outcome]]:
+    ) -> Generator[ToQuarantine, None, list[Outcome]]:
         """Fold and save events that together led to what the store can never keep: in parts, in their order.
 
         What still fits is found by halving, and what lies behind an event that does not fit by doubling: a
@@ -208,7 +208,7 @@ class Projection(ABC, Generic[State]):
             error: why they cannot be kept together.
         """
         outcomes: list[Outcome] = []
-        rejected = ToBeKept()
+        rejected = ToQuarantine()
         halving, conflicts = Halving(len(events)), 0
         while (done := len(outcomes)) < len(events):
             if halving.next_is_unfit(done):
@@ -249,8 +249,8 @@ class Projection(ABC, Generic[State]):
         return outcomes
 
     def _save_part(
-        self, change: Change[State], rejected: ToBeKept, found: ToBeKept
-    ) -> Generator[ToBeKept, None, Saved]:
+        self, change: Change[State], rejected: ToQuarantine, found: ToQuarantine
+    ) -> Generator[ToQuarantine, None, Saved]:
         """Save a change, unless it is known before that the store never can; have kept what was rejected.
 
         Args:
@@ -262,7 +262,7 @@ class Projection(ABC, Generic[State]):
         if refusal is not None:
             return Saved(failed={change.key: refusal})
         if rejected or found:
-            yield ToBeKept({**rejected, **found})
+            yield ToQuarantine({**rejected, **found})
             rejected.clear()
         return self._save([change])
 
@@ -287,9 +287,9 @@ def _rejected(
     changes: Sequence[Change[Any]],
     groups: Mapping[Key, Sequence[Event[Any]]],
     told: Mapping[Key, Sequence[Outcome]],
-) -> ToBeKept:
+) -> ToQuarantine:
     """Return what was rejected of the keys that are about to change."""
-    rejected = ToBeKept()
+    rejected = ToQuarantine()
     for change in changes:
         outcomes = told[change.key]
         if outcomes.count(APPLIED) < len(outcomes):  # nearly never, and counted in C

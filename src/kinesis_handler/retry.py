@@ -15,7 +15,7 @@ ATTEMPTS = 8
 """With these pauses they last 3 seconds on average and 6 at most: longer than a table takes to make room."""
 
 
-class Patience:
+class Backoff:
     """For one piece of work: may it be tried once more?
 
     Args:
@@ -32,7 +32,7 @@ class Patience:
         self._uniform = uniform
         self._attempts = 1
 
-    def lasts(self) -> bool:
+    def wait(self) -> bool:
         """Wait for a random part of a pause, longer each time; False if there is no attempt or time left."""
         pause = self._uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._attempts - 1)))
         if self._attempts == ATTEMPTS or pause >= time_left():

@@ -1,6 +1,6 @@
 """Amazon's DynamoDB Local for tests, benchmarks and people: on loopback, in memory, gone with its starter.
 
-    python -m emulators.dynamodb_local --port 8001
+    python -m testkit.emulators.dynamodb_local --port 8001
 
 Its licence forbids redistribution. It is therefore no part of this repository, nor of anything built from
 it: npm fetches it once, from the package in which AWS Amplify publishes it, into the cache of the user

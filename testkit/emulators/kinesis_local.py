@@ -1,6 +1,6 @@
 """kinesis-local, an emulator of the Kinesis API, for tests, benchmarks and people: on loopback, in memory.
 
-    python -m emulators.kinesis_local --port 4567
+    python -m testkit.emulators.kinesis_local --port 4567
 
 npm fetches it once, into the cache of the user (`$XDG_CACHE_HOME` or `~/.cache`). It takes Node.js of version
 20 or later. Streams, splits and merges are ready as soon as they are asked for, and it ends with its starter.

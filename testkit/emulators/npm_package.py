@@ -102,7 +102,7 @@ def run_for_people(
 ) -> None:
     """Be the command line of an emulator: run it until Ctrl-C or SIGTERM, and print how to use it."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m emulators.{Path(sys.argv[0]).stem}",
+        prog=f"python -m testkit.emulators.{Path(sys.argv[0]).stem}",
         description=f"Run {emulator} until Ctrl-C or SIGTERM. Prints the line for a shell that uses it.",
     )
     parser.add_argument("--port", type=int, default=port, help="where it listens; 0 for any that is free")

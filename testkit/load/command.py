@@ -11,15 +11,15 @@ from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.console import echo_json, standard_error, standard_output
 from kinesis_handler.cli.report import print_summary
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.cli.times import parse_span
 from kinesis_handler.local.stream.stop import Stop, Stopped
-from testkit.load.run import LoadRun, told_ages
+from testkit.load.run import LoadRun, ages_text
 from testkit.load.target import RealStream, ShardInMemory, Target
 from testkit.synthetic_users import SyntheticUsers
 
@@ -47,7 +47,7 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     The exit status is 0 if nothing failed, 1 if something did, 2 if it cannot work.
     """
-    with told_errors():
+    with exit_on_error():
         seconds = parse_span("--for", span)
         application = load_application(application_name, store)
         application.check()
@@ -88,7 +88,7 @@ def _live(run: LoadRun) -> Iterator[None]:
 def _print(run: LoadRun, target: Target) -> None:
     console = standard_output()
     rate = run.sent / run.seconds if run.seconds else 0.0
-    console.print(f"{run.sent:,} events in {run.seconds:,.1f} s, {rate:,.0f} a second · {told_ages(target)}")
+    console.print(f"{run.sent:,} events in {run.seconds:,.1f} s, {rate:,.0f} a second · {ages_text(target)}")
     if isinstance(target, ShardInMemory):
         print_summary(target.tally)
         return

@@ -84,11 +84,11 @@ class LoadRun:
             self._seen.popleft()
         (begun, before), (at, after) = self._seen[0], self._seen[-1]
         rate = (after - before) / (at - begun) if at > begun else 0.0
-        told = f"{self.sent:,} sent · {rate:,.0f} a second of {self._rate:,} · {told_ages(self._target)} · "
+        told = f"{self.sent:,} sent · {rate:,.0f} a second of {self._rate:,} · {ages_text(self._target)} · "
         return Text.assemble(told, (f"{failed:,} failed", "bold red" if failed else "dim"))
 
 
-def told_ages(target: Target) -> str:
+def ages_text(target: Target) -> str:
     """Say how old events were, as far as it is known."""
     p50, p99 = target.ages.within(0.5), target.ages.within(0.99)
     return "no age yet" if p50 is None or p99 is None else f"age p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from kinesis_handler import Key
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.retry import (
-    Patience,
+    Backoff,
 )
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
@@ -57,7 +57,7 @@ class Store:
             sort_key=SORT_KEY,
             ttl=ttl,
             clock=self.clock,
-            make_patience=lambda: Patience(self._pause, lambda _, high: high),
+            make_backoff=lambda: Backoff(self._pause, lambda _, high: high),
         )
 
     def item(self, key: Key = KEY) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.retry import Patience
+from kinesis_handler.retry import Backoff
 from kinesis_handler.stores.dynamodb import DynamoDBTable, dynamodb_client
 from kinesis_handler.stores.dynamodb.client import CONNECT_TIMEOUT, READ_TIMEOUT
 from kinesis_handler.stores.dynamodb.requests import CONNECTIONS
@@ -230,14 +230,14 @@ class TestCreate:
     def test_on_a_busy_machine_it_is_asked_for_again_until_it_is_made(
         self, wire: Wire, name: str, operation: str, fault: Fault
     ) -> None:
-        table = table_of(wire.client, name, make_patience=lambda: Patience(lambda _: None))
+        table = table_of(wire.client, name, make_backoff=lambda: Backoff(lambda _: None))
         wire.on(operation, fault)
         table.create()
         assert table.describe()["timeToLive"] == "expiresAt"
         table.check()
 
     def test_a_table_that_may_not_be_made_yet_is_asked_for_again(self, wire: Wire, name: str) -> None:
-        table = table_of(wire.client, name, make_patience=lambda: Patience(lambda _: None))
+        table = table_of(wire.client, name, make_backoff=lambda: Backoff(lambda _: None))
         wire.on("CreateTable", error("LimitExceededException"), times=3)
         table.create()
         assert table.exists()
@@ -247,13 +247,13 @@ class TestCreate:
     ) -> None:
         table.create()
         wire.on("CreateTable", error("ThrottlingException"))
-        patient = table_of(wire.client, table.name, make_patience=lambda: Patience(lambda _: None))
+        patient = table_of(wire.client, table.name, make_backoff=lambda: Backoff(lambda _: None))
         assert "is there already" in complaint(patient.create)
 
 
 class TestDelete:
     def test_after_a_lost_answer_it_is_gone(self, wire: Wire, name: str) -> None:
-        table = table_of(wire.client, name, make_patience=lambda: Patience(lambda _: None))
+        table = table_of(wire.client, name, make_backoff=lambda: Backoff(lambda _: None))
         table.create()
         wire.on("DeleteTable", timeout)
         table.delete()

@@ -12,7 +12,7 @@ from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import UnreadableObjectError
 from kinesis_handler.ingest.record import LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, lambda_record
-from kinesis_handler.local.redrive import Redrive, Sent, Way
+from kinesis_handler.local.redrive import Redrive, RedriveTarget, Sent
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.quarantine import Quarantine, ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
@@ -160,7 +160,7 @@ def through_handler(
 
 
 def redrive(
-    way: Way,
+    way: RedriveTarget,
     *quarantines: ReadableQuarantine,
     chosen: Callable[[Entry], bool] = lambda _: True,
 ) -> list[Sent]:

@@ -15,7 +15,7 @@ from kinesis_handler.telemetry.metrics import MAX_VALUES, EmbeddedMetrics, count
 from kinesis_handler.testing import FakeClock, invocation
 from telemetry.emf import metrics_in
 from user_limits import limit
-from user_limits.api.instrumented import observed
+from user_limits.api.instrumented import instrumented
 from user_limits.processor import UserLimitEventProcessor
 
 NOW = FakeClock()()
@@ -190,7 +190,7 @@ def test_what_a_request_to_the_api_counts_is_a_line_and_of_nothing_there_is_none
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    client = TestClient(observed(conflicting, EmbeddedMetrics("tests", lines.append, FakeClock()), None))
+    client = TestClient(instrumented(conflicting, EmbeddedMetrics("tests", lines.append, FakeClock()), None))
     client.get("/nothing")
     assert lines == []
     client.get("/counted")

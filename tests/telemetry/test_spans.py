@@ -20,7 +20,7 @@ from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.telemetry.spans import MAX_TOLD, span
 from kinesis_handler.testing import FakeClock, invocation
 from user_limits.api.app import build_api
-from user_limits.api.instrumented import observed
+from user_limits.api.instrumented import instrumented
 from user_limits.processor import UserLimitEventProcessor
 
 
@@ -165,7 +165,7 @@ assert not [name for name in sys.modules if name.startswith("opentelemetry")]
 
 
 def ask(traces: Traces, path: str, **headers: str) -> int:
-    app: Any = observed(build_api(repository_of(EXAMPLE)), None, traces.tracer)
+    app: Any = instrumented(build_api(repository_of(EXAMPLE)), None, traces.tracer)
     status: int = TestClient(app).get(path, headers=headers).status_code
     return status
 
@@ -181,7 +181,7 @@ def test_a_request_is_a_span_named_by_its_route_without_an_id_in_it(traces: Trac
 
 
 def test_the_span_of_a_head_request_says_that_it_was_one(traces: Traces) -> None:
-    app: Any = observed(build_api(repository_of(EXAMPLE)), None, traces.tracer)
+    app: Any = instrumented(build_api(repository_of(EXAMPLE)), None, traces.tracer)
     assert TestClient(app).head("/api/v1/users/usr_456/limits").status_code == 200
     [request] = traces.ended
     assert request.name == "HEAD /api/v1/users/{userId}/limits"
@@ -201,7 +201,7 @@ def test_a_request_belongs_to_the_trace_that_its_caller_began(traces: Traces) ->
 
 def test_on_lambda_a_request_is_below_the_span_of_its_invocation(traces: Traces) -> None:
     with traces.tracer.start_as_current_span("invocation") as invoked:
-        app: Any = observed(build_api(repository_of(EXAMPLE)), None, traces.tracer)
+        app: Any = instrumented(build_api(repository_of(EXAMPLE)), None, traces.tracer)
         with TestClient(app) as client:
             client.get("/health", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
     request = next(each for each in traces.ended if each.kind is SpanKind.SERVER)
@@ -213,6 +213,6 @@ def test_a_request_that_cannot_be_answered_is_an_error(traces: Traces) -> None:
         def find(self, *_: Any, **__: Any) -> Any:
             raise RepositoryError("down")
 
-    app: Any = observed(build_api(Down()), None, traces.tracer)
+    app: Any = instrumented(build_api(Down()), None, traces.tracer)
     assert TestClient(app).get("/api/v1/users/usr_456/limits").status_code == 503
     assert dict(traces.ended[0].attributes or {})["error.type"] == "503"

@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import sys
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +12,10 @@ import typer
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.console import echo_error
+from kinesis_handler.cli.project import PYPROJECT, VARIABLE, project_settings
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
 from kinesis_handler.stores.url import STORE_FORMS
 from kinesis_handler.telemetry.logs import ensure_logging
-
-PYPROJECT = "pyproject.toml"
-VARIABLE = "KINESIS_HANDLER_APP"
 
 ApplicationName = Annotated[
     str | None,
@@ -39,28 +36,6 @@ StoreUrl = Annotated[
 ]
 
 
-def application_name_of(folder: Path) -> str:
-    """Return the application that the pyproject.toml of a folder names.
-
-    Raises ConfigurationError if there is none.
-    """
-    file = folder / PYPROJECT
-    try:
-        settings = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        settings = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from error
-    tool = settings.get("tool", {}).get("kinesis-handler", {})
-    name = tool.get("app") if isinstance(tool, dict) else None
-    if not isinstance(name, str):
-        raise ConfigurationError(
-            f"no application is named: say --app package.module:name, or set {VARIABLE}, or put "
-            f'app = "package.module:name" below [tool.kinesis-handler] into {file}'
-        )
-    return name
-
-
 def load_application(name: str | None, store: str | None = None) -> Application:
     """Build the application that `package.module:name` names, on its own store or on that of a URL.
 
@@ -70,7 +45,7 @@ def load_application(name: str | None, store: str | None = None) -> Application:
 
     Raises ConfigurationError if it cannot be found, takes no store, or what is found builds no application.
     """
-    name = name or application_name_of(Path.cwd())
+    name = project_settings().app if name is None else name
     module_name, _, attribute = name.partition(":")
     if not (module_name.strip() and attribute.strip()):
         raise ConfigurationError(
@@ -99,7 +74,7 @@ def load_application(name: str | None, store: str | None = None) -> Application:
 
 
 @contextmanager
-def told_errors() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """Tell an error that the user can mend in one sentence, and end with status 2."""
     try:
         yield

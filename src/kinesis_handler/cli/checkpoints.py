@@ -11,8 +11,8 @@ from rich.table import Table
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.cli.consume import open_checkpoints
@@ -46,7 +46,7 @@ def show(
 
     On the first line stands which process reads the stream into this store, if one does.
     """
-    with told_errors():
+    with exit_on_error():
         application = load_application(application_name, store)
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stored = Checkpoints(open_checkpoints(application).repository, reader.identity)
@@ -98,7 +98,7 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     What is read again is known again, and counted once. What is left out is not in the store. It is refused
     while a process reads the stream into this store.
     """
-    with told_errors():
+    with exit_on_error():
         application = load_application(application_name, store)
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         places = _places(reader, starting_point("--to", to, reader, numbers=True), shard)

@@ -8,14 +8,15 @@ import typer
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.checkpoints import app as checkpoint_commands
 from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.migrate import app as migrate_commands
+from kinesis_handler.cli.project import project_settings
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
 from kinesis_handler.cli.redrive import redrive
@@ -53,7 +54,7 @@ Events = typer.Argument(help="JSON array, JSON lines, or a Lambda event with Rec
 
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
-    events: Annotated[Path, Events],
+    events: Annotated[Path | None, Events] = None,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch.")] = 100,
@@ -65,11 +66,12 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     The exit status is 0 if nothing failed for good, 1 if something did or what is stored cannot be read, 2 if
     there is nothing to run.
     """
-    with told_errors():
+    with exit_on_error():
         application = load_application(application_name, store)
         application.check()
-        with open_events(events) as file:
-            records = read_records(file, str(events))
+        path = events or project_settings().events
+        with open_events(path) as file:
+            records = read_records(file, str(path))
             tally = run_locally(application, records, batch_size=batch_size, retries=retries)
         show = print_json if as_json else print_tables
         all_read = show(application, tally)
@@ -92,7 +94,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     With AUTH=none it listens on this machine only, unless --insecure is given.
     """
-    with told_errors():
+    with exit_on_error():
         application = load_application(application_name, store)
         if application.api is None:
             raise ConfigurationError(f"--app is {application_name!r}, which has no API")

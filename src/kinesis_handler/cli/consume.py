@@ -8,8 +8,8 @@ from kinesis_handler.application import Application, Kept
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.console import echo, standard_output
 from kinesis_handler.cli.delivery import Delivery
@@ -57,7 +57,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     The exit status is 0 if nothing failed for good, 1 if something did, if the stream no longer had it, or if
     what is stored cannot be read, 2 if it cannot work.
     """
-    with told_errors():
+    with exit_on_error():
         application = load_application(application_name, store)
         if application.checkpoints is None:
             raise ConfigurationError(f"--app is {application_name!r}, which has no place for checkpoints")

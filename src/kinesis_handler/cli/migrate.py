@@ -10,8 +10,8 @@ import typer
 from kinesis_handler.application import Migration, Table
 from kinesis_handler.cli.application import (
     ApplicationName,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.migration_steps import next_steps, who_decides
@@ -59,7 +59,7 @@ def migrate() -> None:
 @app.command()
 def prepare(application_name: ApplicationName = None, source: FromUrl = None, target: ToUrl = None) -> None:
     """Make what the move needs and is not there yet: the target's tables, and those of its notes."""
-    with told_errors():
+    with exit_on_error():
         migration = _opened(application_name, source, target)
         for each in migration.source_tables:
             each.check()
@@ -86,7 +86,7 @@ def copy(
 
     The exit status is 0 if the target has all of it now, 1 if not, 2 if it cannot work.
     """
-    with told_errors():
+    with exit_on_error():
         migration = _opened(application_name, source, target)
         _check(migration)
         work = Copy(
@@ -142,7 +142,7 @@ def verify(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     The exit status is 0 if nothing differs, or all has been repaired, 1 if not, 2 if it cannot work.
     """
-    with told_errors():
+    with exit_on_error():
         migration = _opened(application_name, source, target)
         _check(migration)
         phase = migration.phase() if migration.phase is not None else Phase.SOURCE
@@ -176,7 +176,7 @@ def verify(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 @app.command()
 def status(application_name: ApplicationName = None, source: FromUrl = None, target: ToUrl = None) -> None:
     """Show the phase, what is on both sides, what waits to be repaired, and the steps that are safe now."""
-    with told_errors():
+    with exit_on_error():
         migration = _opened(application_name, source, target)
         _check(migration)
         phase = migration.phase() if migration.phase is not None else None

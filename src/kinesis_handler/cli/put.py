@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.cli.application import told_errors
+from kinesis_handler.cli.application import exit_on_error
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.events_file import open_events, read_contents
+from kinesis_handler.cli.project import project_settings
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.writer import StreamWriter, create_stream
 
@@ -19,9 +20,9 @@ AT_ONCE = 500
 def put(
     stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
     events: Annotated[
-        Path,
+        Path | None,
         typer.Argument(help="JSON array, JSON lines, or a Lambda event with Records; - is standard input."),
-    ],
+    ] = None,
     shards: Annotated[
         int | None, typer.Option("--create", metavar="SHARDS", min=1, help="Make the stream first.")
     ] = None,
@@ -31,13 +32,14 @@ def put(
     The exit status is 0 if all were put, 1 if some were refused for good, 2 if it cannot work.
     """
     put_count, refused = 0, 0
-    with told_errors():
+    with exit_on_error():
+        path = events or project_settings().events
         client = kinesis_client()
         if shards is not None:
             create_stream(client, stream, shards)
         writer = StreamWriter(client, stream, time.sleep)
-        with open_events(events) as file:
-            records = read_contents(file, str(events))
+        with open_events(path) as file:
+            records = read_contents(file, str(path))
             while batch := list(islice(records, AT_ONCE)):
                 left = writer.put(batch)
                 put_count += len(batch) - len(left)

@@ -11,8 +11,8 @@ from rich.table import Table
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
     ApplicationName,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.errors import ConfigurationError
@@ -162,7 +162,7 @@ def matches(entry: Entry, reason: str) -> bool:
 
 def _waiting(application_name: str | None, reason: str) -> tuple[list[Contents], list[Entry]]:
     """Return all contents, and the entries that wait, in the order of the stream."""
-    with told_errors():
+    with exit_on_error():
         contents = read_all(load_application(application_name))
     entries = [each.entry for each in waiting_in(contents).values()]
     return contents, [entry for entry in entries if matches(entry, reason)]

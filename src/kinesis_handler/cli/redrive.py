@@ -15,8 +15,8 @@ from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.console import standard_error, standard_output
 from kinesis_handler.cli.quarantine import (
@@ -29,7 +29,7 @@ from kinesis_handler.cli.quarantine import (
 )
 from kinesis_handler.cli.times import parse_moment
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.local.redrive import Redrive, Result, Verdict, Way
+from kinesis_handler.local.redrive import Redrive, RedriveTarget, Result, Verdict
 from kinesis_handler.local.redrive.fetch import ReaderOf, fetch_from_queue, fetch_records
 from kinesis_handler.local.redrive.queue import FailedBatchQueue
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
@@ -86,10 +86,10 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     The exit status is 0 if all is done with, 1 if something is left or was not read, 2 if it cannot work.
     """
-    with told_errors():
+    with exit_on_error():
         application = load_application(application_name, store)
         earliest = parse_moment("--since", since, time.time()) if since else 0.0
-        way = _way(through, application, stream, accept_superseded=accept_superseded)
+        way = _target(through, application, stream, accept_superseded=accept_superseded)
         if queue is not None and application.quarantine is None:
             raise ConfigurationError(
                 "--queue needs a quarantine to keep the records in: the settings name none"
@@ -102,13 +102,13 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         undated = _undated(contents, reason) if since else []
         if dry_run:
             print_groups(grouped(sending.entries))
-            _tell_unfetched(contents, _queue(application, queue))
-            _tell_undated(undated, since)
+            _print_unfetched(contents, _queue(application, queue))
+            _print_undated(undated, since)
             raise typer.Exit(1 if print_unreadable(contents) else 0)
         verdicts = _send(sending, way)
         removed = remove_finished(contents) if delete else 0
     _tell(verdicts, problems, removed)
-    _tell_undated(undated, since)
+    _print_undated(undated, since)
     unread = print_unreadable(contents)
     left = any(verdict.needs_attention for _, verdict in verdicts)
     raise typer.Exit(1 if left or undated or problems or unread else 0)
@@ -125,7 +125,9 @@ def _undated(contents: Sequence[Contents], reason: str) -> list[Entry]:
     return [entry for entry in waiting if entry.arrived is None and matches(entry, reason)]
 
 
-def _way(through: Through, application: Application, stream: str | None, *, accept_superseded: bool) -> Way:
+def _target(
+    through: Through, application: Application, stream: str | None, *, accept_superseded: bool
+) -> RedriveTarget:
     if through is Through.HANDLER:
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
@@ -159,7 +161,7 @@ def _reader_of(application: Application) -> ReaderOf:
     return cache(lambda arn: StreamReader(client(), arn))
 
 
-def _send(sending: Redrive, way: Way) -> list[tuple[Entry, Verdict]]:
+def _send(sending: Redrive, way: RedriveTarget) -> list[tuple[Entry, Verdict]]:
     """Send all of it behind a progress bar; return what became of each entry."""
     console = standard_error()
     verdicts: list[tuple[Entry, Verdict]] = []
@@ -196,7 +198,7 @@ def _tell(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], re
         console.print(f"not fetched: {problem}", style="red")
 
 
-def _tell_undated(undated: Sequence[Entry], since: str) -> None:
+def _print_undated(undated: Sequence[Entry], since: str) -> None:
     """Name what was left out because nobody knows when it arrived."""
     if not undated:
         return
@@ -210,7 +212,7 @@ def _tell_undated(undated: Sequence[Entry], since: str) -> None:
     standard_output().print(told, style="yellow")
 
 
-def _tell_unfetched(contents: Sequence[Contents], queue: FailedBatchQueue | None) -> None:
+def _print_unfetched(contents: Sequence[Contents], queue: FailedBatchQueue | None) -> None:
     console = standard_output()
     waiting = sum(each.info.batch_size for some in contents for each in some.unfetched.values())
     if waiting:

@@ -10,8 +10,8 @@ from kinesis_handler.application import Application, Table
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
+    exit_on_error,
     load_application,
-    told_errors,
 )
 from kinesis_handler.cli.console import echo, echo_json, standard_output
 from kinesis_handler.errors import ConfigurationError
@@ -33,7 +33,7 @@ def create(
     ] = False,
 ) -> None:
     """Make each table: on demand, its keys strings, its time to live on."""
-    with told_errors():
+    with exit_on_error():
         for each in _own_tables(load_application(application_name, store)):
             each.create(deletion_protection=protect)
             echo(f"made the table {each.name}")
@@ -46,7 +46,7 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
 ) -> None:
     """Show what each table is like."""
-    with told_errors():
+    with exit_on_error():
         described = [each.describe() for each in _tables(load_application(application_name, store))]
     if as_json:
         echo_json(described)
@@ -65,7 +65,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
 ) -> None:
     """Remove each table with all that is in it, if --yes is given."""
-    with told_errors():
+    with exit_on_error():
         application = load_application(application_name, store)
         tables = [*_own_tables(application), *_checkpoint_tables(application)]
         if not yes:

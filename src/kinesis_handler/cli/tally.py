@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from kinesis_handler.errors import FailedError
+from kinesis_handler.errors import RetryableError
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.local.event_source import DiscardedBatch
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status, not_applied
@@ -36,7 +36,7 @@ class Tally:
         for source in discarded.records:
             kinesis = source["kinesis"]
             record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
-            failed = not_applied(FailedError(f"it was given up undelivered: {discarded.condition}"))
+            failed = not_applied(RetryableError(f"it was given up undelivered: {discarded.condition}"))
             self._open[_place(record)] = HandledRecord(record, None, failed)
 
     def settle(self) -> None:

@@ -78,7 +78,7 @@ def tracing(tracer: "Tracer") -> Iterator[None]:
         _tracer.reset(token)
 
 
-def tell_batch(handling: "Span | None", result: BatchResult) -> None:
+def annotate_span(handling: "Span | None", result: BatchResult) -> None:
     """Tell the span of a batch what became of its records: the counts, and those that were odd."""
     if handling is None or not handling.is_recording():
         return

@@ -200,7 +200,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
 ) -> ASGIApp:
     with library_named("API", "api"):
         from user_limits.api.app import Options, build_api
-        from user_limits.api.instrumented import observed
+        from user_limits.api.instrumented import instrumented
 
         if settings.auth == "jwt":
             from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
@@ -221,7 +221,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         with_page=with_page,
         local=local,
     )
-    return observed(build_api(limits, options), _metrics(settings), _tracer(settings))
+    return instrumented(build_api(limits, options), _metrics(settings), _tracer(settings))
 
 
 def _metrics(settings: Settings) -> EmbeddedMetrics | None:

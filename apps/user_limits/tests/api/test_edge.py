@@ -12,7 +12,7 @@ from api.stored import EXAMPLE, client, repository_of, serving
 from kinesis_handler.cli.http_protocol import BoundedProtocol
 from user_limits.api.app import Options, build_api
 from user_limits.api.cors import Cors
-from user_limits.api.http_guard import MAX_BODY, MAX_URL, Edge
+from user_limits.api.http_guard import MAX_BODY, MAX_URL, HttpGuard
 
 LIMITS = "/api/v1/users/usr_456/limits"
 SHOP = "https://shop.example"
@@ -242,7 +242,7 @@ def test_an_answer_that_takes_too_long_is_a_problem() -> None:
         "query_string": b"",
         "headers": [],
     }
-    asyncio.run(Edge(never, cors=Cors(), timeout=0.01)(scope, receive, send))
+    asyncio.run(HttpGuard(never, cors=Cors(), timeout=0.01)(scope, receive, send))
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"1") in sent[0]["headers"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from deploy.artifact import FUNCTIONS, ROOT, RUNTIME, Artifact, ArtifactError, build
+from deploy.artifact import APPLICATION, FUNCTIONS, ROOT, RUNTIME, Artifact, ArtifactError, build
 from deploy.build import AIM
 
 OF_THE_RUNTIME = ["botocore", "dateutil", "jmespath", "six.py", "urllib3"]
@@ -177,7 +177,7 @@ def test_without_the_runtimes_python_nothing_is_built(tmp_path: Path) -> None:
 def test_an_unknown_function_is_refused_and_the_known_ones_are_told() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy.build", "consumers"],
-        cwd=ROOT,
+        cwd=APPLICATION,
         capture_output=True,
         text=True,
         check=False,

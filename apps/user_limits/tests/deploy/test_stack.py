@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.artifact import FUNCTIONS
+from deploy.artifact import APPLICATION, FUNCTIONS
 from deploy.stack import PROBE
-from deployed import JOINED, ROOT, TEMPLATE
+from deployed import JOINED, TEMPLATE
 
 SAM = """#!{python}
 import json, pathlib, sys
@@ -47,7 +47,7 @@ class Machine(NamedTuple):
     def deploy(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "deploy.stack", "--folder", str(self.folder), *arguments],
-            cwd=ROOT,
+            cwd=APPLICATION,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -65,7 +65,7 @@ class Verdict(Struct, frozen=True):
         return not self.done or self.result is Result.REJECTED
 
 
-class Way(Protocol):
+class RedriveTarget(Protocol):
     """A way on which records go back."""
 
     @property
@@ -118,7 +118,7 @@ class Redrive:
         self.entries = [each.entry for each in self._waiting.values() if chosen(each.entry)]
         """What is to be sent, in the order of each shard."""
 
-    def run(self, way: Way) -> Iterator[Sent]:
+    def run(self, way: RedriveTarget) -> Iterator[Sent]:
         """Send it, and yield what became of each batch when that has been marked.
 
         Raises QuarantineError if something cannot be marked.

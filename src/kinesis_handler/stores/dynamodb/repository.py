@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
-from kinesis_handler.retry import Patience
+from kinesis_handler.retry import Backoff
 from kinesis_handler.storable import key_problem
 from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
@@ -44,7 +44,7 @@ class DynamoDBRepository(Generic[State]):
         sort_key: name of its sort key, a string.
         ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
         clock: seconds since epoch.
-        make_patience: how long to go on trying, for each load and each save.
+        make_backoff: how long to go on trying, for each load and each save.
 
     Raises ConfigurationError if the state cannot be kept in such a table.
     """
@@ -59,9 +59,9 @@ class DynamoDBRepository(Generic[State]):
         sort_key: str,
         ttl: int = 0,
         clock: Callable[[], float] = time.time,
-        make_patience: Callable[[], Patience] = Patience,
+        make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
-        self._requests = Requests(client, make_patience)
+        self._requests = Requests(client, make_backoff)
         self._table = table
         self.state_type = state_type
         self._codec = ItemCodec(state_type, partition_key, sort_key, table)
@@ -77,7 +77,7 @@ class DynamoDBRepository(Generic[State]):
                 loaded.failed[key] = UnstorableError(problem)
             else:
                 wanted.append(key)
-        items, failed = self._read(wanted, self._requests.make_patience())
+        items, failed = self._read(wanted, self._requests.make_backoff())
         loaded.failed |= failed
         for each in self._alive(items.values()):
             if isinstance(each, Unreadable):
@@ -118,7 +118,7 @@ class DynamoDBRepository(Generic[State]):
             query["ExclusiveStartKey"] = self._codec.key((partition, after))
         alive: list[Aggregate[State] | Unreadable] = []
         while len(alive) <= limit:
-            answer = self._requests.insist("query", TableName=self._table, **query)
+            answer = self._requests.send_with_retries("query", TableName=self._table, **query)
             alive += self._alive(answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 break
@@ -136,10 +136,12 @@ class DynamoDBRepository(Generic[State]):
         deletions = [{"DeleteRequest": {"Key": self._codec.key(key)}} for key in stored]
         for start in range(0, len(deletions), KEYS_PER_DELETE):
             left: Any = {self._table: deletions[start : start + KEYS_PER_DELETE]}
-            patience = self._requests.make_patience()
+            backoff = self._requests.make_backoff()
             while left:
-                left = self._requests.insist("batch_write_item", RequestItems=left).get("UnprocessedItems")
-                if left and not patience.lasts():
+                left = self._requests.send_with_retries("batch_write_item", RequestItems=left).get(
+                    "UnprocessedItems"
+                )
+                if left and not backoff.wait():
                     raise RepositoryError(_UNPROCESSED)
 
     def scan(
@@ -176,9 +178,9 @@ class DynamoDBRepository(Generic[State]):
         return Statements(self._table, self._codec, now=now, ttl=self._ttl)
 
     def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        return self._requests.insist("scan", **segments[0])
+        return self._requests.send_with_retries("scan", **segments[0])
 
-    def _read(self, keys: Sequence[Key], patience: Patience) -> tuple[dict[Key, Item], Failed]:
+    def _read(self, keys: Sequence[Key], backoff: Backoff) -> tuple[dict[Key, Item], Failed]:
         """Read items consistently, expired ones too; say which keys could not be read, and why."""
         items: dict[Key, Item] = {}
         failed: Failed = {}
@@ -194,7 +196,7 @@ class DynamoDBRepository(Generic[State]):
                 unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
                 again |= dict.fromkeys(map(self._codec.key_of, unprocessed), RepositoryError(_UNPROCESSED))
             left = list(again)
-            if left and not patience.lasts():
+            if left and not backoff.wait():
                 failed |= again
                 break
         return items, failed

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from kinesis_handler.deadline import time_left_here
-from kinesis_handler.retry import Patience
+from kinesis_handler.deadline import bound_time_left
+from kinesis_handler.retry import Backoff
 from kinesis_handler.stores.dynamodb.answer import Problem, problem_of_answer, problem_of_request
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ CONNECTIONS = 8
 class Requests:
     """Sends requests and keeps the SDK's exceptions from going any further."""
 
-    def __init__(self, client: "DynamoDBClient", make_patience: Callable[[], Patience] = Patience) -> None:
-        self.make_patience = make_patience
+    def __init__(self, client: "DynamoDBClient", make_backoff: Callable[[], Backoff] = Backoff) -> None:
+        self.make_backoff = make_backoff
         self._client = client
         self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="dynamodb")
 
@@ -37,14 +37,14 @@ class Requests:
             return problem_of_request(error)
         return problem_of_answer(operation, answer) or answer
 
-    def insist(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def send_with_retries(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Send a request that may well be sent twice, until there is an answer.
 
         Raises RepositoryError if it is refused, or patience ends.
         """
-        patience = self.make_patience()
+        backoff = self.make_backoff()
         while isinstance(answer := self.send(operation, **parameters), Problem):
-            if not answer.may_pass or not patience.lasts():
+            if not answer.may_pass or not backoff.wait():
                 raise answer.of_reading()
         return answer
 
@@ -56,7 +56,7 @@ class Requests:
         The answer is None if there was no time left to send it. Where there is none from the start, all are
         sent: it is a first attempt, without which a batch would never get on.
         """
-        seconds_left = time_left_here()
+        seconds_left = bound_time_left()
         late_from_the_start = seconds_left() <= 0
 
         def send_in_time(chunk: Sequence[T]) -> Answer | None:

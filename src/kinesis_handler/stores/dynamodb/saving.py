@@ -17,7 +17,7 @@ from msgspec import Struct
 from kinesis_handler.aggregate import Key
 from kinesis_handler.deadline import time_left
 from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.retry import Patience
+from kinesis_handler.retry import Backoff
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb.answer import (
     DUPLICATE_ITEM,
@@ -35,7 +35,7 @@ State = TypeVar("State")
 STATEMENTS_PER_REQUEST = 25
 
 Failed = dict[Key, RepositoryError | UnstorableError]
-Read = Callable[[Sequence[Key], Patience], tuple[dict[Key, Item], Failed]]
+Read = Callable[[Sequence[Key], Backoff], tuple[dict[Key, Item], Failed]]
 
 
 class _Write(Struct, Generic[State]):
@@ -71,7 +71,7 @@ class Saving(Generic[State]):
         self._codec = codec
         self._read = read
         self._now = now
-        self._patience = requests.make_patience()
+        self._backoff = requests.make_backoff()
         self._late_from_the_start = time_left() <= 0  # a first attempt is made all the same, and seen through
         self._saved = Saved()
         self._open: dict[Key, _Write[State]] = {}
@@ -87,7 +87,7 @@ class Saving(Generic[State]):
         while self._open:
             self._problems.clear()
             self._send_all()
-            if self._problems and not self._patience.lasts():
+            if self._problems and not self._backoff.wait():
                 self._saved.failed |= self._problems
                 for key in self._problems:
                     del self._open[key]
@@ -147,7 +147,7 @@ class Saving(Generic[State]):
 
     def _look_up(self, writes: Sequence[_Write[State]]) -> None:
         """Read what is stored where these were to be written, and settle what became of them."""
-        items, failed = self._read([write.change.key for write in writes], self._patience)
+        items, failed = self._read([write.change.key for write in writes], self._backoff)
         for write in writes:
             key = write.change.key
             if key in failed:

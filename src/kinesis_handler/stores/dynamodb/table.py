@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 
 from kinesis_handler.aws import explain
 from kinesis_handler.errors import ConfigurationError, StoreUnavailableError
-from kinesis_handler.retry import Patience
+from kinesis_handler.retry import Backoff
 from kinesis_handler.storable import MAX_SORT_KEY
 from kinesis_handler.stores.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
 from kinesis_handler.stores.dynamodb.item import EXPIRES_AT
@@ -35,7 +35,7 @@ class DynamoDBTable:
         made_by: the command that makes it.
         named_by: the setting that names it, to stand before what is wrong with it.
         may_be_down: whether one that does not answer passes the check, for there is another store.
-        make_patience: how long a request for the table itself is repeated.
+        make_backoff: how long a request for the table itself is repeated.
     """
 
     def __init__(  # noqa: PLR0913 - what it is, and how it is asked
@@ -48,7 +48,7 @@ class DynamoDBTable:
         made_by: str = "table create",
         named_by: str = "",
         may_be_down: bool = False,
-        make_patience: Callable[[], Patience] = Patience,
+        make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self.name = name
         self._client = client
@@ -56,7 +56,7 @@ class DynamoDBTable:
         self._made_by = made_by
         self._named_by = f"{named_by}: " if named_by else ""
         self._may_be_down = may_be_down
-        self._make_patience = make_patience
+        self._make_patience = make_backoff
 
     def check(self) -> None:
         """Read a key that does not exist, as cheaply as can be: can the table be used?
@@ -162,13 +162,13 @@ class DynamoDBTable:
 
     def _insist(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer: a person who makes a table has more time than a batch of records."""
-        patience = self._make_patience()
+        backoff = self._make_patience()
         while True:
             try:
                 return ask()
             except (ClientError, BotoCoreError) as error:
                 may_pass = problem_of_request(error).may_pass and not isinstance(error, _UNREACHABLE)
-                if not may_pass or not patience.lasts():
+                if not may_pass or not backoff.wait():
                     raise
 
     def _change(self, ask: Callable[[], object], done: str) -> None:

@@ -13,7 +13,7 @@ from user_limits.api.access import Access, guard_of
 from user_limits.api.cors import Cors
 from user_limits.api.docs import description_routes
 from user_limits.api.health import health_routes
-from user_limits.api.http_guard import Edge
+from user_limits.api.http_guard import HttpGuard
 from user_limits.api.page import page_routes
 from user_limits.api.problems import EXCEPTION_HANDLERS
 from user_limits.api.rate_limit import RateLimit
@@ -77,7 +77,7 @@ def build_api(
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(
+    return HttpGuard(
         app,
         cors=Cors(options.cors_origins),
         rate_limit=RateLimit(options.rate_limit, clock) if options.rate_limit else None,

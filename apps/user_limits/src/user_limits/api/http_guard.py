@@ -47,7 +47,7 @@ SECURITY_HEADERS = [
 ]
 
 
-class Edge:
+class HttpGuard:
     """Wraps the application.
 
     The scope is the server's, which reads it again to send the answer: the application gets its own.

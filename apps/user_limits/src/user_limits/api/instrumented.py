@@ -16,7 +16,7 @@ MAX_CORRELATION_ID = 1_024
 FIRST_SERVER_ERROR = 500
 
 
-def observed(app: ASGIApp, metrics: EmbeddedMetrics | None, tracer: "Tracer | None") -> ASGIApp:
+def instrumented(app: ASGIApp, metrics: EmbeddedMetrics | None, tracer: "Tracer | None") -> ASGIApp:
     """Return the application, whose requests are told of wherever somebody listens."""
     if metrics is not None:
         app = _counted(app, metrics)

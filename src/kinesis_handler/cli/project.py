@@ -1,0 +1,66 @@
+"""What the pyproject.toml of the current folder says for the command line, below `[tool.kinesis-handler]`."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from kinesis_handler.errors import ConfigurationError
+
+PYPROJECT = "pyproject.toml"
+VARIABLE = "KINESIS_HANDLER_APP"
+_TABLE = "[tool.kinesis-handler]"
+
+
+class ProjectSettings:
+    """The settings of a project, each read when it is asked for.
+
+    Args:
+        table: what stands below `[tool.kinesis-handler]`.
+        file: the pyproject.toml, for errors.
+    """
+
+    def __init__(self, table: dict[str, Any], file: Path) -> None:
+        self._table = table
+        self._file = file
+
+    @property
+    def app(self) -> str:
+        """The application, as `package.module:name`. Raises ConfigurationError if none is named."""
+        return self._named(
+            "app", f"no application is named: use --app package.module:name, or set {VARIABLE}, or add"
+        )
+
+    @property
+    def events(self) -> Path:
+        """The file of events that `run` and `put` take by default, relative to the pyproject.toml.
+
+        Raises ConfigurationError if none is named.
+        """
+        return self._file.parent / self._named(
+            "events", "no events are named: name a file, or - for standard input, or add"
+        )
+
+    def _named(self, key: str, otherwise: str) -> str:
+        value = self._table.get(key)
+        if value is None:
+            raise ConfigurationError(f'{otherwise} {key} = "…" below {_TABLE} to {self._file}')
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigurationError(f"{key} below {_TABLE} in {self._file} is {value!r}; allowed: a text")
+        return value
+
+
+def project_settings(folder: Path | None = None) -> ProjectSettings:
+    """Read the settings of a folder, the current one if none is given.
+
+    Raises ConfigurationError if there is a pyproject.toml that cannot be read.
+    """
+    file = (folder or Path.cwd()) / PYPROJECT
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        content = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}") from error
+    tool = content.get("tool", {})
+    table = tool.get("kinesis-handler", {}) if isinstance(tool, dict) else {}
+    return ProjectSettings(table if isinstance(table, dict) else {}, file)
