@@ -25,6 +25,8 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.kinesis_local import kinesis_local
 
+pytest_plugins = ["testkit.fixtures"]
+
 ROOT = Path(__file__).parent
 APPLICATION = "KINESIS_HANDLER_APP"
 # Running these from within the tests would run the tests within the tests, or take minutes.

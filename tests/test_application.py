@@ -11,7 +11,7 @@ from kinesis_handler.application import Application, Cell, plain_view
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing.laws import aggregate
-from tables import Tables
+from testkit.tables import Tables
 
 
 class Parcel(Struct, frozen=True, rename="camel"):

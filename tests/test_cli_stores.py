@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from command_line import EVENTS, ROOT, call, run
-from tables import Tables
+from testkit.tables import Tables
 
 UNTABLED = """
 from kinesis_handler import KinesisHandler

@@ -22,7 +22,7 @@ from user_limits.api.app import Options, build_api
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
-EVENTS = str(ROOT / "data" / "events.json")
+EVENTS = str(ROOT / "apps" / "user_limits" / "data" / "events.json")
 DAMAGED = ("anna", "anna-deposit-day")
 SAID = f"what is stored under {DAMAGED!r} in table 'aggregates' of "
 LIMITS = "/api/v1/users/usr/limits"

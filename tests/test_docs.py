@@ -12,7 +12,8 @@ OUTSIDE = ("README.md", "CHANGELOG.md", "examples/README.md")
 PAGES = [*(ROOT / name for name in OUTSIDE), *sorted((ROOT / "docs").rglob("*.md"))]
 TESTS = {
     name
-    for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/kinesis_handler/testing").glob("*.py")]
+    for folder in ("tests", "apps/user_limits/tests", "src/kinesis_handler/testing")
+    for path in (ROOT / folder).rglob("*.py")
     for name in re.findall(r"def (test_\w+)", path.read_text())
 }
 

@@ -28,7 +28,6 @@ from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
 from streams import events, packed
-from tables import Tables
 from testkit.emulators.wire import (
     FOR_EVER,
     Answer,
@@ -41,6 +40,7 @@ from testkit.emulators.wire import (
     timeout,
     undelivered,
 )
+from testkit.tables import Tables
 from user_limits.events import UserLimitEvent
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor

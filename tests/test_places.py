@@ -19,7 +19,7 @@ from kinesis_handler.stores.url import (
 )
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate
-from tables import Tables
+from testkit.tables import Tables
 
 DEFAULTS = {"file": "set.db", "table": "Set", "region": "eu-north-1"}
 

@@ -7,7 +7,7 @@ import pytest
 from kinesis_handler import ConfigurationError
 from kinesis_handler.stores.url import DynamoDB, InMemory, SQLite, Store
 from kinesis_handler.testing import invocation
-from tables import Tables
+from testkit.tables import Tables
 from user_limits.settings import Settings
 from user_limits.store import store_of
 from user_limits.wiring import application, consumer

@@ -12,9 +12,9 @@ from kinesis_handler.stores.dynamodb import dynamodb_client
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert
-from tables import Tables
 from testkit.emulators.fault_proxy import FaultProxy, fault_proxy
 from testkit.emulators.wire import Wire
+from testkit.tables import Tables
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

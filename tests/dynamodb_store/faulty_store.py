@@ -14,8 +14,8 @@ from kinesis_handler.stores import Change
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate
-from tables import PARTITION_KEY, SORT_KEY, Tables
 from testkit.emulators.wire import Wire, cut, server_error, timeout
+from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 
 READ, WRITE, DELETE = "BatchGetItem", "BatchExecuteStatement", "BatchWriteItem"
 

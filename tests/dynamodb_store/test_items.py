@@ -31,8 +31,8 @@ from kinesis_handler.stores.dynamodb.item import to_attribute, to_python
 from kinesis_handler.stores.dynamodb.size import MAX_ITEM_BYTES, item_bytes
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert, load
-from tables import PARTITION_KEY, SORT_KEY, Tables
 from testkit.emulators.wire import Wire, undelivered
+from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 
 
 class TestWhatCannotBeKept:

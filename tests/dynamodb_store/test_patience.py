@@ -31,7 +31,6 @@ from kinesis_handler.stores.dynamodb.client import READ_TIMEOUT
 from kinesis_handler.stores.dynamodb.requests import CONNECTIONS
 from kinesis_handler.testing import LawState  # noqa: TC001 - likewise
 from kinesis_handler.testing.laws import insert
-from tables import Tables
 from testkit.emulators.wire import (
     FOR_EVER,
     Answer,
@@ -47,6 +46,7 @@ from testkit.emulators.wire import (
     undelivered,
     unreachable,
 )
+from testkit.tables import Tables
 from user_limits.wiring import RESERVE_MS
 
 Attempt = Callable[[Store], Mapping[Key, Exception]]

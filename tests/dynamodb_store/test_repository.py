@@ -7,7 +7,7 @@ from kinesis_handler import Key
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import LawState, RepositoryLaws, StoredLaws
-from tables import PARTITION_KEY, SORT_KEY, Tables
+from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 
 
 class TestDynamoDBRepository(RepositoryLaws):

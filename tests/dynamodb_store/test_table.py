@@ -14,7 +14,6 @@ from kinesis_handler.retry import Backoff
 from kinesis_handler.stores.dynamodb import DynamoDBTable, dynamodb_client
 from kinesis_handler.stores.dynamodb.client import CONNECT_TIMEOUT, READ_TIMEOUT
 from kinesis_handler.stores.dynamodb.requests import CONNECTIONS
-from tables import PARTITION_KEY, SORT_KEY, Tables
 from testkit.emulators.wire import (
     FOR_EVER,
     Fault,
@@ -26,6 +25,7 @@ from testkit.emulators.wire import (
     undelivered,
     unreachable,
 )
+from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient

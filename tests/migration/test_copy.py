@@ -19,7 +19,7 @@ from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import after, aggregate, insert
 from migration.writers import Interrupted
-from tables import Tables
+from testkit.tables import Tables
 
 Store = MemoryRepository[LawState]
 

@@ -15,7 +15,7 @@ from kinesis_handler.moving.phase import Phase
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
-from tables import Tables
+from testkit.tables import Tables
 from user_limits.api.gateway import gateway_handler
 from user_limits.limit import Limit
 from user_limits.wiring import api, application, consumer

@@ -14,7 +14,7 @@ from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import LawState, RepositoryLaws
-from tables import Tables
+from testkit.tables import Tables
 
 
 def dual(

@@ -14,7 +14,7 @@ import pytest
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from migration.flow import USERS, Flow, stored
 from migration.shell import ROOT, Shell, commands
-from tables import PARTITION_KEY, SORT_KEY, Tables
+from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 from user_limits.limit import Limit
 
 COMMAND = str(Path(sys.executable).with_name("kinesis-handler"))

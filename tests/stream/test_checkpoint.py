@@ -20,7 +20,7 @@ from kinesis_handler.testing.laws import aggregate, insert
 from user_limits.wiring import application
 
 if TYPE_CHECKING:
-    from tables import Tables
+    from testkit.tables import Tables
 
 STREAM, SHARD = "arn:aws:kinesis:us-east-1:000000000000:stream/facts:1700000000", "shardId-000000000000"
 BEHIND_7 = Checkpoint(after="7")

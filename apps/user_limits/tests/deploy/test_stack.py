@@ -79,7 +79,6 @@ def empty(tmp_path: Path) -> Machine:
 @pytest.fixture
 def ready(empty: Machine) -> Machine:
     """Return one with all that it takes, but for a stack that exists."""
-    (empty.folder / "template.yaml").symlink_to(TEMPLATE)
     (empty.folder / "build").mkdir()
     for name in FUNCTIONS:
         (empty.folder / "build" / f"{name}.zip").touch()
@@ -238,7 +237,7 @@ class TestDeployment:
         deploy, outputs = ready.calls
         where = ["--stack-name", "user-limits", "--region", "eu-north-1"]
         assert deploy == [
-            *["deploy", "--template-file", "template.yaml", *where, "--resolve-s3"],
+            *["deploy", "--template-file", str(TEMPLATE), *where, "--resolve-s3"],
             *["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"],
             *["--parameter-overrides", "Auth=iam", "StorageTtl=60"],
         ]

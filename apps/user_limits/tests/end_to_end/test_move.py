@@ -24,8 +24,8 @@ from kinesis_handler.moving.phase import Phase
 from kinesis_handler.moving.records import Records, Standing
 from kinesis_handler.testing import invocation
 from migration.extension import Extension, running_extension
-from tables import PARTITION_KEY, SORT_KEY, Tables
 from testkit.emulators.recording.sitecustomize import record_calls
+from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 from user_limits.api.gateway import gateway_handler
 from user_limits.wiring import api, application, consumer
 

@@ -1,3 +1,5 @@
+"""What all tests share: log lines out of the way, tables, buckets, and shorter searches."""
+
 import io
 from collections.abc import Iterator
 from functools import cache
@@ -7,7 +9,7 @@ from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 from kinesis_handler import configure_logging
-from tables import Tables
+from testkit.tables import Tables
 
 # The laws are shipped for others' tests: their asserts should tell as much as our own.
 pytest.register_assert_rewrite(
@@ -45,7 +47,7 @@ def tables(dynamodb_endpoint: str) -> Tables:
 @pytest.fixture(scope="session")
 def s3_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
     """Run S3 for as long as the tests take."""
-    from moto.server import ThreadedMotoServer
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - flask takes a while
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
