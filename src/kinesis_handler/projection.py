@@ -294,6 +294,6 @@ def _rejected(
     return rejected
 
 
-def _rejected_of(events: Sequence[Event[Any]], outcomes: Sequence[Outcome]) -> ToBeKept:
+def _rejected_of(events: Sequence[Event[Any]], outcomes: Sequence[Outcome]) -> ToQuarantine:
     pairs = zip(events, outcomes, strict=True)
-    return ToBeKept((event, each) for event, each in pairs if each.status is Status.REJECTED)
+    return ToQuarantine((event, each) for event, each in pairs if each.status is Status.REJECTED)
