@@ -19,7 +19,7 @@ from chaos.faults import Fault
 from chaos.report import command, print_report
 from chaos.run import Options, Report, run
 from kinesis_handler import Event, Remarked
-from kinesis_handler.aggregate import fold
+from kinesis_handler.fold import fold
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository

@@ -230,6 +230,9 @@ def test_where_a_key_has_not_run_or_has_no_hash_its_event_fails() -> None:
 
 
 def test_what_a_function_returns_otherwise_does_not_matter() -> None:
-    deliver = event_processor({"SENT": Sent})(lambda event: event.payload.text)
+    def text(event: Event[Sent]) -> str:
+        return event.payload.text
+
+    deliver = event_processor({"SENT": Sent})(text)
     [handled] = KinesisHandler([deliver]).handle(invocation([sent("a", "1")]))
     assert handled.outcome.status.value == "applied"

@@ -18,13 +18,12 @@ UNRUN = (Awaitable, GeneratorType, AsyncGeneratorType)
 """Classes of what a call returns that has not run anything yet, or not all of it."""
 
 
-def require_plain(function: Callable[..., object], name: str, *, generator: bool = False) -> None:
+def require_plain(function: Callable[..., object], name: str) -> None:
     """Refuse a function whose call alone does nothing: its body would never run.
 
     Args:
         function: any callable; a partial is looked into, and an object at its `__call__`.
         name: what it is called in the message.
-        generator: whether it may be a generator function, because its caller iterates.
 
     Raises ConfigurationError.
     """
@@ -32,7 +31,7 @@ def require_plain(function: Callable[..., object], name: str, *, generator: bool
         function = function.func
     called = function if isinstance(function, FunctionType | MethodType) else type(function).__call__
     for is_kind, kind in _KINDS:
-        if (is_kind(function) or is_kind(called)) and not (generator and is_kind is isgeneratorfunction):
+        if is_kind(function) or is_kind(called):
             raise ConfigurationError(
                 f"{name} is {kind}: to call it does nothing. "
                 "Allowed: a plain function, which may itself run a coroutine by asyncio.run"

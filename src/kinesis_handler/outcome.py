@@ -1,11 +1,8 @@
-"""What became of each record, and the answer that Lambda gets.
-
-Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
-"""
+"""What became of each record, and the response that Lambda gets. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -19,10 +16,12 @@ from kinesis_handler.errors import (
 )
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import Record
+from kinesis_handler.lambda_types import BatchResponse
 
 State = TypeVar("State")
+Payload = TypeVar("Payload")
 
-__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status", "ToQuarantine"]
+__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
 
 
 class Status(StrEnum):
@@ -101,16 +100,17 @@ def not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
     return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]
 
 
-class BatchItemFailure(TypedDict):
-    """The sequence number of a record that Lambda shall deliver again."""
+def only_rejected(
+    events: Sequence[Event[Payload]], outcomes: Sequence[Outcome]
+) -> dict[Event[Payload], Outcome]:
+    """Return the events that were rejected, with their outcomes.
 
-    itemIdentifier: str
-
-
-class BatchResponse(TypedDict):
-    """`StreamsEventResponse` of Lambda. Of several failures it takes the lowest as its checkpoint."""
-
-    batchItemFailures: list[BatchItemFailure]
+    Args:
+        events: of one key, say.
+        outcomes: one for each of them, in the same order.
+    """
+    pairs = zip(events, outcomes, strict=True)
+    return {event: outcome for event, outcome in pairs if outcome.status is Status.REJECTED}
 
 
 class Identity(NamedTuple):
@@ -137,17 +137,6 @@ class HandledRecord(Struct, frozen=True, gc=False):
         if isinstance(error, InvalidEventError):
             return Identity(error.event_id, error.event_type, error.correlation_id)
         return Identity(None, None, None)
-
-
-class ToQuarantine(dict[Event[Any], Outcome]):
-    """Rejected events that have to be in the quarantine before their processor goes on.
-
-    A processor yields one from `process` among the outcomes, which it does not take the place of.
-    """
-
-    def records(self) -> list[HandledRecord]:
-        """Return what the quarantine keeps of them."""
-        return [HandledRecord(event.record, event, outcome) for event, outcome in self.items()]
 
 
 class BatchResult:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 
-from kinesis_handler.deadline import time_left
+from kinesis_handler.deadline import current_deadline
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
@@ -35,7 +35,7 @@ class Backoff:
     def wait(self) -> bool:
         """Wait for a random part of a pause, longer each time; False if there is no attempt or time left."""
         pause = self._uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._attempts - 1)))
-        if self._attempts == ATTEMPTS or pause >= time_left():
+        if self._attempts == ATTEMPTS or pause >= current_deadline().seconds_left():
             return False
         self._attempts += 1
         self._sleep(pause)

@@ -7,7 +7,6 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import NotRequired, TypedDict
 
 import pybase64
 from msgspec import Struct
@@ -15,6 +14,7 @@ from msgspec import Struct
 from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
 from kinesis_handler.ingest.kpl import MAGIC as AGGREGATED_MAGIC
 from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD, disaggregate
+from kinesis_handler.lambda_types import LambdaRecord
 
 DEFAULT_MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 """More than the largest record that Kinesis takes, 10 MiB, comes to with what it costs to have it.
@@ -33,33 +33,6 @@ _CHUNK_SIZE = 64 * 1024
 
 _MAX_DIGITS = 128
 """Of a sequence number. Kinesis's have 56."""
-
-
-class KinesisPayload(TypedDict):
-    """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch.
-
-    The partition key is null or absent where the stream distributes records by itself (`AUTO`):
-    https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html
-    """
-
-    kinesisSchemaVersion: str
-    partitionKey: NotRequired[str | None]
-    sequenceNumber: str
-    data: str
-    approximateArrivalTimestamp: NotRequired[float]
-
-
-class LambdaRecord(TypedDict):
-    """One entry of `Records` in a Lambda invocation by a Kinesis stream."""
-
-    eventSource: str
-    eventVersion: str
-    eventID: str
-    eventName: str
-    invokeIdentityArn: str
-    awsRegion: str
-    eventSourceARN: str
-    kinesis: KinesisPayload
 
 
 class Record(Struct, frozen=True, eq=False, gc=False):

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.ingest.record import LambdaRecord, arrival_time, refuse_repeated_numbers
+from kinesis_handler.ingest.record import arrival_time, refuse_repeated_numbers
+from kinesis_handler.lambda_types import LambdaContext, LambdaRecord
 from kinesis_handler.local.batching import PAYLOAD_LIMIT, batches, exceeds_payload, lanes, refuse_foreign_keys
 from kinesis_handler.local.shard import SequenceNumbers, lambda_record, put_on_shard
 

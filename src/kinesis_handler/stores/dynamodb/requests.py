@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from kinesis_handler.deadline import bound_time_left
+from kinesis_handler.deadline import current_deadline
 from kinesis_handler.retry import Backoff
 from kinesis_handler.stores.dynamodb.answer import Problem, problem_of_answer, problem_of_request
 
@@ -56,11 +56,10 @@ class Requests:
         The answer is None if there was no time left to send it. Where there is none from the start, all are
         sent: it is a first attempt, without which a batch would never get on.
         """
-        seconds_left = bound_time_left()
-        late_from_the_start = seconds_left() <= 0
+        deadline = current_deadline().for_a_first_attempt()
 
         def send_in_time(chunk: Sequence[T]) -> Answer | None:
-            return send(chunk) if late_from_the_start or seconds_left() > 0 else None
+            return None if deadline.has_passed() else send(chunk)
 
         chunks = [things[start : start + size] for start in range(0, len(things), size)]
         if len(chunks) == 1:  # it needs no other thread

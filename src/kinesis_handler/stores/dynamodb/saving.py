@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Key
-from kinesis_handler.deadline import time_left
+from kinesis_handler.deadline import current_deadline
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.retry import Backoff
 from kinesis_handler.stores import Change, Saved
@@ -72,7 +72,7 @@ class Saving(Generic[State]):
         self._read = read
         self._now = now
         self._backoff = requests.make_backoff()
-        self._late_from_the_start = time_left() <= 0  # a first attempt is made all the same, and seen through
+        self._deadline = current_deadline().for_a_first_attempt()
         self._saved = Saved()
         self._open: dict[Key, _Write[State]] = {}
         self._problems: Failed = {}
@@ -105,7 +105,7 @@ class Saving(Generic[State]):
                     doubtful.append(write)
         if not doubtful:
             return
-        if self._late_from_the_start or time_left() > 0:
+        if not self._deadline.has_passed():
             self._look_up(doubtful)
         else:
             for write in doubtful:
