@@ -150,14 +150,9 @@ class Projection(ABC, Generic[State, Payload]):
         told: dict[Key, list[Outcome]] = {}
         unsaved: Collection[Key] = groups
         for _ in range(self._attempts):
-            changes = self._load_and_fold(unsaved, groups, told)
+            changes, rejected = self._load_and_fold(unsaved, groups, told)
             if not changes:
                 break
-            rejected: dict[Event[Payload], Outcome] = {}
-            for change in changes:
-                key = change.key
-                if told[key].count(APPLIED) < len(told[key]):  # nearly never, and counted in C
-                    rejected |= only_rejected(groups[key], told[key])
             if rejected:
                 batch.quarantine(rejected)
             saved = save(self._repository, changes)
@@ -183,23 +178,31 @@ class Projection(ABC, Generic[State, Payload]):
         keys: Collection[Key],
         groups: Mapping[Key, list[Event[Payload]]],
         told: dict[Key, list[Outcome]],
-    ) -> list[Change[State]]:
-        """Return what is to be saved, and put into `told` what comes of the events once it is."""
+    ) -> tuple[list[Change[State]], dict[Event[Payload], Outcome]]:
+        """Return what is to be saved, and what was rejected of it.
+
+        Puts into `told` what becomes of the events once it is saved.
+        """
         with span("load", keys=len(keys)):
             loaded = self._repository.load(keys)
+        found, failed = loaded.found, loaded.failed
+        apply, check, recent_event_ids = self.apply, self._check, self._recent_event_ids
         changes: list[Change[State]] = []
+        rejected: dict[Event[Payload], Outcome] = {}
         with span("fold", keys=len(keys)), localcontext(self.decimal_context):
             for key in keys:
-                if key in loaded.failed:
-                    told[key] = [not_applied(loaded.failed[key])] * len(groups[key])
+                events = groups[key]
+                if key in failed:
+                    told[key] = [not_applied(failed[key])] * len(events)
                     continue
-                before = loaded.found.get(key)
-                after, told[key] = fold(
-                    before, key, groups[key], self.apply, self._check, self._recent_event_ids
-                )
+                before = found.get(key)
+                after, outcomes = fold(before, key, events, apply, check, recent_event_ids)
+                told[key] = outcomes
                 if after is not None and after is not before:
                     changes.append(Change(before, after))
-        return changes
+                    if outcomes.count(APPLIED) < len(outcomes):  # nearly never, and counted in C
+                        rejected |= only_rejected(events, outcomes)
+        return changes, rejected
 
     def _fold(
         self, before: Aggregate[State] | None, key: Key, events: Sequence[Event[Payload]]
