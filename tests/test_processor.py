@@ -186,16 +186,18 @@ def test_a_projection_with_a_function_whose_call_does_nothing_is_refused(
             broken(MemoryRepository())
 
 
-def test_a_processor_whose_process_is_a_coroutine_function_is_refused() -> None:
+def test_a_processor_whose_process_does_nothing_when_it_is_called_is_refused() -> None:
     class Async:
         event_types = {"SENT": Sent}
 
         async def process(self, events: Any) -> None: ...
 
     handler, broken = KinesisHandler(), Async()
-    for process in (broken.process, async_generator):
+    for process in (broken.process, generator, async_generator):
         broken.process = process  # type: ignore[method-assign, assignment]
-        with pytest.raises(ConfigurationError, match=r"`process` of Async is an? (async|coroutine)"):
+        with pytest.raises(
+            ConfigurationError, match=r"`process` of Async is an? (async|coroutine|generator)"
+        ):
             handler.register(broken)  # type: ignore[arg-type]
     assert [each.outcome.status.value for each in handler.handle(invocation([sent("a", "1")]))] == ["ignored"]
 
