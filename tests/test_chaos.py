@@ -128,7 +128,8 @@ def write_without_condition(patch: pytest.MonkeyPatch) -> None:
 
 def believe_the_quarantine(patch: pytest.MonkeyPatch) -> None:
     """Take what is rejected for kept, even where the quarantine did not take it."""
-    patch.setattr("kinesis_handler.handler._keep", lambda *_: None)
+    for module in ("batch", "handler"):
+        patch.setattr(f"kinesis_handler.{module}.put_into", lambda *_: None)
 
 
 def forget_the_last_reset(patch: pytest.MonkeyPatch) -> None:

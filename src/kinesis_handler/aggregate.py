@@ -7,20 +7,20 @@ from msgspec import Meta, Struct
 State = TypeVar("State")
 
 Key = tuple[str, str]
-"""(partition, sort): what an aggregate is kept and found by. Neither is empty."""
+"""(partition, sort): what an aggregate is stored and found by. Neither is empty."""
 
 StoredNumber = Annotated[str, Meta(pattern=r"^[0-9]{1,128}$")]
-"""A record's sequence number, as a store has to give it back: anything else could not be compared."""
+"""A record's sequence number as a store has to return it: anything else could not be compared."""
 
 RECENT_EVENT_IDS = 16
-"""How many applied events an aggregate remembers by their id, unless a projection says otherwise."""
+"""Number of applied events that an aggregate remembers by their id, unless a projection says otherwise."""
 
 MAX_RECENT_EVENT_IDS = 1_000
-"""As UUIDs a tenth of the largest item of DynamoDB, which is paid for at every write."""
+"""Upper bound: as UUIDs a tenth of DynamoDB's largest item, which is paid for at every write."""
 
 
 class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
-    """The state of one key, with what is needed to know whether an event is new to it.
+    """The state of one key with its version, and its lineage: what shows whether an event is new to it.
 
     Args:
         key: (partition, sort).
@@ -29,7 +29,7 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
         updated_at: when the last applied event was created, in milliseconds since epoch.
         sequence_number: the highest of the producer's numbers that was applied; None if none had one.
         record_sequence_number: Kinesis's number of the last applied event's record.
-        record_sub_sequence_number: its place in an aggregated record.
+        record_sub_sequence_number: its index in a KPL record; 0 in any other record.
         recent_event_ids: ids of the last applied events, oldest first; as many as the projection remembers.
     """
 
@@ -44,5 +44,5 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
 
     @property
     def position(self) -> tuple[int, int]:
-        """The place of the last applied event's record, to be compared with `Record.position`."""
+        """Position of the last applied event's record, to be compared with `Record.position`."""
         return int(self.record_sequence_number), self.record_sub_sequence_number

@@ -20,6 +20,9 @@ __all__ = ["Batch"]
 class Batch:
     """What a processor needs of its caller. A test of a processor can make one: `Batch()`.
 
+    `has_time` is whether to begin another slice. It is True until a first one is settled: without that, a
+    delivery would make no progress. `outcomes` has what is settled.
+
     Args:
         deadline: when the reserve begins, in which no further slice is begun.
         reserve: seconds from there until the invocation is stopped.
@@ -35,10 +38,9 @@ class Batch:
         outcomes: "dict[Event[Any] | Record, Outcome] | None" = None,
     ) -> None:
         self.outcomes = outcomes if outcomes is not None else {}
-        """The outcome of each event that is settled, and of each record that held none."""
+        """Outcomes of the events that are settled, and of the records that held none."""
         self.has_time = True
-        """Whether a processor should begin another slice. True until a slice is settled: without one, a
-        delivery would make no progress."""
+        """Whether to begin another slice."""
         self._seconds_left = deadline.seconds_left
         self._reserve = reserve
         self._quarantine = quarantine
@@ -68,18 +70,19 @@ class Batch:
         Raises QuarantineError if they are not known to be there. Let it pass: the events that are not settled
         then fail, and are delivered again.
         """
-        self.quarantine_records([HandledRecord(each.record, each, outcomes[each]) for each in outcomes])
+        if self._quarantine is not None:
+            records = [HandledRecord(event.record, event, outcome) for event, outcome in outcomes.items()]
+            put_into(self._quarantine, records)
 
-    def quarantine_records(self, rejected: Sequence[HandledRecord]) -> None:
-        """Put rejected records into the quarantine. See `quarantine`."""
-        if self._quarantine is None:
-            return
-        try:
-            with span("quarantine", records=len(rejected)):
-                for name, content in objects(rejected).items():
-                    self._quarantine.keep(name, content)
-        except QuarantineError:
-            raise
-        except Exception as error:
-            # A bug of a quarantine loses no record either.
-            raise QuarantineError(f"it raised {type(error).__name__}") from error
+
+def put_into(quarantine: "Quarantine", rejected: Sequence[HandledRecord]) -> None:
+    """Put rejected records into a quarantine. Raises QuarantineError if they are not known to be there."""
+    try:
+        with span("quarantine", records=len(rejected)):
+            for name, content in objects(rejected).items():
+                quarantine.keep(name, content)
+    except QuarantineError:
+        raise
+    except Exception as error:
+        # A bug of a quarantine loses no record either.
+        raise QuarantineError(f"it raised {type(error).__name__}") from error

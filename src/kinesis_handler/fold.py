@@ -32,7 +32,7 @@ _ABSENT: Aggregate[Any] = Aggregate(
     record_sub_sequence_number=0,
     recent_event_ids=(),
 )
-"""What events are folded into if there is nothing yet: all of them are new to it."""
+"""Stands for an aggregate that does not exist: all events are new to it."""
 
 
 def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that a projection says of it
@@ -55,7 +55,7 @@ def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that 
         key: (partition, sort).
         events: in stream order.
         apply: returns the state after an event.
-        check: says what `apply` may return.
+        check: checks what `apply` returns.
         recent_event_ids: how many of the last applied events are remembered by their id, from 1 on.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The door on Lambda and the only loop: records in, each with one outcome out."""
+"""The function that Lambda calls: records in, one outcome each out."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from kinesis_handler.batch import Batch
+from kinesis_handler.batch import Batch, put_into
 from kinesis_handler.deadline import ENDLESS, Deadline, within
 from kinesis_handler.errors import InvalidInvocationError, ProcessingError, QuarantineError, RetryableError
 from kinesis_handler.ingest.event import Event, EventDecoder
@@ -41,7 +41,7 @@ class KinesisHandler:
 
     Args:
         processors: what takes the events; more can be added by `register`.
-        quarantine: where rejected records are kept; None to log and skip them: the first call warns of it.
+        quarantine: where rejected records are put; None to log and skip them: the first call warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further record is unpacked, and no further
             slice begun. If the slowest slice so far took longer, its time counts instead, with half as much
@@ -77,7 +77,7 @@ class KinesisHandler:
             self.register(processor)
 
     def register(self, processor: EventProcessor) -> None:
-        """Hand the processor's event types to it from now on.
+        """Route the processor's event types to it from now on.
 
         Raises ConfigurationError if another processor takes one of them, if a schema is none that msgspec
         can decode into, or if `process` is a coroutine function. Nothing is registered then.
@@ -87,9 +87,9 @@ class KinesisHandler:
         self._decoder.register(processor.event_types)
 
     def __call__(self, invocation: object, context: LambdaContext | None = None) -> BatchResponse:
-        """Handle an invocation by Lambda, and tell which records it shall deliver again.
+        """Handle an invocation by Lambda, and return which records it is to deliver again.
 
-        Raises InvalidInvocationError if that cannot be told: Lambda then retries the whole batch.
+        Raises InvalidInvocationError if they cannot be named: Lambda then retries the whole batch.
         """
         if not self._warned:
             self._warned = True
@@ -99,12 +99,13 @@ class KinesisHandler:
     def handle(
         self, invocation: object, context: LambdaContext | None = None, *, keep_rejected: bool = True
     ) -> BatchResult:
-        """Do what a call does, and return the outcome of each record.
+        """Handle an invocation as a call does, and return the outcome of each record.
 
         Args:
-            invocation: with its `Records`.
+            invocation: as Lambda hands it over, with its `Records`.
             context: Lambda's.
-            keep_rejected: put what is rejected into the quarantine. A record that comes out of it is there.
+            keep_rejected: whether to put rejected records into the quarantine. Those that come out of it are
+                there already.
         """
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
@@ -130,28 +131,26 @@ class KinesisHandler:
         refuse_repeated_numbers(records)
         deadline = _deadline(context, self._reserve_ms)
         in_order, queues, outcomes = self._read(records, deadline)
-        batch = Batch(
-            deadline, self._reserve_ms / 1_000, self._quarantine if keep_rejected else None, outcomes
-        )
+        quarantine = self._quarantine if keep_rejected else None
+        batch = Batch(deadline, self._reserve_ms / 1_000, quarantine, outcomes)
         with within(deadline):
             for processor, events in zip(self._routes.processors, queues, strict=True):
                 if events:
                     _process(processor, events, batch)
         result = BatchResult(in_order, outcomes)
-        if keep_rejected and (rejected := result.rejected()):
+        if quarantine is not None and (rejected := result.rejected()):
             try:
-                batch.quarantine_records(rejected)
+                put_into(quarantine, rejected)
             except QuarantineError as error:  # they must not be acknowledged: they fail, and come again
-                outcomes.update(
-                    dict.fromkeys([each.event or each.record for each in rejected], not_applied(error))
-                )
+                failed = not_applied(error)
+                outcomes.update({each.event or each.record: failed for each in rejected})
                 result = BatchResult(in_order, outcomes)
         return result
 
     def _read(
         self, records: list[LambdaRecord], deadline: Deadline
     ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Event[Any] | Record, Outcome]]:
-        """Return what came, in stream order; the events for each processor; the outcome of the others."""
+        """Return the batch in stream order; the events of each processor; the outcomes of the rest."""
         decode, index_of = self._decoder.decode, self._routes.index_of
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]

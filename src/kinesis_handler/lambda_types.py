@@ -7,6 +7,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereport
 
 from typing import NotRequired, Protocol, TypedDict
 
+__all__ = ["BatchItemFailure", "BatchResponse", "KinesisPayload", "LambdaContext", "LambdaRecord"]
+
 
 class LambdaContext(Protocol):
     """The part of Lambda's context object that the handler needs."""

@@ -84,10 +84,10 @@ class PartialSave(Generic[State, Payload]):
                 return broken_off(outcomes, OUT_OF_TIME, len(events))
             end = done + 1 if late else halving.end(done)  # the first makes some progress
             part = events[done:end]
-            after, told = self._fold(before, key, part)
+            after, part_outcomes = self._fold(before, key, part)
             if after is not None and after is not before:
                 change = Change(before, after)
-                saved = self._save(change, rejected, only_rejected(part, told))
+                saved = self._save(change, rejected, only_rejected(part, part_outcomes))
                 problem: ProcessingError | None = saved.failed.get(key)
                 before = after
                 if saved.conflicts:
@@ -101,9 +101,9 @@ class PartialSave(Generic[State, Payload]):
                     halving.does_not_fit(end)
                     continue
                 if problem is not None:
-                    told = not_saved(told, problem)
-            outcomes += told
-            if told[-1].status is Status.FAILED:
+                    part_outcomes = not_saved(part_outcomes, problem)
+            outcomes += part_outcomes
+            if part_outcomes[-1].status is Status.FAILED:
                 return broken_off(outcomes, HELD_BACK, len(events))
             halving.fits()
         return outcomes

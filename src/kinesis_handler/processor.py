@@ -84,9 +84,9 @@ class FunctionProcessor(Generic[Payload]):
 
 
 def partition_key(event: Event[Any]) -> str | tuple[int, int]:
-    """Return what Kinesis keeps in order: the partition key of the event's record.
+    """Return the key within which Kinesis guarantees order: the partition key of the event's record.
 
-    A record that has none is in order with no other: what is returned for it is its own position.
+    A record that has none is ordered with no other: its own position is returned for it.
     """
     record = event.record
     return record.position if record.partition_key is None else record.partition_key
@@ -102,11 +102,11 @@ def event_processor(
 
     Args:
         event_types: the types it takes, each with the schema of its payload.
-        key: what is kept in order. After an event has failed, later ones with an equal key wait. By default
+        key: what events are ordered by. After one has failed, later ones with an equal key wait. By default
             the partition key; events of records without one do not wait for each other.
 
     Raises ConfigurationError if the function, or `key`, is a coroutine function or a generator function: its
-    call would do nothing. Where a plain function returns a coroutine or a generator, its event fails.
+    call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
     """
 
     def decorate(function: Callable[[Event[Payload]], object]) -> FunctionProcessor[Payload]:
@@ -116,7 +116,7 @@ def event_processor(
 
 
 class RoutingTable:
-    """Which processor takes which event type."""
+    """Maps event types to processors."""
 
     def __init__(self) -> None:
         self.processors: list[EventProcessor] = []
@@ -142,5 +142,5 @@ class RoutingTable:
 
 
 def name_of(processor: EventProcessor) -> str:
-    """Return what a processor is called in a message."""
+    """Return the name of a processor for a message."""
     return str(getattr(processor, "__name__", type(processor).__name__))

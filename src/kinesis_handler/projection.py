@@ -32,7 +32,7 @@ class Projection(ABC, Generic[State, Payload]):
     `event_types`, as in `class Parcels(Projection[Parcel, Scanned | Delivered])`.
 
     Args:
-        repository: where the states are kept.
+        repository: where the states are stored.
         slice_size: how many keys are loaded, folded and saved together. The handler looks at the clock
             between two slices.
         attempts: how often a key is loaded, folded and saved while other writers get in between.
@@ -42,7 +42,7 @@ class Projection(ABC, Generic[State, Payload]):
             KB of an item in DynamoDB, of which each KB begun is a write unit, and 100 are four units.
 
     Raises ConfigurationError if a number is out of range, if `key` or `apply` is no plain function, or if the
-    repository keeps states of another type.
+    repository stores states of another type.
     """
 
     event_types: Mapping[str, type[Payload]]
@@ -94,12 +94,12 @@ class Projection(ABC, Generic[State, Payload]):
         """Return the state after the event; `state` is None if there is none yet.
 
         Called once for each new event of a key, in order, and again with the same arguments when the key
-        has to be folded again: it must be pure. Return a `Remarked` to point out what is odd. Raise a
+        has to be folded again: it must be pure. Return a `Remarked` to point out an anomaly. Raise a
         `RejectedError` if the event can never be applied, a `BusinessError` if it may be later.
 
         What is returned is held against the type that stands for `State` in `Projection[State, Payload]`,
         or that the
-        repository keeps: an event for which it is another, or None, fails with an `InvalidResultError`.
+        repository stores: an event for which it is another, or None, fails with an `InvalidResultError`.
         """
 
     def process(self, events: Sequence[Event[Payload]], batch: Batch) -> None:
@@ -112,7 +112,7 @@ class Projection(ABC, Generic[State, Payload]):
             part = {key: groups[key] for key in keys[start : start + self._slice_size]}
             try:
                 outcomes = self._fold_and_save(part, batch)
-            except QuarantineError:  # no further slice either: what it rejects could not be kept
+            except QuarantineError:  # no further slice either: what it rejects could not be quarantined
                 raise
             except Exception as error:  # noqa: BLE001 - a store that raises fails this slice, not the next
                 outcomes = dict.fromkeys(chain.from_iterable(part.values()), not_applied(error))
@@ -147,10 +147,10 @@ class Projection(ABC, Generic[State, Payload]):
         What a fold rejects goes into the quarantine before what lies behind it is saved: from then on it
         would be superseded, and no longer rejected, if it were delivered again.
         """
-        told: dict[Key, list[Outcome]] = {}
+        outcomes: dict[Key, list[Outcome]] = {}
         unsaved: Collection[Key] = groups
         for _ in range(self._attempts):
-            changes, rejected = self._load_and_fold(unsaved, groups, told)
+            changes, rejected = self._load_and_fold(unsaved, groups, outcomes)
             if not changes:
                 break
             if rejected:
@@ -160,28 +160,28 @@ class Projection(ABC, Generic[State, Payload]):
                 if isinstance(error, RejectedError) and len(groups[key]) > 1:
                     [before] = [each.before for each in changes if each.key == key]
                     parts = PartialSave(self._repository, self._fold, self._attempts, batch)
-                    told[key] = parts.save(before, key, groups[key], error)
+                    outcomes[key] = parts.save(before, key, groups[key], error)
                 else:
-                    told[key] = not_saved(told[key], error)
+                    outcomes[key] = not_saved(outcomes[key], error)
             unsaved = saved.conflicts
             if not unsaved:
                 break
         else:
             for key in unsaved:
-                told[key] = not_saved(told[key], conflict_error(self._attempts))
+                outcomes[key] = not_saved(outcomes[key], conflict_error(self._attempts))
         events = chain.from_iterable(groups.values())
-        outcomes = chain.from_iterable(told[key] for key in groups)
-        return dict(zip(events, outcomes, strict=True))
+        in_order = chain.from_iterable(outcomes[key] for key in groups)
+        return dict(zip(events, in_order, strict=True))
 
     def _load_and_fold(
         self,
         keys: Collection[Key],
         groups: Mapping[Key, list[Event[Payload]]],
-        told: dict[Key, list[Outcome]],
+        outcomes: dict[Key, list[Outcome]],
     ) -> tuple[list[Change[State]], dict[Event[Payload], Outcome]]:
         """Return what is to be saved, and what was rejected of it.
 
-        Puts into `told` what becomes of the events once it is saved.
+        Puts into `outcomes` what becomes of the events of each key once they are saved.
         """
         with span("load", keys=len(keys)):
             loaded = self._repository.load(keys)
@@ -193,15 +193,15 @@ class Projection(ABC, Generic[State, Payload]):
             for key in keys:
                 events = groups[key]
                 if key in failed:
-                    told[key] = [not_applied(failed[key])] * len(events)
+                    outcomes[key] = [not_applied(failed[key])] * len(events)
                     continue
                 before = found.get(key)
-                after, outcomes = fold(before, key, events, apply, check, recent_event_ids)
-                told[key] = outcomes
+                after, folded = fold(before, key, events, apply, check, recent_event_ids)
+                outcomes[key] = folded
                 if after is not None and after is not before:
                     changes.append(Change(before, after))
-                    if outcomes.count(APPLIED) < len(outcomes):  # nearly never, and counted in C
-                        rejected |= only_rejected(events, outcomes)
+                    if folded.count(APPLIED) < len(folded):  # nearly never, and counted in C
+                        rejected |= only_rejected(events, folded)
         return changes, rejected
 
     def _fold(

@@ -1,4 +1,4 @@
-"""What every store can keep, and give back as it was: keys of some length, numbers of some digits. Pure.
+"""What every store can hold and return unchanged: the length of keys, the digits of numbers. Pure.
 
 The bounds are DynamoDB's, and hold in every store: what passes a test in memory is not refused in production.
 Sources: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html and
@@ -37,11 +37,11 @@ _NOT_FINITE = "is not a finite number"
 _OUT_OF_RANGE = f"is not a number of at most {MAX_DIGITS} digits between 1E-130 and 9.99E+125"
 
 _WITHOUT = (str, bytes, int, NoneType, Enum, date, time, timedelta, UUID)
-"""Classes that are no such number, and have none."""
+"""Classes whose values neither are nor hold a decimal or a float."""
 
 
 def key_problem(key: tuple[str, str]) -> str | None:
-    """Say why no store takes such a key, if none does."""
+    """Return why no store can hold such a key; None if all can."""
     partition, sort = key
     is_ascii = partition.isascii() and sort.isascii()  # as nearly all are: a letter is a byte
     if is_ascii and 0 < len(partition) <= MAX_PARTITION_KEY and 0 < len(sort) <= MAX_SORT_KEY:
@@ -57,7 +57,7 @@ def key_problem(key: tuple[str, str]) -> str | None:
 
 
 def number_problem(value: object, name: str = "the state") -> str | None:
-    """Say which decimal or float in a value no store can keep, if there is one, and why. Quotes none."""
+    """Return which number in a value no store can hold, and why, without quoting it; None if all can be."""
     try:
         if _CHECKS[value.__class__](value):
             return None
@@ -147,7 +147,7 @@ def _field_names(kind: type) -> Sequence[str]:
 
 
 def _may_have_numbers(declared: Any) -> bool:
-    """Tell by the type of a field whether it may hold a number, or something that has one."""
+    """Return whether a field of this type may hold a number, or something that has one."""
     if get_origin(declared) is Annotated:
         return _may_have_numbers(declared.__origin__)
     if get_origin(declared) is Literal:

@@ -22,7 +22,7 @@ CONNECTIONS = 8
 
 
 class Requests:
-    """Sends requests and keeps the SDK's exceptions from going any further."""
+    """Sends requests, and turns the SDK's exceptions into problems."""
 
     def __init__(self, client: "DynamoDBClient", make_backoff: Callable[[], Backoff] = Backoff) -> None:
         self.make_backoff = make_backoff
@@ -40,7 +40,7 @@ class Requests:
     def send_with_retries(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Send a request that may well be sent twice, until there is an answer.
 
-        Raises RepositoryError if it is refused, or patience ends.
+        Raises RepositoryError if it is refused, or there is no time left for another attempt.
         """
         backoff = self.make_backoff()
         while isinstance(answer := self.send(operation, **parameters), Problem):
@@ -54,7 +54,7 @@ class Requests:
         """Let `send` have the things in chunks, several at once; return each chunk with its answer.
 
         The answer is None if there was no time left to send it. Where there is none from the start, all are
-        sent: it is a first attempt, without which a batch would never get on.
+        sent: it is a first attempt, without which a batch would make no progress.
         """
         deadline = current_deadline().for_a_first_attempt()
 

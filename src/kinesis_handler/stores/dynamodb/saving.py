@@ -3,7 +3,7 @@
     sent ─┬─▶ done
           ├─▶ conflict; never possible; refused                     that is how it ends
           ├─▶ throttled                                             sent again after a pause
-          └─▶ answer lost; or a new item whose place is taken       looked up, then one of the above
+          └─▶ answer lost; or a new item whose key is taken         looked up, then one of the above
 
 An answer that was lost is never guessed at (G8): the item is read, and says if it was written. So it is for
 a conflict after a lost answer, for it may be with ourselves: what was lost can arrive late.
@@ -39,7 +39,7 @@ Read = Callable[[Sequence[Key], Backoff], tuple[dict[Key, Item], Failed]]
 
 
 class _Write(Struct, Generic[State]):
-    """A change on its way. `unsure`: it may have been written. `looked`: its place has been looked up."""
+    """A change being written. `unsure`: it may have been. `looked`: its key has been looked up."""
 
     change: Change[State]
     statement: Statement
@@ -78,7 +78,7 @@ class Saving(Generic[State]):
         self._problems: Failed = {}
 
     def save(self, changes: Iterable[Change[State]]) -> Saved:
-        """Write the changes, and tell which of them were not written."""
+        """Write the changes, and return which of them were not written."""
         for change in changes:
             try:
                 self._open[change.key] = _Write(change, self._statements.write(change))
@@ -126,7 +126,7 @@ class Saving(Generic[State]):
         return [answer] * len(writes)
 
     def _is_doubtful(self, write: _Write[State], problem: Problem) -> bool:
-        """Take in how a write went that is not done; tell if it has to be looked up."""
+        """Handle the problem of a write; return whether its key has to be looked up."""
         key = write.change.key
         match problem.meaning:
             case Meaning.CONFLICT:
