@@ -33,7 +33,8 @@ from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Run, clocked, take_turns
 from kinesis_handler import KinesisHandler, configure_logging
 from kinesis_handler.ingest.event import EventDecoder
-from kinesis_handler.ingest.record import LambdaRecord, unpack
+from kinesis_handler.ingest.record import unpack
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores.memory import MemoryRepository
 from user_limits.events import EVENT_TYPES

@@ -9,7 +9,7 @@ from random import Random
 from string import ascii_letters, digits
 from typing import Any, NamedTuple
 
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
 
 EVENTS_PER_LIMIT = 5

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from aws_kinesis_agg.aggregator import RecordAggregator
 from msgspec.json import Encoder
 
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import SequenceNumbers, put_on_shard
 
 EVENTS_PER_LIMIT = 8

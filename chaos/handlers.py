@@ -13,7 +13,7 @@ from kinesis_handler.retry import Backoff
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import FakeClock
-from user_limits.events import UserLimitEvent
+from user_limits.events import LimitPayload
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.wiring import PARTITION_KEY, SORT_KEY
@@ -118,7 +118,7 @@ class _FailingProcessor(UserLimitEventProcessor):
         self._weather = weather
         self._random = random
 
-    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+    def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
         """Apply the event, or fail."""
         if self._weather.strikes(Fault.PROCESSOR, self._random):
             raise ConnectionError("injected: a service that the processor asks is down")

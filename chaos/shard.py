@@ -9,10 +9,9 @@ from typing import Any
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
 from chaos.line import Line
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
-from kinesis_handler.outcome import BatchResponse, BatchResult, Status
+from kinesis_handler.outcome import BatchResult, Status
 from kinesis_handler.testing import FakeClock
 
 FEWEST_BATCHES, MOST_BATCHES = 8, 40

@@ -34,7 +34,7 @@ class Returned(Struct):
     reason: Literal["refused", "unknown", "damaged"]
 
 
-ParcelEvent = Event[Scanned | Delivered | Returned]
+ParcelPayload = Scanned | Delivered | Returned
 
 
 class Parcel(Struct, frozen=True, rename="camel"):
@@ -45,13 +45,13 @@ class Parcel(Struct, frozen=True, rename="camel"):
     reason: str | None = None
 
 
-class Parcels(Projection[Parcel]):
+class Parcels(Projection[Parcel, ParcelPayload]):
     event_types = {"PARCEL_SCANNED": Scanned, "PARCEL_DELIVERED": Delivered, "PARCEL_RETURNED": Returned}
 
-    def key(self, event: ParcelEvent) -> Key:
+    def key(self, event: Event[ParcelPayload]) -> Key:
         return event.payload.shop, event.payload.parcel
 
-    def apply(self, state: Parcel | None, event: ParcelEvent) -> Parcel | Remarked[Parcel]:
+    def apply(self, state: Parcel | None, event: Event[ParcelPayload]) -> Parcel | Remarked[Parcel]:
         parcel = state or Parcel()
         match event.payload:
             case Scanned(depot=depot):

@@ -20,7 +20,7 @@ from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:
-    from kinesis_handler.ingest.record import LambdaRecord
+    from kinesis_handler.lambda_types import LambdaRecord
 
 LIMIT = 1024 * 1024
 """What a record may unpack to. A tenth of the default: bombs are as bad with it, and quicker."""

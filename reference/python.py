@@ -16,6 +16,8 @@ MODULES = (
     "kinesis_handler.stores.url",
     "kinesis_handler.testing",
     "kinesis_handler.local.event_source",
+    "kinesis_handler.batch",
+    "kinesis_handler.lambda_types",
     "kinesis_handler.outcome",
     "kinesis_handler.stores",
     "kinesis_handler.stores.memory",

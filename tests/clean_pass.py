@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chaos.oracle import Oracle
 from chaos.verdict import differing_limits
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.stores import ReadableRepository

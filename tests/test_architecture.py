@@ -28,7 +28,10 @@ OURS = {*SOURCES, "tests", "chaos", "fuzz", "benchmarks", "examples", "reference
 MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / part).rglob("*.py"))
 
 PURE = {
-    *(f"kinesis_handler.{name}" for name in ("outcome", "aggregate", "environment", "errors")),
+    *(
+        f"kinesis_handler.{name}"
+        for name in ("outcome", "aggregate", "environment", "errors", "fold", "lambda_types")
+    ),
     *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results", "storable")),
     *(f"kinesis_handler.ingest.{name}" for name in ("record", "kpl", "event", "schema")),
     *(f"kinesis_handler.stores.{name}" for name in ("url", "cursor", "part")),

@@ -7,8 +7,7 @@ import pytest
 from aggregates import aggregate
 from kinesis_handler import ConfigurationError
 from kinesis_handler.errors import InvalidInvocationError
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaContext, LambdaRecord
 from kinesis_handler.local.batching import PAYLOAD_LIMIT
 from kinesis_handler.local.event_source import (
     DiscardedBatch,

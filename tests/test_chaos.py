@@ -19,7 +19,7 @@ from chaos.faults import Fault
 from chaos.report import command, print_report
 from chaos.run import Options, Report, run
 from kinesis_handler import Event, Remarked
-from kinesis_handler.aggregate import fold
+from kinesis_handler.fold import fold
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
@@ -128,7 +128,8 @@ def write_without_condition(patch: pytest.MonkeyPatch) -> None:
 
 def believe_the_quarantine(patch: pytest.MonkeyPatch) -> None:
     """Take what is rejected for kept, even where the quarantine did not take it."""
-    patch.setattr("kinesis_handler.handler._keep", lambda *_: None)
+    for module in ("batch", "handler"):
+        patch.setattr(f"kinesis_handler.{module}.put_into", lambda *_: None)
 
 
 def forget_the_last_reset(patch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,10 +16,11 @@ from msgspec import Struct
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RepositoryError
 from kinesis_handler.application import Application
+from kinesis_handler.batch import Batch
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.stop import Stop, Stopped
 from kinesis_handler.local.stream.writer import StreamWriter, create_stream
-from kinesis_handler.outcome import Outcome, not_applied
+from kinesis_handler.outcome import not_applied
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from stream.processes import until
@@ -157,11 +158,11 @@ class Down:
         self._error = error
         self._stop = stop
 
-    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
+    def process(self, events: Sequence[Event[Any]], batch: Batch) -> None:
         self.deliveries += 1
         if self.deliveries == 2:
             self._stop.set()
-        yield {event: not_applied(self._error) for event in events}
+        batch.settle(dict.fromkeys(events, not_applied(self._error)))
 
     event_types: ClassVar[Mapping[str, type[Struct]]] = UserLimitEventProcessor.event_types
 

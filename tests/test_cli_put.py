@@ -14,7 +14,7 @@ from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.reader import StreamReader
 
 if TYPE_CHECKING:
-    from kinesis_handler.ingest.record import LambdaRecord
+    from kinesis_handler.lambda_types import LambdaRecord
 
 STREAMS = (f"put-{number}" for number in count())
 

@@ -1,13 +1,14 @@
 """How much time is left, as it is known below the handler."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kinesis_handler import Event, KinesisHandler
-from kinesis_handler.deadline import time_left, within
+from kinesis_handler.batch import Batch
+from kinesis_handler.deadline import Deadline, current_deadline, within
 from kinesis_handler.local.event_source import LocalContext
-from kinesis_handler.outcome import APPLIED, Outcome
+from kinesis_handler.outcome import APPLIED
 from kinesis_handler.testing import FakeClock, invocation
 
 
@@ -19,9 +20,9 @@ class Watch:
     def __init__(self) -> None:
         self.seen: list[float] = []
 
-    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
-        self.seen.append(time_left())
-        yield dict.fromkeys(events, APPLIED)
+    def process(self, events: Sequence[Event[Any]], batch: Batch) -> None:
+        self.seen.append(current_deadline().seconds_left())
+        batch.settle(dict.fromkeys(events, APPLIED))
 
 
 SEEN = {"eventId": "e", "type": "SEEN", "createdAt": 1, "payload": {}}
@@ -42,12 +43,12 @@ def test_without_a_context_there_is_no_end() -> None:
 def test_after_an_invocation_its_deadline_is_forgotten() -> None:
     clock = FakeClock()
     KinesisHandler([Watch()])(invocation([SEEN]), LocalContext(clock, clock() + 10))
-    assert time_left() == math.inf
+    assert current_deadline().seconds_left() == math.inf
 
 
 def test_the_time_left_runs_out_as_it_is_asked_for() -> None:
     clock = FakeClock(0)
-    with within(lambda: 5 - clock()):
-        assert time_left() == 5
+    with within(Deadline(lambda: 5 - clock())):
+        assert current_deadline().seconds_left() == 5
         clock.advance(3)
-        assert time_left() == 2
+        assert current_deadline().seconds_left() == 2

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import (
     DiscardedBatch,
     EventSourceMapping,

@@ -18,7 +18,7 @@ from chaos.verdict import differing_limits
 from kinesis_handler import Aggregate, Event, KinesisHandler, Remarked
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import QuarantineError
-from kinesis_handler.handler import LambdaContext
+from kinesis_handler.lambda_types import LambdaContext
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext, put_on_shard
 from kinesis_handler.outcome import Status
 from kinesis_handler.retry import Backoff
@@ -41,7 +41,7 @@ from testkit.emulators.wire import (
     undelivered,
 )
 from testkit.tables import Tables
-from user_limits.events import UserLimitEvent
+from user_limits.events import LimitPayload
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
@@ -108,7 +108,7 @@ class FlakyProcessor(UserLimitEventProcessor):
         self._random = random
         self._budget = FAULTS
 
-    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+    def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
         if self._budget and self._random.random() < 0.1:
             self._budget -= 1
             raise ConnectionError("injected: a service that the processor asks is down")

@@ -1,7 +1,7 @@
 """G1 (one outcome each), G4 (the response fails closed), G6 (before the deadline); registration."""
 
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,9 +10,10 @@ from msgspec.json import encode
 
 from aggregates import aggregate
 from kinesis_handler import ConfigurationError, Event, KinesisHandler, RejectedError, event_processor
+from kinesis_handler.batch import Batch
 from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.local.event_source import LocalContext
-from kinesis_handler.outcome import APPLIED, BatchResult, Outcome, Status
+from kinesis_handler.outcome import APPLIED, BatchResult, Status
 from kinesis_handler.testing import FakeClock, invocation
 
 
@@ -27,12 +28,14 @@ class Taking:
         self.event_types: dict[str, type[Struct]] = dict.fromkeys(types or ("A",), Payload)
         self._process = process
 
-    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
-        yield from self._process(events)
+    def process(self, events: Sequence[Event[Any]], batch: Batch) -> None:
+        self._process(events, batch)
 
 
-def one_by_one(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
-    yield from ({event: APPLIED} for event in events)
+def one_by_one(events: Sequence[Event[Any]], batch: Batch) -> None:
+    for each in events:
+        if batch.has_time:
+            batch.settle({each: APPLIED})
 
 
 def event(number: int, event_type: str = "A", payload: object = None) -> dict[str, Any]:
@@ -113,8 +116,8 @@ def test_nothing_is_processed_of_a_batch_with_a_record_that_could_not_be_reporte
 
 
 def test_a_processor_that_raises_fails_its_own_open_events_and_no_others() -> None:
-    def raising(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
-        yield {events[0]: APPLIED}
+    def raising(events: Sequence[Event[Any]], batch: Batch) -> None:
+        batch.settle({events[0]: APPLIED})
         raise RuntimeError("s3cr3t")
 
     handler = KinesisHandler([Taking(raising), Taking(one_by_one, "B")])
@@ -125,8 +128,8 @@ def test_a_processor_that_raises_fails_its_own_open_events_and_no_others() -> No
 
 
 def test_an_event_that_its_processor_forgets_is_failed() -> None:
-    def forgetful(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
-        yield {events[0]: APPLIED}
+    def forgetful(events: Sequence[Event[Any]], batch: Batch) -> None:
+        batch.settle({events[0]: APPLIED})
 
     result = KinesisHandler([Taking(forgetful)]).handle(invocation([event(1), event(2)]))
     assert statuses(result) == ["applied", "failed"]
@@ -136,10 +139,11 @@ def test_an_event_that_its_processor_forgets_is_failed() -> None:
 def test_near_the_deadline_no_further_slice_is_begun_and_the_rest_fails() -> None:
     clock = FakeClock()
 
-    def slow(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+    def slow(events: Sequence[Event[Any]], batch: Batch) -> None:
         for each in events:
-            clock.advance(2)
-            yield {each: APPLIED}
+            if batch.has_time:
+                clock.advance(2)
+                batch.settle({each: APPLIED})
 
     handler = KinesisHandler([Taking(slow), Taking(slow, "B")], reserve_ms=1_000)
     context = LocalContext(clock, clock() + 10)
@@ -153,10 +157,11 @@ def test_near_the_deadline_no_further_slice_is_begun_and_the_rest_fails() -> Non
 def test_the_reserve_is_kept_however_fast_the_slices_are() -> None:
     clock = FakeClock()
 
-    def quick(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+    def quick(events: Sequence[Event[Any]], batch: Batch) -> None:
         for each in events:
-            clock.advance(0.5)
-            yield {each: APPLIED}
+            if batch.has_time:
+                clock.advance(0.5)
+                batch.settle({each: APPLIED})
 
     handler = KinesisHandler([Taking(quick)], reserve_ms=3_000)
     result = handler.handle(invocation([event(n) for n in range(20)]), LocalContext(clock, clock() + 10))
@@ -264,10 +269,10 @@ def test_the_time_that_unpacking_took_is_not_taken_for_that_of_a_slice() -> None
     clock = FakeClock()
     unpacking = True
 
-    def process(events: Sequence[Event[Any]]) -> Iterator[dict[Event[Any], Outcome]]:
+    def process(events: Sequence[Event[Any]], batch: Batch) -> None:
         nonlocal unpacking
         unpacking = False
-        yield from one_by_one(events)
+        one_by_one(events, batch)
 
     class Context(LocalContext):
         def get_remaining_time_in_millis(self) -> int:

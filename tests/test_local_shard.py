@@ -24,7 +24,7 @@ class Sum(Struct, frozen=True):
     total: int
 
 
-class Sums(Projection[Sum]):
+class Sums(Projection[Sum, Added]):
     event_types = {"ADDED": Added}
 
     def key(self, event: Event[Added]) -> Key:

@@ -186,16 +186,18 @@ def test_a_projection_with_a_function_whose_call_does_nothing_is_refused(
             broken(MemoryRepository())
 
 
-def test_a_processor_whose_process_is_a_coroutine_function_is_refused() -> None:
+def test_a_processor_whose_process_does_nothing_when_it_is_called_is_refused() -> None:
     class Async:
         event_types = {"SENT": Sent}
 
         async def process(self, events: Any) -> None: ...
 
     handler, broken = KinesisHandler(), Async()
-    for process in (broken.process, async_generator):
+    for process in (broken.process, generator, async_generator):
         broken.process = process  # type: ignore[method-assign, assignment]
-        with pytest.raises(ConfigurationError, match=r"`process` of Async is an? (async|coroutine)"):
+        with pytest.raises(
+            ConfigurationError, match=r"`process` of Async is an? (async|coroutine|generator)"
+        ):
             handler.register(broken)  # type: ignore[arg-type]
     assert [each.outcome.status.value for each in handler.handle(invocation([sent("a", "1")]))] == ["ignored"]
 
@@ -230,6 +232,9 @@ def test_where_a_key_has_not_run_or_has_no_hash_its_event_fails() -> None:
 
 
 def test_what_a_function_returns_otherwise_does_not_matter() -> None:
-    deliver = event_processor({"SENT": Sent})(lambda event: event.payload.text)
+    def text(event: Event[Sent]) -> str:
+        return event.payload.text
+
+    deliver = event_processor({"SENT": Sent})(text)
     [handled] = KinesisHandler([deliver]).handle(invocation([sent("a", "1")]))
     assert handled.outcome.status.value == "applied"

@@ -33,7 +33,7 @@ class Added(Struct):
     letter: str
 
 
-class Letters(Projection[str]):
+class Letters(Projection[str, Added]):
     """Strings the letters of each key together. Some letters have a will of their own."""
 
     event_types = {"ADDED": Added}

@@ -23,7 +23,7 @@ class Added(Struct):
     letter: str
 
 
-class Letters(Projection[str]):
+class Letters(Projection[str, Added]):
     """Strings letters together, but never a `#`, and a `?` only behind an `L`."""
 
     event_types = {"ADDED": Added}

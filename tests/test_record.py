@@ -14,12 +14,12 @@ from kinesis_handler.ingest.kpl import MAGIC
 from kinesis_handler.ingest.record import (
     DEFAULT_MAX_UNPACKED_BYTES,
     LOOK_EVERY_BYTES,
-    LambdaRecord,
     Record,
     arrival_time,
     refuse_repeated_numbers,
     unpack,
 )
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
 
 EVENT = b'{"eventId":"evt-001"}'

@@ -35,7 +35,7 @@ class Other(Struct, frozen=True):
     total: Decimal
 
 
-class Sums(Projection[Sum]):
+class Sums(Projection[Sum, Added]):
     """Adds up, but for the event that the test has something else returned for."""
 
     event_types = {"ADDED": Added}
@@ -72,7 +72,7 @@ def added(event_id: str, amount: str = "1") -> dict[str, Any]:
     return {"eventId": event_id, "type": "ADDED", "createdAt": 0, "payload": {"amount": amount}}
 
 
-def handle(projection: Projection[Any], *events: dict[str, Any]) -> list[HandledRecord]:
+def handle(projection: Projection[Any, Any], *events: dict[str, Any]) -> list[HandledRecord]:
     return list(KinesisHandler([projection]).handle(invocation(list(events))))
 
 
@@ -242,7 +242,7 @@ def test_a_projection_whose_repository_keeps_another_type_is_refused(tmp_path: P
         Sums(wrong)
 
 
-class Middle(Projection[T], Generic[T]):
+class Middle(Projection[T, Added], Generic[T]):
     pass
 
 

@@ -29,7 +29,7 @@ class Added(Struct):
     text: str
 
 
-class Texts(Projection[str]):
+class Texts(Projection[str, Added]):
     event_types = {"ADDED": Added}
 
     def key(self, event: Event[Added]) -> Key:  # noqa: ARG002 - there is but one

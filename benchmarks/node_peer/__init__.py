@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from testkit.emulators.npm_package import EmulatorError, last_lines, made_once, on_path, run
 
 NODE_VERSION = 20

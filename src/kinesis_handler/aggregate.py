@@ -1,42 +1,26 @@
-"""An aggregate as it is kept, and the rule by which events are folded into it: each once, in order. Pure."""
+"""An aggregate: the state of one key with its version and lineage. Pure."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta, Struct
-
-from kinesis_handler.errors import InvalidEventError
-from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import (
-    APPLIED,
-    DUPLICATE,
-    HELD_BACK,
-    SUPERSEDED,
-    Outcome,
-    Remarked,
-    Status,
-    not_applied,
-)
-from kinesis_handler.results import StateCheck
-from kinesis_handler.storable import number_problem
 
 State = TypeVar("State")
 
 Key = tuple[str, str]
-"""(partition, sort): what an aggregate is kept and found by. Neither is empty."""
+"""(partition, sort): what an aggregate is stored and found by. Neither is empty."""
 
 StoredNumber = Annotated[str, Meta(pattern=r"^[0-9]{1,128}$")]
-"""A record's sequence number, as a store has to give it back: anything else could not be compared."""
+"""A record's sequence number as a store has to return it: anything else could not be compared."""
 
 RECENT_EVENT_IDS = 16
-"""How many applied events an aggregate remembers by their id, unless a projection says otherwise."""
+"""Number of applied events that an aggregate remembers by their id, unless a projection says otherwise."""
 
 MAX_RECENT_EVENT_IDS = 1_000
-"""As UUIDs a tenth of the largest item of DynamoDB, which is paid for at every write."""
+"""Upper bound: as UUIDs a tenth of DynamoDB's largest item, which is paid for at every write."""
 
 
 class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
-    """The state of one key, with what is needed to know whether an event is new to it.
+    """The state of one key with its version, and its lineage: what shows whether an event is new to it.
 
     Args:
         key: (partition, sort).
@@ -45,7 +29,7 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
         updated_at: when the last applied event was created, in milliseconds since epoch.
         sequence_number: the highest of the producer's numbers that was applied; None if none had one.
         record_sequence_number: Kinesis's number of the last applied event's record.
-        record_sub_sequence_number: its place in an aggregated record.
+        record_sub_sequence_number: its index in a KPL record; 0 in any other record.
         recent_event_ids: ids of the last applied events, oldest first; as many as the projection remembers.
     """
 
@@ -60,103 +44,5 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
 
     @property
     def position(self) -> tuple[int, int]:
-        """The place of the last applied event's record, to be compared with `Record.position`."""
+        """Position of the last applied event's record, to be compared with `Record.position`."""
         return int(self.record_sequence_number), self.record_sub_sequence_number
-
-
-_ABSENT: Aggregate[Any] = Aggregate(
-    key=("", ""),
-    state=None,
-    version=0,
-    updated_at=0,
-    sequence_number=None,
-    record_sequence_number="-1",
-    record_sub_sequence_number=0,
-    recent_event_ids=(),
-)
-"""What events are folded into if there is nothing yet: all of them are new to it."""
-
-
-def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that a projection says of it
-    aggregate: Aggregate[State] | None,
-    key: Key,
-    events: Sequence[Event[Any]],
-    apply: Callable[[State | None, Event[Any]], State | Remarked[State]],
-    check: StateCheck[State],
-    recent_event_ids: int = RECENT_EVENT_IDS,
-) -> tuple[Aggregate[State] | None, list[Outcome]]:
-    """Apply to an aggregate those of its events that are new to it, in their order.
-
-    An event that its producer numbered is new if its number is above the highest applied one. Any other
-    is new if its record lies behind that of the last applied event, and its id is none of the recent ones.
-
-    After an event has failed the later ones are held back; one that is rejected lets them pass.
-
-    Args:
-        aggregate: as it is stored; None if it is not. It may remember more ids than are asked for, or fewer.
-        key: (partition, sort).
-        events: in stream order.
-        apply: returns the state after an event.
-        check: says what `apply` may return.
-        recent_event_ids: how many of the last applied events are remembered by their id, from 1 on.
-
-    Returns:
-        The aggregate, the very same object if nothing was applied, and an outcome for each of the events.
-    """
-    known = aggregate if aggregate is not None else _ABSENT
-    state, version, highest = known.state, known.version, known.sequence_number
-    ids, classes = [*known.recent_event_ids], check.classes
-    last: Event[Any] | None = None
-    outcomes: list[Outcome] = []
-    for event in events:
-        number = event.sequence_number
-        if number is not None:
-            is_new = highest is None or number > highest
-        else:
-            last_position = last.record.position if last is not None else known.position
-            is_new = event.id not in ids[-recent_event_ids:] and event.record.position > last_position
-        if not is_new:
-            outcomes.append(DUPLICATE if event.id in ids[-recent_event_ids:] else SUPERSEDED)
-            continue
-        try:
-            result = apply(state, event)
-            if result.__class__ in classes:
-                state, outcome = cast("State", result), APPLIED
-            else:
-                state, remarks = check.unpack(result)
-                outcome = Outcome(Status.APPLIED, remarks=remarks) if remarks else APPLIED
-        except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
-            outcome = not_applied(_of_its_numbers(error, event) or error)
-            outcomes.append(outcome)
-            if outcome.status is Status.FAILED:
-                outcomes += [HELD_BACK] * (len(events) - len(outcomes))
-                break
-            continue
-        outcomes.append(outcome)
-        version += 1
-        highest = number if number is not None else highest
-        ids.append(event.id)
-        last = event
-    if last is None:
-        return aggregate, outcomes
-    return (
-        Aggregate(
-            key=key,
-            state=state,
-            version=version,
-            updated_at=last.created_at,
-            sequence_number=highest,
-            record_sequence_number=last.record.sequence_number,
-            record_sub_sequence_number=last.record.sub_sequence_number,
-            recent_event_ids=tuple(ids[-recent_event_ids:]),
-        ),
-        outcomes,
-    )
-
-
-def _of_its_numbers(error: Exception, event: Event[Any]) -> InvalidEventError | None:
-    """Return why an event can never be applied, if what `apply` stumbled over is a number in its payload."""
-    if not isinstance(error, ArithmeticError | ValueError):  # int("NaN") is a ValueError
-        return None
-    problem = number_problem(event.payload, "the payload")
-    return InvalidEventError(f"{problem}: {type(error).__name__} raised") if problem is not None else None

@@ -1,7 +1,7 @@
-"""How much time an invocation leaves, for whatever has to decide below the handler if another attempt fits.
+"""The time by which work has to be done, for every layer that decides whether another attempt fits.
 
-The handler knows Lambda's clock; a store deep below it waits and tries again. Between them lie processors,
-which need not pass on what they have no use for: it is kept for the duration of an invocation.
+The handler knows Lambda's clock; a store several calls below it waits and tries again. The processors between
+them need not pass the deadline on: `within` sets it for the duration of an invocation.
 """
 
 import math
@@ -14,27 +14,59 @@ def _endless() -> float:
     return math.inf
 
 
-_time_left: ContextVar[Callable[[], float]] = ContextVar("time_left", default=_endless)
+class Deadline:
+    """A point in time, seen from now. It can be handed to other threads.
 
-
-def time_left() -> float:
-    """Return the seconds until the handler has to be done; infinity where nothing stops it.
-
-    Only the thread that called the handler knows: for others that it starts there is `bound_time_left`.
+    Args:
+        seconds_left: returns the seconds until then; none or fewer once it has passed.
     """
-    return _time_left.get()()
+
+    __slots__ = ("seconds_left",)
+
+    def __init__(self, seconds_left: Callable[[], float] = _endless) -> None:
+        self.seconds_left = seconds_left
+
+    def has_passed(self) -> bool:
+        """Return whether there is no time left."""
+        return self.seconds_left() <= 0
+
+    def or_sooner(self, seconds: float, clock: Callable[[], float]) -> "Deadline":
+        """Return the earlier of this deadline and one so many seconds from now.
+
+        Args:
+            seconds: from now.
+            clock: seconds, of any origin.
+        """
+        end = clock() + seconds
+        return Deadline(lambda: min(self.seconds_left(), end - clock()))
+
+    def for_a_first_attempt(self) -> "Deadline":
+        """Return the deadline of work that begins now: if this one has passed already, there is none.
+
+        A first attempt is completed however late it is: a batch that makes none makes no progress.
+        """
+        return ENDLESS if self.has_passed() else self
 
 
-def bound_time_left() -> Callable[[], float]:
-    """Return what tells any thread the time that is left in this one."""
-    return _time_left.get()
+ENDLESS = Deadline()
+"""Infinitely many seconds away."""
+
+_current: ContextVar[Deadline] = ContextVar("deadline", default=ENDLESS)
+
+
+def current_deadline() -> Deadline:
+    """Return the deadline that `within` has set in this context; `ENDLESS` if it has set none.
+
+    A thread that does not run in the context of the one that started it has to be handed the deadline.
+    """
+    return _current.get()
 
 
 @contextmanager
-def within(seconds_left: Callable[[], float]) -> Iterator[None]:
-    """Let `time_left` return, as long as the context lasts, what this function returns."""
-    token = _time_left.set(seconds_left)
+def within(deadline: Deadline) -> Iterator[None]:
+    """Make a deadline the current one for as long as the context lasts."""
+    token = _current.set(deadline)
     try:
         yield
     finally:
-        _time_left.reset(token)
+        _current.reset(token)

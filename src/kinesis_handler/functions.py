@@ -1,4 +1,4 @@
-"""What is called for an event is a plain function: it has done its work when it returns. Pure."""
+"""Checks that what is called for an event is a plain function, which is done when it returns. Pure."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,16 +15,15 @@ _KINDS: list[tuple[Callable[[Any], bool], str]] = [
 ]
 
 UNRUN = (Awaitable, GeneratorType, AsyncGeneratorType)
-"""Classes of what a call returns that has not run anything yet, or not all of it."""
+"""Classes of results that have not run yet, or not to their end."""
 
 
-def require_plain(function: Callable[..., object], name: str, *, generator: bool = False) -> None:
-    """Refuse a function whose call alone does nothing: its body would never run.
+def require_plain(function: Callable[..., object], name: str) -> None:
+    """Refuse a function whose call alone runs nothing of its body.
 
     Args:
         function: any callable; a partial is looked into, and an object at its `__call__`.
-        name: what it is called in the message.
-        generator: whether it may be a generator function, because its caller iterates.
+        name: its name in the message.
 
     Raises ConfigurationError.
     """
@@ -32,7 +31,7 @@ def require_plain(function: Callable[..., object], name: str, *, generator: bool
         function = function.func
     called = function if isinstance(function, FunctionType | MethodType) else type(function).__call__
     for is_kind, kind in _KINDS:
-        if (is_kind(function) or is_kind(called)) and not (generator and is_kind is isgeneratorfunction):
+        if is_kind(function) or is_kind(called):
             raise ConfigurationError(
                 f"{name} is {kind}: to call it does nothing. "
                 "Allowed: a plain function, which may itself run a coroutine by asyncio.run"
@@ -40,7 +39,7 @@ def require_plain(function: Callable[..., object], name: str, *, generator: bool
 
 
 def unrun(result: object) -> str | None:
-    """Say what a function returned if it has done nothing yet, and close it; None for any other result."""
+    """Describe a result that has not run yet, and close it; return None for any other result."""
     if isinstance(result, Awaitable):
         kind = "a coroutine or another awaitable, which nobody awaits"
     elif isinstance(result, UNRUN):
@@ -53,9 +52,9 @@ def unrun(result: object) -> str | None:
 
 
 def require_run(result: object, name: str) -> None:
-    """Refuse the result of a function that has done nothing yet.
+    """Refuse a result that has not run yet.
 
-    Raises InvalidResultError, which calls the function by its name.
+    Raises InvalidResultError, which names the function.
     """
     if result is not None and (kind := unrun(result)) is not None:
         raise InvalidResultError(f"{name} returned {kind}: nothing has been done")

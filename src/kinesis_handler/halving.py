@@ -1,4 +1,4 @@
-"""How to find which of many events lead to what cannot be kept, with few attempts. Pure.
+"""Finds with few attempts which of many events lead to a state that cannot be stored. Pure.
 
 What still fits is found by halving; behind an event that does not fit, the next part is one event, then twice
 as many each time. Of a thousand events of which the last does not fit, that is ten attempts.

@@ -1,56 +1,35 @@
-"""The door on Lambda and the only loop: records in, each with one outcome out."""
+"""The function that Lambda calls: records in, one outcome each out."""
 
-import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from kinesis_handler.deadline import within
+from kinesis_handler.batch import Batch, put_into
+from kinesis_handler.deadline import ENDLESS, Deadline, within
 from kinesis_handler.errors import InvalidInvocationError, ProcessingError, QuarantineError, RetryableError
 from kinesis_handler.ingest.event import Event, EventDecoder
 from kinesis_handler.ingest.record import (
     DEFAULT_MAX_UNPACKED_BYTES,
-    LambdaRecord,
     Record,
     refuse_repeated_numbers,
     unpack,
 )
 from kinesis_handler.ingest.schema import require_decodable
-from kinesis_handler.outcome import (
-    IGNORED,
-    OUT_OF_TIME,
-    BatchResponse,
-    BatchResult,
-    HandledRecord,
-    Outcome,
-    ToQuarantine,
-    not_applied,
-)
+from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
+from kinesis_handler.outcome import IGNORED, OUT_OF_TIME, BatchResult, Outcome, not_applied
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
 from kinesis_handler.quarantine import Quarantine
-from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
-from kinesis_handler.telemetry.spans import annotate_span, batch_span, span
+from kinesis_handler.telemetry.spans import annotate_span, batch_span
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 _WITHOUT_OUTCOME = not_applied(RetryableError("the processor gave it no outcome"))
-
-
-class LambdaContext(Protocol):
-    """What the handler needs of Lambda's context object."""
-
-    @property
-    def aws_request_id(self) -> str:
-        """The invocation's id."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """How many milliseconds are left before Lambda stops the function."""
 
 
 class KinesisHandler:
@@ -62,7 +41,7 @@ class KinesisHandler:
 
     Args:
         processors: what takes the events; more can be added by `register`.
-        quarantine: where rejected records are kept; None to log and skip them: the first call warns of it.
+        quarantine: where rejected records are put; None to log and skip them: the first call warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further record is unpacked, and no further
             slice begun. If the slowest slice so far took longer, its time counts instead, with half as much
@@ -98,7 +77,7 @@ class KinesisHandler:
             self.register(processor)
 
     def register(self, processor: EventProcessor) -> None:
-        """Hand the processor's event types to it from now on.
+        """Route the processor's event types to it from now on.
 
         Raises ConfigurationError if another processor takes one of them, if a schema is none that msgspec
         can decode into, or if `process` is a coroutine function. Nothing is registered then.
@@ -108,9 +87,9 @@ class KinesisHandler:
         self._decoder.register(processor.event_types)
 
     def __call__(self, invocation: object, context: LambdaContext | None = None) -> BatchResponse:
-        """Handle an invocation by Lambda, and tell which records it shall deliver again.
+        """Handle an invocation by Lambda, and return which records it is to deliver again.
 
-        Raises InvalidInvocationError if that cannot be told: Lambda then retries the whole batch.
+        Raises InvalidInvocationError if they cannot be named: Lambda then retries the whole batch.
         """
         if not self._warned:
             self._warned = True
@@ -120,12 +99,13 @@ class KinesisHandler:
     def handle(
         self, invocation: object, context: LambdaContext | None = None, *, keep_rejected: bool = True
     ) -> BatchResult:
-        """Do what a call does, and return the outcome of each record.
+        """Handle an invocation as a call does, and return the outcome of each record.
 
         Args:
-            invocation: with its `Records`.
+            invocation: as Lambda hands it over, with its `Records`.
             context: Lambda's.
-            keep_rejected: put what is rejected into the quarantine. A record that comes out of it is there.
+            keep_rejected: whether to put rejected records into the quarantine. Those that come out of it are
+                there already.
         """
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
@@ -149,32 +129,33 @@ class KinesisHandler:
         if not isinstance(records, list):
             raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")
         refuse_repeated_numbers(records)
-        deadline = _Deadline(context, self._reserve_ms)
+        deadline = _deadline(context, self._reserve_ms)
         in_order, queues, outcomes = self._read(records, deadline)
-        deadline.begin_slices()
         quarantine = self._quarantine if keep_rejected else None
-        with within(deadline.seconds_left):
+        batch = Batch(deadline, self._reserve_ms / 1_000, quarantine, outcomes)
+        with within(deadline):
             for processor, events in zip(self._routes.processors, queues, strict=True):
                 if events:
-                    _process(processor, events, deadline, outcomes, quarantine)
+                    _process(processor, events, batch)
         result = BatchResult(in_order, outcomes)
         if quarantine is not None and (rejected := result.rejected()):
-            problem = _keep(rejected, quarantine)
-            if problem is not None:  # they must not be acknowledged: they fail, and come again
-                failed = not_applied(problem)
+            try:
+                put_into(quarantine, rejected)
+            except QuarantineError as error:  # they must not be acknowledged: they fail, and come again
+                failed = not_applied(error)
                 outcomes.update({each.event or each.record: failed for each in rejected})
                 result = BatchResult(in_order, outcomes)
         return result
 
     def _read(
-        self, records: list[LambdaRecord], deadline: "_Deadline"
-    ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Any, Outcome]]:
-        """Return what came, in stream order; the events for each processor; the outcome of the others."""
+        self, records: list[LambdaRecord], deadline: Deadline
+    ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Event[Any] | Record, Outcome]]:
+        """Return the batch in stream order; the events of each processor; the outcomes of the rest."""
         decode, index_of = self._decoder.decode, self._routes.index_of
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
-        outcomes: dict[Any, Outcome] = {}
-        for record, content in unpack(records, self._max_unpacked_bytes, deadline.is_reached):
+        outcomes: dict[Event[Any] | Record, Outcome] = {}
+        for record, content in unpack(records, self._max_unpacked_bytes, deadline.has_passed):
             event = decode(record, content) if isinstance(content, bytes) else content
             if isinstance(event, ProcessingError):
                 in_order.append(record)
@@ -189,78 +170,26 @@ class KinesisHandler:
         return in_order, queues, outcomes
 
 
-def _keep(rejected: Sequence[HandledRecord], quarantine: Quarantine) -> QuarantineError | None:
-    """Put rejected records into the quarantine; return why they are not known to be there."""
-    try:
-        with span("quarantine", records=len(rejected)):
-            for name, content in objects(rejected).items():
-                quarantine.keep(name, content)
-    except QuarantineError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - a bug of a quarantine loses no record either
-        return QuarantineError(f"it raised {type(error).__name__}")
-    return None
-
-
-class _Deadline:
-    """Watches how much time Lambda leaves, and how much of it a slice takes."""
-
-    def __init__(self, context: LambdaContext | None, reserve_ms: int) -> None:
-        self.near = False
-        """False until a first slice is done: a batch that does nothing would be delivered in vain."""
-        self._context = context
-        self._reserve_ms = reserve_ms
-        self._slowest_ms = 0
-        self._left_ms = 0
-
-    def is_reached(self) -> bool:
-        """Tell whether no more than the reserve is left."""
-        return self.seconds_left() <= 0
-
-    def begin_slices(self) -> None:
-        """Look at the clock: from now on it is slices that take time."""
-        if self._context is not None:
-            self._left_ms = self._context.get_remaining_time_in_millis()
-
-    def seconds_left(self) -> float:
-        """Return how long is left until the reserve."""
-        if self._context is None:
-            return math.inf
-        return (self._context.get_remaining_time_in_millis() - self._reserve_ms) / 1_000
-
-    def slice_done(self) -> bool:
-        """Look at the clock: is it too late for one more slice like the slowest?"""
-        if self._context is None:
-            return False
-        left_ms = self._context.get_remaining_time_in_millis()
-        self._slowest_ms = max(self._slowest_ms, self._left_ms - left_ms)
-        self._left_ms = left_ms
-        self.near = left_ms < max(self._reserve_ms, self._slowest_ms * 3 // 2)
-        return self.near
-
-
-def _process(
-    processor: EventProcessor,
-    events: list[Event[Any]],
-    deadline: _Deadline,
-    outcomes: dict[Any, Outcome],
-    quarantine: Quarantine | None,
-) -> None:
-    """Put an outcome for each of the events into `outcomes`, whatever the processor does."""
-    otherwise = OUT_OF_TIME
-    if not deadline.near:
+def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) -> None:
+    """Have the events processed. Each has an outcome afterwards, whatever the processor does."""
+    failure: Exception | None = None
+    if batch.has_time:
         try:
-            for told in processor.process(events):
-                if isinstance(told, ToQuarantine):
-                    if quarantine is not None and (problem := _keep(told.records(), quarantine)):
-                        otherwise = not_applied(problem)
-                        break
-                    continue
-                outcomes.update(told)
-                if deadline.slice_done():
-                    break
-            else:
-                otherwise = _WITHOUT_OUTCOME
+            processor.process(events, batch)
         except Exception as error:  # noqa: BLE001 - a bug of one processor fails its own events, and no others
-            otherwise = not_applied(error)
-    outcomes.update(dict.fromkeys([event for event in events if event not in outcomes], otherwise))
+            failure = error
+    outcomes = batch.outcomes
+    if unsettled := [event for event in events if event not in outcomes]:
+        if failure is not None:
+            otherwise = not_applied(failure)
+        else:
+            otherwise = _WITHOUT_OUTCOME if batch.has_time else OUT_OF_TIME
+        outcomes.update(dict.fromkeys(unsettled, otherwise))
+
+
+def _deadline(context: LambdaContext | None, reserve_ms: int) -> Deadline:
+    """Return when the reserve begins."""
+    if context is None:
+        return ENDLESS
+    remaining = context.get_remaining_time_in_millis
+    return Deadline(lambda: (remaining() - reserve_ms) / 1_000)

@@ -1,11 +1,8 @@
-"""What became of each record, and the answer that Lambda gets.
-
-Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
-"""
+"""What became of each record, and the response that Lambda gets. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -19,10 +16,12 @@ from kinesis_handler.errors import (
 )
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import Record
+from kinesis_handler.lambda_types import BatchResponse
 
 State = TypeVar("State")
+Payload = TypeVar("Payload")
 
-__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status", "ToQuarantine"]
+__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
 
 
 class Status(StrEnum):
@@ -45,7 +44,7 @@ _NONE_YET = dict.fromkeys(Status, 0)
 
 
 class Remark(Struct, frozen=True):
-    """Something odd about an event that was applied all the same: a warning and a metric.
+    """An anomaly of an event that was applied all the same: a warning and a metric.
 
     Args:
         name: what is counted, such as `drift`.
@@ -57,14 +56,14 @@ class Remark(Struct, frozen=True):
 
 
 class Remarked(Struct, Generic[State], frozen=True):
-    """A state with what was odd about the event that led to it."""
+    """A state with the anomalies of the event that led to it."""
 
     state: State
     remarks: tuple[Remark, ...]
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one event. `error` is there if it was rejected or failed, and only then."""
+    """What became of one event. `error` is set if it was rejected or failed, and only then."""
 
     status: Status
     error: ProcessingError | None = None
@@ -80,9 +79,9 @@ HELD_BACK = Outcome(Status.FAILED, HeldBackError("an earlier event of the same k
 
 
 def not_applied(error: Exception) -> Outcome:
-    """Tell by its place in the tree of errors whether an event is rejected or failed.
+    """Return the outcome of an event that was not applied: rejected or failed, by the class of the error.
 
-    An error from outside the tree is taken for a bug, which may be mended before the next delivery: failed.
+    An error that is no ProcessingError is taken for a bug, which may be fixed by the next delivery: failed.
     """
     if not isinstance(error, ProcessingError):
         error = UnexpectedError(error)
@@ -90,27 +89,28 @@ def not_applied(error: Exception) -> Outcome:
 
 
 def broken_off(outcomes: list[Outcome], first: Outcome, count: int) -> list[Outcome]:
-    """Complete the outcomes of so many events: the next one has this outcome, all behind it are held back."""
+    """Complete the outcomes of `count` events: the next one has `first`, and the rest are held back."""
     left = count - len(outcomes)
     return [*outcomes, first, *[HELD_BACK] * (left - 1)] if left else outcomes
 
 
 def not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
     """Fail what was applied, and hold back what came behind it: only what came before it was known."""
-    first = next(place for place, outcome in enumerate(outcomes) if outcome.status is Status.APPLIED)
+    first = next(index for index, outcome in enumerate(outcomes) if outcome.status is Status.APPLIED)
     return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]
 
 
-class BatchItemFailure(TypedDict):
-    """The sequence number of a record that Lambda shall deliver again."""
+def only_rejected(
+    events: Sequence[Event[Payload]], outcomes: Sequence[Outcome]
+) -> dict[Event[Payload], Outcome]:
+    """Return the events that were rejected, with their outcomes.
 
-    itemIdentifier: str
-
-
-class BatchResponse(TypedDict):
-    """`StreamsEventResponse` of Lambda. Of several failures it takes the lowest as its checkpoint."""
-
-    batchItemFailures: list[BatchItemFailure]
+    Args:
+        events: of one key, say.
+        outcomes: one for each of them, in the same order.
+    """
+    pairs = zip(events, outcomes, strict=True)
+    return {event: outcome for event, outcome in pairs if outcome.status is Status.REJECTED}
 
 
 class Identity(NamedTuple):
@@ -139,17 +139,6 @@ class HandledRecord(Struct, frozen=True, gc=False):
         return Identity(None, None, None)
 
 
-class ToQuarantine(dict[Event[Any], Outcome]):
-    """Rejected events that have to be in the quarantine before their processor goes on.
-
-    A processor yields one from `process` among the outcomes, which it does not take the place of.
-    """
-
-    def records(self) -> list[HandledRecord]:
-        """Return what the quarantine keeps of them."""
-        return [HandledRecord(event.record, event, outcome) for event, outcome in self.items()]
-
-
 class BatchResult:
     """What became of the records of one batch: one outcome each, in stream order.
 
@@ -164,7 +153,7 @@ class BatchResult:
         self._in_order = in_order
         self._outcomes = outcomes
         self.notable = [self._handled(each) for each in in_order if outcomes[each] is not APPLIED]
-        """The records that were not simply applied: what there is to count, to report and to log."""
+        """Records that were not simply applied: what there is to count, to report and to log."""
 
     def __len__(self) -> int:
         return len(self._in_order)
@@ -186,8 +175,8 @@ class BatchResult:
             if isinstance(each, Event) and outcomes[each].status is Status.APPLIED
         ]
 
-    def odd(self) -> Iterator[HandledRecord]:
-        """Return the records that somebody should know of: rejected, failed, or with a remark."""
+    def needs_attention(self) -> Iterator[HandledRecord]:
+        """Return the records that a person should look at: rejected, failed, or with a remark."""
         return (each for each in self.notable if each.outcome.error is not None or each.outcome.remarks)
 
     def rejected(self) -> list[HandledRecord]:
@@ -211,7 +200,7 @@ class BatchResult:
         return counts
 
     def response(self) -> BatchResponse:
-        """Answer Lambda: the sequence number of each record that failed, once, in stream order."""
+        """Return the response to Lambda: each failed record's sequence number, once, in stream order."""
         failed = dict.fromkeys(
             each.record.sequence_number for each in self.notable if each.outcome.status is Status.FAILED
         )

@@ -1,44 +1,49 @@
-"""Processors: what takes the events of some types, and says what became of each."""
+"""Processors: what takes the events of some types, and reports what became of each."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from msgspec import Struct
-
+from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.functions import require_plain, require_run
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_applied
+
+Payload = TypeVar("Payload")
+
+Schemas = Mapping[str, type[Any]]
+"""Event types, each with the schema of its payload: a class that msgspec can decode into."""
 
 
 class EventProcessor(Protocol):
     """What a `KinesisHandler` hands the events of some types to."""
 
     @property
-    def event_types(self) -> Mapping[str, type[Struct]]:
+    def event_types(self) -> Schemas:
         """The types it takes, each with the schema of its payload. Read once, at registration."""
 
-    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
-        """Take the events of one batch, in stream order, and yield what became of them, slice by slice.
+    def process(self, events: Sequence[Event[Any]], batch: Batch) -> None:
+        """Process the events of one batch, and report what became of them, slice by slice.
 
-        A slice is some of the events, each with its outcome. Between two slices the handler looks at the
-        clock, and asks for no further one when the deadline is near. So what a slice tells must be done,
-        and what no slice has told yet must be harmless to deliver again. An event that is rejected now, and
-        would not be when it comes again, has to be kept first: see `ToQuarantine`.
+        A slice is some of the events. Make its changes durable, then call `batch.settle` with their
+        outcomes; return when `batch.has_time` is False. An event that is not settled is failed, also where
+        this raises, and delivered again: to process it once more must be harmless. An event that is rejected
+        now, and would not be when it is delivered again, goes to `batch.quarantine` first.
 
-        Called once a batch, and again with the same events when Lambda delivers them again. Events left
-        without an outcome are failed, also when it raises.
+        Args:
+            events: in stream order. The same ones come again when Lambda delivers the batch again.
+            batch: of this call, and not to be used after it.
         """
 
 
-class FunctionProcessor:
+class FunctionProcessor(Generic[Payload]):
     """A processor of one event at a time, without state: see `event_processor`."""
 
     def __init__(
         self,
-        function: Callable[[Event[Any]], object],
-        event_types: Mapping[str, type[Struct]],
+        function: Callable[[Event[Payload]], object],
+        event_types: Schemas,
         key: Callable[[Event[Any]], object],
     ) -> None:
         update_wrapper(self, function)
@@ -49,27 +54,28 @@ class FunctionProcessor:
         self._function = function
         self._key = key
 
-    def __call__(self, event: Event[Any]) -> None:
+    def __call__(self, event: Event[Payload]) -> None:
         """Call the function itself, as its own tests do."""
         self._function(event)
 
-    def process(self, events: Sequence[Event[Any]]) -> Iterator[Mapping[Event[Any], Outcome]]:
+    def process(self, events: Sequence[Event[Payload]], batch: Batch) -> None:
         """Call the function for each event; after a failure, hold back the later ones of its key."""
         failed: set[object] = set()
         for event in events:
             try:
                 key = self._key(event)
                 require_run(key, f"the key of {self._name}")
-                held_back = key in failed
+                outcome = HELD_BACK if key in failed else self._outcome(event)
             except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
-                yield {event: not_applied(error)}
-                continue
-            outcome = HELD_BACK if held_back else self._outcome(event)
-            if outcome.status is Status.FAILED:
-                failed.add(key)
-            yield {event: outcome}
+                outcome = not_applied(error)
+            else:
+                if outcome.status is Status.FAILED:
+                    failed.add(key)
+            batch.settle({event: outcome})
+            if not batch.has_time:
+                return
 
-    def _outcome(self, event: Event[Any]) -> Outcome:
+    def _outcome(self, event: Event[Payload]) -> Outcome:
         try:
             require_run(self._function(event), self._name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
@@ -78,53 +84,52 @@ class FunctionProcessor:
 
 
 def partition_key(event: Event[Any]) -> str | tuple[int, int]:
-    """Return what Kinesis keeps in order: the partition key of the event's record.
+    """Return the key within which Kinesis guarantees order: the partition key of the event's record.
 
-    A record that has none is in order with no other: what is returned for it is its own position.
+    A record that has none is ordered with no other: its own position is returned for it.
     """
     record = event.record
     return record.position if record.partition_key is None else record.partition_key
 
 
 def event_processor(
-    event_types: Mapping[str, type[Struct]], *, key: Callable[[Event[Any]], object] = partition_key
-) -> Callable[[Callable[[Event[Any]], object]], FunctionProcessor]:
+    event_types: Schemas, *, key: Callable[[Event[Any]], object] = partition_key
+) -> Callable[[Callable[[Event[Payload]], object]], FunctionProcessor[Payload]]:
     """Make a processor of a function that takes one event.
 
-    The function returns when it is done, and raises when it is not: a `RejectedError` if the event can
-    never succeed, anything else if it may succeed later. Lambda delivers events again, those that
-    succeeded too, so the function must be idempotent.
+    The function returns on success. It raises `RejectedError` for a permanent failure; any other exception is
+    retried. Lambda delivers events again, those that succeeded too, so the function must be idempotent.
 
     Args:
         event_types: the types it takes, each with the schema of its payload.
-        key: what is kept in order. After an event has failed, later ones with an equal key wait. By default
+        key: what events are ordered by. After one has failed, later ones with an equal key wait. By default
             the partition key; events of records without one do not wait for each other.
 
     Raises ConfigurationError if the function, or `key`, is a coroutine function or a generator function: its
-    call would do nothing. Where a plain function returns a coroutine or a generator, its event fails.
+    call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
     """
 
-    def decorate(function: Callable[[Event[Any]], object]) -> FunctionProcessor:
+    def decorate(function: Callable[[Event[Payload]], object]) -> FunctionProcessor[Payload]:
         return FunctionProcessor(function, event_types, key)
 
     return decorate
 
 
 class RoutingTable:
-    """Which processor takes which event type."""
+    """Maps event types to processors."""
 
     def __init__(self) -> None:
         self.processors: list[EventProcessor] = []
         self.index_of: dict[str, int] = {}
-        """Event type → place of its processor in `processors`."""
+        """Event type → index of its processor in `processors`."""
 
     def register(self, processor: EventProcessor) -> None:
         """Route the processor's event types to it.
 
         Raises ConfigurationError if it takes no type, or one that another processor takes, or if its
-        `process` is a coroutine function.
+        `process` is a coroutine function or a generator function.
         """
-        require_plain(processor.process, f"`process` of {name_of(processor)}", generator=True)
+        require_plain(processor.process, f"`process` of {name_of(processor)}")
         event_types = list(processor.event_types)
         if not event_types:
             raise ConfigurationError(f"{name_of(processor)} takes no event type: nothing would ever reach it")
@@ -137,5 +142,5 @@ class RoutingTable:
 
 
 def name_of(processor: EventProcessor) -> str:
-    """Return what a processor is called in a message."""
+    """Return the name of a processor for a message."""
     return str(getattr(processor, "__name__", type(processor).__name__))

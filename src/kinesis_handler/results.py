@@ -1,4 +1,4 @@
-"""What the functions of a projection return, held against what they may return. Pure."""
+"""Checks of what the functions of a projection return. Pure."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -27,23 +27,23 @@ State = TypeVar("State")
 
 
 class StateCheck(Generic[State]):
-    """What `apply` may return.
+    """Checks what `apply` returns.
 
     Args:
         projection: its name, for the message.
-        state_type: what the states are; Any if nobody has said it.
+        state_type: type of the states; Any if it is not declared.
     """
 
     def __init__(self, projection: str, state_type: Any) -> None:
         self._projection = projection
         self._expected = "a state" if state_type is Any else _name(state_type)
         self.classes = tuple(classes_of(state_type))
-        """Those of a state; a result of another class needs a closer look."""
+        """Classes of a state; a result of another class needs a closer look."""
 
     def unpack(self, result: Any) -> tuple[State, tuple[Remark, ...]]:
-        """Return the state that a result is, or has, and the remarks on it.
+        """Return the state that a result is or holds, and the remarks on it.
 
-        Raises InvalidResultError if there is none, and names the classes of what there is, no value.
+        Raises InvalidResultError, which names classes and no value, if there is none.
         """
         if not isinstance(result, Remarked):
             if not self._is_state(result):
@@ -71,7 +71,7 @@ class StateCheck(Generic[State]):
 def checked_key(key: Any, projection: str) -> tuple[str, str]:
     """Return the key that `key` returned.
 
-    Raises InvalidResultError if it is not two strings, and UnstorableError if no store takes such a one.
+    Raises InvalidResultError if it is not two strings, and UnstorableError if no store can hold it.
     """
     if key.__class__ is tuple and len(key) == 2:  # noqa: PLR2004 - partition and sort
         partition, sort = key
@@ -101,16 +101,16 @@ def _key_error(returned: str, projection: str) -> InvalidResultError:
 
 
 def described(value: object) -> str:
-    """Name what was returned in place of something else, without a value. What has not run is closed."""
+    """Describe a wrong result by its type, without its value. A coroutine or generator is closed."""
     if value is None:
         return "None"
     return unrun(value) or f"a value of the type {type(value).__qualname__}"
 
 
 def agreed_state_type(projection: type, base: type, repository: object) -> Any:
-    """Return what the states are: the class says it, or else the repository, if it has to know.
+    """Return the type of the states: as the projection declares it, or else as the repository does.
 
-    Raises ConfigurationError if they differ: what one stores, the other could not read.
+    Raises ConfigurationError if both do and they differ: what one writes, the other could not read.
     """
     of_projection = state_type_of(projection, base)
     of_repository = getattr(repository, "state_type", Any)
@@ -123,11 +123,11 @@ def agreed_state_type(projection: type, base: type, repository: object) -> Any:
 
 
 def state_type_of(kind: type, base: type) -> Any:
-    """Return what a class has said in place of its base's type variable; Any if it has said nothing.
+    """Return the first type argument that a class gives its generic base; Any if it gives none.
 
     Args:
         kind: a subclass of `base`, however far below it.
-        base: a generic class of one type variable.
+        base: a generic class.
     """
     said = _argument(kind, base, {})
     if isinstance(said, ForwardRef):  # `Projection["Limit"]`

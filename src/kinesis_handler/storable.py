@@ -1,4 +1,4 @@
-"""What every store can keep, and give back as it was: keys of some length, numbers of some digits. Pure.
+"""What every store can hold and return unchanged: the length of keys, the digits of numbers. Pure.
 
 The bounds are DynamoDB's, and hold in every store: what passes a test in memory is not refused in production.
 Sources: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html and
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded, Subnormal
 from enum import Enum
+from keyword import iskeyword
 from math import isfinite
-from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -37,11 +37,11 @@ _NOT_FINITE = "is not a finite number"
 _OUT_OF_RANGE = f"is not a number of at most {MAX_DIGITS} digits between 1E-130 and 9.99E+125"
 
 _WITHOUT = (str, bytes, int, NoneType, Enum, date, time, timedelta, UUID)
-"""Classes that are no such number, and have none."""
+"""Classes whose values neither are nor hold a decimal or a float."""
 
 
 def key_problem(key: tuple[str, str]) -> str | None:
-    """Say why no store takes such a key, if none does."""
+    """Return why no store can hold such a key; None if all can."""
     partition, sort = key
     is_ascii = partition.isascii() and sort.isascii()  # as nearly all are: a letter is a byte
     if is_ascii and 0 < len(partition) <= MAX_PARTITION_KEY and 0 < len(sort) <= MAX_SORT_KEY:
@@ -57,9 +57,9 @@ def key_problem(key: tuple[str, str]) -> str | None:
 
 
 def number_problem(value: object, name: str = "the state") -> str | None:
-    """Say which decimal or float in a value no store can keep, if there is one, and why. Quotes none."""
+    """Return which number in a value no store can hold, and why, without quoting it; None if all can be."""
     try:
-        if _fits(value):
+        if _CHECKS[value.__class__](value):
             return None
     except ArithmeticError:
         pass
@@ -69,26 +69,6 @@ def number_problem(value: object, name: str = "the state") -> str | None:
     return f"`${path}` of {name} {problem}"
 
 
-def _fits(value: Any) -> bool:
-    """Tell whether all numbers in a value can be kept. Raises ArithmeticError if one has too many digits."""
-    kind = value.__class__
-    if (parts := _PARTS.get(kind)) is None:
-        parts = _PARTS[kind] = _parts_of(kind)
-    for each in parts(value):
-        if each is None:
-            continue
-        kind = each.__class__
-        if kind is Decimal:  # the most frequent without a further call: every state that is saved comes by
-            if not _exact(each).is_finite():
-                return False
-        elif kind is float:
-            if not (_SMALLEST_FLOAT <= abs(each) < _FLOAT_TOO_LARGE or each == 0):
-                return False
-        elif not _fits(each):
-            return False
-    return True
-
-
 def _first_problem(value: Any) -> tuple[str, str]:
     """Return where the first number is that does not fit, and what is wrong with it."""
     if isinstance(value, float | Decimal):
@@ -96,7 +76,7 @@ def _first_problem(value: Any) -> tuple[str, str]:
         return "", _OUT_OF_RANGE if finite else _NOT_FINITE
     for name, each in _named(value):
         try:
-            fits = _fits((each,))
+            fits = _CHECKS[each.__class__](each)
         except ArithmeticError:
             fits = False
         if not fits:
@@ -105,30 +85,57 @@ def _first_problem(value: Any) -> tuple[str, str]:
     raise AssertionError("all numbers in it fit")
 
 
-_PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {}
-"""By the class of a state, or of a part of it: what returns its parts that are, or may have, such numbers."""
+Check = Callable[[Any], bool]
+"""Returns whether all numbers in a value can be stored. Raises ArithmeticError if one has too many digits."""
 
 
-def _parts_of(kind: type) -> Callable[[Any], Iterable[Any]]:
-    """Look at a class once, so that of its objects only what may be such a number is looked at."""
-    if issubclass(kind, Decimal | float):
-        exact = Decimal if issubclass(kind, Decimal) else float
-        return lambda value: (exact(value),)
+class _Checks(dict[type, Check]):
+    """The check of each class. It is made once, so that of the objects only what may be a number is read."""
+
+    def __missing__(self, kind: type) -> Check:
+        check = self[kind] = _check_of(kind)
+        return check
+
+
+_CHECKS = _Checks()
+
+
+def _check_of(kind: type) -> Check:
+    if issubclass(kind, Decimal):
+        return lambda value: _exact(value).is_finite()
+    if issubclass(kind, float):
+        return lambda value: _SMALLEST_FLOAT <= abs(value) < _FLOAT_TOO_LARGE or value == 0
     if issubclass(kind, Mapping):
-        return kind.values
+        return lambda value: _all_fit(value.values())
     if issubclass(kind, list | tuple | set | frozenset):
-        return iter
-    names: Sequence[str]
+        return _all_fit
     if issubclass(kind, Struct):
-        names = [each.name for each in fields(kind) if _may_have_numbers(each.type)]
-    else:
-        names = _field_names(kind)
-    match names:
-        case []:
-            return lambda _: ()
-        case [name]:
-            return lambda value: (getattr(value, name),)
-    return attrgetter(*names)
+        return _check_of_fields([each.name for each in fields(kind) if _may_have_numbers(each.type)])
+    return _check_of_fields(_field_names(kind))
+
+
+def _all_fit(values: Iterable[Any]) -> bool:
+    return all(_CHECKS[each.__class__](each) for each in values)
+
+
+def _check_of_fields(names: Iterable[str]) -> Check:
+    """Write the check of a class with these fields, with few calls: every state that is saved comes by."""
+    source = ["def check(value):"]
+    for name in names:
+        field = f"getattr(value, {name!r})" if iskeyword(name) else f"value.{name}"
+        source += [
+            f"    each = {field}",
+            "    kind = each.__class__",
+            "    if kind is Decimal:",
+            "        if not exact(each).is_finite():",
+            "            return False",
+            "    elif each is not None and not checks[kind](each):",
+            "        return False",
+        ]
+    written: dict[str, Any] = {"Decimal": Decimal, "exact": _exact, "checks": _CHECKS}
+    exec("\n".join([*source, "    return True"]), written)  # noqa: S102 - names of fields, as dataclasses does
+    check: Check = written["check"]
+    return check
 
 
 def _field_names(kind: type) -> Sequence[str]:
@@ -140,7 +147,7 @@ def _field_names(kind: type) -> Sequence[str]:
 
 
 def _may_have_numbers(declared: Any) -> bool:
-    """Tell by the type of a field whether it may hold a number, or something that has one."""
+    """Return whether a field of this type may hold a number, or something that has one."""
     if get_origin(declared) is Annotated:
         return _may_have_numbers(declared.__origin__)
     if get_origin(declared) is Literal:

@@ -23,7 +23,7 @@ from dynamodb_store.faulty_store import (
     stored,
 )
 from kinesis_handler import Aggregate, Key
-from kinesis_handler.deadline import within
+from kinesis_handler.deadline import Deadline, within
 from kinesis_handler.errors import UnreadableError, UnstorableError
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
@@ -225,7 +225,7 @@ class TestItemsOfAnotherProgram:
     ) -> None:
         store.put({})
         wire.on(WRITE, undelivered)
-        with within(lambda: 0.0):
+        with within(Deadline(lambda: 0.0)):
             saved = store.faulty.save([new()])
         assert {key: type(each) for key, each in saved.failed.items()} == {KEY: UnreadableError}
 

@@ -20,7 +20,7 @@ from dynamodb_store.faulty_store import (
 )
 from kinesis_handler import Key
 from kinesis_handler.aggregate import Aggregate  # noqa: TC001 - Python 3.11 evaluates it
-from kinesis_handler.deadline import within
+from kinesis_handler.deadline import Deadline, within
 from kinesis_handler.errors import RepositoryError
 from kinesis_handler.retry import (
     ATTEMPTS,
@@ -109,7 +109,7 @@ class TestPatience:
     ) -> None:
         wire.on(operation, error("ThrottlingException"), times=FOR_EVER)
         deadline = store.clock() + seconds
-        with within(lambda: deadline - store.clock()):
+        with within(Deadline(lambda: deadline - store.clock())):
             assert attempt(store).keys() == {KEY}
         assert store.clock() <= deadline
 
@@ -137,7 +137,7 @@ class TestPatience:
         wire.on(WRITE, too_slow)
         wire.on(READ, too_slow, times=FOR_EVER, expected=False)
         deadline = store.clock() + 0.01
-        with within(lambda: deadline - store.clock()):
+        with within(Deadline(lambda: deadline - store.clock())):
             assert store.faulty.save([new()]).failed.keys() == {KEY}
         assert store.clock() - deadline <= RESERVE_MS / 1_000
 
@@ -147,7 +147,7 @@ class TestPatience:
         changes = many(3 * CONNECTIONS * 25)
         deadline = store.clock() + 1
         wire.on(WRITE, then(Call.send, lambda: store.clock.advance(2)), times=FOR_EVER)
-        with within(lambda: deadline - store.clock()):
+        with within(Deadline(lambda: deadline - store.clock())):
             saved = store.faulty.save(changes)
         assert not saved.conflicts
         assert 0 < wire.count(WRITE) <= CONNECTIONS
@@ -162,7 +162,7 @@ class TestPatience:
         insert(store.other, changes[0].after)
         deadline = store.clock() + 1
         wire.on(READ, then(Call.send, lambda: store.clock.advance(2)), times=FOR_EVER)
-        with within(lambda: deadline - store.clock()):
+        with within(Deadline(lambda: deadline - store.clock())):
             loaded = store.faulty.load([change.key for change in changes])
         assert loaded.found.keys() == {changes[0].key}
         assert 0 < wire.count(READ) <= CONNECTIONS
@@ -173,7 +173,7 @@ class TestPatience:
     ) -> None:
         changes = many(50)
         wire.on(WRITE, cut)
-        with within(lambda: 0.0):
+        with within(Deadline(lambda: 0.0)):
             save(store, *changes)
         assert (wire.count(WRITE), wire.count(READ)) == (2, 1)
 
@@ -185,7 +185,7 @@ class TestPatience:
         deadline = store.clock() + 1
         wire.on("Scan", then(Call.send, lambda: store.clock.advance(2)), times=FOR_EVER)
         found: list[Aggregate[LawState]] = []
-        with within(lambda: deadline - store.clock()):
+        with within(Deadline(lambda: deadline - store.clock())):
             try:
                 found.extend(store.faulty.scan())
             except RepositoryError:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chaos.oracle import Oracle
 from kinesis_handler import KinesisHandler
-from kinesis_handler.handler import LambdaContext
+from kinesis_handler.lambda_types import LambdaContext
 from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
 from kinesis_handler.moving.dual_write import DualWriteRepository
 from kinesis_handler.moving.ledger import Ledger

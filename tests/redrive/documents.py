@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 
 KEY = (
     "aws/lambda/6be74d0d-aa8e-4d4e-9d7c-32f6b6a9d0b5/shardId-000000000000/2026/11/22/"

@@ -18,7 +18,7 @@ from command_line import COMMAND, DUMB, PATIENCE, call
 from kinesis_handler import ConfigurationError, KinesisHandler
 from kinesis_handler.cli.quarantine import read_all
 from kinesis_handler.cli.times import FORMS
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.sqlite import SQLiteRepository

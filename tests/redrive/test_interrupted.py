@@ -33,7 +33,7 @@ from redrive.waiting import (
     through_handler,
 )
 from streams import LIMITS, events, packed
-from user_limits.events import UserLimitEvent
+from user_limits.events import LimitPayload
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
@@ -54,7 +54,7 @@ class BrokenProcessor(UserLimitEventProcessor):
         self._random = random
         self._decided: dict[tuple[int, int], bool] = {}
 
-    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+    def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
         number, _ = position = event.record.position
         if number < self._broken_from[self.key(event)]:
             return super().apply(state, event)
@@ -163,7 +163,7 @@ def test_nothing_is_marked_before_it_has_been_sent(quarantine: MemoryQuarantine)
     give_up(quarantine, records)
 
     class Killed(FailingProcessor):
-        def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+        def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
             super().apply(state, event)
             raise KeyboardInterrupt
 

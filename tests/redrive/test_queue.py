@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kinesis_handler.errors import QuarantineError
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.redrive.fetch import fetch_from_queue, fetch_records
 from kinesis_handler.local.redrive.queue import FailedBatchQueue
 from kinesis_handler.local.stream.reader import StreamReader

@@ -4,7 +4,7 @@ import pytest
 
 from aggregates import aggregate
 from kinesis_handler import KinesisHandler
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.redrive import Redrive
 from kinesis_handler.local.redrive.through_handler import SUPERSEDED, ThroughHandler
 from kinesis_handler.quarantine import ReadableQuarantine

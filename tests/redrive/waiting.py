@@ -10,7 +10,7 @@ from chaos.verdict import as_expected
 from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import UnreadableObjectError
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, lambda_record
 from kinesis_handler.local.redrive import Redrive, RedriveTarget, Sent
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
@@ -20,7 +20,7 @@ from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.quarantine.on_failure import failed_batch
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
-from user_limits.events import UserLimitCreated, UserLimitEvent
+from user_limits.events import LimitPayload, UserLimitCreated
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
@@ -109,7 +109,7 @@ class FailingProcessor(UserLimitEventProcessor):
         self.failing = set(failing)
         self.seen: list[str] = []
 
-    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+    def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
         self.seen.append(event.id)
         if event.id in self.failing:
             raise BusinessError(f"{event.id} is refused for now")

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kinesis_handler.handler import LambdaContext
+from kinesis_handler.lambda_types import LambdaContext
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.consumer import StreamConsumer

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import lambda_record
 from kinesis_handler.local.stream.reader import StreamReader
 

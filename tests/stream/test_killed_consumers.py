@@ -18,7 +18,7 @@ from user_limits.limit import Limit
 from user_limits.wiring import application
 
 if TYPE_CHECKING:
-    from kinesis_handler.ingest.record import LambdaRecord
+    from kinesis_handler.lambda_types import LambdaRecord
 
 SHARDS, USERS, ROUNDS = 4, 30, 20
 RESHARDED_IN = {4: "split", 8: "merge", 12: "split", 16: "merge"}

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kinesis_handler.ingest.record import LambdaRecord, unpack
+from kinesis_handler.ingest.record import unpack
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.local.stream.reader import ShardReader
 from kinesis_handler.local.stream.shards import Shard

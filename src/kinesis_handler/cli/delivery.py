@@ -6,11 +6,10 @@ from typing import Any
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.local.stream.outages import Outages, Wait, is_outage
-from kinesis_handler.outcome import BatchResponse, BatchResult
+from kinesis_handler.outcome import BatchResult
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.on_failure import failed_batch
 

@@ -14,7 +14,8 @@ import pybase64
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from kinesis_handler.errors import InvalidInvocationError, UnreadableInputError
-from kinesis_handler.ingest.record import LambdaRecord, refuse_repeated_numbers
+from kinesis_handler.ingest.record import refuse_repeated_numbers
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.quarantine.entry import SequenceNumber
 

@@ -9,10 +9,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from kinesis_handler.application import Application
 from kinesis_handler.cli.console import standard_error
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
-from kinesis_handler.outcome import BatchResponse
 from kinesis_handler.quarantine.on_failure import failed_batch
 
 RETRY_WAIT = 0.1

@@ -1,4 +1,4 @@
-"""What Lambda hands over → records: one for each fact that a producer put on the stream.
+"""Lambda's records → user records: one for each fact that a producer put on the stream.
 
 Shape of the invocation: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
@@ -7,7 +7,6 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import NotRequired, TypedDict
 
 import pybase64
 from msgspec import Struct
@@ -15,6 +14,7 @@ from msgspec import Struct
 from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
 from kinesis_handler.ingest.kpl import MAGIC as AGGREGATED_MAGIC
 from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD, disaggregate
+from kinesis_handler.lambda_types import LambdaRecord
 
 DEFAULT_MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 """More than the largest record that Kinesis takes, 10 MiB, comes to with what it costs to have it.
@@ -32,45 +32,18 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_SIZE = 64 * 1024
 
 _MAX_DIGITS = 128
-"""Of a sequence number. Kinesis's have 56."""
-
-
-class KinesisPayload(TypedDict):
-    """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch.
-
-    The partition key is null or absent where the stream distributes records by itself (`AUTO`):
-    https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html
-    """
-
-    kinesisSchemaVersion: str
-    partitionKey: NotRequired[str | None]
-    sequenceNumber: str
-    data: str
-    approximateArrivalTimestamp: NotRequired[float]
-
-
-class LambdaRecord(TypedDict):
-    """One entry of `Records` in a Lambda invocation by a Kinesis stream."""
-
-    eventSource: str
-    eventVersion: str
-    eventID: str
-    eventName: str
-    invokeIdentityArn: str
-    awsRegion: str
-    eventSourceARN: str
-    kinesis: KinesisPayload
+"""Longest sequence number accepted, in digits; Kinesis uses 56."""
 
 
 class Record(Struct, frozen=True, eq=False, gc=False):
-    """One user record, and its place in the stream.
+    """One user record, and its position in the stream.
 
     Args:
-        source: the Lambda record that carried it, as it came. User records of an aggregate share it.
-        sequence_number: decimal digits, up to 186 bits: compare as integers, keep as a string.
-        sub_sequence_number: the place inside an aggregated record, from 0; 0 in any other record.
-        partition_key: the producer's; for a user record of an aggregate, its own; None if it has none, as
-            on a stream that distributes records by itself.
+        source: the Lambda record that carried it, unchanged. User records of one KPL record share it.
+        sequence_number: decimal digits, up to 186 bits: compare as integers, store as a string.
+        sub_sequence_number: its index in a KPL record, from 0; 0 in any other record.
+        partition_key: the producer's; for a user record of a KPL record, its own; None if it has none, as on
+            a stream that distributes records by itself.
     """
 
     source: LambdaRecord
@@ -85,7 +58,7 @@ class Record(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def position(self) -> tuple[int, int]:
-        """The place in the shard, to be compared: later records of one partition key are greater."""
+        """Position in the shard, to be compared: later records of one partition key are greater."""
         return int(self.sequence_number), self.sub_sequence_number
 
 
@@ -105,13 +78,13 @@ def unpack(
     """Yield each user record in stream order, with its content.
 
     A record that cannot be unpacked comes once, with the error in place of its content; so does one whose
-    turn comes too late. The content is not kept on the record: it may be `limit` bytes, out of a record
+    turn comes too late. The content is not part of the record: it may be `limit` bytes, out of a record
     that came in a few thousand, and only one of them should be in memory at a time.
 
     Args:
         records: as Lambda hands them over.
         limit: bytes that each may hold when it is unpacked.
-        out_of_time: tells whether it is too late to unpack one more. Asked once for some bytes that have
+        out_of_time: returns whether it is too late to unpack one more. Asked once for some bytes that have
             been unpacked, and so never before the first record.
 
     Raises InvalidInvocationError at a record that could be neither processed nor reported, because it
@@ -151,7 +124,7 @@ def unpack(
 def _user_records(
     record: Record, data: bytes, limit: int
 ) -> Generator[tuple[Record, bytes | UndecodableRecordError], None, int]:
-    """Yield what an aggregated record holds; return how many bytes that was."""
+    """Yield the user records of a KPL record; return how many bytes they had."""
     try:
         user_records = disaggregate(data, limit)
     except UndecodableRecordError as error:
@@ -166,7 +139,7 @@ def _user_records(
 
 
 class _Allowance:
-    """How many bytes all that came in one record may yet be decompressed to."""
+    """Counts the bytes to which the content of one record may still be decompressed."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -197,11 +170,11 @@ class _Allowance:
 
 
 _MILLISECONDS_FROM = 100_000_000_000
-"""An arrival from here on is one in milliseconds, of 1973 or later: in seconds it would lie beyond 5000."""
+"""Smallest arrival time taken for milliseconds, of the year 1973: in seconds it would lie beyond 5000."""
 
 
 def arrival_time(record: LambdaRecord) -> float | None:
-    """Return when a record came onto its stream, in seconds since epoch; None if it does not say.
+    """Return when a record arrived on its stream, in seconds since epoch; None if it does not say.
 
     Lambda gives seconds. Some emulators give milliseconds, which is seen by their size.
     """
@@ -212,10 +185,10 @@ def arrival_time(record: LambdaRecord) -> float | None:
 
 
 def refuse_repeated_numbers(records: Sequence[LambdaRecord]) -> None:
-    """Refuse records of one shard that have one sequence number, and are not the same record.
+    """Refuse different records of one shard that have the same sequence number.
 
-    They could not be told apart in the response, and the later one would be taken for a repeat of the
-    earlier. Kinesis never hands out a number twice.
+    The response could not distinguish them, and the later one would be taken for a repeat of the earlier.
+    Kinesis never assigns a number twice.
 
     Raises InvalidInvocationError that names two of them.
     """

@@ -10,7 +10,8 @@ import pybase64
 
 from kinesis_handler.errors import ConfigurationError, UndecodableRecordError
 from kinesis_handler.ingest.kpl import MAGIC, disaggregate
-from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES, LambdaRecord
+from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
+from kinesis_handler.lambda_types import LambdaRecord
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 """Bytes that Lambda hands a function in one invocation, of which the records' data is most.

@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from kinesis_handler.handler import LambdaContext
-from kinesis_handler.ingest.record import LambdaRecord, arrival_time, refuse_repeated_numbers
+from kinesis_handler.ingest.record import arrival_time, refuse_repeated_numbers
+from kinesis_handler.lambda_types import LambdaContext, LambdaRecord
 from kinesis_handler.local.batching import PAYLOAD_LIMIT, batches, exceeds_payload, lanes, refuse_foreign_keys
 from kinesis_handler.local.shard import SequenceNumbers, lambda_record, put_on_shard
+from kinesis_handler.retry import Pauses
 
 __all__ = ["DiscardedBatch", "EventSourceMapping", "SequenceNumbers", "lambda_record", "put_on_shard"]
 
@@ -26,6 +27,9 @@ LambdaFunction = Callable[[dict[str, Any], LambdaContext], object]
 
 TOO_LARGE: Literal["RequestTooLargeException"] = "RequestTooLargeException"
 """What Lambda calls an invocation that is more than it takes: no document of AWS names a condition for it."""
+
+LONGEST_RETRY_WAIT = 60
+"""Seconds between two retries."""
 
 DiscardCondition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded", "RequestTooLargeException"]
 
@@ -85,7 +89,8 @@ class EventSourceMapping:
         deliver_too_large: deliver also a record that is more than an invocation by Lambda can carry (its
             data is above 4.5 MiB), where no Lambda has to. Otherwise it is given up, undelivered.
         timeout: seconds that the function has for one invocation.
-        retry_wait: seconds before the first retry; twice as many before each further one, at most 60.
+        retry_wait: seconds before the first retry; twice as many before each further one, at most
+            `LONGEST_RETRY_WAIT`.
         clock: seconds since epoch.
         sleep: waits for some seconds.
     """
@@ -119,7 +124,7 @@ class EventSourceMapping:
         self._on_failure = on_failure
         self._deliver_too_large = deliver_too_large
         self._timeout = timeout
-        self._retry_wait = retry_wait
+        self._pauses = Pauses(retry_wait, LONGEST_RETRY_WAIT)
         self._clock = clock
         self._sleep = sleep
 
@@ -177,7 +182,7 @@ class EventSourceMapping:
             elif retries == self._retry_attempts:
                 self._give_up("RetryAttemptsExhausted", left, invocations)
             else:
-                self._sleep(min(self._retry_wait * 2**retries, 60))
+                self._sleep(self._pauses.after(retries + 1))
                 waiting.append((left, retries + 1, invocations))
 
     def _invoke(self, records: list[LambdaRecord]) -> int | None:

@@ -6,7 +6,7 @@ from threading import Lock
 
 import pybase64
 
-from kinesis_handler.ingest.record import KinesisPayload, LambdaRecord
+from kinesis_handler.lambda_types import KinesisPayload, LambdaRecord
 
 _EPOCH = 496 * 10**53
 _MICROSECOND = 10**33

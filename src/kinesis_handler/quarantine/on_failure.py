@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kinesis_handler.ingest.record import LambdaRecord, arrival_time
+from kinesis_handler.ingest.record import arrival_time
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import TOO_LARGE, DiscardedBatch
 from kinesis_handler.quarantine.entry import Entry, SequenceNumber, object_name, rfc3339
 

@@ -1,6 +1,6 @@
-"""The port behind which aggregates are kept.
+"""The protocol of a repository: where aggregates are stored.
 
-What it promises are laws: `kinesis_handler.testing.RepositoryLaws` tests them for any implementation.
+`kinesis_handler.testing.RepositoryLaws` tests any implementation of it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -20,7 +20,7 @@ State = TypeVar("State")
 
 
 class Change(Struct, Generic[State], frozen=True, gc=False):
-    """An aggregate to be saved. `before` is what was loaded, and None if there was nothing."""
+    """An aggregate to be saved. `before` is what was loaded; None if there was nothing."""
 
     before: Aggregate[State] | None
     after: Aggregate[State]
@@ -43,7 +43,7 @@ def by_key(changes: Sequence[Change[State]]) -> dict[Key, Change[State]]:
 
 
 def storable(changes: Sequence[Change[State]]) -> tuple[dict[Key, Change[State]], "Saved"]:
-    """Return the changes that a store can keep, by their keys, and the others as failed.
+    """Return the changes that a store can hold, by their keys, and the others as failed.
 
     Every repository begins its `save` with this, so that all refuse the same.
 
@@ -64,7 +64,7 @@ def storable(changes: Sequence[Change[State]]) -> tuple[dict[Key, Change[State]]
 class Loaded(Struct, Generic[State]):
     """What was found, and which keys could not be read, and why. A key in neither does not exist.
 
-    `failed` has an UnstorableError for a key that the store can never keep, and an UnreadableError for one
+    `failed` has an UnstorableError for a key that the store can never hold, and an UnreadableError for one
     under which something damaged is stored, or something of another type.
     """
 
@@ -78,7 +78,7 @@ class Saved(Struct):
     Args:
         conflicts: keys that another writer has changed since they were loaded.
         failed: why a key's change was not saved. After a RepositoryError it may have been written all the
-            same; an UnstorableError says that the store can never keep it.
+            same; an UnstorableError says that the store can never hold it.
     """
 
     conflicts: set[Key] = field(default_factory=set)
@@ -86,13 +86,13 @@ class Saved(Struct):
 
 
 class Page(Struct, Generic[State], frozen=True):
-    """Part of a partition.
+    """One page of a partition.
 
     Args:
         aggregates: in the order of their sort keys.
-        cursor: asks for the next part; None behind the last one.
-        unreadable: which keys of this part are damaged, or of another type, and how. They are none of the
-            aggregates.
+        cursor: asks for the next page; None on the last one.
+        unreadable: keys of this page whose items are damaged or of another type, and how. They are not among
+            the aggregates.
     """
 
     aggregates: list[Aggregate[State]]
@@ -101,7 +101,7 @@ class Page(Struct, Generic[State], frozen=True):
 
 
 class ReadableRepository(Protocol[State]):
-    """What those need that only look: see `Repository`."""
+    """The reading half of `Repository`."""
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """Read the aggregates of these keys, with every write that was answered before the call."""
@@ -126,7 +126,7 @@ class ReadableRepository(Protocol[State]):
 
 
 class Repository(ReadableRepository[State], Protocol[State]):
-    """Keeps aggregates by key (partition, sort).
+    """Stores aggregates by key (partition, sort).
 
     An aggregate that has expired is absent for every method, even if it is still stored. All methods may
     be called from several threads at once.
@@ -140,9 +140,9 @@ class Repository(ReadableRepository[State], Protocol[State]):
         """
 
     def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
-        """Say why the store can never keep this, if that is known without asking it; None if not.
+        """Return why the store can never hold this, if that is known without a request; None if not.
 
-        `save` may still find out that it cannot be kept.
+        `save` may still find out that it cannot be stored.
         """
 
     def delete(self, keys: Collection[Key]) -> None:

@@ -1,4 +1,4 @@
-"""The cursor of a page: where in its partition the next one begins. All stores hand out the same."""
+"""The cursor of a page: where in its partition the next one begins. It is the same in all stores."""
 
 import base64
 

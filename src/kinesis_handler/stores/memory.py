@@ -21,10 +21,10 @@ State = TypeVar("State")
 
 
 class MemoryRepository(Generic[State]):
-    """Keeps aggregates in a dictionary for each partition.
+    """Stores aggregates in a dictionary for each partition.
 
     Args:
-        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        ttl: seconds after its last write at which an aggregate expires; 0 for never.
         clock: seconds since epoch.
     """
 
@@ -42,7 +42,7 @@ class MemoryRepository(Generic[State]):
             return Loaded({key: aggregate for key in keys if (aggregate := self._get(key, now)) is not None})
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
-        """See `Repository.save`. What no store can keep is not kept here either."""
+        """See `Repository.save`. What no store can hold is refused here too."""
         keyed, saved = storable(changes)
         now = self._clock()
         expires_at = now + self._ttl if self._ttl else math.inf
@@ -57,7 +57,7 @@ class MemoryRepository(Generic[State]):
         return saved
 
     def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:  # noqa: ARG002
-        """See `Repository.refusal`. There is nothing that memory refuses."""
+        """See `Repository.refusal`. Memory refuses nothing."""
         return None
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
@@ -65,9 +65,9 @@ class MemoryRepository(Generic[State]):
         after, now = decode_cursor(cursor), self._clock()
         with self._lock:
             sorts = self._sorts(partition)
-            behind = (sorts[place] for place in range(bisect_right(sorts, after), len(sorts)))
+            behind = (sorts[index] for index in range(bisect_right(sorts, after), len(sorts)))
             alive = (each for sort in behind if (each := self._get((partition, sort), now)) is not None)
-            found = list(islice(alive, limit + 1))  # one more tells that there is a next page
+            found = list(islice(alive, limit + 1))  # one more shows that there is a next page
         page = found[:limit]
         return Page(page, encode_cursor(page[-1].key[1]) if len(found) > limit else None)
 
@@ -87,7 +87,7 @@ class MemoryRepository(Generic[State]):
         """See `Repository.scan`. Later writes do not show."""
         now = self._clock()
         with self._lock:
-            keys = [(partition, sort) for partition, kept in self._partitions.items() for sort in kept]
+            keys = [(partition, sort) for partition, items in self._partitions.items() for sort in items]
             if part is not None:
                 after = part.after or ("", "")
                 mine = (key for key in keys if key > after and segment_of(key, part.of) == part.number)
@@ -96,18 +96,18 @@ class MemoryRepository(Generic[State]):
         return iter(aggregates)
 
     def _sorts(self, partition: str) -> list[str]:
-        """Return the sort keys of a partition in their order, which is kept from one page to the next."""
-        kept, sorts = self._partitions.get(partition, {}), self._sorted.get(partition, [])
-        if len(sorts) != len(kept):  # there are new keys: had one gone, so would have the order
-            sorts = self._sorted[partition] = sorted(kept)
+        """Return the sort keys of a partition in their order, which is cached from one page to the next."""
+        items, sorts = self._partitions.get(partition, {}), self._sorted.get(partition, [])
+        if len(sorts) != len(items):  # there are new keys: had one gone, so would have the order
+            sorts = self._sorted[partition] = sorted(items)
         return sorts
 
     def _get(self, key: Key, now: float) -> Aggregate[State] | None:
         partition, sort = key
-        kept = self._partitions.get(partition, {}).get(sort)
-        if kept is None:
+        stored = self._partitions.get(partition, {}).get(sort)
+        if stored is None:
             return None
-        aggregate, expires_at = kept
+        aggregate, expires_at = stored
         return aggregate if expires_at > now else None
 
 

@@ -67,7 +67,7 @@ _DELETE_EXPIRED = "DELETE FROM {table} WHERE expires_at <= :now"
 
 
 class SQLiteRepository(Generic[State]):
-    """Keeps aggregates in a table of a SQLite file, each as one JSON document.
+    """Stores aggregates in a table of a SQLite file, each as one JSON document.
 
     A save is one transaction: a process that is killed leaves all of it or nothing.
 
@@ -75,7 +75,7 @@ class SQLiteRepository(Generic[State]):
         path: the file; it is made if it is not there. Not on a network drive: its locks must work.
         state_type: what the states are, anything that msgspec can write as JSON and read again.
         table: its name, an SQL identifier: one file may hold several repositories.
-        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        ttl: seconds after its last write at which an aggregate expires; 0 for never.
         clock: seconds since epoch.
 
     Raises ConfigurationError if the file cannot be opened or holds something else, if msgspec cannot write
@@ -136,7 +136,7 @@ class SQLiteRepository(Generic[State]):
         now = self._clock()
         expires_at = now + self._ttl if self._ttl else None
         with self._transaction("IMMEDIATE") as connection:
-            # What has expired is absent, so that it can be inserted anew.
+            # What has expired is absent, so that it can be inserted again.
             connection.execute(self._sql(_DELETE_EXPIRED), {"now": now})
             for key, document in documents.items():
                 change = keyed[key]
@@ -186,7 +186,7 @@ class SQLiteRepository(Generic[State]):
     def scan(
         self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. Reads a page at a time, so that it keeps no writer waiting."""
+        """See `Repository.scan`. Reads a page at a time, so that no writer waits for it."""
         return only_readable(self._scan(part or Part(0, 1)), on_unreadable)
 
     def _scan(self, part: Part) -> Iterator[Aggregate[State] | Unreadable]:
@@ -194,8 +194,8 @@ class SQLiteRepository(Generic[State]):
         segment = {"segment": part.number, "segments": part.of}
         for row in self._rows(_SCAN, (partition.encode(), sort.encode()), {**segment, "limit": SCAN_PAGE}):
             yield self._entry(row)
-        for place in self._select(_WITHOUT_KEY, segment):
-            key = _shown(*place)
+        for stored in self._select(_WITHOUT_KEY, segment):
+            key = _shown(*stored)
             yield Unreadable(key, self._unreadable(key, "its key is no text"))
 
     def _rows(
@@ -256,7 +256,7 @@ class SQLiteRepository(Generic[State]):
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
-        """Do all that follows or nothing of it."""
+        """Run the block as one transaction."""
         with self._lock:
             try:
                 self._connection.execute(f"BEGIN {kind}")

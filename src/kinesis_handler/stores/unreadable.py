@@ -1,4 +1,4 @@
-"""What is stored and cannot be read: it is named, and stops nothing else. Pure."""
+"""Stored items that cannot be read: they are reported, and stop nothing else. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -39,7 +39,8 @@ def only_readable(
 ) -> Iterator[Aggregate[State]]:
     """Yield what can be read, and report the rest: to `on_unreadable`, else by an error at the end.
 
-    Raises UnreadableError behind the last aggregate if something could not be read, and nobody was told.
+    Raises UnreadableError behind the last aggregate if something could not be read and there is no
+    `on_unreadable`.
     """
     first: UnreadableError | None = None
     more = 0

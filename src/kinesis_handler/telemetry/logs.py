@@ -101,7 +101,7 @@ def log_batch(
     """Write what became of a batch: its odd records one by one, then the counts of all."""
     log = log.bind()  # once: what structlog hands out first makes itself anew for each thing it is asked
     debug = _is_debug(log)
-    for handled in result if debug else result.odd():
+    for handled in result if debug else result.needs_attention():
         _log_record(log, handled, debug=debug)
     if counted:
         # Bound, and not given beside the others: what a processor counts may be called as one of them.

@@ -94,7 +94,7 @@ def annotate_span(handling: "Span | None", result: BatchResult) -> None:
         known for each in result if (known := each.identity.correlation_id) is not None
     )
     handling.set_attribute("kinesis_handler.correlation_ids", [*islice(correlation_ids, MAX_TOLD)])
-    for each in islice(result.odd(), MAX_TOLD):
+    for each in islice(result.needs_attention(), MAX_TOLD):
         fields = {name: value for name, value in fields_of(each).items() if value is not None}
         for remark in each.outcome.remarks:
             handling.add_event(remark.name, {**fields, "detail": remark.detail})

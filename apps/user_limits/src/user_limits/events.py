@@ -127,9 +127,9 @@ class UserLimitReset(Struct, gc=False, rename="camel"):
         )
 
 
-UserLimitEvent = UserLimitCreated | UserLimitProgressChanged | UserLimitReset
+LimitPayload = UserLimitCreated | UserLimitProgressChanged | UserLimitReset
 
-EVENT_TYPES: dict[str, type[Struct]] = {
+EVENT_TYPES: dict[str, type[LimitPayload]] = {
     "USER_LIMIT_CREATED": UserLimitCreated,
     "USER_LIMIT_PROGRESS_CHANGED": UserLimitProgressChanged,
     "USER_LIMIT_RESET": UserLimitReset,

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from kinesis_handler import BusinessError, Event, RejectedError, Remark, Remarked
 from user_limits.events import (
     EXACT,
+    LimitPayload,
     LimitStatus,
     LimitType,
     Period,
     UserLimitCreated,
-    UserLimitEvent,
     UserLimitProgressChanged,
     UserLimitReset,
 )
@@ -72,7 +72,7 @@ class Limit(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     drifted_at: int | None = None
 
 
-def apply(limit: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+def apply(limit: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
     """Return the limit after the event, with a remark on each thing that is odd about it.
 
     To be called in the decimal context EXACT, in which a sum that would have to be rounded raises.
@@ -196,7 +196,7 @@ def _reset(limit: Limit | None, reset: UserLimitReset, at: int) -> tuple[Limit, 
     return after, DRIFT if drifted else None
 
 
-def _check_currency(limit: Limit, payload: UserLimitEvent) -> None:
+def _check_currency(limit: Limit, payload: LimitPayload) -> None:
     known, told = limit.currency_code, payload.currency_code
     if known is not None and told is not None and told != known:
         raise BusinessError("the event is in another currency than the limit")

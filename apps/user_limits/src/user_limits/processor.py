@@ -1,20 +1,20 @@
 """The processor of user limits: which events it takes, which limit each is about, what it does to it."""
 
 from kinesis_handler import Event, Key, Projection, Remarked
-from user_limits.events import EVENT_TYPES, EXACT, UserLimitEvent
+from user_limits.events import EVENT_TYPES, EXACT, LimitPayload
 from user_limits.limit import Limit, apply
 
 
-class UserLimitEventProcessor(Projection[Limit]):
+class UserLimitEventProcessor(Projection[Limit, LimitPayload]):
     """Keeps the current state of each limit, by user and limit id."""
 
     event_types = EVENT_TYPES
     decimal_context = EXACT
 
-    def key(self, event: Event[UserLimitEvent]) -> Key:
+    def key(self, event: Event[LimitPayload]) -> Key:
         """Return (user id, limit id)."""
         return event.payload.user_id, event.payload.user_limit_id
 
-    def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
+    def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
         """See `limit.apply`."""
         return apply(state, event)

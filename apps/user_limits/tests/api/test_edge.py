@@ -248,7 +248,7 @@ def test_an_answer_that_takes_too_long_is_a_problem() -> None:
 
 
 def test_a_store_knows_how_long_it_has() -> None:
-    from kinesis_handler.deadline import time_left
+    from kinesis_handler.deadline import current_deadline
     from kinesis_handler.stores import Page
     from kinesis_handler.stores.memory import MemoryRepository
     from user_limits.limit import Limit
@@ -257,7 +257,7 @@ def test_a_store_knows_how_long_it_has() -> None:
         left = -1.0
 
         def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[Limit]:
-            self.left = time_left()
+            self.left = current_deadline().seconds_left()
             return super().find(partition, limit=limit, cursor=cursor)
 
     repository = Watching()

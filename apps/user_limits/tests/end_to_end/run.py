@@ -19,7 +19,7 @@ from testkit.emulators.lambda_runtime import LambdaRuntime
 from testkit.emulators.recording.sitecustomize import KILLED_AT, RECORDED_CALLS, append_to, record_calls
 
 if TYPE_CHECKING:
-    from kinesis_handler.ingest.record import LambdaRecord
+    from kinesis_handler.lambda_types import LambdaRecord
 
 SEED, USERS = 6, 30
 ROUNDS, BURST = 8, 8

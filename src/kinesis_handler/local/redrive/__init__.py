@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import lambda_record
 from kinesis_handler.quarantine.contents import Contents, waiting_in
 from kinesis_handler.quarantine.entry import WHOLE, Entry, Place

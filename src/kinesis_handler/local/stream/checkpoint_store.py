@@ -1,4 +1,4 @@
-"""The rows in which a stream's checkpoints are stored: one for each shard, and two of the whole stream."""
+"""Stores a stream's checkpoints: a row for each shard, and two for the whole stream."""
 
 from collections.abc import Iterable
 from os import getpid
@@ -16,7 +16,7 @@ PAGE = 100
 
 
 class Checkpoint(Struct, frozen=True):
-    """Where a shard is to be read on.
+    """Where reading a shard goes on.
 
     Args:
         after: behind the record with this sequence number.
@@ -44,7 +44,7 @@ class CheckpointStore:
 
     Args:
         repository: where the rows are: the partition is the stream, the sort key the shard.
-        stream: what the stream is known by, for ever: of a name's two lives each has its own.
+        stream: its permanent identity: a stream that is deleted and created again has another one.
     """
 
     def __init__(self, repository: Repository[Checkpoint], stream: str) -> None:
@@ -82,10 +82,10 @@ class CheckpointStore:
         return found
 
     def write(self, rows: Iterable[tuple[str, Checkpoint]], at: float) -> set[str]:
-        """Write rows; return the names of those that someone else has written since.
+        """Write rows; return the names of those that another process has written since.
 
         Args:
-            rows: of each its name and what it is to say.
+            rows: the name of each, and its checkpoint.
             at: seconds since epoch.
 
         Raises RepositoryError if one is not known to be written.
@@ -122,7 +122,7 @@ class CheckpointStore:
         )
 
     def _is_written(self, change: Change[Checkpoint]) -> bool:
-        """Is the conflict one with ourselves, because the answer to an earlier attempt was lost?"""
+        """Return whether the conflict is with our own write, because the answer to it was lost."""
         stored = self._repository.load([change.key]).found.get(change.key)
         return stored is not None and (stored.version, stored.state) == (
             change.after.version,

@@ -22,14 +22,19 @@ from kinesis_handler.errors import (
     StreamUnavailableError,
     UnreadableError,
 )
+from kinesis_handler.retry import Pauses
 
 T = TypeVar("T")
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 """Seconds between two attempts: twice as long each time."""
 
+_WAITS = Pauses(FIRST_WAIT, LONGEST_WAIT)
+
 FIRST_REMINDER, LONGEST_REMINDER = 60.0, 3_600.0
 """Seconds between two log lines about one outage: twice as long each time."""
+
+_REMINDERS = Pauses(FIRST_REMINDER, LONGEST_REMINDER)
 
 _WHAT = {
     RepositoryError: "store",
@@ -49,7 +54,7 @@ class Wait(Protocol):
 class _Outage(Struct):
     since: float
     reminder_at: float
-    reminder_in: float = FIRST_REMINDER
+    reminders: int = 1
     waiting: set[str] = field(default_factory=set)
 
 
@@ -79,7 +84,7 @@ class Outages:
             wait: waits between two attempts; what it raises ends this.
             who: the thread's shard.
         """
-        seconds, down = FIRST_WAIT, ""
+        failures, down = 0, ""
         while True:
             try:
                 done = attempt()
@@ -91,8 +96,8 @@ class Outages:
                     self._is_back(down, who)
                 down = what
                 self._is_down(what, who, str(error))
-                wait(seconds, str(error))
-                seconds = min(seconds * 2, LONGEST_WAIT)
+                failures += 1
+                wait(_WAITS.after(failures), str(error))
             else:
                 if down:
                     self._is_back(down, who)
@@ -107,8 +112,8 @@ class Outages:
                 self._log.warning(f"the {what} is down: waiting for it", since=_iso(now), reason=reason)
             outage.waiting.add(who)
             if now >= outage.reminder_at:
-                outage.reminder_in = min(outage.reminder_in * 2, LONGEST_REMINDER)
-                outage.reminder_at = now + outage.reminder_in
+                outage.reminders += 1
+                outage.reminder_at = now + _REMINDERS.after(outage.reminders)
                 self._log.error(
                     f"the {what} is still down: waiting for it",
                     since=_iso(outage.since),

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from msgspec import Struct
 
 from kinesis_handler.errors import ExpiredCheckpointError, StreamError
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import lambda_record
 from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.local.stream.client import ask, require

@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 
 from kinesis_handler.errors import ExpiredCheckpointError
-from kinesis_handler.ingest.record import LambdaRecord
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import EventSourceMapping
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.outages import Outages, Wait

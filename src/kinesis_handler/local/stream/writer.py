@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinesis_handler.errors import StreamUnavailableError
 from kinesis_handler.local.stream.client import ask, told
+from kinesis_handler.retry import Pauses
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
@@ -24,6 +25,8 @@ MAX_BYTES = 4 * 1024 * 1024
 ATTEMPTS = 8
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 """Seconds behind a request of which something was refused: twice as long each time."""
+
+_PAUSES = Pauses(FIRST_WAIT, LONGEST_WAIT)
 
 _PASSING = {"ProvisionedThroughputExceededException", "InternalFailure"}
 """Codes with which a record is refused that may be taken later."""
@@ -91,7 +94,7 @@ class StreamWriter:
                 if not queues[key]:
                     del queues[key]
             if refusals:
-                self._sleep(min(FIRST_WAIT * 2 ** (max(refusals.values()) - 1), LONGEST_WAIT))
+                self._sleep(_PAUSES.after(max(refusals.values())))
         return given_up
 
     def _request(self, partition_keys: Sequence[str], queues: Mapping[str, _Queue]) -> Mapping[str, _Refusal]:

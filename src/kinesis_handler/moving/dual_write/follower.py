@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from kinesis_handler.aggregate import Key
-from kinesis_handler.deadline import bound_time_left, within
+from kinesis_handler.deadline import current_deadline, within
 from kinesis_handler.errors import RepositoryError
 from kinesis_handler.moving.agreement import Kinship, is_apart, kinship
 from kinesis_handler.moving.dual_write.sides import Failed, OneSide
@@ -122,6 +122,5 @@ class Follower(Generic[State]):
 @contextmanager
 def _bounded() -> Iterator[None]:
     """Let what follows take no longer than PATIENCE."""
-    seconds_left, end = bound_time_left(), time.monotonic() + PATIENCE
-    with within(lambda: min(seconds_left(), end - time.monotonic())):
+    with within(current_deadline().or_sooner(PATIENCE, time.monotonic)):
         yield

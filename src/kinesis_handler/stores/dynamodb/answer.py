@@ -114,8 +114,8 @@ def problem_of_request(error: ClientError | BotoCoreError | ResponseParserError)
     if isinstance(error, ClientError):
         answer = error.response
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        told = answer.get("Error", {})
-        problem = _problem(told.get("Code", ""), told.get("Message", "") + _throttling_reasons(answer))
+        details = answer.get("Error", {})
+        problem = _problem(details.get("Code", ""), details.get("Message", "") + _throttling_reasons(answer))
         if status >= SERVER_ERROR and problem.meaning is Meaning.REFUSED:
             return Problem(Meaning.UNSURE, problem.code, problem.detail)
         return problem
@@ -135,8 +135,8 @@ def _throttling_reasons(answer: Mapping[str, Any]) -> str:
     Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html
     """
     reasons = answer.get("ThrottlingReasons") or answer.get("throttlingReasons") or []
-    told = [" of ".join(filter(None, (each.get("reason"), each.get("resource")))) for each in reasons]
-    return f" ({', '.join(told)})" if told else ""
+    texts = [" of ".join(filter(None, (each.get("reason"), each.get("resource")))) for each in reasons]
+    return f" ({', '.join(texts)})" if texts else ""
 
 
 def _problem(code: str, detail: str) -> Problem:

@@ -1,7 +1,7 @@
 """An aggregate as an item of DynamoDB, and back. Pure.
 
-The fields of the state are attributes beside those of the engine, so that whoever looks at the table can read
-them, and an update can set one without the others:
+The fields of the state are attributes beside those of the engine, so that people can read them in the table,
+and an update can set one without the others:
 
     userId  limitId | version  updatedAt  recentEventIds  decimals  expiresAt … | value  progress  status …
     the key         | what the engine needs                                     | the state

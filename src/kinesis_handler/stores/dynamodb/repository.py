@@ -32,7 +32,7 @@ _UNPROCESSED = "DynamoDB: throttled: left unprocessed"
 
 
 class DynamoDBRepository(Generic[State]):
-    """Keeps aggregates as items of a table: see `item` for what they look like.
+    """Stores aggregates as items of a table: see `item` for what they look like.
 
     `load` reads consistently. `find` and `scan` read at half the price what was true a moment ago.
 
@@ -42,11 +42,11 @@ class DynamoDBRepository(Generic[State]):
         state_type: what the states are, a msgspec.Struct.
         partition_key: name of the table's partition key, a string.
         sort_key: name of its sort key, a string.
-        ttl: seconds after its last write at which an aggregate expires; 0 keeps it for ever.
+        ttl: seconds after its last write at which an aggregate expires; 0 for never.
         clock: seconds since epoch.
         make_backoff: how long to go on trying, for each load and each save.
 
-    Raises ConfigurationError if the state cannot be kept in such a table.
+    Raises ConfigurationError if the state cannot be stored in such a table.
     """
 
     def __init__(  # noqa: PLR0913 - a table has a name and two keys

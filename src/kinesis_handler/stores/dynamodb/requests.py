@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from kinesis_handler.deadline import bound_time_left
+from kinesis_handler.deadline import current_deadline
 from kinesis_handler.retry import Backoff
 from kinesis_handler.stores.dynamodb.answer import Problem, problem_of_answer, problem_of_request
 
@@ -22,7 +22,7 @@ CONNECTIONS = 8
 
 
 class Requests:
-    """Sends requests and keeps the SDK's exceptions from going any further."""
+    """Sends requests, and turns the SDK's exceptions into problems."""
 
     def __init__(self, client: "DynamoDBClient", make_backoff: Callable[[], Backoff] = Backoff) -> None:
         self.make_backoff = make_backoff
@@ -40,7 +40,7 @@ class Requests:
     def send_with_retries(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Send a request that may well be sent twice, until there is an answer.
 
-        Raises RepositoryError if it is refused, or patience ends.
+        Raises RepositoryError if it is refused, or there is no time left for another attempt.
         """
         backoff = self.make_backoff()
         while isinstance(answer := self.send(operation, **parameters), Problem):
@@ -54,13 +54,12 @@ class Requests:
         """Let `send` have the things in chunks, several at once; return each chunk with its answer.
 
         The answer is None if there was no time left to send it. Where there is none from the start, all are
-        sent: it is a first attempt, without which a batch would never get on.
+        sent: it is a first attempt, without which a batch would make no progress.
         """
-        seconds_left = bound_time_left()
-        late_from_the_start = seconds_left() <= 0
+        deadline = current_deadline().for_a_first_attempt()
 
         def send_in_time(chunk: Sequence[T]) -> Answer | None:
-            return send(chunk) if late_from_the_start or seconds_left() > 0 else None
+            return None if deadline.has_passed() else send(chunk)
 
         chunks = [things[start : start + size] for start in range(0, len(things), size)]
         if len(chunks) == 1:  # it needs no other thread

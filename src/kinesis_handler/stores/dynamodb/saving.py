@@ -3,7 +3,7 @@
     sent ─┬─▶ done
           ├─▶ conflict; never possible; refused                     that is how it ends
           ├─▶ throttled                                             sent again after a pause
-          └─▶ answer lost; or a new item whose place is taken       looked up, then one of the above
+          └─▶ answer lost; or a new item whose key is taken         looked up, then one of the above
 
 An answer that was lost is never guessed at (G8): the item is read, and says if it was written. So it is for
 a conflict after a lost answer, for it may be with ourselves: what was lost can arrive late.
@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Key
-from kinesis_handler.deadline import time_left
+from kinesis_handler.deadline import current_deadline
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.retry import Backoff
 from kinesis_handler.stores import Change, Saved
@@ -39,7 +39,7 @@ Read = Callable[[Sequence[Key], Backoff], tuple[dict[Key, Item], Failed]]
 
 
 class _Write(Struct, Generic[State]):
-    """A change on its way. `unsure`: it may have been written. `looked`: its place has been looked up."""
+    """A change being written. `unsure`: it may have been. `looked`: its key has been looked up."""
 
     change: Change[State]
     statement: Statement
@@ -72,13 +72,13 @@ class Saving(Generic[State]):
         self._read = read
         self._now = now
         self._backoff = requests.make_backoff()
-        self._late_from_the_start = time_left() <= 0  # a first attempt is made all the same, and seen through
+        self._deadline = current_deadline().for_a_first_attempt()
         self._saved = Saved()
         self._open: dict[Key, _Write[State]] = {}
         self._problems: Failed = {}
 
     def save(self, changes: Iterable[Change[State]]) -> Saved:
-        """Write the changes, and tell which of them were not written."""
+        """Write the changes, and return which of them were not written."""
         for change in changes:
             try:
                 self._open[change.key] = _Write(change, self._statements.write(change))
@@ -105,7 +105,7 @@ class Saving(Generic[State]):
                     doubtful.append(write)
         if not doubtful:
             return
-        if self._late_from_the_start or time_left() > 0:
+        if not self._deadline.has_passed():
             self._look_up(doubtful)
         else:
             for write in doubtful:
@@ -126,7 +126,7 @@ class Saving(Generic[State]):
         return [answer] * len(writes)
 
     def _is_doubtful(self, write: _Write[State], problem: Problem) -> bool:
-        """Take in how a write went that is not done; tell if it has to be looked up."""
+        """Handle the problem of a write; return whether its key has to be looked up."""
         key = write.change.key
         match problem.meaning:
             case Meaning.CONFLICT:

@@ -64,7 +64,7 @@ def _number_bytes(number: float | Decimal) -> int:
         digits, exponent = str(abs(number)), 0
     else:
         _, parts, power = Decimal(str(number)).as_tuple()
-        if not isinstance(power, int):  # no number, which cannot be kept anyway
+        if not isinstance(power, int):  # not finite, and refused elsewhere
             return 1
         digits, exponent = "".join(map(str, parts)), power
     if exponent % 2:

@@ -21,7 +21,7 @@ Statement = dict[str, Any]
 
 _AS_LOADED = f'"{VERSION}"=? AND ("{EXPIRES_AT}" IS MISSING OR "{EXPIRES_AT}" > ?)'
 _AS_READ = f'"{EXPIRES_AT}"=?'
-"""Enough for an item that has expired: whoever writes it changes that."""
+"""Enough for an item that has expired: every writer changes that."""
 
 
 class Statements(Generic[State]):
@@ -70,11 +70,11 @@ class Statements(Generic[State]):
         self._attributes(aggregate)
 
     def _insert(self, key: Key, attributes: Mapping[str, Any]) -> Statement:
-        place = self._codec.key(key)
-        names = ", ".join(f"'{name}': ?" for name in [*place, *attributes])
+        key_attributes = self._codec.key(key)
+        names = ", ".join(f"'{name}': ?" for name in [*key_attributes, *attributes])
         return {
             "Statement": f'INSERT INTO "{self._table}" VALUE {{{names}}}',
-            "Parameters": [*place.values(), *map(to_attribute, attributes.values())],
+            "Parameters": [*key_attributes.values(), *map(to_attribute, attributes.values())],
         }
 
     def _update(
@@ -90,15 +90,15 @@ class Statements(Generic[State]):
         It costs no more than to set what differs, and what was loaded does not say what is stored: a field
         that came to the type later has its default there, and the item has nothing.
         """
-        place = self._codec.key(key)
+        key_attributes = self._codec.key(key)
         sets = "".join(f' SET "{name}"=?' for name in attributes)
         removes = "".join(f' REMOVE "{name}"' for name in sorted(gone))
-        where = " AND ".join([*(f'"{name}"=?' for name in place), condition])
+        where = " AND ".join([*(f'"{name}"=?' for name in key_attributes), condition])
         return {
             "Statement": f'UPDATE "{self._table}"{sets}{removes} WHERE {where}',
             "Parameters": [
                 *map(to_attribute, attributes.values()),
-                *place.values(),
+                *key_attributes.values(),
                 *map(to_attribute, operands),
             ],
         }

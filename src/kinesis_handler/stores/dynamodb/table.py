@@ -25,7 +25,7 @@ _UNREACHABLE = (EndpointConnectionError, ConnectTimeoutError)
 
 
 class DynamoDBTable:
-    """A table that aggregates are kept in: on demand, two keys that are strings, TTL on `expiresAt`.
+    """A table for aggregates: on demand, two keys that are strings, TTL on `expiresAt`.
 
     Args:
         client: botocore's: see `dynamodb_client`.

@@ -1,6 +1,6 @@
 """The zeros at the end of a number, which DynamoDB does not keep: 9800.10 would come back as 9800.1. Pure.
 
-How many decimals such a number had is kept beside it, in an attribute of the same shape as the state:
+How many decimals such a number had is stored beside it, in an attribute of the same shape as the state:
 
     value = 9800.1, lastReset = {amount: 200, …}, decimals = {value: 2, lastReset: {amount: 2}}
 
@@ -25,7 +25,7 @@ def lost_decimals(value: Any) -> Any:
         if not ("E" in text or ("." in text and text[-1] == "0")):
             return None
         exponent = value.as_tuple().exponent
-        return -exponent if isinstance(exponent, int) else None  # a NaN has none, and cannot be kept
+        return -exponent if isinstance(exponent, int) else None  # a NaN has none, and cannot be stored
     is_list = isinstance(value, list | tuple)
     parts: Any = enumerate(value) if is_list else value.items() if isinstance(value, dict) else ()
     lost = {}
@@ -54,5 +54,5 @@ def _parts(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if isinstance(value, list | tuple):
-        return {str(place): each for place, each in enumerate(value)}
+        return {str(index): each for index, each in enumerate(value)}
     return {}

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from kinesis_handler.application import ASGIApp
-from kinesis_handler.deadline import within
+from kinesis_handler.deadline import current_deadline, within
 from user_limits.api.conditional_json import header
 from user_limits.api.cors import Cors, Headers
 from user_limits.api.problems import METHODS, ProblemError, encoded, unavailable
@@ -108,8 +108,7 @@ class HttpGuard:
         if self._timeout is None:
             await self._app(scope, receive, answer)
             return
-        until = self._clock() + self._timeout
-        with within(lambda: until - self._clock()):
+        with within(current_deadline().or_sooner(self._timeout, self._clock)):
             async with asyncio.timeout(self._timeout):
                 await self._app(scope, receive, answer)
 

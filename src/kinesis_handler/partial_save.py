@@ -1,0 +1,153 @@
+"""Saves what it can of the events of one key that together lead to what the store can never keep."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.batch import Batch
+from kinesis_handler.deadline import current_deadline
+from kinesis_handler.errors import ConflictError, ProcessingError, RejectedError
+from kinesis_handler.halving import Halving
+from kinesis_handler.ingest.event import Event
+from kinesis_handler.outcome import (
+    HELD_BACK,
+    OUT_OF_TIME,
+    Outcome,
+    Status,
+    broken_off,
+    not_applied,
+    not_saved,
+    only_rejected,
+)
+from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.telemetry.metrics import CONFLICTS, count
+from kinesis_handler.telemetry.spans import span
+
+State = TypeVar("State")
+Payload = TypeVar("Payload")
+
+Fold = Callable[
+    [Aggregate[State] | None, Key, Sequence[Event[Payload]]], tuple[Aggregate[State] | None, list[Outcome]]
+]
+"""Returns the aggregate after events of its key, and their outcomes: see `fold.fold`."""
+
+
+class PartialSave(Generic[State, Payload]):
+    """Folds and saves in parts, in the order of the events.
+
+    What still fits is found by halving, and what lies behind an event that does not fit by doubling: a save
+    costs as much as the whole state, so that one for each event would not end in time.
+
+    Args:
+        repository: where the states are stored.
+        fold: applies events to a state.
+        attempts: how often other writers may get in between.
+        batch: whose quarantine gets what is rejected, before what lies behind it is saved.
+    """
+
+    def __init__(
+        self, repository: Repository[State], fold: Fold[State, Payload], attempts: int, batch: Batch
+    ) -> None:
+        self._repository = repository
+        self._fold = fold
+        self._attempts = attempts
+        self._batch = batch
+
+    def save(
+        self,
+        before: Aggregate[State] | None,
+        key: Key,
+        events: Sequence[Event[Payload]],
+        error: RejectedError,
+    ) -> list[Outcome]:
+        """Fold and save the events, and return their outcomes.
+
+        Args:
+            before: what was loaded.
+            key: whose events they are.
+            events: more than one.
+            error: why they cannot be stored together.
+
+        Raises QuarantineError if what was rejected is not known to be in the quarantine.
+        """
+        outcomes: list[Outcome] = []
+        rejected: dict[Event[Payload], Outcome] = {}
+        halving, conflicts = Halving(len(events)), 0
+        while (done := len(outcomes)) < len(events):
+            if halving.next_is_unfit(done):
+                outcomes.append(not_applied(error))
+                rejected[events[done]] = outcomes[-1]
+                halving.begin_again()
+                continue
+            late = current_deadline().has_passed()
+            if late and outcomes:
+                return broken_off(outcomes, OUT_OF_TIME, len(events))
+            end = done + 1 if late else halving.end(done)  # the first makes some progress
+            part = events[done:end]
+            after, part_outcomes = self._fold(before, key, part)
+            found = only_rejected(part, part_outcomes)
+            if after is None or after is before:
+                rejected |= found  # nothing is saved with them, but perhaps behind them
+            else:
+                change = Change(before, after)
+                saved = self._save(change, rejected, found)
+                problem: ProcessingError | None = saved.failed.get(key)
+                before = after
+                if saved.conflicts:
+                    conflicts += 1
+                    halving.begin_again()
+                    before, problem = self._load_again(key, conflicts)
+                    if problem is None:
+                        continue
+                if isinstance(problem, RejectedError):
+                    before, error = change.before, problem
+                    halving.does_not_fit(end)
+                    continue
+                if problem is not None:
+                    part_outcomes = not_saved(part_outcomes, problem)
+            outcomes += part_outcomes
+            if part_outcomes[-1].status is Status.FAILED:
+                return broken_off(outcomes, HELD_BACK, len(events))
+            halving.fits()
+        return outcomes
+
+    def _save(
+        self,
+        change: Change[State],
+        rejected: dict[Event[Payload], Outcome],
+        found: Mapping[Event[Payload], Outcome],
+    ) -> Saved:
+        """Save a change, unless it is already known that the store never can; quarantine what was rejected.
+
+        Args:
+            change: what is to be saved.
+            rejected: what lies before it, and is not in the quarantine yet; empty after a save.
+            found: what was rejected on the way to it.
+        """
+        refusal = self._repository.refusal(change.after)
+        if refusal is not None:
+            return Saved(failed={change.key: refusal})
+        if rejected or found:
+            self._batch.quarantine({**rejected, **found})
+            rejected.clear()
+        return save(self._repository, [change])
+
+    def _load_again(self, key: Key, conflicts: int) -> tuple[Aggregate[State] | None, ProcessingError | None]:
+        """Load a key that another writer has changed; or return why it is not worth it."""
+        if conflicts == self._attempts:
+            return None, conflict_error(self._attempts)
+        loaded = self._repository.load([key])
+        return loaded.found.get(key), loaded.failed.get(key)
+
+
+def save(repository: Repository[State], changes: Sequence[Change[State]]) -> Saved:
+    """Save changes, in a span of its own; count the conflicts."""
+    with span("save", keys=len(changes)):
+        saved = repository.save(changes)
+    count(CONFLICTS, len(saved.conflicts))
+    return saved
+
+
+def conflict_error(attempts: int) -> ConflictError:
+    """Return the error of a key in whose way other writers came at each attempt."""
+    return ConflictError(f"changed by other writers {attempts} times in a row")

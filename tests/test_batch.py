@@ -1,0 +1,119 @@
+"""What a processor of one's own has in its batch: settle, quarantine, has_time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from kinesis_handler import Event, KinesisHandler, RejectedError
+from kinesis_handler.batch import Batch
+from kinesis_handler.deadline import ENDLESS
+from kinesis_handler.errors import QuarantineError
+from kinesis_handler.ingest.record import unpack
+from kinesis_handler.outcome import APPLIED, BatchResult, not_applied
+from kinesis_handler.quarantine.entry import decode_entries
+from kinesis_handler.testing import FakeClock, invocation
+
+REJECTED = not_applied(RejectedError("never"))
+
+
+class Sent(Struct):
+    pass
+
+
+def sent(*ids: str) -> dict[str, Any]:
+    return invocation({"eventId": each, "type": "SENT", "createdAt": 1, "payload": {}} for each in ids)
+
+
+def event(name: str) -> Event[Sent]:
+    [(record, _)] = unpack(sent(name)["Records"])
+    return Event(name, "SENT", 1, Sent(), record)
+
+
+class Quarantine:
+    """Writes down the ids of what it takes, unless something is wrong with it."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.ids: list[str | None] = []
+        self.error = error
+
+    def keep(self, name: str, content: bytes) -> None:  # noqa: ARG002 - what is in it is what counts
+        if self.error is not None:
+            raise self.error
+        self.ids += [entry.event_id for entry in decode_entries(content)]
+
+
+class RejectsTheFirst:
+    """Has its first event quarantined before it goes on."""
+
+    event_types = {"SENT": Sent}
+
+    def __init__(self, quarantine: Quarantine) -> None:
+        self._quarantine = quarantine
+        self.went_on = False
+
+    def process(self, events: Sequence[Event[Sent]], batch: Batch) -> None:
+        first, *others = events
+        batch.quarantine({first: REJECTED})
+        self.went_on = True
+        assert self._quarantine.ids == [first.id], "it is there when the call returns"
+        batch.settle({first: REJECTED} | dict.fromkeys(others, APPLIED))
+
+
+def statuses(result: BatchResult) -> list[str]:
+    return [handled.outcome.status.value for handled in result]
+
+
+def test_what_a_processor_quarantines_is_there_before_it_goes_on() -> None:
+    quarantine = Quarantine()
+    handler = KinesisHandler([RejectsTheFirst(quarantine)], quarantine=quarantine)
+    assert statuses(handler.handle(sent("a", "b"))) == ["rejected", "applied"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(QuarantineError("down"), "down"), (ZeroDivisionError("s3cr3t"), "it raised ZeroDivisionError")],
+)
+def test_where_the_quarantine_does_not_take_it_the_processor_does_not_go_on_and_its_events_fail(
+    error: Exception, reason: str
+) -> None:
+    quarantine = Quarantine(error)
+    processor = RejectsTheFirst(quarantine)
+    result = KinesisHandler([processor], quarantine=quarantine).handle(sent("a", "b"))
+    assert not processor.went_on
+    assert statuses(result) == ["failed", "failed"]
+    assert {str(each.outcome.error) for each in result} == {reason}
+
+
+def test_without_a_quarantine_nothing_is_done_and_a_test_can_make_a_batch_of_its_own() -> None:
+    batch, rejected = Batch(), {event("a"): REJECTED}
+    batch.quarantine(rejected)
+    assert batch.outcomes == {}
+    batch.settle(rejected)
+    assert batch.outcomes == rejected
+    assert batch.has_time
+
+
+def test_after_a_slice_there_is_time_for_one_that_takes_half_as_long_again_or_there_is_none() -> None:
+    clock = FakeClock(0)
+    batch = Batch(ENDLESS.or_sooner(10, clock))
+    clock.advance(4)
+    batch.settle({})
+    assert batch.has_time, "6 seconds are left, and 4 seconds and half of that are needed"
+    clock.advance(0.5)
+    batch.settle({})
+    assert not batch.has_time
+
+
+def test_the_reserve_counts_as_time_for_a_slice_that_is_longer_than_it() -> None:
+    clock = FakeClock(0)
+    batch = Batch(ENDLESS.or_sooner(10, clock), reserve=1)
+    clock.advance(4)
+    batch.settle({})
+    clock.advance(1)
+    batch.settle({})
+    assert batch.has_time, "5 seconds and the reserve are left"
+    clock.advance(0.5)
+    batch.settle({})
+    assert not batch.has_time
