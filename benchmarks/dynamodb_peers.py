@@ -1,8 +1,8 @@
 """The peer on DynamoDB: powertools_peer.py, which reads the limit before each event and writes it after.
 
 It writes if the version is still the one that was read. It uses one client of boto3 with its defaults, and
-turns limits into items by hand: a Table resource, which does that by itself, takes about a fifth more time.
-What the measured stream does not call for is left out here too: the last reset.
+converts limits to items by hand: a Table resource, which does that by itself, takes about a fifth more time.
+As in the peer in memory, what the measured stream does not need is left out: the last reset.
 """
 
 from dataclasses import fields

@@ -1,10 +1,11 @@
-"""The peer of the API's benchmark: FastAPI with pydantic models, as its documentation has people write it.
+"""The peer of the API's benchmark: FastAPI with pydantic models, written as its documentation recommends.
 
-It reads the same repository and shows the same figures, computed by the same functions. It is given these,
-and imports nothing of this project: its start is its own. Its routes are `async`, as nothing in them
+It reads the same repository and shows the same figures, computed by the same functions. These are passed to
+it, and it imports nothing of this project, so its start is its own. Its routes are `async`, because nothing
+in them
 waits: FastAPI would run plain functions in threads, which takes far longer. It writes amounts as strings,
-which is pydantic's way and less work than exact numbers. It checks its parameters and sends the entity tag
-and the caching header; bounds, security headers and problem documents it has none.
+which is pydantic's default and less work than exact numbers. It checks its parameters and sends the entity
+tag and the caching header; it has no bounds, security headers or problem documents.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Shared(NamedTuple):
-    """What both compute by: see user_limits.view and user_limits.api.etag."""
+    """Functions that both use: see user_limits.view and user_limits.api.etag."""
 
     period_types: Mapping[Any, str]
     rfc3339: Callable[[int], str]

@@ -1,4 +1,4 @@
-"""The line between the handlers and the table: here requests go wrong, and others come in between."""
+"""The connection between the handlers and the table, on which requests fail and others interrupt."""
 
 import json
 from collections import Counter
@@ -41,16 +41,16 @@ _OF_REQUESTS: dict[Fault, wire.Fault] = {
 
 
 class Line:
-    """Answers in the place of DynamoDB when a fault strikes.
+    """Answers instead of DynamoDB when a fault occurs.
 
-    The threads of a repository share it. What befalls a request is therefore drawn by what is asked, and how
-    often it was asked before. Only the thread that the run is in lets time pass, or can be interrupted.
+    The threads of a repository share it. Therefore the fault of a request is drawn from its content, and from
+    how often it was sent before. Only the thread of the run lets time pass, or can be interrupted.
 
     Args:
-        seed: of the run.
-        weather: which faults there are at the moment.
-        clock: of the run.
-        table: the table's name, which says nothing of a request.
+        seed: seed of the run.
+        weather: decides which faults there are at the moment.
+        clock: clock of the run.
+        table: the table's name, which is no part of a request's content.
     """
 
     def __init__(self, seed: int, weather: FaultPlan, clock: FakeClock, table: str) -> None:
@@ -70,12 +70,12 @@ class Line:
     def interrupted(
         self, action: Callable[[], object], *, requests_before: int, when_done: bool
     ) -> Iterator[None]:
-        """Let something happen in the middle of a request: before it is sent, or before its answer is known.
+        """Run an action in the middle of a request: before it is sent, or before its answer is known.
 
         Args:
-            action: what happens, once.
-            requests_before: how many requests of the same thread come before that one.
-            when_done: the request has been done by then.
+            action: the action, which runs once.
+            requests_before: number of requests of the same thread that come before.
+            when_done: whether the request has taken effect by then.
         """
         outer = self._interruption, self._requests_before, self._when_done
         self._interruption, self._requests_before, self._when_done = action, requests_before, when_done
@@ -85,7 +85,7 @@ class Line:
             self._interruption, self._requests_before, self._when_done = outer
 
     def __call__(self, call: Call) -> Answer | AWSResponse:
-        """Let a fault befall a request, or let it pass."""
+        """Inject a fault into a request, or let the request pass."""
         if get_ident() != self._home:
             return self._fault(call)(call)
         self._clock.advance(LATENCY)
@@ -130,7 +130,7 @@ class Line:
 
 
 def _befalling(operation: str, random: Random) -> Iterator[tuple[Fault, wire.Fault]]:
-    """Yield the faults that can befall a request, each with what it does."""
+    """Yield the faults that a request can have, each with its effect."""
     yield from _OF_REQUESTS.items()
     yield Fault.INCOMPLETE, _incomplete
     if operation == READ:
@@ -156,5 +156,5 @@ def _statements_fail(random: Random, code: str, done: bool, call: Call) -> Answe
 
 
 def _some(random: Random, things: list[Any]) -> set[int]:
-    """Return the places of some of the things, at least one."""
+    """Return the indexes of some of the items, at least one."""
     return set(random.sample(range(len(things)), random.randint(1, -(-len(things) // 3))))

@@ -1,4 +1,4 @@
-"""What a run came to, for a person."""
+"""The result of a run, for a person."""
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +10,7 @@ MAX_DIFFERENCES = 10
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print what was injected, what became of the stream all the same, and the verdict in the last line."""
+    """Print the injected faults, the outcomes of the stream, and the verdict in the last line."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("injected")
     table.add_column("times", justify="right")

@@ -1,4 +1,4 @@
-"""One run: the stream, the faults, and what came of it."""
+"""One run: the stream, the faults, and the result."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ EVENTS, SHARDS = 100_000, 4
 
 
 class Options(Struct, frozen=True):
-    """What a run depends on, and with the code all that it depends on."""
+    """Parameters of a run. Together with the code they determine it completely."""
 
     seed: int
     events: int = EVENTS
@@ -39,7 +39,7 @@ class Options(Struct, frozen=True):
 
 
 class Report(Struct, kw_only=True):
-    """What a run came to. `seconds` is the only figure that another run of the seed does not repeat."""
+    """Result of a run. `seconds` is the only figure that another run of the seed does not repeat."""
 
     options: Options
     records: int
@@ -57,12 +57,12 @@ class Report(Struct, kw_only=True):
 
 
 def run(options: Options, endpoint: str, advance: Callable[[int], object] = lambda _: None) -> Report:
-    """Deliver a stream while all around fails, and compare what is kept with the oracle.
+    """Inject failures while a stream is delivered, and compare what is stored with the oracle.
 
     Args:
-        options: the seed, and how long the run is.
-        endpoint: of DynamoDB Local.
-        advance: is told how many events have been settled since the last time.
+        options: the seed, and the length of the run.
+        endpoint: endpoint of DynamoDB Local.
+        advance: is called with the number of events settled since the last call.
     """
     begun = time.monotonic()
     clock = FakeClock()
@@ -110,13 +110,13 @@ def _stored(client: "DynamoDBClient", table: str, clock: FakeClock) -> dict[Key,
         client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, clock=clock
     )
     with Tap(client, Call.forward):
-        # What cannot be read is missing, and so differs from the clean pass.
+        # An unreadable limit is missing, and so differs from the clean pass.
         found = repository.scan(on_unreadable=lambda *_: None)
         return {aggregate.key: aggregate for aggregate in found}
 
 
 def _settle_all(shards: list[Shard], random: Random, advance: Callable[[int], object]) -> None:
-    """Let the shards take turns, as the seed has it."""
+    """Let the shards take turns, in an order drawn from the seed."""
     while open_shards := [shard for shard in shards if not shard.done]:
         advance(random.choice(open_shards).go_on())
 
@@ -135,7 +135,7 @@ def _name(place: int) -> str:
 
 @contextmanager
 def _table(endpoint: str) -> Iterator[tuple["DynamoDBClient", str]]:
-    """Make a table, for the time of a run."""
+    """Create a table that exists for one run."""
     client = dynamodb_client(endpoint=endpoint)
     name = f"Chaos-{uuid4()}"
     table = DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)

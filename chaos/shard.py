@@ -1,4 +1,4 @@
-"""One shard: the mapping that delivers its records, among invocations that fail and handlers that come in."""
+"""One shard: the mapping that delivers its records, invocations that fail, handlers that interrupt."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,20 +17,20 @@ from kinesis_handler.testing import FakeClock
 
 FEWEST_BATCHES, MOST_BATCHES = 8, 40
 SMALLEST_BATCH, LARGEST_BATCH = 20, 400
-"""Records. Within these a shard has so many batches, however long the run: outages come by batches."""
+"""Records of a batch. Within these, runs of any length have similarly many batches, and so outages."""
 
 RETRIES = 4
 RETRY_WAIT = 10
-"""Seconds before the first retry: the last comes after 130, when any outage is over."""
+"""Seconds before the first retry: the last one comes after 130, when any outage is over."""
 
 TIMEOUT = 60.0
 LITTLE_TIME = 0.9, 1.3
-"""Seconds. The handler keeps one of them in reserve."""
+"""Seconds of a short invocation. The handler has one of them in reserve."""
 
 SECOND_RATE = 0.1
-"""How likely a second handler comes in during a delivery."""
+"""Probability that a second handler interrupts a delivery."""
 STALE_RATE = 0.15
-"""How likely a handler is held up with a batch while the mapping delivers it again, and those behind it."""
+"""Probability that a handler is held up with a batch while the mapping delivers it again, and later ones."""
 MOST_EARLIER = 50
 """Records before those of a delivery that a second handler gets as well."""
 MOST_BATCHES_LATER = 4
@@ -42,18 +42,18 @@ class KilledError(BaseException):
 
 
 class Shard:
-    """Delivers the records of a shard, and keeps what came of them.
+    """Delivers the records of a shard, and stores their outcomes.
 
     Args:
         records: in stream order.
-        random: of this shard alone.
-        handlers: makes them.
-        line: where they can be interrupted.
-        weather: which faults there are at the moment.
-        clock: of the run.
+        random: random numbers for this shard only.
+        handlers: creates handlers.
+        line: the connection on which handlers can be interrupted.
+        weather: decides which faults there are at the moment.
+        clock: clock of the run.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - it stands in the midst of them
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each part of a run
         self,
         records: list[LambdaRecord],
         random: Random,
@@ -67,7 +67,7 @@ class Shard:
         self.outcomes: Counter[Status] = Counter()
         self.given_up: list[str] = []
         self.problems: list[str] = []
-        """What is wrong, whatever the records lead to."""
+        """Faults that are wrong for any records."""
         self._random = random
         self._handlers = handlers
         self._line = line
@@ -97,7 +97,7 @@ class Shard:
         return self._settled == len(self.records)
 
     def go_on(self) -> int:
-        """Settle a batch, sometimes a few; return how many events were in them."""
+        """Settle a batch, sometimes several; return how many events they had."""
         before = self.outcomes.total()
         if self._random.random() < STALE_RATE:
             self._hold_up()
@@ -113,8 +113,8 @@ class Shard:
         self._open.clear()
 
     def _hold_up(self) -> None:
-        """Give what comes next to a handler that is held up in it, and goes on when it is long settled."""
-        # Its mapping may have cut the stream otherwise.
+        """Give the next records to a handler that is held up, and continues when they are long settled."""
+        # Its mapping may have cut the stream differently.
         end = self._settled + self._random.randint(1, self._batch_size)
         batch = self.records[self._settled : end]
         later = self._random.randint(1, MOST_BATCHES_LATER)
@@ -158,7 +158,7 @@ class Shard:
         return result
 
     def _killed(self, records: list[LambdaRecord], context: LocalContext) -> BatchResult:
-        """Handle the records, and end in the middle of a request unless there are too few of them."""
+        """Handle the records, and end in the middle of a request unless there are too few requests."""
 
         def kill() -> None:
             self._weather.count(Fault.KILLED)
@@ -172,7 +172,7 @@ class Shard:
             raise TimeoutError("injected: the invocation was killed") from None
 
     def _handle_too(self, records: list[LambdaRecord]) -> None:
-        """Let another handler take the same records, and perhaps some before them."""
+        """Let another handler process the same records, and perhaps some before them."""
         self._weather.count(Fault.SECOND)
         number = records[0]["kinesis"]["sequenceNumber"]
         start = next(
@@ -184,7 +184,7 @@ class Shard:
         self._handlers.make().handle({"Records": [*earlier, *records]}, self._context(TIMEOUT))
 
     def _somewhere(self, action: Callable[[], None]) -> AbstractContextManager[None]:
-        """Let something happen in the middle of one of the next requests."""
+        """Run an action in the middle of one of the next requests."""
         return self._line.interrupted(
             action,
             requests_before=self._random.randint(0, MOST_REQUESTS_BEFORE),
@@ -198,7 +198,7 @@ class Shard:
         self.given_up += [record["kinesis"]["sequenceNumber"] for record in batch.records]
 
     def _check(self, records: list[LambdaRecord], result: BatchResult) -> None:
-        """See that an answer is one: the counts add up, and the identifiers are of this batch, in order."""
+        """Check a response: the counts add up, and the identifiers are of this batch, in order."""
         if sum(result.counts().values()) != len(result):
             self.problems.append(f"the counts do not add up: {result.counts()} of {len(result)} records")
         numbers = [record["kinesis"]["sequenceNumber"] for record in records]

@@ -1,4 +1,4 @@
-"""The commands with their options, from the functions that they are."""
+"""The commands with their options, from their functions."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -22,13 +22,13 @@ cannot be used.
 
 
 def command_line_page() -> str:
-    """Return the page."""
+    """Return the page of the commands."""
     commands = sorted(commands_of(app, "kinesis-handler"), key=lambda command: command[0])
     return "\n".join([INTRODUCTION, *(part for command in commands for part in _command(*command))])
 
 
 def commands_of(typer: Typer, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield each command's name and function, those of groups too."""
+    """Yield each command's name and function, including those in groups."""
     for command in typer.registered_commands:
         if command.callback is not None:
             yield f"{name} {command.name or command.callback.__name__}", command.callback

@@ -1,4 +1,4 @@
-"""The tree of errors, with what each means and what to do about it."""
+"""The tree of errors, with the meaning of each and what to do about it."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ INDENTED = "· "
 
 
 def errors_page() -> str:
-    """Return the page."""
+    """Return the page of the errors."""
     return INTRODUCTION + "".join(_rows(errors.KinesisHandlerError, 0))
 
 

@@ -1,4 +1,4 @@
-"""The public names, with what their docstrings say. Read from the source: nothing is imported for it."""
+"""The public names, with their docstrings. They are read from the source: nothing is imported for them."""
 
 import ast
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ MODULES = (
     "kinesis_handler.quarantine.s3",
     "kinesis_handler.telemetry.metrics",
 )
-"""In the order in which a reader needs them."""
+"""Public modules, in the order in which a reader needs them."""
 
 INTRODUCTION = """\
 # Python
@@ -36,12 +36,12 @@ What an application may import. Whatever is not here may change without a word.
 
 
 def python_page() -> str:
-    """Return the page."""
+    """Return the page of the public names."""
     return "\n".join([INTRODUCTION, *(part for module in MODULES for part in _module(module))])
 
 
 def public_names(module: str) -> list[str]:
-    """Return what a module's `__all__` has."""
+    """Return the names in a module's `__all__`."""
     [names] = [node for node in _tree(module).body if _assigned(node) == "__all__"]
     return [str(name) for name in ast.literal_eval(ast.unparse(names).partition("=")[2].strip())]
 
@@ -55,7 +55,7 @@ def _module(module: str) -> Iterator[str]:
 
 
 def _name(module: str, name: str) -> Iterator[str]:
-    """Yield the parts of a name, from where it is defined."""
+    """Yield the parts of a name's description, from its definition."""
     tree = _tree(module)
     for place, node in enumerate(tree.body):
         if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
@@ -93,7 +93,7 @@ def _described(code: str, docstring: str | None) -> str:
 
 
 def _signature(node: ast.FunctionDef, name: str | None = None) -> str:
-    """Return how a function is called, an argument a line if one line is too short."""
+    """Return a function's signature, with one argument per line if one line is too short."""
     name = name or node.name
     returned = f" -> {_type(node.returns)}" if node.returns and node.name != "__init__" else ""
     if any(ast.unparse(each) in {"property", "cached_property"} for each in node.decorator_list):
@@ -122,7 +122,7 @@ def _argument(argument: ast.arg, default: ast.expr | None) -> str:
 
 
 def _type(annotation: ast.expr | None) -> str:
-    """Return a type as it reads: without the quotes around one that is not there as the program runs."""
+    """Return a type as text, without the quotes around a name that exists only for the type checker."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         return annotation.value
     return ast.unparse(annotation) if annotation else ""
@@ -141,7 +141,7 @@ def _assigned(node: ast.stmt) -> str | None:
 
 
 def _string(node: ast.stmt) -> str | None:
-    """Return the docstring that a value has behind it."""
+    """Return the docstring that follows a value."""
     return (
         str(node.value.value) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) else None
     )

@@ -1,4 +1,4 @@
-"""The settings of the user limits, from the class that holds them."""
+"""The settings of user_limits, from their class."""
 
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -30,11 +30,11 @@ retries: the store [has its own](../decisions/0008-dynamodb.md).
 """
 
 ELSEWHERE = {"aws_region": DEFAULT_REGION}
-"""Defaults that are found where the setting is used."""
+"""Defaults that are defined where the setting is used."""
 
 
 def settings_page() -> str:
-    """Return the page."""
+    """Return the page of the settings."""
     return INTRODUCTION + "".join(_rows()) + MORE
 
 

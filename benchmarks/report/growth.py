@@ -10,7 +10,7 @@ STORES = {"memory": ("in memory", 0), "sqlite": ("SQLite", 2), "dynamodb": ("Dyn
 
 
 def sections(part: Figures) -> dict[str, str]:
-    """Return a table of each thing that the cost could grow with."""
+    """Return a table for each quantity that the cost could grow with."""
     stored, keys = part["stored"], part["keys"]
     text = [
         f"By the records of a batch with limits of its own, in memory; {part['events']:,} events in all:",
@@ -68,7 +68,7 @@ def _chart(title: str, what: str, series: Mapping[str, Figures]) -> str:
 
 
 def ticks_to(highest: float) -> list[tuple[float, str]]:
-    """Return ticks from 0 to what is at least the highest, at round figures."""
+    """Return ticks from 0 to at least the highest value, at round figures."""
     steps = (mantissa * 10.0**power for power in range(-3, 9) for mantissa in (1, 2, 5))
     step = next(each for each in steps if each * 5 >= highest)
     count = -int(-highest // step)

@@ -1,4 +1,4 @@
-"""Pictures of figures, as small SVG files. They have a ground of their own, for light and for dark pages."""
+"""Pictures of figures, as small SVG files with their own background, for light and for dark pages."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #24292
 
 
 class Bar(NamedTuple):
-    """A bar: its parts from the left, each with the number of its colour, and what stands behind it."""
+    """A bar: its parts from the left, each with the number of its colour, and the text behind it."""
 
     label: str
     parts: Sequence[tuple[float, int]]
@@ -52,14 +52,14 @@ class Line(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """What is along one side: its name, and where a figure is to stand."""
+    """One axis: its name, and its ticks."""
 
     title: str
     ticks: Sequence[tuple[float, str]]
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """Return where a value lies between the first tick, 0, and the last, 1."""
+        """Return the position of a value between the first tick, 0, and the last, 1."""
         scale = math.log10 if self.logarithmic else float
         first, last = scale(self.ticks[0][0]), scale(self.ticks[-1][0])
         return (scale(value) - first) / (last - first)
@@ -90,7 +90,7 @@ def bar_chart(title: str, panels: Sequence[Panel]) -> str:
 
 
 def line_chart(title: str, x: Axis, y: Axis, lines: Sequence[Line], height: int = 300) -> str:
-    """Return lines over one axis. Their names stand where they end, at the right."""
+    """Return lines over one axis. Their names are at their ends, on the right."""
     left, right, top, bottom = MARGIN + 44, WIDTH - 170, MARGIN + 44, height - 52
     body = [_text(MARGIN, top - 12, y.title, "small")]
     for value, text in y.ticks:

@@ -8,11 +8,11 @@ from typing import get_args
 from deploy.artifact import FUNCTIONS, ROOT, RUNTIME, Artifact, ArtifactError, Platform, build
 
 AIM = 10_000_000
-"""Bytes of a zip: what is larger starts later, and takes longer to deploy."""
+"""Target size of a zip, in bytes: a larger one starts later, and takes longer to deploy."""
 
 
 def main() -> None:
-    """Build the artifact of each function: a folder and a zip of its name."""
+    """Build the artifact of each function: a folder and a zip with its name."""
     parser = argparse.ArgumentParser(prog="python -m deploy.build", description=main.__doc__)
     parser.add_argument("functions", nargs="*", metavar="FUNCTION", help=f"default: {' '.join(FUNCTIONS)}")
     parser.add_argument(

@@ -1,7 +1,7 @@
 """The command: `python -m deploy.stack`, and `make deploy`. It wraps `sam deploy`.
 
-What is missing is told before anything is done, all of it at once. What was deployed is asked once, as by a
-stranger.
+All missing requirements are reported at once, before anything is changed. After the deployment, one request
+is sent to the API as a stranger.
 """
 
 import argparse
@@ -33,7 +33,7 @@ TEMPLATE = APPLICATION / "template.yaml"
 STACK = "user-limits"
 CONFIGURATION = "samconfig.toml"
 PROBE = "/api/v1/users/nobody/limits"
-"""What a stranger asks for, and must not be answered."""
+"""Path that a stranger requests, which the API must refuse."""
 
 WHO = (
     "who may read the API: PARAMETERS='Auth=iam', or "
@@ -44,7 +44,7 @@ REFUSED = {401, 403}
 
 
 def main() -> None:
-    """Deploy the template with what `make build` has made."""
+    """Deploy the template with the artifacts of `make build`."""
     parser = argparse.ArgumentParser(prog="python -m deploy.stack", description=main.__doc__)
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the template")
     parser.add_argument("--stack", help=f"the name of the stack; default: {STACK}")
@@ -64,7 +64,7 @@ def main() -> None:
     where = ["--stack-name", given.stack or said.get("stack_name") or STACK, "--region", region]
     outputs = [sam, "list", "stack-outputs", *where, "--output", "json"]
     if not any(each.startswith("Auth=") for each in parameters) and _run(outputs).returncode:
-        _refuse([WHO])  # a stack that is there remembers
+        _refuse([WHO])  # an existing stack remembers its parameters
     ask = "--no-confirm-changeset" if given.yes or not sys.stdin.isatty() else "--confirm-changeset"
     command = [
         *[
@@ -88,7 +88,7 @@ def _refuse(missing: Sequence[str]) -> NoReturn:
 
 
 def _found_region() -> str:
-    """Return the region that the environment or a profile says, as every client takes it; or nothing."""
+    """Return the region of the environment or of a profile, as every client finds it; or an empty string."""
     try:
         return find_region()
     except ConfigurationError:
@@ -102,7 +102,7 @@ def _bucket(given: str | None, said: Mapping[str, Any]) -> list[str]:
 
 
 def _override(parameter: str) -> str:
-    """Return a parameter as sam takes it: without quotes, one that is empty is no parameter to it."""
+    """Return a parameter in sam's form: sam ignores an empty one without quotes."""
     name, _, value = parameter.partition("=")
     return parameter if value else f'{name}=""'
 
@@ -116,7 +116,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
-    """Return what sam's own configuration says about a deployment, if there is one."""
+    """Return the settings for a deployment in sam's own configuration, if there is one."""
     file = folder / CONFIGURATION
     if not file.exists():
         return {}
@@ -129,7 +129,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
 
 
 def _missing(folder: Path, parameters: Sequence[str], region: str) -> Iterator[str]:
-    """Say what has to be there, and is not."""
+    """Yield each requirement that is missing."""
     if shutil.which("sam") is None:
         yield "the command sam, AWS's own: `pipx install aws-sam-cli`, or `uv tool install aws-sam-cli`"
     if botocore.session.get_session().get_credentials() is None:
@@ -146,7 +146,7 @@ def _missing(folder: Path, parameters: Sequence[str], region: str) -> Iterator[s
 
 
 def _stream_problem(parameters: Sequence[str], region: str) -> str | None:
-    """Return why a stream that exists must not be read; where it cannot be seen, print that and go on."""
+    """Return why an existing stream must not be read; if it is not accessible, print that and return None."""
     given = dict(each.split("=", 1) for each in parameters)
     if not (stream := given.get("StreamArn")):
         return None
@@ -160,7 +160,7 @@ def _stream_problem(parameters: Sequence[str], region: str) -> str | None:
 
 
 def _ask_as_a_stranger(command: Sequence[str]) -> None:
-    """Ask the API for limits without saying who asks. If that is answered, it is open: that ends with 1.
+    """Request limits from the API without credentials. Exit with 1 if they are answered: the API is open.
 
     Args:
         command: prints the outputs of the stack.
