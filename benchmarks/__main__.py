@@ -34,7 +34,7 @@ def main() -> None:
         "--full", action="store_true", help="more rounds, larger stores, a soak of ten minutes"
     )
     parser.add_argument(
-        "--docs", action="store_true", help="write README, docs and pictures anew, and measure nothing"
+        "--docs", action="store_true", help="write README, docs and pictures, and measure nothing"
     )
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

@@ -90,8 +90,8 @@ def serving(contender: str) -> Iterator[Server]:
 def check(servers: Mapping[str, Server], paths: Sequence[str]) -> None:
     """Exit unless both return the same, apart from the format of numbers."""
     for path in paths[::50]:
-        told = {name: get(server.port, path) for name, server in servers.items()}
-        if told[OURS] != told[FASTAPI]:
+        answers = {name: get(server.port, path) for name, server in servers.items()}
+        if answers[OURS] != answers[FASTAPI]:
             sys.exit(f"the two differ in {path}: nothing was measured")
 
 

@@ -22,7 +22,7 @@ _NUMBERS = {
     *("active_from", "active_until", "next_reset_time", "drifted_at", "sequence_number", "version"),
     *_AMOUNTS,
 }
-_KEPT = [each.name for each in fields(Limit) if each.name != "last_reset"]
+_STORED = [each.name for each in fields(Limit) if each.name != "last_reset"]
 
 
 class LimitTable:
@@ -98,14 +98,14 @@ def _key(key: Key) -> dict[str, dict[str, str]]:
 def _attributes(limit: Limit) -> dict[str, dict[str, str]]:
     return {
         name: {"N": str(value)} if name in _NUMBERS else {"S": value}
-        for name in _KEPT
+        for name in _STORED
         if (value := getattr(limit, name)) is not None
     }
 
 
 def _limit(item: Any) -> Limit:
     known: dict[str, Any] = {}
-    for name in _KEPT:
+    for name in _STORED:
         if name in item:
             [value] = item[name].values()
             known[name] = Decimal(value) if name in _AMOUNTS else int(value) if name in _NUMBERS else value

@@ -56,8 +56,8 @@ class Meter:
 
     def add(self, operation: str, answer: Mapping[str, Any]) -> None:
         """Add the units that an answer reports."""
-        told = answer.get("ConsumedCapacity", [])
-        for each in told if isinstance(told, list) else [told]:
+        consumed = answer.get("ConsumedCapacity", [])
+        for each in consumed if isinstance(consumed, list) else [consumed]:
             self._units.append((operation, each.get("CapacityUnits", 0)))
 
     def bill(self) -> Bill:

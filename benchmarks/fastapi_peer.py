@@ -111,7 +111,7 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
         if found is None:
             raise HTTPException(404)
         tag = shared.tag_of(found)
-        _say(response, tag, known=shared.is_known(tag, if_none_match))
+        _set_headers(response, tag, known=shared.is_known(tag, if_none_match))
         meta = MetaModel(version=found.version, last_updated=shared.rfc3339(found.updated_at))
         return AnswerModel(data=LimitModel(**_fields(found, shared)), meta=meta)
 
@@ -125,7 +125,7 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
     ) -> PageAnswerModel:
         page = limits.find(user_id, limit=limit, cursor=cursor)
         tag = shared.tag_of_list(page.aggregates, page.cursor)
-        _say(response, tag, known=shared.is_known(tag, if_none_match))
+        _set_headers(response, tag, known=shared.is_known(tag, if_none_match))
         data = [
             VersionedLimitModel(
                 version=each.version,
@@ -139,7 +139,7 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
     return app
 
 
-def _say(response: Response, tag: str, *, known: bool) -> None:
+def _set_headers(response: Response, tag: str, *, known: bool) -> None:
     headers = {"etag": tag, "cache-control": CACHING}
     if known:
         raise HTTPException(304, headers=headers)

@@ -58,12 +58,12 @@ class KnownLimits:
 
     def batch(self) -> Invocation:
         """Make a batch that changes random limits of the store, with equally many new events each."""
-        places = self._random.sample(range(self._limits), CHANGED)
-        return changes([key_of(place) for place in places], EVENTS_PER_LIMIT, next(self._numbers))
+        indexes = self._random.sample(range(self._limits), CHANGED)
+        return changes([key_of(index) for index in indexes], EVENTS_PER_LIMIT, next(self._numbers))
 
 
-def key_of(place: int) -> Key:
-    return f"user-{place // LIMITS_PER_USER}", f"limit-{place}"
+def key_of(index: int) -> Key:
+    return f"user-{index // LIMITS_PER_USER}", f"limit-{index}"
 
 
 @contextmanager
@@ -71,8 +71,8 @@ def filled_file(file: Path, limits: int) -> Iterator[KnownLimits]:
     """Create a SQLite file with a number of limits."""
     repository = SQLiteRepository(file, Limit)
     for start in range(0, limits, AT_ONCE):
-        places = range(start, min(start + AT_ONCE, limits))
-        repository.save([stored_limit(*key_of(place), place) for place in places])
+        indexes = range(start, min(start + AT_ONCE, limits))
+        repository.save([stored_limit(*key_of(index), index) for index in indexes])
     yield KnownLimits(repository, limits)
 
 
@@ -98,11 +98,11 @@ class FilledTable:
         until = time.monotonic() + FILLING
         with ThreadPoolExecutor(CLIENTS) as threads:
             while self._held < limits and time.monotonic() < until:
-                places = range(self._held, min(self._held + AT_ONCE, limits))
-                shares = [places[number::CLIENTS] for number in range(CLIENTS)]
+                indexes = range(self._held, min(self._held + AT_ONCE, limits))
+                shares = [indexes[number::CLIENTS] for number in range(CLIENTS)]
                 for done in [threads.submit(self._put_all, share) for share in shares]:
                     done.result()
-                self._held = places.stop
+                self._held = indexes.stop
                 progress(f"{self._held:,} of {limits:,} limits are in the table")
         return self._held
 
@@ -110,16 +110,16 @@ class FilledTable:
         """Return batches that change the limits in the table."""
         return KnownLimits(self._repository, self._held)
 
-    def _put_all(self, places: Sequence[int]) -> None:
+    def _put_all(self, indexes: Sequence[int]) -> None:
         with closing(http.client.HTTPConnection(self._address)) as connection:
-            for start in range(0, len(places), PUTS):
-                puts = ",".join(map(self._put_of, places[start : start + PUTS]))
+            for start in range(0, len(indexes), PUTS):
+                puts = ",".join(map(self._put_of, indexes[start : start + PUTS]))
                 connection.request("POST", "/", f'{{"RequestItems":{{"{self._name}":[{puts}]}}}}', HEADERS)
                 answer = connection.getresponse()
                 text = answer.read()
                 if answer.status != http.client.OK or b'"UnprocessedItems":{}' not in text:
                     raise ValueError(text)
 
-    def _put_of(self, place: int) -> str:
-        user, limit = key_of(place)
+    def _put_of(self, index: int) -> str:
+        user, limit = key_of(index)
         return self._put.replace("USER", user, 2).replace("LIMIT", limit, 2)

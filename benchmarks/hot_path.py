@@ -54,7 +54,7 @@ MIXES = {
 
 FLOOR, VALIDATED, OURS, POWERTOOLS, NODE = "floor", "validated", "ours", "powertools", "node"
 
-Told = set[tuple[str, str, str, str, int]]
+LimitRows = set[tuple[str, str, str, str, int]]
 
 
 def measure(*, full: bool) -> Figures:
@@ -150,19 +150,19 @@ def check(name: str, records: Sequence[LambdaRecord], node: NodePeer) -> None:
     batches = cut(records, MIX_SIZE)
     repository = MemoryRepository[Limit]()
     run_all(KinesisHandler([UserLimitEventProcessor(repository)]), batches)
-    expected: Told = {
+    expected: LimitRows = {
         (*each.key, f"{each.state.progress:.2f}", f"{each.state.value:.2f}", each.version)
         for each in repository.scan()
     }
-    told: dict[str, Told] = {"Node": {tuple(each) for each in node.limits(name, MIX_SIZE)}}
+    found: dict[str, LimitRows] = {"Node": {tuple(each) for each in node.limits(name, MIX_SIZE)}}
     if takes_powertools(name):
         peer = PowertoolsPeer()
         run_all(peer, batches)
-        told["Powertools"] = {
+        found["Powertools"] = {
             (*key, f"{each.progress:.2f}", f"{each.value:.2f}", each.version)
             for key, each in peer.limits.items()
         }
-    for contender, limits in told.items():
+    for contender, limits in found.items():
         if limits != expected:
             keys = {each[:2] for each in limits ^ expected}
             sys.exit(f"{contender} differs in {len(keys)} limits of {name}: nothing was measured")

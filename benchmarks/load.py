@@ -37,8 +37,8 @@ def measure(*, full: bool) -> Figures:
         progress(f"{rate:,} events a second")
         rates[str(rate)] = run(rate, seconds)[0]
     progress(f"{SOAK_RATE:,} events a second for {soak} seconds")
-    told, samples = run(SOAK_RATE, soak)
-    return {"rates": rates, "soak": {**told, "memory": memory(samples)}}
+    figures, samples = run(SOAK_RATE, soak)
+    return {"rates": rates, "soak": {**figures, "memory": memory(samples)}}
 
 
 def run(rate: int, seconds: int) -> tuple[Figures, list[tuple[float, float]]]:
@@ -59,14 +59,14 @@ def run(rate: int, seconds: int) -> tuple[Figures, list[tuple[float, float]]]:
             time.sleep(seconds / SAMPLES)
             if held := held_mb(process.pid):
                 samples.append((time.monotonic() - begun, held))
-        told: Figures = json.loads(process.stdout.read() if process.stdout else "")
+        figures: Figures = json.loads(process.stdout.read() if process.stdout else "")
     after = os.times()
-    if told["failed"] or told["outcomes"]["applied"] != told["sent"]:
-        sys.exit(f"{rate:,} events a second: not all were applied: {told}")
+    if figures["failed"] or figures["outcomes"]["applied"] != figures["sent"]:
+        sys.exit(f"{rate:,} events a second: not all were applied: {figures}")
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
     names = ("sent", "seconds", "rate", "age_ms", "failed")
     # The last sample is of a process that was about to end.
-    return {**{name: told[name] for name in names}, "cores": cpu / told["seconds"]}, samples[:-1]
+    return {**{name: figures[name] for name in names}, "cores": cpu / figures["seconds"]}, samples[:-1]
 
 
 def held_mb(process: int) -> float | None:

@@ -29,7 +29,7 @@ def measure(*, full: bool) -> Figures:
         file = str(Path(folder, "invocation.json"))
         data, size = run(file)
         peaks = {
-            name: max((run(file, how) for _ in range(runs)), key=lambda told: told[-1])
+            name: max((run(file, how) for _ in range(runs)), key=lambda peaks: peaks[-1])
             for name, how in (("memory", "memory"), ("dynamodb", endpoint), ("powertools", "powertools"))
         }
     return {

@@ -78,8 +78,8 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
-    place, *how = sys.argv[1:]
+    path, *how = sys.argv[1:]
     if how:
-        handle(Path(place), *how)
+        handle(Path(path), *how)
     else:
-        write(Path(place))
+        write(Path(path))

@@ -109,10 +109,10 @@ def measure(*, full: bool) -> Figures:
             return prepare
 
         def timed(name: str) -> float:
-            told, _ = start(name, files[name])
-            for part, milliseconds in told.items():
+            times, _ = start(name, files[name])
+            for part, milliseconds in times.items():
                 parts[name][part].append(milliseconds)
-            return sum(told.values())
+            return sum(times.values())
 
         taken = take_turns({name: starting(name) for name in START}, rounds)
         middle = {
@@ -182,8 +182,8 @@ with open({str(file)!r} + ".ms", "w") as file:
     )
     if done.returncode:
         sys.exit(f"{name} did not start:\n{last_lines(done.stderr)}")
-    told: dict[str, float] = json.loads(Path(f"{file}.ms").read_text())
-    return told, done.stderr
+    times: dict[str, float] = json.loads(Path(f"{file}.ms").read_text())
+    return times, done.stderr
 
 
 @cache
@@ -226,11 +226,11 @@ def import_tree(name: str, file: Path) -> Figures:
 def imports(name: str, file: Path) -> tuple[float, dict[str, float]]:
     """Return the ms of a contender's start, and the part that each package's own modules took."""
     new_table()
-    told, traced = start(name, file, "-X", "importtime")
+    times, traced = start(name, file, "-X", "importtime")
     packages: dict[str, float] = {}
     within = traced.partition(BEGUN)[2].partition(STARTED)[0]
     lines = re.findall(r"^import time: +(\d+) \| +\d+ \| +([^\s]+)", within, re.MULTILINE)
     for microseconds, module in lines[:-1]:  # the last is the entry point, which builds while it is imported
         package = module.partition(".")[0]
         packages[package] = packages.get(package, 0) + int(microseconds) / 1_000
-    return told["start"], packages
+    return times["start"], packages

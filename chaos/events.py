@@ -39,7 +39,7 @@ FACTS = {"progress": 85, "reset": 5, "partial reset": 5, "created": 5}
 
 CREATED_FIRST = 0.9
 """Probability that a limit is created before all else. The others are rebuilt from a reset."""
-TOLD = 0.3
+OPTIONAL_FIELD = 0.3
 """Probability that an event contains each of its optional figures."""
 
 PACKINGS = {"plain": 85, "gzipped": 11, "aggregated": 4}
@@ -107,7 +107,7 @@ def shards_of(seed: int, events: int, shards: int, clock: Callable[[], float]) -
         digest = md5(sent.partition_key.encode(), usedforsecurity=False).digest()
         on_shard[int.from_bytes(digest) * shards >> 128].append(sent)
     numbers = SequenceNumbers()  # of the run, for reproducibility
-    names = [f"shardId-{place:012d}" for place in range(shards)]
+    names = [f"shardId-{index:012d}" for index in range(shards)]
     return [
         list(put_on_shard(_packed(random, each), shard_id=name, clock=clock, numbers=numbers))
         for name, each in zip(names, on_shard, strict=True)
@@ -214,15 +214,15 @@ class _Producer:
         if kind == "created":
             return "USER_LIMIT_CREATED", {"value": amount(), "currencyCode": "EUR", **self._some(_DEFINITION)}
         if kind == "progress":
-            told = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
-            return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **self._some(told)}
+            optional = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
+            return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **self._some(optional)}
         payload: dict[str, Any] = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
         if kind == "reset":
             payload |= {"type": "BET", "period": "DAY", "resetAmount": amount(), "unusedAmount": amount()}
         return "USER_LIMIT_RESET", payload
 
     def _some(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in fields.items() if self._random.random() < TOLD}
+        return {name: value for name, value in fields.items() if self._random.random() < OPTIONAL_FIELD}
 
     def _amount(self) -> Decimal:
         return Decimal(self._random.randint(0, 20_000)).scaleb(-2)
@@ -253,9 +253,9 @@ def _aggregable(events: Sequence[_Sent]) -> Sequence[_Sent]:
     (decision 3), but no oracle could predict whether it happens.
     """
     refused: set[str] = set()
-    for place, each in enumerate(events):
+    for index, each in enumerate(events):
         if each.limit_id in refused:
-            return events[:place]
+            return events[:index]
         if each.refused:
             refused.add(each.limit_id)
     return events

@@ -32,13 +32,13 @@ MEGABYTES = 1024
 def main() -> int:
     if len(sys.argv) > 1:
         return handle_once(base64.b64decode(sys.argv[1], validate=True))
-    told = os.environ.get("FUZZ_SECONDS", SECONDS)
-    if not told.isascii() or not told.isdigit() or int(told) == 0:
-        sys.exit(f"FUZZ_SECONDS is {told!r}; allowed: a whole number of seconds, from 1 up")
+    value = os.environ.get("FUZZ_SECONDS", SECONDS)
+    if not value.isascii() or not value.isdigit() or int(value) == 0:
+        sys.exit(f"FUZZ_SECONDS is {value!r}; allowed: a whole number of seconds, from 1 up")
     if importlib.util.find_spec("atheris") is not None:
-        return guided_by_coverage(int(told))
+        return guided_by_coverage(int(value))
     print(INSTEAD, flush=True)
-    return with_hypothesis(int(told))
+    return with_hypothesis(int(value))
 
 
 def guided_by_coverage(seconds: int) -> int:

@@ -123,21 +123,23 @@ class Batch:
         """Raise AssertionError if a fact does not hold."""
         self._each_has_one_outcome(result)
         self._good_ones_are_applied(result, {"first", "last", *good_inside})
-        self._rejected_ones_are_kept(result)
+        self._rejected_ones_are_quarantined(result)
         self._amounts_are_exact()
         failed = [each.record.sequence_number for each in result if each.outcome.status is Status.FAILED]
-        told = [each["itemIdentifier"] for each in result.response()["batchItemFailures"]]
-        assert told == list(dict.fromkeys(failed)), "the response names other records than those that failed"
+        identifiers = [each["itemIdentifier"] for each in result.response()["batchItemFailures"]]
+        assert identifiers == list(dict.fromkeys(failed)), (
+            "the response names other records than those that failed"
+        )
 
     def _each_has_one_outcome(self, result: BatchResult) -> None:
-        places = [(each.record.sequence_number, each.record.sub_sequence_number) for each in result]
-        carried = Counter(number for number, _ in places)
+        positions = [(each.record.sequence_number, each.record.sub_sequence_number) for each in result]
+        carried = Counter(number for number, _ in positions)
         numbers = [record["kinesis"]["sequenceNumber"] for record in self.records]
-        assert places == [(number, sub) for number in numbers for sub in range(carried[number])], (
+        assert positions == [(number, sub) for number in numbers for sub in range(carried[number])], (
             "the user records are not each there once, in stream order"
         )
         assert all(carried[number] for number in numbers), "a record has no outcome"
-        assert sum(result.counts().values()) == len(places), "the counts do not add up"
+        assert sum(result.counts().values()) == len(positions), "the counts do not add up"
         assert result.counts() == {**dict.fromkeys(Status, 0), **Counter(e.outcome.status for e in result)}
         for each in result:
             status, error = each.outcome.status, each.outcome.error
@@ -163,7 +165,7 @@ class Batch:
                 if amount is not None:
                     EXACT.plus(amount)  # it raises ArithmeticError if a store would have to round
 
-    def _rejected_ones_are_kept(self, result: BatchResult) -> None:
+    def _rejected_ones_are_quarantined(self, result: BatchResult) -> None:
         rejected = [
             (
                 each.record.sequence_number,
@@ -173,8 +175,8 @@ class Batch:
             )
             for each in result.rejected()
         ]
-        kept = [
+        stored = [
             (entry.sequence_number, entry.sub_sequence_number, entry.data, entry.reason)
             for _, _, entry in waiting_in([read_contents(self.quarantine)]).values()
         ]
-        assert kept == rejected, "what is in the quarantine is not what was rejected, as it came"
+        assert stored == rejected, "what is in the quarantine is not what was rejected, as it came"

@@ -31,7 +31,7 @@ MODULES = (
 INTRODUCTION = """\
 # Python
 
-What an application may import. Whatever is not here may change without a word.
+The names that an application may import. All other names may change without notice.
 """
 
 
@@ -57,7 +57,7 @@ def _module(module: str) -> Iterator[str]:
 def _name(module: str, name: str) -> Iterator[str]:
     """Yield the parts of a name's description, from its definition."""
     tree = _tree(module)
-    for place, node in enumerate(tree.body):
+    for index, node in enumerate(tree.body):
         if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
             yield from _name(str(node.module), name)
         elif isinstance(node, ast.ClassDef) and node.name == name:
@@ -68,7 +68,7 @@ def _name(module: str, name: str) -> Iterator[str]:
             yield _described(_signature(node), ast.get_docstring(node))
         elif _assigned(node) == name:
             yield f"### {name}\n"
-            yield _described(ast.unparse(node), _string(tree.body[place + 1]))
+            yield _described(ast.unparse(node), _string(tree.body[index + 1]))
 
 
 def _class(node: ast.ClassDef) -> Iterator[str]:
@@ -108,8 +108,8 @@ def _signature(node: ast.FunctionDef, name: str | None = None) -> str:
 def _arguments(arguments: ast.arguments) -> Iterator[str]:
     positional = [*arguments.posonlyargs, *arguments.args]
     required = len(positional) - len(arguments.defaults)
-    for place, each in enumerate(positional):
-        yield _argument(each, arguments.defaults[place - required] if place >= required else None)
+    for index, each in enumerate(positional):
+        yield _argument(each, arguments.defaults[index - required] if index >= required else None)
     if arguments.kwonlyargs:
         yield "*"
     for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):

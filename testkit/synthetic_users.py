@@ -103,8 +103,8 @@ class SyntheticUsers:
             return "USER_LIMIT_CREATED", {**created, "nextResetTime": created_at + DAY}
         if known.progress == known.value:
             known.progress = 0
-            told = {"resetAmount": _amount(known.value), "unusedAmount": "0"}
-            return "USER_LIMIT_RESET", {**told, "nextResetTime": created_at + DAY}
+            reset = {"resetAmount": _amount(known.value), "unusedAmount": "0"}
+            return "USER_LIMIT_RESET", {**reset, "nextResetTime": created_at + DAY}
         before = known.progress
         known.progress = min(before + self._random.randint(1, LARGEST_AMOUNT), known.value)
         return "USER_LIMIT_PROGRESS_CHANGED", {

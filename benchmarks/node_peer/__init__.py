@@ -33,15 +33,17 @@ class NodePeer:
 
     def seconds(self, stream: str, batch_size: int) -> float:
         """Let a new handler process a stream, and return the seconds that all its batches took."""
-        return float(self._run(stream, batch_size, tell=False)["seconds"])
+        return float(self._run(stream, batch_size, with_limits=False)["seconds"])
 
     def limits(self, stream: str, batch_size: int) -> list[list[Any]]:
         """Do the same, and return (user id, limit id, progress, value, version) of each limit."""
-        limits: list[list[Any]] = self._run(stream, batch_size, tell=True)["limits"]
+        limits: list[list[Any]] = self._run(stream, batch_size, with_limits=True)["limits"]
         return limits
 
-    def _run(self, stream: str, batch_size: int, *, tell: bool) -> dict[str, Any]:
-        self._requests.write(json.dumps({"stream": stream, "size": batch_size, "tell": tell}) + "\n")
+    def _run(self, stream: str, batch_size: int, *, with_limits: bool) -> dict[str, Any]:
+        self._requests.write(
+            json.dumps({"stream": stream, "size": batch_size, "withLimits": with_limits}) + "\n"
+        )
         self._requests.flush()
         line = self._answers.readline()
         if not line:

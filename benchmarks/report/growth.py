@@ -35,8 +35,8 @@ def _table(what: str, columns: Mapping[str, Figures]) -> str:
 
 
 def _cells(column: Figures, count: int) -> list[str]:
-    told = column.get(str(count))
-    return [figure(told["us"]), f"{told['times_first']['ratio']:.2f}"] if told else ["", ""]
+    figures = column.get(str(count))
+    return [figure(figures["us"]), f"{figures['times_first']['ratio']:.2f}"] if figures else ["", ""]
 
 
 def pictures(part: Figures) -> dict[str, str]:
@@ -58,7 +58,9 @@ def pictures(part: Figures) -> dict[str, str]:
 
 def _chart(title: str, what: str, series: Mapping[str, Figures]) -> str:
     lines = [
-        Line(STORES[name][0], [(int(count), told["us"]) for count, told in each.items()], STORES[name][1])
+        Line(
+            STORES[name][0], [(int(count), figures["us"]) for count, figures in each.items()], STORES[name][1]
+        )
         for name, each in series.items()
     ]
     counts = sorted({int(count) for each in series.values() for count in each})

@@ -1,5 +1,4 @@
-"""Amazon's DynamoDB Local for tests, benchmarks and manual runs: on loopback, in memory, ends with its
-starter.
+"""Amazon's DynamoDB Local for tests and benchmarks: on loopback, in memory, ends with its starter.
 
     python -m testkit.emulators.dynamodb_local --port 8001
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PREFIX = "aws/lambda"
 """Prefix of the objects that Lambda writes into a bucket."""
 
-_WITHOUT_EFFECT_HERE = {"FunctionName", "MetricsConfig", "Tags"}
+_WITHOUT_EFFECT = {"FunctionName", "MetricsConfig", "Tags"}
 _BUCKET = "arn:aws:s3:::"
 
 
@@ -61,7 +61,7 @@ class DeployedMapping:
         retry_wait: float = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        left = {name: value for name, value in properties.items() if name not in _WITHOUT_EFFECT_HERE}
+        left = {name: value for name, value in properties.items() if name not in _WITHOUT_EFFECT}
         if not left.pop("Enabled", True):
             raise ValueError("the event source mapping is not enabled")
         self._clock = clock
@@ -104,10 +104,10 @@ class DeployedMapping:
 
     def _mapping(self, _shard_id: str, wait: Wait) -> EventSourceMapping:
         return EventSourceMapping(
-            self._function, on_failure=self._keep, sleep=wait, clock=self._clock, **self._options
+            self._function, on_failure=self._store, sleep=wait, clock=self._clock, **self._options
         )
 
-    def _keep(self, discarded: DiscardedBatch) -> None:
+    def _store(self, discarded: DiscardedBatch) -> None:
         """Store what was given up, as Lambda does in a bucket."""
         document = msgspec.to_builtins(failed_batch(discarded, self._clock()))
         document["requestContext"] |= {

@@ -140,9 +140,11 @@ def response(answer: Any) -> tuple[int, list[tuple[str, str]], bytes]:
 def routes_of(definition: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the route keys of an API that an OpenAPI document defines."""
     return tuple(
-        STAGE if told.get("isDefaultRoute") else f"{_ANY if method == _ANY_METHOD else method.upper()} {path}"
+        STAGE
+        if operation.get("isDefaultRoute")
+        else f"{_ANY if method == _ANY_METHOD else method.upper()} {path}"
         for path, methods in definition["paths"].items()
-        for method, told in methods.items()
+        for method, operation in methods.items()
     )
 
 
@@ -198,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         if route is None:
             self._send(HTTPStatus.NOT_FOUND, [], b'{"message":"Not Found"}')
             return
-        told = payload(
+        event = payload(
             method=self.command,
             target=self.path,
             headers=list(self.headers.items()),
@@ -207,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             route=route,
         )
         try:
-            self._send(*response(self.server.function(told)))
+            self._send(*response(self.server.function(event)))
         except (FunctionError, TypeError, ValueError):
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, [], json.dumps(_FAILED).encode())
 

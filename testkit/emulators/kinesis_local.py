@@ -1,5 +1,4 @@
-"""kinesis-local, an emulator of the Kinesis API, for tests, benchmarks and manual runs: on loopback, in
-memory.
+"""kinesis-local, an emulator of the Kinesis API, for tests and benchmarks: on loopback, in memory.
 
     python -m testkit.emulators.kinesis_local --port 4567
 

@@ -31,7 +31,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
         memory_size: megabytes.
         timeout: seconds.
         concurrency: maximum number of environments at the same time.
-        region: the region that it is told.
+        region: the value of AWS_REGION.
         on_this_machine: additional variables, which direct the SDK to this machine.
         layers: folders that are on its path, after the artifact.
     """

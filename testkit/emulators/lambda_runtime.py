@@ -206,8 +206,8 @@ class _Environment:
         if status == 0:
             how = "Runtime exited without providing a reason"
         else:
-            told = "signal: killed" if status == _KILLED else f"exit status {status}"
-            how = f"Runtime exited with error: {told}"
+            ending = "signal: killed" if status == _KILLED else f"exit status {status}"
+            how = f"Runtime exited with error: {ending}"
         invocation.fail_in_its_stead("Runtime.ExitError", how)
 
     def _time_out(self, invocation: Invocation) -> None:

@@ -46,8 +46,8 @@ class NpmPackage:
         one.
         """
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        kept = f"{self.emulator.lower().replace(' ', '-')}-{self.version}"
-        return made_once(caches / "kinesis-handler" / kept, self._fetched)
+        name = f"{self.emulator.lower().replace(' ', '-')}-{self.version}"
+        return made_once(caches / "kinesis-handler" / name, self._fetched)
 
     def _fetched(self, temporary: Path) -> Path:
         npm = on_path("npm", f"It fetches {self.emulator}, once: install Node.js.")
@@ -120,8 +120,7 @@ def run_for_people(
 
 
 def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:
-    """Return a folder; if it is missing, make it in a temporary one, so that it appears as a whole or not at
-    all.
+    """Return a folder; if it is missing, make it in a temporary one, so that it is never incomplete.
 
     If two sessions make it at the same time, both use that of the first.
     """

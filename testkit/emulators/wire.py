@@ -229,25 +229,25 @@ def statement_error(code: str, about: str, *, done: bool = False) -> Fault:
     """Fail the one statement that contains `about`, with or without its effect; all others succeed."""
 
     def fault(call: Call) -> Answer:
-        [place] = [at for at, each in enumerate(call.body["Statements"]) if about in json.dumps(each)]
-        return failing_statements(call, code, {place}, done=done)
+        [index] = [at for at, each in enumerate(call.body["Statements"]) if about in json.dumps(each)]
+        return failing_statements(call, code, {index}, done=done)
 
     return fault
 
 
-def failing_statements(call: Call, code: str, places: Collection[int], *, done: bool = False) -> Answer:
+def failing_statements(call: Call, code: str, indexes: Collection[int], *, done: bool = False) -> Answer:
     """Fail the statements at some indexes, with or without their effect; all others succeed."""
     statements = call.body["Statements"]
-    passed = [each for at, each in enumerate(statements) if done or at not in places]
+    passed = [each for at, each in enumerate(statements) if done or at not in indexes]
     answers = iter(call.send({"Statements": passed})["Responses"] if passed else [])
-    told = [next(answers) if done or at not in places else None for at in range(len(statements))]
+    responses = [next(answers) if done or at not in indexes else None for at in range(len(statements))]
     failed = {"Error": {"Code": code, "Message": "injected"}}
-    return {"Responses": [failed if at in places else each for at, each in enumerate(told)]}
+    return {"Responses": [failed if at in indexes else each for at, each in enumerate(responses)]}
 
 
 def left_unprocessed(about: str) -> Fault:
     """Read or delete only a part, and leave the keys that contain `about` unprocessed."""
-    return lambda call: leaving_unprocessed(call, lambda _place, key: about in json.dumps(key))
+    return lambda call: leaving_unprocessed(call, lambda _index, key: about in json.dumps(key))
 
 
 def leaving_unprocessed(call: Call, is_left: Callable[[int, Any], bool]) -> Answer:
@@ -255,7 +255,7 @@ def leaving_unprocessed(call: Call, is_left: Callable[[int, Any], bool]) -> Answ
     [(table, asked)] = call.body["RequestItems"].items()
     reads = isinstance(asked, dict)
     things = asked["Keys"] if reads else asked
-    left = [each for place, each in enumerate(things) if is_left(place, each)]
+    left = [each for index, each in enumerate(things) if is_left(index, each)]
     rest = [each for each in things if each not in left]
 
     def part(some: list[Any]) -> dict[str, Any]:

@@ -20,16 +20,16 @@ class Ages:
     def add(self, milliseconds: Iterable[float]) -> None:
         """Count some ages. A negative age, which comes from differing clocks, counts as 0."""
         for each in milliseconds:
-            place = int(math.log(max(each, 0) + 1) / _LOG)
-            self._buckets[min(place, _BUCKETS - 1)] += 1
+            index = int(math.log(max(each, 0) + 1) / _LOG)
+            self._buckets[min(index, _BUCKETS - 1)] += 1
             self.count += 1
 
     def within(self, share: float) -> float | None:
         """Return an age in ms that a share of all do not exceed; it is too high by a twentieth at most."""
         wanted = self.count * share
         seen = 0
-        for place, count in enumerate(self._buckets):
+        for index, count in enumerate(self._buckets):
             seen += count
             if count and seen >= wanted:
-                return float(STEP ** (place + 1) - 1)
+                return float(STEP ** (index + 1) - 1)
         return None

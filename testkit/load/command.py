@@ -92,13 +92,13 @@ def _print(run: LoadRun, target: Target) -> None:
     if isinstance(target, ShardInMemory):
         print_summary(target.tally)
         return
-    told = target.figures()
+    figures = target.figures()
     console.print(
-        f"{told['put']:,} put, {told['refused']:,} refused", style="red" if told["refused"] else None
+        f"{figures['put']:,} put, {figures['refused']:,} refused", style="red" if figures["refused"] else None
     )
-    if told["unseen"]:
+    if figures["unseen"]:
         console.print(
-            f"{told['unseen']:,} of {told['seen'] + told['unseen']:,} that were looked for were not in the "
-            "store after a minute: is it that of those who read the stream?",
+            f"{figures['unseen']:,} of {figures['seen'] + figures['unseen']:,} that were looked for were not "
+            "in the store after a minute: is it that of those who read the stream?",
             style="yellow",
         )

@@ -84,8 +84,10 @@ class LoadRun:
             self._seen.popleft()
         (begun, before), (at, after) = self._seen[0], self._seen[-1]
         rate = (after - before) / (at - begun) if at > begun else 0.0
-        told = f"{self.sent:,} sent · {rate:,.0f} a second of {self._rate:,} · {ages_text(self._target)} · "
-        return Text.assemble(told, (f"{failed:,} failed", "bold red" if failed else "dim"))
+        progress = (
+            f"{self.sent:,} sent · {rate:,.0f} a second of {self._rate:,} · {ages_text(self._target)} · "
+        )
+        return Text.assemble(progress, (f"{failed:,} failed", "bold red" if failed else "dim"))
 
 
 def ages_text(target: Target) -> str:

@@ -149,8 +149,8 @@ class RealStream:
         refused = self._writer.put([(each.partition_key, each.data) for each in events])
         self._refused += len(refused)
         self._put += len(events) - len(refused)
-        for place, each in enumerate(events):
-            if place not in refused and each.key not in self._watched and len(self._watched) < WATCHED:
+        for index, each in enumerate(events):
+            if index not in refused and each.key not in self._watched and len(self._watched) < WATCHED:
                 self._watched[each.key] = each
                 break
         if self._clock() >= self._looked_at + BETWEEN_LOOKS:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 APPLICATION = Path(__file__).parent.parent
 ROOT = APPLICATION.parent.parent
 
-KEPT = ROOT / "build" / ".dependencies"
+CACHE = ROOT / "build" / ".dependencies"
 
 Platform = Literal["lambda", "host"]
 
@@ -46,9 +46,9 @@ class Function(NamedTuple):
         return ROOT / "requirements" / f"{self.name}.txt"
 
 
-_OF_OTHER_PLACES = [
+_NOT_ON_LAMBDA = [
     "kinesis_handler/cli",
-    "kinesis_handler/redrive",
+    "kinesis_handler/local/redrive",
     "kinesis_handler/testing",
     "user_limits/demo_events.py",
 ]
@@ -58,12 +58,12 @@ FUNCTIONS = {
         Function(
             "consumer",
             "user_limits.lambda_consumer",
-            [*_OF_OTHER_PLACES, "user_limits/api", "user_limits/lambda_api.py"],
+            [*_NOT_ON_LAMBDA, "user_limits/api", "user_limits/lambda_api.py"],
         ),
         Function(
             "api",
             "user_limits.lambda_api",
-            [*_OF_OTHER_PLACES, "user_limits/api/page", "user_limits/lambda_consumer.py"],
+            [*_NOT_ON_LAMBDA, "user_limits/api/page", "user_limits/lambda_consumer.py"],
         ),
     )
 }
@@ -105,7 +105,7 @@ class Artifact(NamedTuple):
 
 
 def build(
-    function: Function, platform: Platform, into: Path, python: str | None = None, kept: Path = KEPT
+    function: Function, platform: Platform, into: Path, python: str | None = None, cache: Path = CACHE
 ) -> Artifact:
     """Build a function into a folder and a zip, both with its name. The same input gives the same bytes.
 
@@ -114,12 +114,12 @@ def build(
         platform: `lambda`, or `host` for this machine and this Python.
         into: the folder that both are written to.
         python: a Python of the runtime's version, which compiles the bytecode for `lambda`.
-        kept: cache of installed dependencies: the next build needs no network, and no time.
+        cache: cache of installed dependencies: the next build needs no network, and no time.
 
     Raises ArtifactError if something that the build needs is missing.
     """
     compiler = sys.executable if platform == "host" else _runtime_python(python or f"python{RUNTIME}")
-    installed = install(function, platform, kept)
+    installed = install(function, platform, cache)
 
     def with_bytecode(folder: Path) -> None:
         shutil.copytree(installed, folder)
@@ -139,7 +139,7 @@ def build(
     return Artifact(folder, _zipped(folder, into / f"{function.name}.zip"))
 
 
-def install(function: Function, platform: Platform, kept: Path = KEPT) -> Path:
+def install(function: Function, platform: Platform, cache: Path = CACHE) -> Path:
     """Return a folder with a function's dependencies, installed once for each set of requirements.
 
     Raises ArtifactError if pip fails.
@@ -149,15 +149,15 @@ def install(function: Function, platform: Platform, kept: Path = KEPT) -> Path:
     if platform == "lambda":
         options += ["--implementation", "cp", "--python-version", RUNTIME]
         options += [option for tag in _TAGS for option in ("--platform", tag)]
-    said = "\n".join([*options, *_UNUSED, sys.version if platform == "host" else ""])
-    digest = hashlib.sha256(function.requirements.read_bytes() + said.encode()).hexdigest()
+    inputs = "\n".join([*options, *_UNUSED, sys.version if platform == "host" else ""])
+    digest = hashlib.sha256(function.requirements.read_bytes() + inputs.encode()).hexdigest()
 
     def installed(folder: Path) -> None:
         requirements = ["--target", str(folder), "--requirement", str(function.requirements)]
         _run([*pip, *options, *requirements], "pip could not install what it needs")
         _remove(folder, _UNUSED)
 
-    return _made_once(kept / f"{function.name}-{platform}-{digest[:12]}", installed)
+    return _made_once(cache / f"{function.name}-{platform}-{digest[:12]}", installed)
 
 
 def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
@@ -197,16 +197,16 @@ def _runtime_python(python: str) -> str:
     Without one, nothing is built: every start would compile all its sources, since the folder of the function
     is read-only, and take three times as long.
     """
-    tell = "import sys; print('{}.{}'.format(*sys.version_info))"
+    program = "import sys; print('{}.{}'.format(*sys.version_info))"
     try:
-        told = subprocess.run(  # noqa: S603 - the Python that was asked for
-            [python, "-I", "-c", tell], capture_output=True, text=True, check=True, env=_environment()
+        version = subprocess.run(  # noqa: S603 - the Python that was asked for
+            [python, "-I", "-c", program], capture_output=True, text=True, check=True, env=_environment()
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        told = "not there"
-    if told != RUNTIME:
+        version = "not there"
+    if version != RUNTIME:
         raise ArtifactError(
-            f"Python {RUNTIME} makes the bytecode for Lambda, and {python} is {told}. Install it, or say "
+            f"Python {RUNTIME} makes the bytecode for Lambda, and {python} is {version}. Install it, or say "
             "where one is: RUNTIME_PYTHON=/path/to/python"
         )
     return python

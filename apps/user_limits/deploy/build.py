@@ -25,12 +25,12 @@ def main() -> None:
         parser.error(f"there is no function {', '.join(sorted(unknown))}; there are {', '.join(FUNCTIONS)}")
     try:
         for name in given.functions or FUNCTIONS:
-            _tell(name, build(FUNCTIONS[name], given.platform, given.into, given.python))
+            _report(name, build(FUNCTIONS[name], given.platform, given.into, given.python))
     except ArtifactError as error:
         sys.exit(str(error))
 
 
-def _tell(name: str, artifact: Artifact) -> None:
+def _report(name: str, artifact: Artifact) -> None:
     size = artifact.zip.stat().st_size
     unpacked = artifact.unpacked / 1e6
     print(f"{name:<10}{size / 1e6:5.2f} MB zipped, {unpacked:5.2f} MB unpacked  sha256 {artifact.digest}")

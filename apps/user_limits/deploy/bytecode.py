@@ -15,10 +15,10 @@ def compile_folder(folder: Path) -> None:
     for source in sorted(folder.rglob("*.py")):
         if Path(importlib.util.cache_from_source(str(source))).exists():
             continue
-        place = f"/var/task/{source.relative_to(folder).as_posix()}"  # the path in tracebacks
+        path = f"/var/task/{source.relative_to(folder).as_posix()}"  # the path in tracebacks
         py_compile.compile(
             str(source),
-            dfile=place,
+            dfile=path,
             doraise=True,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )

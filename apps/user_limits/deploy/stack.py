@@ -53,15 +53,15 @@ def main() -> None:
     parser.add_argument("--yes", action="store_true", help="do not show the changes and ask first")
     parser.add_argument("--folder", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    said = _configuration(given.folder)
-    region = given.region or said.get("region") or _found_region()
-    parameters = given.parameters or _words(said.get("parameter_overrides", []))
+    configured = _configuration(given.folder)
+    region = given.region or configured.get("region") or _found_region()
+    parameters = given.parameters or _words(configured.get("parameter_overrides", []))
     if missing := list(_missing(given.folder, parameters, region)):
         _refuse(missing)
     if problem := _stream_problem(parameters, region):
         _refuse([problem])
     sam = shutil.which("sam") or "sam"
-    where = ["--stack-name", given.stack or said.get("stack_name") or STACK, "--region", region]
+    where = ["--stack-name", given.stack or configured.get("stack_name") or STACK, "--region", region]
     outputs = [sam, "list", "stack-outputs", *where, "--output", "json"]
     if not any(each.startswith("Auth=") for each in parameters) and _run(outputs).returncode:
         _refuse([WHO])  # an existing stack remembers its parameters
@@ -73,7 +73,7 @@ def main() -> None:
             "--template-file",
             str(APPLICATION / "template.yaml"),
             *where,
-            *_bucket(given.bucket, said),
+            *_bucket(given.bucket, configured),
         ],
         *["--capabilities", "CAPABILITY_IAM", ask, "--no-fail-on-empty-changeset"],
         *(["--parameter-overrides", *map(_override, given.parameters)] if given.parameters else []),
@@ -95,10 +95,10 @@ def _found_region() -> str:
         return ""
 
 
-def _bucket(given: str | None, said: Mapping[str, Any]) -> list[str]:
+def _bucket(given: str | None, configured: Mapping[str, Any]) -> list[str]:
     if given:
         return ["--s3-bucket", given]
-    return [] if "s3_bucket" in said else ["--resolve-s3"]
+    return [] if "s3_bucket" in configured else ["--resolve-s3"]
 
 
 def _override(parameter: str) -> str:
@@ -165,10 +165,10 @@ def _ask_as_a_stranger(command: Sequence[str]) -> None:
     Args:
         command: prints the outputs of the stack.
     """
-    told = _run(command)
-    if told.returncode:
-        sys.exit(f"It is deployed. Whether the API is closed to strangers is not known:\n{told.stderr}")
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in json.loads(told.stdout)}
+    described = _run(command)
+    if described.returncode:
+        sys.exit(f"It is deployed. Whether the API is closed to strangers is not known:\n{described.stderr}")
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in json.loads(described.stdout)}
     status = _status(outputs["ApiUrl"] + PROBE)
     if status not in REFUSED:
         sys.exit(

@@ -40,7 +40,7 @@ _OF_REQUESTS: dict[Fault, wire.Fault] = {
 }
 
 
-class Line:
+class Connection:
     """Answers instead of DynamoDB when a fault occurs.
 
     The threads of a repository share it. Therefore the fault of a request is drawn from its content, and from
@@ -48,14 +48,14 @@ class Line:
 
     Args:
         seed: seed of the run.
-        weather: decides which faults there are at the moment.
+        plan: decides which faults there are at the moment.
         clock: clock of the run.
         table: the table's name, which is no part of a request's content.
     """
 
-    def __init__(self, seed: int, weather: FaultPlan, clock: FakeClock, table: str) -> None:
+    def __init__(self, seed: int, plan: FaultPlan, clock: FakeClock, table: str) -> None:
         self._seed = seed
-        self._weather = weather
+        self._plan = plan
         self._clock = clock
         self._table = table
         self._home = get_ident()
@@ -103,7 +103,7 @@ class Line:
         return action
 
     def _fault(self, call: Call) -> wire.Fault:
-        rates = self._weather.rates
+        rates = self._plan.rates
         if not rates:
             return Call.forward
         random = self._random_for(call)
@@ -111,7 +111,7 @@ class Line:
         for fault, befall in _befalling(call.operation, random):
             drawn -= rates.get(fault, 0)
             if drawn < 0:
-                self._weather.count(fault)
+                self._plan.count(fault)
                 if fault is Fault.TIMEOUT and get_ident() == self._home:
                     self._clock.advance(READ_TIMEOUT)
                 return befall
@@ -119,7 +119,7 @@ class Line:
 
     def _random_for(self, call: Call) -> Random:
         asked = blake2b(call.text.replace(self._table, "").encode()).hexdigest()
-        outage = self._weather.outages
+        outage = self._plan.outages
         with self._lock:
             if outage != self._outage:
                 self._outage = outage
@@ -148,7 +148,7 @@ def _incomplete(call: Call) -> AWSResponse:
 def _unprocessed(random: Random, call: Call) -> Answer:
     [asked] = call.body["RequestItems"].values()
     left = _some(random, asked["Keys"])
-    return leaving_unprocessed(call, lambda place, _key: place in left)
+    return leaving_unprocessed(call, lambda index, _key: index in left)
 
 
 def _statements_fail(random: Random, code: str, done: bool, call: Call) -> Answer:  # noqa: FBT001 - of a table
