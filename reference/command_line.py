@@ -13,10 +13,11 @@ from reference.docstrings import markdown
 INTRODUCTION = """\
 # Command line
 
-`kinesis-handler` works with any application: `--app package.module:name`, or `KINESIS_HANDLER_APP`, names the
-function that builds it. Without it, that is the user limits.
+`kinesis-handler` works with any application. The function that builds it is named by
+`--app package.module:name`, by `KINESIS_HANDLER_APP`, or by `app` below `[tool.kinesis-handler]` of the
+pyproject.toml in the current folder.
 
-The exit status is 0 if nothing failed for good, 1 if something did, 2 if the input, a setting or the store
+The exit status is 0 if nothing failed for good, 1 if something failed, 2 if the input, a setting or the store
 cannot be used.
 """
 

@@ -10,8 +10,8 @@ TO_DO = "To do: "
 INTRODUCTION = """\
 # Errors
 
-The kind of an error is in the log as `error`, in a quarantine too, and what it says as `reason`. One that is
-indented is of the kind of the one above it.
+The log and the quarantine contain the class of an error as `error`, and its message as `reason`. An indented
+error is a subclass of the one above it.
 
 | error | what it means | what to do |
 |---|---|---|

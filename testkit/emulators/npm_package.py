@@ -105,7 +105,7 @@ def run_for_people(
         prog=f"python -m testkit.emulators.{Path(sys.argv[0]).stem}",
         description=f"Run {emulator} until Ctrl-C or SIGTERM. Prints the line for a shell that uses it.",
     )
-    parser.add_argument("--port", type=int, default=port, help="where it listens; 0 for any that is free")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on; 0 for any free one")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -25,14 +25,14 @@ from testkit.synthetic_users import SyntheticUsers
 
 
 def load(  # noqa: PLR0913, PLR0917 - one for each option of the command
-    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Events a second.")] = 1_000,
-    span: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 60s, 10m, 1h.")] = "60s",
+    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Events per second.")] = 1_000,
+    span: Annotated[str, typer.Option("--for", metavar="TIME", help="Duration: 60s, 10m, 1h.")] = "60s",
     stream: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="A real stream, its name or its ARN, instead of one in memory."),
     ] = None,
-    users: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many users there are.")] = 1_000,
-    seed: Annotated[int, typer.Option(help="The same one makes the same users and events.")] = 1,
+    users: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of users.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="The same seed generates the same users and events.")] = 1,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,  # noqa: FBT002
