@@ -1,4 +1,4 @@
-# Two commands do all: `make run` shows the product, `make test` proves it. Each sets up what it needs.
+# Two commands to start with: `make run` shows the product, `make test` tests it. Each installs what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,19 +13,19 @@ help: ## List the commands
 run: $(VENV)/.run ## Run the events of apps/user_limits/data through the handler and show the limits
 	@$(BIN)/kinesis-handler run apps/user_limits/data/events.json
 
-serve: $(VENV)/.serve ## Run the events of apps/user_limits/data, then serve the API and its page, with further events, until Ctrl-C
+serve: $(VENV)/.serve ## Run the events of apps/user_limits/data, then serve the API and its page, with demo events, until Ctrl-C
 	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve apps/user_limits/data/events.json --live
 
 test: $(VENV)/.dev browser ## Run all tests
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
 
-e2e: $(VENV)/.dev ## Run what the template describes on this machine, and compare with a clean pass
+e2e: $(VENV)/.dev ## Run the template's resources on this machine, and compare with a failure-free run
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end
 
-coverage: $(VENV)/.dev browser ## Run all tests, and name the branches of src that none of them takes
+coverage: $(VENV)/.dev browser ## Run all tests, and list the branches that no test executes
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
 
-lint: $(VENV)/.dev ## Check style, format, types, and that no code is dead
+lint: $(VENV)/.dev ## Check style, format and types, and find dead code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -34,30 +34,30 @@ lint: $(VENV)/.dev ## Check style, format, types, and that no code is dead
 docs: $(VENV)/.dev ## Build the documentation into site/
 	@$(BIN)/zensical build --clean --strict
 
-reference: $(VENV)/.dev ## Write the reference pages anew, from the code
+reference: $(VENV)/.dev ## Write the reference pages, from the code
 	@$(BIN)/python -m reference
 
-bench: $(VENV)/.dev ## Measure the handler beside its peers, and write the figures into README and docs (five minutes)
+bench: $(VENV)/.dev ## Measure the handler and its peers, and write the figures into README and docs (five minutes)
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/.dev ## The same at full length, up to a million limits and ten minutes of load (25 minutes)
+bench-full: $(VENV)/.dev ## Measure at full length, up to a million limits and ten minutes of load (25 minutes)
 	@$(BIN)/python -m benchmarks --full
 
-chaos: $(VENV)/.dev ## Let all around the handler fail, and compare with a clean pass (a few minutes)
+chaos: $(VENV)/.dev ## Inject failures around the handler, and compare with a failure-free run (a few minutes)
 	@$(BIN)/python -m chaos
 	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet --override-ini faulthandler_timeout=0 tests/test_guarantees.py tests/redrive/test_interrupted.py
 
-fuzz: $(VENV)/.dev ## Look for input that breaks the handler (five minutes, or FUZZ_SECONDS)
+fuzz: $(VENV)/.dev ## Search for input that breaks the handler (five minutes, or FUZZ_SECONDS)
 	@$(PIP) --only-binary :all: --requirement requirements/fuzz.txt || true
 	@$(BIN)/python -m fuzz
 
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 	@$(BIN)/python -m testkit.emulators.dynamodb_local
 
-kinesis: $(VENV)/.dev ## Run an emulator of Kinesis on this machine until Ctrl-C
+kinesis: $(VENV)/.dev ## Run kinesis-local on this machine until Ctrl-C
 	@$(BIN)/python -m testkit.emulators.kinesis_local
 
-lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
+lock: $(VENV)/.dev ## Pin the current versions of the dependencies
 	$(PIP) --requirement requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group lock --output-file requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group pip --output-file requirements/pip.txt
@@ -68,30 +68,30 @@ lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile $(AS_TESTED)  $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
 
-build: $(VENV)/bin/python ## Make what is deployed: a folder and a zip for each function, in build/
+build: $(VENV)/bin/python ## Build the artifacts: a folder and a zip for each function, in build/
 	@PYTHONPATH=apps/user_limits $(BIN)/python -m deploy.build $(if $(RUNTIME_PYTHON),--python $(RUNTIME_PYTHON))
 
-deploy: build $(VENV)/.run ## Deploy to AWS. Takes STACK, REGION, BUCKET, YES=1, PARAMETERS='Auth=… …'
+deploy: build $(VENV)/.run ## Deploy to AWS. Options: STACK, REGION, BUCKET, YES=1, PARAMETERS='Auth=… …'
 	@PYTHONPATH=apps/user_limits $(BIN)/python -m deploy.stack $(PARAMETERS) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
 	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(YES),--yes)
 
-pictures: $(VENV)/.dev browser ## Make the pictures in the README
+pictures: $(VENV)/.dev browser ## Draw the pictures of the README
 	@PYTHONPATH=apps/user_limits/tests:tests $(BIN)/python -m page.pictures
 
-clean: ## Remove what the other commands have made
+clean: ## Remove everything that the other commands have created
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* .cache build dist site
 
-# One file serves every platform and Python from 3.11 on; hashes stand for the index it comes from.
+# One file serves every platform and Python from 3.11 on; hashes replace the address of an index.
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-# What is run and what is deployed has the versions that are tested.
+# Runs and deployments use the versions that are tested.
 AS_TESTED := $(LOCK) --constraint requirements/dev.txt
 
-# What Litestar and cffi declare, and the API does not import.
+# Packages that Litestar and cffi declare, and the API does not import.
 NOT_ON_LAMBDA := $(addprefix --no-emit-package ,certifi click colorama faker h11 httpcore httpx idna litestar-htmx \
   markdown-it-py mdurl polyfactory pycparser pygments rich rich-click tzdata)
 
-# A pinned file is complete, and is installed as it is: what resolves it anew meets the releases of tomorrow.
+# A pinned file is complete, and is installed without resolving it again, which would find newer releases.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 $(VENV)/bin/python:
@@ -104,12 +104,12 @@ $(VENV)/.serve: requirements/serve.txt requirements/pip.txt pyproject.toml apps/
 	$(install)
 	@touch $(VENV)/.run
 
-# What tests need includes what a run and the API need.
+# The dependencies of the tests include those of a run and of the API.
 $(VENV)/.dev: requirements/dev.txt requirements/pip.txt pyproject.toml apps/user_limits/pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run $(VENV)/.serve
 
-# The page's tests need Chromium. Where it cannot be installed, they say that it is missing.
+# The page's tests need Chromium. If it cannot be installed, they report that it is missing.
 browser:
 	@for name in chromium chromium-browser google-chrome; do \
 	  if command -v $$name >/dev/null; then exit 0; fi; \

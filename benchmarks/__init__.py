@@ -1,1 +1,1 @@
-"""How fast it is, beside others that do the same: `python -m benchmarks`. See __main__.py."""
+"""Benchmarks: the speed of the handler compared with peers. `python -m benchmarks`; see __main__.py."""

@@ -1,9 +1,9 @@
-"""Measures how fast it is, beside others that do the same, and writes down what comes of it.
+"""Measure the speed of the handler compared with peers, and write the results.
 
     python -m benchmarks                     all parts, in a few minutes
     python -m benchmarks --full              all parts at full length, in about 25 minutes
     python -m benchmarks hot_path api        some of them
-    python -m benchmarks --docs              measures nothing: README and docs anew out of results.json
+    python -m benchmarks --docs              measure nothing, write README and docs from results.json
 
 Prints the tables of each part; writes results.json, the tables in README and docs, and docs/pictures.
 """
@@ -23,7 +23,7 @@ PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load")
 
 
 def main() -> None:
-    """Measure the parts that are asked for."""
+    """Measure the requested parts."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
@@ -34,7 +34,7 @@ def main() -> None:
         "--full", action="store_true", help="more rounds, larger stores, a soak of ten minutes"
     )
     parser.add_argument(
-        "--docs", action="store_true", help="write README, docs and pictures anew, and measure nothing"
+        "--docs", action="store_true", help="write README, docs and pictures, and measure nothing"
     )
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
@@ -47,7 +47,7 @@ def main() -> None:
         measure(parts[0], full=options.full)
         return
     for part in parts:
-        # Each in a process of its own, so that none inherits another's memory or threads.
+        # Each in a separate process, so that none inherits another's memory or threads.
         arguments = [part, *(["--full"] if options.full else [])]
         done = subprocess.run([sys.executable, "-m", "benchmarks", *arguments], check=False)  # noqa: S603 - our own
         if done.returncode:
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def measure(part: str, *, full: bool) -> None:
-    """Measure one part, print what came of it, and write it down."""
+    """Measure one part, print its results, and write them."""
     begun = time.monotonic()
     try:
         figures = importlib.import_module(f"benchmarks.{part}").measure(full=full)

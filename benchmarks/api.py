@@ -1,13 +1,13 @@
-"""What a request to the API costs, beside FastAPI: of a user with 10 limits, and of one with 10,000.
+"""The cost of a request to the API, compared with FastAPI: for a user with 10 limits, and one with 10,000.
 
-Ours is made of Litestar and msgspec, the peer of FastAPI and pydantic models. Both are served by uvicorn,
-uvloop and httptools in a process of their own, and read the same limits in memory: see api_server.py and
-fastapi_peer.py. Sixteen connections ask each in turn, in a closed loop: see http_load.py.
+Ours uses Litestar and msgspec, the peer FastAPI and pydantic models. Both are served by uvicorn, uvloop and
+httptools in a separate process, and read the same limits in memory: see api_server.py and fastapi_peer.py.
+Sixteen connections send requests to each in turn, in a closed loop: see http_load.py.
 
-The CPU time that the server took for a request, its kernel's part included, hardly depends on what else the
-machine does: where the ratios differ, believe that one.
+The server's CPU time per request, including the kernel's part, hardly depends on the machine's other load: if
+the ratios differ, trust that one.
 
-First both must say the same; if they do not, nothing is measured.
+First both must return the same; if they do not, nothing is measured.
 """
 
 import json
@@ -43,7 +43,7 @@ AMOUNTS = {"amount", "progress", "percentage", "remainingAmount", "previousAmoun
 
 
 def measure(*, full: bool) -> Figures:
-    """Return requests a second, latencies and CPU of both, by what is asked for."""
+    """Return requests per second, latencies and CPU of both, by kind of request."""
     rounds, seconds = (7, 1.5) if full else (3, 0.7)
     with ExitStack() as stack:
         servers = {name: stack.enter_context(serving(name)) for name in (OURS, FASTAPI)}
@@ -61,7 +61,7 @@ def compare(servers: Mapping[str, Server], paths: Sequence[str], rounds: int, se
         return 1 / loads[name][-1].rate
 
     taken = take_turns({name: partial(partial, timed, name) for name in servers}, rounds)
-    counted = {name: each[1:] for name, each in loads.items()}  # the first was to warm up
+    counted = {name: each[1:] for name, each in loads.items()}  # the first was a warm-up
     pairs = zip(counted[OURS], counted[FASTAPI], strict=True)
     return {
         **{
@@ -77,7 +77,7 @@ def compare(servers: Mapping[str, Server], paths: Sequence[str], rounds: int, se
 def serving(contender: str) -> Iterator[Server]:
     """Run a contender."""
     program = [sys.executable, "-m", "benchmarks.api_server", contender]
-    process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own code
     try:
         if process.stdout is None or not (port := process.stdout.readline()):
             sys.exit(f"{contender} did not start")
@@ -88,10 +88,10 @@ def serving(contender: str) -> Iterator[Server]:
 
 
 def check(servers: Mapping[str, Server], paths: Sequence[str]) -> None:
-    """Exit unless both answer the same, but for how a number is written."""
+    """Exit unless both return the same, apart from the format of numbers."""
     for path in paths[::50]:
-        told = {name: get(server.port, path) for name, server in servers.items()}
-        if told[OURS] != told[FASTAPI]:
+        answers = {name: get(server.port, path) for name, server in servers.items()}
+        if answers[OURS] != answers[FASTAPI]:
             sys.exit(f"the two differ in {path}: nothing was measured")
 
 

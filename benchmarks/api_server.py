@@ -28,10 +28,10 @@ MANY_LIMITS = 10_000
 
 def stored() -> Iterator[Change[Limit]]:
     for user in range(USERS):
-        for place in range(LIMITS_PER_USER):
-            yield stored_limit(f"user-{user}", f"limit-{place}", user + place)
-    for place in range(MANY_LIMITS):
-        yield stored_limit(MANY, f"limit-{place}", place)
+        for number in range(LIMITS_PER_USER):
+            yield stored_limit(f"user-{user}", f"limit-{number}", user + number)
+    for number in range(MANY_LIMITS):
+        yield stored_limit(MANY, f"limit-{number}", number)
 
 
 def main(contender: str) -> None:

@@ -1,16 +1,16 @@
-"""What a thousand events cost with DynamoDB: the handler beside two peers, for 1, 5 and 50 events of a limit.
+"""The cost of a thousand events with DynamoDB, compared with two peers, for 1, 5 and 50 events per limit.
 
-The handler reads and writes each limit of a batch once, however many of the batch's events are about it, and
-many limits in one request. The peers read and write for each event: see dynamodb_peers.py.
+The handler reads and writes each limit of a batch once, however many events of the batch it has, and many
+limits in one request. The peers read and write for each event: see dynamodb_peers.py.
 
-How to read it: requests and units are counted in a pass of its own, and are the same on every machine. Each
-contender must come to the limits that the handler makes of the same records in memory; if one does not,
-nothing is measured. CPU is what the client takes, in all its threads. Wall is mostly DynamoDB Local, one
-process on the same machine: it says nothing of the time that a table on AWS takes.
+How to read it: requests and units are counted in a separate pass, and are the same on every machine. Each
+contender must compute the limits that the handler computes from the same records in memory; if one does not,
+nothing is measured. CPU is the client's, in all its threads. Wall is mostly DynamoDB Local, one process on
+the same machine: it says nothing about the time that a table on AWS takes.
 
-The handler gets batches of 1,000, each with limits of its own. The peers take so long that they are given one
-batch of fewer records: what they do for one does not depend on how many there are, nor on whose they are.
-All figures are scaled to 1,000 events.
+The handler gets batches of 1,000, each with limits of its own. The peers are so slow that they get one batch
+of fewer records: their work per record does not depend on the number of records, nor on their limits. All
+figures are scaled to 1,000 events.
 """
 
 import io
@@ -47,14 +47,14 @@ Batches = Sequence[Invocation]
 
 @dataclass
 class Contender:
-    """A way to handle records, and the batches it is given."""
+    """A way to handle records, and its batches."""
 
     start: Callable[[Lab], Running]
     batches: Batches
 
     @property
     def scale(self) -> float:
-        """What its figures are multiplied by to be those of 1,000 events."""
+        """Factor that scales its figures to 1,000 events."""
         return 1_000 / sum(len(batch["Records"]) for batch in self.batches)
 
     def run(self, running: Running) -> None:
@@ -65,7 +65,7 @@ class Contender:
 
 
 def measure(*, full: bool) -> Figures:
-    """Return the requests, units, CPU and wall of each contender for 1,000 events."""
+    """Return the requests, units, CPU and wall time of each contender for 1,000 events."""
     use_local_settings()
     configure_logging("benchmark", "info", io.StringIO())
     rounds = 7 if full else 2
@@ -93,7 +93,7 @@ def measure(*, full: bool) -> Figures:
 
 
 def check_and_count(endpoint: str, contender: Contender) -> tuple[Bill, list[Any]]:
-    """Return what is sent, and the items that are stored; exit if these are not the limits they should be."""
+    """Return the requests, and the stored items; exit if these are not the expected limits."""
     meter = Meter()
     lab = Lab(endpoint, meter)
     running = contender.start(lab)
@@ -116,7 +116,7 @@ def limits_in_memory(batches: Batches) -> Limits:
 
 
 def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
-    """Let the contenders take turns; return the ms of CPU and wall that 1,000 events take each."""
+    """Let the contenders take turns; return the ms of CPU and wall time per 1,000 events for each."""
     walls: dict[str, list[float]] = {name: [] for name in contenders}
 
     def preparing(name: str) -> Prepare:
@@ -138,7 +138,7 @@ def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict
     return {
         name: {
             "cpu_ms": taken.median(name) * 1_000,
-            "wall_ms": median(walls[name][1:]) * contender.scale * 1_000,  # the first was to warm up
+            "wall_ms": median(walls[name][1:]) * contender.scale * 1_000,  # the first was a warm-up
             "get_and_put_cpu": taken.ratio(GET_AND_PUT, name),
             "idempotent_cpu": taken.ratio(IDEMPOTENT, name),
         }
@@ -147,7 +147,7 @@ def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict
 
 
 def sizes(items: list[Any]) -> Figures:
-    """Return how large the items are, and how large they get: one unit writes 1,024 bytes."""
+    """Return the sizes of new and full items: one unit writes 1,024 bytes."""
     full = [{"S": "x" * 20}] * RECENT_EVENT_IDS
     uuids = [{"S": "x" * 36}] * RECENT_EVENT_IDS
     return {

@@ -1,4 +1,4 @@
-"""Where the contenders of dynamodb.py are set up: clients, and new tables for each."""
+"""The set-up of the contenders of dynamodb.py: clients, and new tables for each."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 Limits = Mapping[Key, tuple[object, ...]]
-"""(progress, value, version) of each."""
+"""(progress, value, version) of each limit."""
 
 _numbers = count(1)
 
@@ -33,7 +33,7 @@ def new_name() -> str:
 
 @dataclass
 class Running:
-    """A contender with tables of its own: its Lambda function, and how to see what came of it."""
+    """A contender with tables of its own: its Lambda function, and access to its results."""
 
     handle: Callable[[Invocation, LocalContext], Any]
     limits: Callable[[], Limits]
@@ -41,7 +41,7 @@ class Running:
 
 
 class Lab:
-    """Sets contenders up at an endpoint. Where there is a meter, it counts what they send."""
+    """Sets contenders up at an endpoint. A meter, if there is one, counts their requests."""
 
     def __init__(self, endpoint: str, meter: Meter | None = None) -> None:
         self._owner = dynamodb_client(endpoint=endpoint)

@@ -1,8 +1,8 @@
 """The peer on DynamoDB: powertools_peer.py, which reads the limit before each event and writes it after.
 
 It writes if the version is still the one that was read. It uses one client of boto3 with its defaults, and
-turns limits into items by hand: a Table resource, which does that by itself, takes about a fifth more time.
-What the measured stream does not call for is left out here too: the last reset.
+converts limits to items by hand: a Table resource, which does that by itself, takes about a fifth more time.
+As in the peer in memory, what the measured stream does not need is left out: the last reset.
 """
 
 from dataclasses import fields
@@ -22,7 +22,7 @@ _NUMBERS = {
     *("active_from", "active_until", "next_reset_time", "drifted_at", "sequence_number", "version"),
     *_AMOUNTS,
 }
-_KEPT = [each.name for each in fields(Limit) if each.name != "last_reset"]
+_STORED = [each.name for each in fields(Limit) if each.name != "last_reset"]
 
 
 class LimitTable:
@@ -98,14 +98,14 @@ def _key(key: Key) -> dict[str, dict[str, str]]:
 def _attributes(limit: Limit) -> dict[str, dict[str, str]]:
     return {
         name: {"N": str(value)} if name in _NUMBERS else {"S": value}
-        for name in _KEPT
+        for name in _STORED
         if (value := getattr(limit, name)) is not None
     }
 
 
 def _limit(item: Any) -> Limit:
     known: dict[str, Any] = {}
-    for name in _KEPT:
+    for name in _STORED:
         if name in item:
             [value] = item[name].values()
             known[name] = Decimal(value) if name in _AMOUNTS else int(value) if name in _NUMBERS else value

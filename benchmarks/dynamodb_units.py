@@ -1,9 +1,9 @@
-"""What DynamoDB would bill: requests, read and write units, and how large the items are.
+"""What DynamoDB would bill: requests, read and write units, and the sizes of items.
 
-DynamoDB Local tells the units of every operation but for PartiQL's, which the handler writes by. So what was
-written is weighed: each item is read back and put, by an operation that does tell, into a table beside, where
-what was there before it is the same. A write costs the larger of the two, whichever operation does it. A key
-that BatchGetItem does not find costs a unit too, which DynamoDB Local leaves out and is added here.
+DynamoDB Local reports the units of every operation except PartiQL's, which the handler writes by. Therefore
+writes are measured afterwards: each item is read back and put, by an operation that does report units, into a
+second table with the same previous item. A write costs the larger of the two sizes, whichever operation does
+it. A key that BatchGetItem does not find costs a unit too, which DynamoDB Local leaves out and is added here.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
 
@@ -29,7 +29,7 @@ _PUTS_PER_REQUEST = 25
 
 @dataclass
 class Bill:
-    """What a client has sent, and what it would cost."""
+    """Requests of a client, and what they would cost."""
 
     requests: float
     reads: float
@@ -40,10 +40,10 @@ class Bill:
 
 
 class Meter:
-    """Listens to clients. Their answers get longer by it: not for clients that are timed."""
+    """Listens to clients. It makes their answers longer: do not use it for clients that are timed."""
 
     def __init__(self) -> None:
-        # Lists, because threads can append to them at once.
+        # Lists, because threads can append to them concurrently.
         self._sent: list[str] = []
         self._units: list[tuple[str, float]] = []
         self._absent: list[int] = []
@@ -55,9 +55,9 @@ class Meter:
         events.register("after-call.dynamodb", self._on_answer)
 
     def add(self, operation: str, answer: Mapping[str, Any]) -> None:
-        """Add the units that an answer tells."""
-        told = answer.get("ConsumedCapacity", [])
-        for each in told if isinstance(told, list) else [told]:
+        """Add the units that an answer reports."""
+        consumed = answer.get("ConsumedCapacity", [])
+        for each in consumed if isinstance(consumed, list) else [consumed]:
             self._units.append((operation, each.get("CapacityUnits", 0)))
 
     def bill(self) -> Bill:
@@ -81,13 +81,13 @@ class Meter:
 
 
 class WeighedRepository(DynamoDBRepository[Limit]):
-    """Has a meter know what each write costs.
+    """Reports the cost of each write to a meter.
 
     Args:
-        client: the handler's.
+        client: the handler's client.
         table: the table's name.
-        meter: to tell what was weighed.
-        weigher: a client that no meter listens to.
+        meter: receives the units.
+        weigher: a client without a meter.
         scale: name of an empty table with the same keys.
     """
 

@@ -1,10 +1,11 @@
-"""The peer of the API's benchmark: FastAPI with pydantic models, as its documentation has people write it.
+"""The peer of the API's benchmark: FastAPI with pydantic models, written as its documentation recommends.
 
-It reads the same repository and shows the same figures, computed by the same functions. It is given these,
-and imports nothing of this project: its start is its own. Its routes are `async`, as nothing in them
+It reads the same repository and shows the same figures, computed by the same functions. These are passed to
+it, and it imports nothing of this project, so its start is its own. Its routes are `async`, because nothing
+in them
 waits: FastAPI would run plain functions in threads, which takes far longer. It writes amounts as strings,
-which is pydantic's way and less work than exact numbers. It checks its parameters and sends the entity tag
-and the caching header; bounds, security headers and problem documents it has none.
+which is pydantic's default and less work than exact numbers. It checks its parameters and sends the entity
+tag and the caching header; it has no bounds, security headers or problem documents.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Shared(NamedTuple):
-    """What both compute by: see user_limits.view and user_limits.api.etag."""
+    """Functions that both use: see user_limits.view and user_limits.api.etag."""
 
     period_types: Mapping[Any, str]
     rfc3339: Callable[[int], str]
@@ -110,7 +111,7 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
         if found is None:
             raise HTTPException(404)
         tag = shared.tag_of(found)
-        _say(response, tag, known=shared.is_known(tag, if_none_match))
+        _set_headers(response, tag, known=shared.is_known(tag, if_none_match))
         meta = MetaModel(version=found.version, last_updated=shared.rfc3339(found.updated_at))
         return AnswerModel(data=LimitModel(**_fields(found, shared)), meta=meta)
 
@@ -124,7 +125,7 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
     ) -> PageAnswerModel:
         page = limits.find(user_id, limit=limit, cursor=cursor)
         tag = shared.tag_of_list(page.aggregates, page.cursor)
-        _say(response, tag, known=shared.is_known(tag, if_none_match))
+        _set_headers(response, tag, known=shared.is_known(tag, if_none_match))
         data = [
             VersionedLimitModel(
                 version=each.version,
@@ -138,7 +139,7 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
     return app
 
 
-def _say(response: Response, tag: str, *, known: bool) -> None:
+def _set_headers(response: Response, tag: str, *, known: bool) -> None:
     headers = {"etag": tag, "cache-control": CACHING}
     if known:
         raise HTTPException(304, headers=headers)

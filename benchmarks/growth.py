@@ -1,12 +1,12 @@
-"""Whether the cost of an event grows with anything: with the batch, with the store, with the keys of a batch.
+"""Whether the cost of an event grows with the batch, with the store, or with the keys of a batch.
 
-* Batches of 10 to 10,000 records in memory, each with five events for each of its limits.
-* Stores that hold 1,000 to 1,000,000 limits already, of which a batch of 1,000 events changes 200: a SQLite
-  file, and a table in DynamoDB Local, which takes its time to be filled. See growth_stores.py.
+* Batches of 10 to 10,000 records in memory, each with five events per limit.
+* Stores with 1,000 to 1,000,000 limits, of which a batch of 1,000 events changes 200: a SQLite file, and a
+  table in DynamoDB Local, which takes time to fill. See growth_stores.py.
 * Batches of 10,000 records about 1 to 10,000 limits, in memory and in a SQLite file.
 
-What is compared takes turns: see rounds.py. A straight line is what is hoped for: a time for each event that
-does not rise.
+Compared variants take turns: see rounds.py. The expected result is a flat line: a time per event that does
+not rise.
 """
 
 import io
@@ -42,7 +42,7 @@ _files = count()
 
 
 def measure(*, full: bool) -> Figures:
-    """Return the µs that an event takes, by each of what it could grow with."""
+    """Return the µs per event, by each quantity that it could grow with."""
     use_local_settings()
     configure_logging("benchmark", "info", io.StringIO())
     rounds = 9 if full else 3
@@ -86,7 +86,7 @@ def by_stored_in_sqlite(counts: tuple[int, ...], rounds: int) -> Figures:
 
 
 def by_stored_in_dynamodb(counts: tuple[int, ...], rounds: int) -> Figures:
-    """Fill one table more and more, and compare it each time with one that stays as small as at first."""
+    """Fill one table step by step, and compare it each time with one that stays at its first size."""
     smallest = str(counts[0])
     figures: Figures = {}
     with dynamodb_local(briefly=False) as endpoint:
@@ -109,7 +109,7 @@ def in_new_file(folder: Path, batches: list[Invocation]) -> Timed:
 
 
 def in_known(limits: KnownLimits) -> Timed:
-    """Let limits that are stored be changed, others each time."""
+    """Change stored limits, different ones each time."""
     return prepare(limits.repository, [limits.batch()])
 
 
@@ -122,7 +122,7 @@ def changing(stores: Mapping[str, KnownLimits]) -> dict[str, Prepare]:
 
 
 def compared(taken: Rounds, names: Mapping[str, object], events: int) -> Figures:
-    """Return what each takes for an event, and how many times as much as the first."""
+    """Return the time of each per event, and its ratio to the first."""
     first = next(iter(names))
     return {
         name: {"us": taken.median(name) / events * 1_000_000, "times_first": taken.compared(name, first)}

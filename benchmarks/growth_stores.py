@@ -1,4 +1,4 @@
-"""Stores that hold many limits already: a SQLite file, and a table in DynamoDB Local."""
+"""Stores with many limits: a SQLite file, and a table in DynamoDB Local."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ LIMITS_PER_USER = 4
 CHANGED = 200
 EVENTS_PER_LIMIT = 5
 EVENTS = CHANGED * EVENTS_PER_LIMIT
-"""Of a batch that changes some of the limits."""
+"""Number of limits that a batch changes."""
 
 AT_ONCE = 10_000
 PUTS = 25
@@ -32,7 +32,7 @@ FILLING = 900.0
 """Seconds within which a table must be filled: a slow machine gets fewer limits."""
 
 CLIENTS = 2
-"""That fill a table at once."""
+"""Number of clients that fill a table at the same time."""
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
@@ -47,37 +47,37 @@ _tables = count(1)
 
 
 class KnownLimits:
-    """A store in which there are so many limits, and batches that change some of them."""
+    """A store with a number of limits, and batches that change some of them."""
 
     def __init__(self, repository: Repository[Limit], limits: int) -> None:
         self.repository = repository
         self._limits = limits
         self._random = Random(1)
-        # Later than those of all batches that another instance has made.
+        # Later than those of all batches of other instances.
         self._numbers = count(time.time_ns() // 1_000, EVENTS_PER_LIMIT)
 
     def batch(self) -> Invocation:
-        """Make a batch that changes limits at random places of the store, each by as many new events."""
-        places = self._random.sample(range(self._limits), CHANGED)
-        return changes([key_of(place) for place in places], EVENTS_PER_LIMIT, next(self._numbers))
+        """Make a batch that changes random limits of the store, with equally many new events each."""
+        indexes = self._random.sample(range(self._limits), CHANGED)
+        return changes([key_of(index) for index in indexes], EVENTS_PER_LIMIT, next(self._numbers))
 
 
-def key_of(place: int) -> Key:
-    return f"user-{place // LIMITS_PER_USER}", f"limit-{place}"
+def key_of(index: int) -> Key:
+    return f"user-{index // LIMITS_PER_USER}", f"limit-{index}"
 
 
 @contextmanager
 def filled_file(file: Path, limits: int) -> Iterator[KnownLimits]:
-    """Make a SQLite file that holds so many limits."""
+    """Create a SQLite file with a number of limits."""
     repository = SQLiteRepository(file, Limit)
     for start in range(0, limits, AT_ONCE):
-        places = range(start, min(start + AT_ONCE, limits))
-        repository.save([stored_limit(*key_of(place), place) for place in places])
+        indexes = range(start, min(start + AT_ONCE, limits))
+        repository.save([stored_limit(*key_of(index), index) for index in indexes])
     yield KnownLimits(repository, limits)
 
 
 class FilledTable:
-    """A table in DynamoDB Local, filled by the plainest of clients: an SDK would take twice the time."""
+    """A table in DynamoDB Local, filled by a minimal client: an SDK would take twice the time."""
 
     def __init__(self, endpoint: str) -> None:
         client = dynamodb_client(endpoint=endpoint)
@@ -94,32 +94,32 @@ class FilledTable:
         self._held = 0
 
     def fill(self, limits: int) -> int:
-        """Put limits until there are so many, or it takes too long; return how many there are."""
+        """Put limits until their number is reached, or it takes too long; return how many there are."""
         until = time.monotonic() + FILLING
         with ThreadPoolExecutor(CLIENTS) as threads:
             while self._held < limits and time.monotonic() < until:
-                places = range(self._held, min(self._held + AT_ONCE, limits))
-                shares = [places[number::CLIENTS] for number in range(CLIENTS)]
+                indexes = range(self._held, min(self._held + AT_ONCE, limits))
+                shares = [indexes[number::CLIENTS] for number in range(CLIENTS)]
                 for done in [threads.submit(self._put_all, share) for share in shares]:
                     done.result()
-                self._held = places.stop
+                self._held = indexes.stop
                 progress(f"{self._held:,} of {limits:,} limits are in the table")
         return self._held
 
     def limits(self) -> KnownLimits:
-        """Return what changes the limits that it holds."""
+        """Return batches that change the limits in the table."""
         return KnownLimits(self._repository, self._held)
 
-    def _put_all(self, places: Sequence[int]) -> None:
+    def _put_all(self, indexes: Sequence[int]) -> None:
         with closing(http.client.HTTPConnection(self._address)) as connection:
-            for start in range(0, len(places), PUTS):
-                puts = ",".join(map(self._put_of, places[start : start + PUTS]))
+            for start in range(0, len(indexes), PUTS):
+                puts = ",".join(map(self._put_of, indexes[start : start + PUTS]))
                 connection.request("POST", "/", f'{{"RequestItems":{{"{self._name}":[{puts}]}}}}', HEADERS)
                 answer = connection.getresponse()
                 text = answer.read()
                 if answer.status != http.client.OK or b'"UnprocessedItems":{}' not in text:
                     raise ValueError(text)
 
-    def _put_of(self, place: int) -> str:
-        user, limit = key_of(place)
+    def _put_of(self, index: int) -> str:
+        user, limit = key_of(index)
         return self._put.replace("USER", user, 2).replace("LIMIT", limit, 2)

@@ -1,18 +1,18 @@
-"""What one event costs in memory: the handler beside a floor and two peers, in batches of five sizes.
+"""The cost of one event in memory, compared with a floor and two peers, in batches of five sizes.
 
-Five contenders are given the same 10,000 records, cut into batches of the same size:
+Five contenders get the same 10,000 records, cut into batches of the same size:
 
 * the handler: KinesisHandler and UserLimitEventProcessor on an empty MemoryRepository, its log rendered;
-* the floor: each record decoded from base64 and JSON, untyped, and thrown away;
-* validated: each record decoded and validated by the schemas of the events, and thrown away. No handler that
-  looks at what it takes can be faster, whatever it does afterwards;
+* the floor: each record decoded from base64 and JSON, untyped, and discarded;
+* validated: each record decoded and validated by the schemas of the events, and discarded. No handler that
+  validates its input can be faster, whatever it does afterwards;
 * Powertools for AWS Lambda with Pydantic models and the same rules: see powertools_peer.py;
-* the Node peer: yup, pino, and the same rules on a Map: see node_peer/handler.cjs. It gets a process of its
-  own, which runs ten streams before the first that counts, and times itself as the others are timed.
+* the Node peer: yup, pino, and the same rules on a Map: see node_peer/handler.cjs. It runs in a separate
+  process, which runs ten streams before the first that counts, and measures its own time as the others do.
 
 And once more in batches of 1,000 with other mixes of types. How they take turns: see rounds.py.
 
-First all must come to the same limits; if they do not, nothing is measured.
+First all must compute the same limits; if they do not, nothing is measured.
 """
 
 import io
@@ -49,17 +49,17 @@ NODE_WARM_UP = 10
 STANDARD = "changes"
 MIXES = {
     STANDARD: CHANGES,
-    "a fifth resets": Mix(resets=0.25),  # of what comes after the creations, which are a fifth
+    "a fifth resets": Mix(resets=0.25),  # of the events after the creations, which are a fifth
     "half of other types": Mix(others=0.5),
 }
 
 FLOOR, VALIDATED, OURS, POWERTOOLS, NODE = "floor", "validated", "ours", "powertools", "node"
 
-Told = set[tuple[str, str, str, str, int]]
+LimitRows = set[tuple[str, str, str, str, int]]
 
 
 def measure(*, full: bool) -> Figures:
-    """Return µs an event of each contender, and how they compare, by batch size and by mix."""
+    """Return µs per event of each contender, and how they compare, by batch size and by mix."""
     configure_logging("benchmark", "info", io.StringIO())
     rounds = 15 if full else 4
     streams = {name: stream(EVENTS, mix=mix) for name, mix in MIXES.items()}
@@ -105,7 +105,7 @@ def compare(name: str, records: Sequence[LambdaRecord], size: int, node: NodePee
 
 
 def takes_powertools(mix: str) -> bool:
-    """Say whether that peer knows all types: pydantic fails what none of its models takes."""
+    """Return whether that peer knows all types: pydantic fails a type without a model."""
     return not MIXES[mix].others
 
 
@@ -142,28 +142,28 @@ def run_all(function: Callable[[Any, Any], Any], batches: Sequence[Invocation]) 
 
 
 def context() -> LocalContext:
-    """Return what Lambda hands over beside the invocation."""
+    """Return the context that Lambda passes with the invocation."""
     return LocalContext(time.monotonic, time.monotonic() + 60)
 
 
 def check(name: str, records: Sequence[LambdaRecord], node: NodePeer) -> None:
-    """Exit unless all make the same of a stream. Node's floats are compared to the hundredth."""
+    """Exit unless all compute the same limits from a stream. Node's floats are compared to the hundredth."""
     batches = cut(records, MIX_SIZE)
     repository = MemoryRepository[Limit]()
     run_all(KinesisHandler([UserLimitEventProcessor(repository)]), batches)
-    expected: Told = {
+    expected: LimitRows = {
         (*each.key, f"{each.state.progress:.2f}", f"{each.state.value:.2f}", each.version)
         for each in repository.scan()
     }
-    told: dict[str, Told] = {"Node": {tuple(each) for each in node.limits(name, MIX_SIZE)}}
+    found: dict[str, LimitRows] = {"Node": {tuple(each) for each in node.limits(name, MIX_SIZE)}}
     if takes_powertools(name):
         peer = PowertoolsPeer()
         run_all(peer, batches)
-        told["Powertools"] = {
+        found["Powertools"] = {
             (*key, f"{each.progress:.2f}", f"{each.value:.2f}", each.version)
             for key, each in peer.limits.items()
         }
-    for contender, limits in told.items():
+    for contender, limits in found.items():
         if limits != expected:
             keys = {each[:2] for each in limits ^ expected}
             sys.exit(f"{contender} differs in {len(keys)} limits of {name}: nothing was measured")

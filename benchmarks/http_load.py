@@ -1,4 +1,4 @@
-"""A closed loop of connections on loopback: each sends its next request when it has its answer."""
+"""A closed loop of connections on loopback: each sends its next request after the answer to the last."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 CONNECTIONS = 16
 ATTEMPTS = 20
 ENOUGH = 100
-"""Answers, or there would be no telling within which time 99 of 100 came."""
+"""Minimum number of answers, so that the 99th percentile exists."""
 
 
 class Server(NamedTuple):
@@ -22,13 +22,13 @@ class Server(NamedTuple):
     port: int
 
     def cpu(self) -> float:
-        """Return the seconds of CPU time that it has taken so far, its kernel's part included."""
+        """Return the seconds of CPU time that it has used so far, including the kernel's part."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Load(NamedTuple):
-    """Requests answered in a second; ms within which half and 99 of 100 were; µs of the server's CPU."""
+    """Answered requests per second; p50 and p99 in ms; µs of the server's CPU per request."""
 
     rate: float
     p50: float
@@ -37,7 +37,7 @@ class Load(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request, and the next one when it has its answer."""
+    """Sends a request, and the next one after its answer."""
 
     def __init__(self, requests: Iterator[bytes], latencies: list[float]) -> None:
         self._requests = requests
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
 
 
 async def load(server: Server, paths: Sequence[str], seconds: float) -> Load:
-    """Ask for one path after the other, as fast as the answers come."""
+    """Request one path after the other, as fast as the answers arrive."""
     loop = asyncio.get_running_loop()
     texts = [
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAccept: */*\r\n\r\n".encode()

@@ -1,9 +1,9 @@
 """The other peer on DynamoDB: the idempotency utility of Powertools remembers each event by its id.
 
-It does so in a table of its own, and the limit is read and written for each event all the same.
+It does so in a separate table; the limit is read and written for each event as well.
 https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/
 
-Powertools is given the bare id of the event; given the record, it would first turn all of its model into
+Powertools gets only the id of the event; given the record, it would first convert its whole model into
 dictionaries.
 """
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 KEY_OF_EVENT = "id"
-"""The partition key of the table that the idempotency utility keeps events in."""
+"""Partition key of the table in which the idempotency utility stores events."""
 
 
 class Idempotent(GetAndPut):
-    """Has Powertools see to it that an event is handled once, and then puts without a condition."""
+    """Lets Powertools ensure that an event is handled once, and then puts without a condition."""
 
     def __init__(self, table: LimitTable, client: "DynamoDBClient", events_table: str) -> None:
         super().__init__(table)

@@ -1,4 +1,4 @@
-"""The words of the domain, for peers that must not import the project: its start would be theirs."""
+"""The words of the domain, for peers that must not import the project: its start would count as theirs."""
 
 from typing import Literal
 

@@ -1,12 +1,12 @@
-"""What the handler does under a load: how old events get at which rate, and whether its memory grows.
+"""The handler under a load: the ages of events at each rate, and whether its memory grows.
 
 `python -m testkit.load` sends the events of a thousand synthetic users to the shard in memory, at one rate
-after the other; then, for ten minutes, at one that leaves the machine room (in the short run for 20 seconds).
-Meanwhile the memory that its process holds is looked at again and again: in a process that keeps nothing but
-the limits of its users, and which has met them all after a while, it must not grow.
+after the other; then, for ten minutes, at a rate that leaves the machine spare capacity (in the short run for
+20 seconds). Meanwhile the memory of its process is measured repeatedly: in a process that stores only the
+limits of its users, and has seen all users after a while, it must not grow.
 
-One process does all: it makes the events up, delivers them, and handles them. The age of an event is counted
-from when it was due, and includes the 50 ms for which events are gathered.
+One process does everything: it generates the events, delivers them, and handles them. The age of an event is
+measured from its scheduled send time, and includes the 50 ms for which events are gathered.
 """
 
 import json
@@ -24,7 +24,7 @@ RATES = (1_000, 5_000, 10_000, 20_000)
 SOAK_RATE = 2_000
 SAMPLES = 120
 WARM_UP = 0.5
-"""The part of the soak in which memory may grow: users are met, and limits remember their last events."""
+"""Part of the soak in which memory may grow: new users appear, and limits remember their last events."""
 
 MB = 1_024 * 1_024
 
@@ -37,17 +37,17 @@ def measure(*, full: bool) -> Figures:
         progress(f"{rate:,} events a second")
         rates[str(rate)] = run(rate, seconds)[0]
     progress(f"{SOAK_RATE:,} events a second for {soak} seconds")
-    told, samples = run(SOAK_RATE, soak)
-    return {"rates": rates, "soak": {**told, "memory": memory(samples)}}
+    figures, samples = run(SOAK_RATE, soak)
+    return {"rates": rates, "soak": {**figures, "memory": memory(samples)}}
 
 
 def run(rate: int, seconds: int) -> tuple[Figures, list[tuple[float, float]]]:
-    """Run a load; return what it told, with its CPU, and the MB that it held at which seconds."""
+    """Run a load; return its figures, with its CPU, and its memory in MB by second."""
     command = [sys.executable, "-m", "testkit.load", "--json"]
     arguments = ["--rate", str(rate), "--for", f"{seconds}s", "--store", "inmemory:"]
     samples: list[tuple[float, float]] = []
     before = os.times()
-    with subprocess.Popen(  # noqa: S603 - our own
+    with subprocess.Popen(  # noqa: S603 - our own code
         [*command, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -59,18 +59,18 @@ def run(rate: int, seconds: int) -> tuple[Figures, list[tuple[float, float]]]:
             time.sleep(seconds / SAMPLES)
             if held := held_mb(process.pid):
                 samples.append((time.monotonic() - begun, held))
-        told: Figures = json.loads(process.stdout.read() if process.stdout else "")
+        figures: Figures = json.loads(process.stdout.read() if process.stdout else "")
     after = os.times()
-    if told["failed"] or told["outcomes"]["applied"] != told["sent"]:
-        sys.exit(f"{rate:,} events a second: not all were applied: {told}")
+    if figures["failed"] or figures["outcomes"]["applied"] != figures["sent"]:
+        sys.exit(f"{rate:,} events a second: not all were applied: {figures}")
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
     names = ("sent", "seconds", "rate", "age_ms", "failed")
-    # The last was taken of a process that was about to end.
-    return {**{name: told[name] for name in names}, "cores": cpu / told["seconds"]}, samples[:-1]
+    # The last sample is of a process that was about to end.
+    return {**{name: figures[name] for name in names}, "cores": cpu / figures["seconds"]}, samples[:-1]
 
 
 def held_mb(process: int) -> float | None:
-    """Return the resident memory of a process; None if it has ended, or the system does not tell."""
+    """Return the resident memory of a process; None if it has ended, or the system does not report it."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -79,7 +79,7 @@ def held_mb(process: int) -> float | None:
 
 
 def memory(samples: Sequence[tuple[float, float]]) -> Figures:
-    """Return how memory went, and by how much it grew after the warm-up."""
+    """Return the memory over time, and by how much it grew after the warm-up."""
     settled = [each for each in samples if each[0] >= WARM_UP * samples[-1][0]]
     return {
         "samples": samples,
@@ -90,7 +90,7 @@ def memory(samples: Sequence[tuple[float, float]]) -> Figures:
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Return by how much y grows with x, by least squares."""
+    """Return the slope of y over x, by least squares."""
     mean_x, mean_y = (sum(each[axis] for each in points) / len(points) for axis in (0, 1))
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0

@@ -1,11 +1,11 @@
-"""What memory.py runs, each time in a process of its own.
+"""The program that memory.py runs, each time in a separate process.
 
     python -m benchmarks.memory_run FILE                   writes an invocation into the file
     python -m benchmarks.memory_run FILE memory            handles it in memory
-    python -m benchmarks.memory_run FILE powertools        has the peer handle it, in memory too
-    python -m benchmarks.memory_run FILE ENDPOINT          handles it with DynamoDB, which is there
+    python -m benchmarks.memory_run FILE powertools        lets the peer handle it, in memory too
+    python -m benchmarks.memory_run FILE ENDPOINT          handles it with DynamoDB, which must be running
 
-Prints the most bytes that the process has held: before, with the invocation, and after it was handled.
+Prints the peak memory of the process in bytes: before, with the invocation, and after it was handled.
 """
 
 import io
@@ -48,7 +48,7 @@ def handle(file: Path, how: str) -> None:
 
 
 def made(how: str) -> Callable[[Any, Any], Any]:
-    """Return the function to be measured. What it does not need is not imported."""
+    """Return the function to be measured. Modules that it does not need are not imported."""
     match how:
         case "memory":
             return KinesisHandler([UserLimitEventProcessor(MemoryRepository())])
@@ -78,8 +78,8 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
-    place, *how = sys.argv[1:]
+    path, *how = sys.argv[1:]
     if how:
-        handle(Path(place), *how)
+        handle(Path(path), *how)
     else:
-        write(Path(place))
+        write(Path(path))

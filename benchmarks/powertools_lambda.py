@@ -1,7 +1,7 @@
-"""The peer as a whole Lambda function, as its documentation has people write one: for its cold start.
+"""The peer as a whole Lambda function, written as its documentation recommends: for its cold start.
 
 Powertools' logger, metrics, batch processor and parser with the models of powertools_models.py, and a table
-that each event is read from and written to by boto3: see dynamodb_peers.py.
+in which boto3 reads and writes the limit of each event: see dynamodb_peers.py.
 """
 
 import os
@@ -25,7 +25,7 @@ projection = GetAndPut(LimitTable(client, os.environ["USER_LIMIT_TABLE_NAME"]))
 
 @metrics.log_metrics
 def handler(invocation: dict[str, Any], context: Any) -> "PartialItemFailureResponse":
-    """Take a batch, log it and count it."""
+    """Handle a batch, log it and count it."""
     response = projection(invocation, context)
     metrics.add_metric("Records", MetricUnit.Count, len(invocation["Records"]))
     logger.info("batch handled", records=len(invocation["Records"]))

@@ -1,8 +1,8 @@
-"""What the peer validates each record by: Pydantic models of the record, the envelope and the payloads.
+"""The peer's models for validation: Pydantic models of the record, the envelope and the payloads.
 
 They follow the documentation of Powertools for Kinesis: a record whose `data` is `Json[...]`, which Pydantic
-parses and validates in one go. A validator that calls `json.loads` or `validate_json` is slower. Only a peer
-that leaves the record itself unvalidated is faster: its parsing takes about a fifth less.
+parses and validates in one step. A validator that calls `json.loads` or `validate_json` is slower. Only a
+peer that does not validate the record itself is faster: its parsing takes about a fifth less.
 https://docs.powertools.aws.dev/lambda/python/latest/utilities/batch/#pydantic-integration
 """
 
@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 from benchmarks.literals import LimitStatus, LimitType, Period
 
 EXACT = decimal.Context(prec=38, traps=[decimal.Inexact])
-"""What amounts are computed in."""
+"""Decimal context of the amounts."""
 
 RequiredText = Annotated[str, Field(min_length=1)]
 

@@ -1,8 +1,8 @@
 """The peer: the same projection with the batch processor of Powertools for AWS Lambda, and Pydantic models.
 
-What the measured stream does not call for, the peer leaves out, and is the faster for it: other types of
-events, events without a number, aggregated and gzipped records, upper bounds of texts and numbers, holding
-back what follows a failure, the deadline, the log, and a repository with its conflicts.
+The peer leaves out what the measured stream does not need, and is faster for it: other types of events,
+events without a number, KPL records and gzipped records, upper bounds of texts and numbers, holding back
+events after a failure, the deadline, the log, and a repository with its conflicts.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from benchmarks.powertools_models import (
 
 @dataclass(slots=True)
 class Limit:
-    """Changed in place: that costs less than a new one for each event."""
+    """A limit, changed in memory: that costs less than a new one for each event."""
 
     value: Decimal
     progress: Decimal = Decimal(0)
@@ -45,7 +45,7 @@ class Limit:
 
 
 class PowertoolsPeer:
-    """A Lambda handler that keeps the limits in a dictionary."""
+    """A Lambda handler that stores the limits in a dictionary."""
 
     def __init__(self) -> None:
         self.limits: dict[tuple[str, str], Limit] = {}

@@ -1,4 +1,4 @@
-"""The streams that all contenders are given: made up, but of the shape and size of a real one."""
+"""The streams that all contenders get: synthetic, but with the shape and size of a real one."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,15 +19,15 @@ _BEGIN = 1_647_946_090_594
 _DAY = 86_400_000
 
 Invocation = dict[str, Any]
-"""What Lambda calls a handler with."""
+"""Invocation with which Lambda calls a handler."""
 
 
 class Mix(NamedTuple):
-    """Which types come how often: a limit is created first, and changed by all that comes later.
+    """Frequencies of types: a limit is created first, and changed by all later events.
 
     Args:
-        resets: how many of the later events are resets instead.
-        others: how many of all records are of a type that no processor takes.
+        resets: share of the later events that are resets instead.
+        others: share of all records with a type that no processor takes.
     """
 
     resets: float = 0
@@ -40,7 +40,7 @@ CHANGES = Mix()
 def invocations(
     batches: int, batch_size: int, *, events_per_limit: int = EVENTS_PER_LIMIT, mix: Mix = CHANGES
 ) -> list[Invocation]:
-    """Make batches, each with limits of its own. They are the same each time, but for their arrival times."""
+    """Make batches, each with limits of its own. They are the same each time, except for arrival times."""
     random = Random(1)
     limits = max(1, round(batch_size * (1 - mix.others) / events_per_limit))
     records = put_on_shard(
@@ -87,7 +87,7 @@ class _Limit:
 
 
 def _events(random: Random, limits: int, events_per_limit: int, mix: Mix) -> Iterator[tuple[str, bytes]]:
-    """Yield (partition key, content) without end: each limit's creation, then what befalls it, all mixed."""
+    """Yield (partition key, content) without end: each limit's creation, then its changes, all mixed."""
     users = [_User(_identifier(random)) for _ in range(-(-limits // LIMITS_PER_USER))]
     order = [
         _Limit(_identifier(random), users[index // LIMITS_PER_USER], Decimal(random.randint(10, 500) * 100))
@@ -143,7 +143,7 @@ def _creation(limit: _Limit, at: int) -> dict[str, Any]:
 
 def _change(random: Random, limit: _Limit, before: Decimal) -> dict[str, Any]:
     amount = Decimal(random.randint(1, 25_000)).scaleb(-2)
-    if before + amount > limit.value:  # it would be remarked upon, in a line of the log for each
+    if before + amount > limit.value:  # it would get a remark, with a line in the log for each
         amount = -before
     limit.progress = before + amount
     return {

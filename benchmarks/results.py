@@ -1,4 +1,4 @@
-"""What was measured, and on which machine: results.json. README and docs take all their figures from it."""
+"""The measured figures and their machine: results.json. README and docs take all their figures from it."""
 
 import json
 import os
@@ -21,14 +21,14 @@ def read() -> dict[str, Figures]:
 
 
 def write(part: str, figures: Figures, *, full: bool) -> None:
-    """Put the figures of a part in the place of its last ones, with the machine they are of."""
+    """Replace the figures of a part, with the machine that they were measured on."""
     results = read()
     results[part] = {"machine": machine(), "full": full, **rounded(figures)}
     FILE.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n")
 
 
 def machine() -> Figures:
-    """Say what this machine is like, and nothing of whose it is."""
+    """Describe this machine, without anything about its owner."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -39,7 +39,7 @@ def machine() -> Figures:
 
 
 def _cpu() -> str:
-    """Return the model of the processor, as far as the system tells it."""
+    """Return the model of the processor, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,10 +1,10 @@
-"""Contenders take turns. All that is timed here is timed so.
+"""Rounds, in which contenders take turns. Everything that is timed is timed by them.
 
-The speed of a machine drifts, and others use it. So what is compared is what was measured within one round,
-a moment apart, and the ratio that counts is the median of those of all rounds. Each round begins with another
-contender, so that none always comes behind the same one. A round that is not counted comes first: it warms
-up what has to be compiled, opened or cached. Before each run garbage is collected, and what is there is left
-out of later collections; while it runs, the collector works as it does by itself, and its time counts.
+The speed of a machine drifts, and others use it. Therefore only measurements of one round are compared, a
+moment apart, and the ratio shown is the median over all rounds. Each round begins with another contender, so
+that none always comes after the same one. The first round is not counted: it warms up what has to be
+compiled, opened or cached. Before each run garbage is collected, and existing objects are excluded from later
+collections; during the run the collector works as usual, and its time counts.
 """
 
 import gc
@@ -16,20 +16,20 @@ from typing import Any
 
 Run = Callable[[], object]
 Timed = Callable[[], float]
-"""Does all that is to be measured, and returns the seconds that it took."""
+"""Does the work to be measured, and returns the seconds that it took."""
 
 Prepare = Callable[[], Timed]
-"""Makes what a run begins with, before the clock runs."""
+"""Makes the input of a run, before the clock runs."""
 
 
 class Rounds:
-    """What each contender took in each round."""
+    """The seconds of each contender in each round."""
 
     def __init__(self, taken: Mapping[str, list[float]]) -> None:
         self._taken = taken
 
     def median(self, name: str) -> float:
-        """Return what a contender took, in the middle of all rounds."""
+        """Return the median time of a contender over all rounds."""
         return median(self._taken[name])
 
     def ratio(self, name: str, other: str) -> float:
@@ -37,7 +37,7 @@ class Rounds:
         return median(self._ratios(name, other))
 
     def compared(self, name: str, other: str) -> dict[str, float]:
-        """Return that ratio, and between which two half of the rounds lie."""
+        """Return that ratio, and the two values between which half of the rounds lie."""
         ratios = self._ratios(name, other)
         low, _, high = quantiles(ratios, n=4, method="inclusive")
         return {"ratio": median(ratios), "from": low, "to": high}
@@ -47,7 +47,7 @@ class Rounds:
 
 
 def take_turns(contenders: Mapping[str, Prepare], rounds: int) -> Rounds:
-    """Let the contenders take turns: one round to warm up, and as many as are to be counted."""
+    """Let the contenders take turns: one round to warm up, then the counted ones."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
     for number in range(-1, rounds):
@@ -65,7 +65,7 @@ def take_turns(contenders: Mapping[str, Prepare], rounds: int) -> Rounds:
 
 
 def clocked(run: Run) -> Timed:
-    """Time a run by the clock on the wall."""
+    """Measure the wall time of a run."""
 
     def timed() -> float:
         begun = time.perf_counter()
@@ -76,14 +76,14 @@ def clocked(run: Run) -> Timed:
 
 
 def progress(text: str) -> None:
-    """Tell whoever waits at a terminal how far it is."""
+    """Show the progress on a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
 
 
 def rounded(figures: Any, digits: int = 4) -> Any:
-    """Leave of each figure as many digits as mean something."""
+    """Round each figure to its significant digits."""
     match figures:
         case float():
             return float(f"{figures:.{digits}g}")

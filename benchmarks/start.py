@@ -1,20 +1,20 @@
-"""What a cold start costs: imports and building, then the first invocation, in fresh processes.
+"""The cost of a cold start: imports and building, then the first invocation, in fresh processes.
 
 For the stream, a first batch of ten records:
 
-* the consumer with DynamoDB: all that runs on Lambda, with the request to the table that it begins with;
+* the consumer with DynamoDB: all that runs on Lambda, including its first request to the table;
 * the consumer in memory;
 * the peer: powertools_lambda.py, which sends its first request with its first record.
 
 For the API, a first request for a user's limits, through Mangum:
 
 * the API, in memory;
-* FastAPI with pydantic models: fastapi_peer.py, which is given an empty store, and imports nothing of this
+* FastAPI with pydantic models: fastapi_peer.py, which gets an empty store, and imports nothing of this
   project.
 
-They take turns, each with a round that is not counted: the files have been read, and are compiled. The clock
-runs from the first import on; the start of Python itself is left out. Each contender sees only the packages
-that it would be shipped with, for some libraries import others where they find them.
+They take turns, with one round that is not counted: it reads and compiles the files. The clock runs from the
+first import; the start of Python itself is left out. Each contender sees only the packages that it would ship
+with, because some libraries import others if they find them.
 """
 
 import json
@@ -74,7 +74,7 @@ shared = Shared({}, *[lambda *_: ""] * 3, lambda *_: False, *[lambda *_: 0] * 2)
 handler = Mangum(peer(store, shared), lifespan="off")
 """,
 }
-"""What binds `handler`."""
+"""Statements that define `handler`."""
 
 _OURS = ("msgspec", "pybase64", "structlog")
 SHIPPED: dict[str, tuple[str, ...]] = {
@@ -84,7 +84,7 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     API: (*_OURS, "litestar", "mangum"),
     FASTAPI: ("fastapi", "mangum"),
 }
-"""The distributions that each contender is deployed with; those that they require come with them."""
+"""Distributions that each contender is deployed with, together with their requirements."""
 
 _numbers = count()
 
@@ -92,7 +92,7 @@ _OWN = {"kinesis_handler", "user_limits"}
 
 
 def measure(*, full: bool) -> Figures:
-    """Return the ms that each contender takes to start and for its first invocation, and where they go."""
+    """Return the ms of each contender's start and first invocation, and which packages they go to."""
     use_local_settings()
     os.environ["LOG_LEVEL"] = "info"
     rounds = 20 if full else 5
@@ -109,10 +109,10 @@ def measure(*, full: bool) -> Figures:
             return prepare
 
         def timed(name: str) -> float:
-            told, _ = start(name, files[name])
-            for part, milliseconds in told.items():
+            times, _ = start(name, files[name])
+            for part, milliseconds in times.items():
                 parts[name][part].append(milliseconds)
-            return sum(told.values())
+            return sum(times.values())
 
         taken = take_turns({name: starting(name) for name in START}, rounds)
         middle = {
@@ -131,13 +131,13 @@ def measure(*, full: bool) -> Figures:
 
 
 def new_table() -> None:
-    """Let the next start meet an empty table: else its first batch would be one that is known already."""
+    """Empty the table before the next start: otherwise its first batch would be known already."""
     os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
     application(os.environ, "dynamodb:").tables[0].create()
 
 
 def first_events(folder: Path) -> dict[str, Path]:
-    """Write what each contender is first invoked with."""
+    """Write the first invocation of each contender."""
     batch, request = folder / "batch.json", folder / "request.json"
     batch.write_text(json.dumps(invocations(1, FIRST_BATCH)[0]))
     path = "/api/v1/users/user-1/limits"
@@ -156,7 +156,7 @@ def first_events(folder: Path) -> dict[str, Path]:
 
 
 def start(name: str, file: Path, *options: str) -> tuple[dict[str, float], str]:
-    """Start a contender in a process of its own. Return its ms, and what it told on standard error."""
+    """Start a contender in a separate process. Return its ms, and its output on standard error."""
     hidden = sorted(packages_distributions().keys() - modules(SHIPPED[name]) - _OWN)
     code = f"""
 import json, sys
@@ -182,13 +182,13 @@ with open({str(file)!r} + ".ms", "w") as file:
     )
     if done.returncode:
         sys.exit(f"{name} did not start:\n{last_lines(done.stderr)}")
-    told: dict[str, float] = json.loads(Path(f"{file}.ms").read_text())
-    return told, done.stderr
+    times: dict[str, float] = json.loads(Path(f"{file}.ms").read_text())
+    return times, done.stderr
 
 
 @cache
 def modules(distributions: tuple[str, ...]) -> set[str]:
-    """Return the packages that can be imported where these distributions are installed."""
+    """Return the packages that can be imported with these distributions installed."""
     todo, known = [Requirement(each) for each in distributions], set()
     while todo:
         requirement = todo.pop()
@@ -224,13 +224,13 @@ def import_tree(name: str, file: Path) -> Figures:
 
 
 def imports(name: str, file: Path) -> tuple[float, dict[str, float]]:
-    """Return the ms of a contender's start, and of these what the modules of each package took themselves."""
+    """Return the ms of a contender's start, and the part that each package's own modules took."""
     new_table()
-    told, traced = start(name, file, "-X", "importtime")
+    times, traced = start(name, file, "-X", "importtime")
     packages: dict[str, float] = {}
     within = traced.partition(BEGUN)[2].partition(STARTED)[0]
     lines = re.findall(r"^import time: +(\d+) \| +\d+ \| +([^\s]+)", within, re.MULTILINE)
-    for microseconds, module in lines[:-1]:  # the last is the door itself, which builds while it is imported
+    for microseconds, module in lines[:-1]:  # the last is the entry point, which builds while it is imported
         package = module.partition(".")[0]
         packages[package] = packages.get(package, 0) + int(microseconds) / 1_000
-    return told["start"], packages
+    return times["start"], packages

@@ -1,4 +1,4 @@
-"""Limits that are stored already, and events that change them."""
+"""Stored limits, and events that change them."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,7 +20,7 @@ _DAY = 86_400_000
 
 
 def stored_limit(user_id: str, limit_id: str, number: int) -> Change[Limit]:
-    """Return what puts a limit into a store; the number tells it from others."""
+    """Return an aggregate to store; the number distinguishes it from others."""
     at = _BEGIN + number * 104_729
     limit = Limit(
         user_id=user_id,

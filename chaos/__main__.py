@@ -21,12 +21,12 @@ PLAIN_WIDTH = 120
 
 
 def main() -> None:
-    """Deliver a stream while all around the handler fails, and compare what is kept with one clean pass."""
+    """Inject failures around the handler, reproducibly from a seed, and compare with a failure-free run."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=main.__doc__)
     parser.add_argument("--events", type=_positive, default=EVENTS, help="default: %(default)s")
     parser.add_argument("--shards", type=_positive, default=SHARDS, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, help="of a run that is to be repeated; default: a new one")
-    parser.add_argument("--endpoint", help="of a DynamoDB Local that runs; default: one is started")
+    parser.add_argument("--seed", type=int, help="seed of the run to repeat; default: a new one")
+    parser.add_argument("--endpoint", help="endpoint of a running DynamoDB Local; default: start one")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else secrets.randbelow(10**9)
     options = Options(seed, given.events, given.shards)
@@ -48,11 +48,11 @@ def main() -> None:
 
 
 def _run(options: Options, endpoint: str | None) -> Report:
-    """Run, showing on a terminal how far it has come."""
+    """Run, and show the progress on a terminal."""
     console = Console(stderr=True)
     columns = TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with ExitStack() as stack:
-        # One line for each record that fails would hide all else, and to write them takes time.
+        # One line per failed record would hide everything else, and takes time to write.
         nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         configure_logging("chaos", "error", nowhere)
         found = endpoint or stack.enter_context(dynamodb_local())

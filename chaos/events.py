@@ -1,4 +1,4 @@
-"""The stream: limits' events out of a seed, in the shapes and with the flaws that real ones have."""
+"""The stream: events of limits, generated from a seed, in the shapes and with the flaws of real ones."""
 
 import gzip
 from bisect import bisect
@@ -18,10 +18,10 @@ from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import SequenceNumbers, put_on_shard
 
 EVENTS_PER_LIMIT = 8
-"""On average. A few limits have most of them, by Zipf's law."""
+"""Average number of events per limit. A few limits have most of them, by Zipf's law."""
 LIMITS_PER_USER = 3
 USERS_PER_UNNUMBERED = 8
-"""The producer numbers all events of a user, or none: those of each eighth user have no numbers."""
+"""One user in so many has no producer's numbers: the producer numbers all events of a user, or none."""
 
 KINDS = {
     "fact": 801,
@@ -32,18 +32,18 @@ KINDS = {
     "inexact": 5,
     "failing": 2,
 }
-"""What comes how often, of a thousand events."""
+"""Frequency of each kind of event, per thousand events."""
 
 FACTS = {"progress": 85, "reset": 5, "partial reset": 5, "created": 5}
-"""What befalls a limit that is known, of a hundred events."""
+"""Frequency of each change of a known limit, per hundred events."""
 
 CREATED_FIRST = 0.9
-"""How likely a limit is created before all else. Others are rebuilt from a reset."""
-TOLD = 0.3
-"""How likely an event tells each of the figures that it may leave out."""
+"""Probability that a limit is created before all else. The others are rebuilt from a reset."""
+OPTIONAL_FIELD = 0.3
+"""Probability that an event contains each of its optional figures."""
 
 PACKINGS = {"plain": 85, "gzipped": 11, "aggregated": 4}
-"""How events come in records, of a hundred."""
+"""Frequency of each form of a record, per hundred events."""
 
 BROKEN = (
     b"",
@@ -67,7 +67,7 @@ _DEFINITION = {
     "nextResetTime": 1_700_000_086_400,
     "previousLimitValue": Decimal("12.50"),
 }
-"""What the definition of a limit may carry."""
+"""Optional fields of a limit's definition."""
 
 _BEGIN = 1_700_000_000_000
 _RECENT = 2_000
@@ -75,7 +75,7 @@ _AS_TEXT, _AS_NUMBERS = Encoder(), Encoder(decimal_format="number")
 
 
 class _Sent(NamedTuple):
-    """What the producer sends. `refused`: whatever the handler does, it fails."""
+    """An event that the producer sends. `refused`: it fails, whatever the handler does."""
 
     partition_key: str
     content: bytes
@@ -99,15 +99,15 @@ class _Limit:
 
 
 def shards_of(seed: int, events: int, shards: int, clock: Callable[[], float]) -> list[list[LambdaRecord]]:
-    """Make so many events, and put them on shards."""
+    """Generate a number of events, and put them on shards."""
     random = Random(f"{seed}/events")
     on_shard: list[list[_Sent]] = [[] for _ in range(shards)]
     for sent in _Producer(random, events).events(events):
-        # As Kinesis does: each shard has a part of the range of hashes.
+        # As in Kinesis, each shard has a part of the range of hashes.
         digest = md5(sent.partition_key.encode(), usedforsecurity=False).digest()
         on_shard[int.from_bytes(digest) * shards >> 128].append(sent)
-    numbers = SequenceNumbers()  # of the run, which is the same every time
-    names = [f"shardId-{place:012d}" for place in range(shards)]
+    numbers = SequenceNumbers()  # of the run, for reproducibility
+    names = [f"shardId-{index:012d}" for index in range(shards)]
     return [
         list(put_on_shard(_packed(random, each), shard_id=name, clock=clock, numbers=numbers))
         for name, each in zip(names, on_shard, strict=True)
@@ -171,7 +171,7 @@ class _Producer:
         return _Sent(limit.user.user_id, self._random.choice(BROKEN), limit.limit_id)
 
     def _inexact(self) -> _Sent:
-        """Send what is valid, but leads to more digits than can be kept."""
+        """Send an event that is valid, but leads to more digits than can be stored."""
         limit = self._limit()
         if not limit.known:
             return self._fact()
@@ -180,7 +180,7 @@ class _Producer:
         return self._event(limit, event_type, payload)
 
     def _failing(self) -> _Sent:
-        """Send what is refused each time: a change of a limit that is not known, or in another currency."""
+        """Send an event that is refused each time: a change of an unknown limit, or in another currency."""
         limit = self._random.choice(self._limits)
         event_type, payload = self._payload("progress")
         in_another = payload | {"currencyCode": "SEK"}
@@ -214,22 +214,22 @@ class _Producer:
         if kind == "created":
             return "USER_LIMIT_CREATED", {"value": amount(), "currencyCode": "EUR", **self._some(_DEFINITION)}
         if kind == "progress":
-            told = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
-            return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **self._some(told)}
+            optional = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
+            return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **self._some(optional)}
         payload: dict[str, Any] = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
         if kind == "reset":
             payload |= {"type": "BET", "period": "DAY", "resetAmount": amount(), "unusedAmount": amount()}
         return "USER_LIMIT_RESET", payload
 
     def _some(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in fields.items() if self._random.random() < TOLD}
+        return {name: value for name, value in fields.items() if self._random.random() < OPTIONAL_FIELD}
 
     def _amount(self) -> Decimal:
         return Decimal(self._random.randint(0, 20_000)).scaleb(-2)
 
 
 def _packed(random: Random, events: Sequence[_Sent]) -> Iterator[tuple[str, bytes]]:
-    """Pack events into records: plain, gzipped, or some in an aggregate."""
+    """Pack events into records: plain, gzipped, or some of them in a KPL record."""
     start = 0
     while start < len(events):
         [how] = random.choices(list(PACKINGS), list(PACKINGS.values()))
@@ -245,23 +245,24 @@ def _packed(random: Random, events: Sequence[_Sent]) -> Iterator[tuple[str, byte
 
 
 def _aggregable(events: Sequence[_Sent]) -> Sequence[_Sent]:
-    """Return the events before the first whose limit has had one refused.
+    """Return the events before the first one whose limit has had a refused event.
 
-    Behind that one it would be given up with it. Sent again by the producer, it would be applied after all.
-    Then events with higher numbers, which had been given up for want of it, would succeed if a stale handler
-    delivered them once more: rightly so (decision 3), but no oracle could tell if that happens.
+    In the same record, a later event of that limit would be given up with the refused one. If the producer
+    sent it again, it would be applied after all. Then events with higher numbers, which had been given up
+    because it was missing, would succeed if a stale handler delivered them once more. This would be right
+    (decision 3), but no oracle could predict whether it happens.
     """
     refused: set[str] = set()
-    for place, each in enumerate(events):
+    for index, each in enumerate(events):
         if each.limit_id in refused:
-            return events[:place]
+            return events[:index]
         if each.refused:
             refused.add(each.limit_id)
     return events
 
 
 def _aggregated(events: Sequence[_Sent]) -> bytes:
-    """Write events as AWS's own library does, which knows nothing of our reader."""
+    """Write events with AWS's own library, which is independent of our reader."""
     writer = RecordAggregator()
     for each in events:
         writer.add_user_record(each.partition_key, each.content)

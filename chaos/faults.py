@@ -1,8 +1,8 @@
-"""What goes wrong, and when: outages that begin with a batch and end, as real ones do.
+"""Faults, and when they occur: outages that start with a batch and end, as real ones do.
 
-An outage is over after a minute or two, or a number of faults. The retries of a mapping outlast it, so that
-only what can never succeed may be given up. Between two outages nothing fails. Other handlers may come in at
-any time.
+An outage ends after a minute or two, or after a number of faults. The retries of a mapping last longer, so
+only records that can never succeed may be given up. Between two outages nothing fails. Other handlers may
+interrupt at any time.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from threading import Lock
 
 
 class Fault(StrEnum):
-    """Each by the name under which it is reported."""
+    """Kinds of fault, with the names under which they are reported."""
 
     THROTTLED = "request throttled"
     STATEMENTS_THROTTLED = "some statements of a request throttled"
@@ -39,7 +39,7 @@ class Fault(StrEnum):
 
 
 Rates = Mapping[Fault, float]
-"""How likely each fault is where it could strike."""
+"""Probability of each fault where it can occur."""
 
 CALM: Rates = {}
 
@@ -71,21 +71,21 @@ _CAUSES: tuple[Rates, ...] = (
 )
 OUTAGES: tuple[Rates, ...] = (
     *_CAUSES,
-    {fault: rate / 4 for cause in _CAUSES for fault, rate in cause.items()},  # all at once
+    {fault: rate / 4 for cause in _CAUSES for fault, rate in cause.items()},  # all at the same time
 )
 
 OUTAGE_RATE = 0.6
-"""How likely an outage begins with a batch, if there is none."""
+"""Probability that an outage starts with a batch, if there is none."""
 LONGEST_OUTAGE = 120
-"""Seconds."""
+"""Longest outage, in seconds."""
 FEWEST_FAULTS, MOST_FAULTS = 5, 25
 
 
 class FaultPlan:
-    """Knows if there is an outage, draws faults, and counts them.
+    """Decides when there is an outage, draws faults, and counts them.
 
     Args:
-        seed: of the run.
+        seed: seed of the run.
         clock: seconds.
     """
 
@@ -102,11 +102,11 @@ class FaultPlan:
 
     @property
     def rates(self) -> Rates:
-        """How likely each fault is at this moment."""
+        """Probability of each fault at this moment."""
         return self._rates if self._clock() < self._ends_at else CALM
 
     def batch_begins(self) -> None:
-        """Let an outage begin, perhaps. Each kind has its turn before one comes again."""
+        """Start an outage, perhaps. Each kind occurs once before one is repeated."""
         if self.rates is not CALM or self._random.random() >= OUTAGE_RATE:
             return
         if not self._deck:
@@ -117,15 +117,15 @@ class FaultPlan:
         self._ends_after = self.injected.total() + self._random.randint(FEWEST_FAULTS, MOST_FAULTS)
 
     def delivery_begins(self) -> None:
-        """End the outage if there were enough faults.
+        """End the outage after enough faults.
 
-        Not in the middle of a delivery: which thread's request is the last to fail would not be repeatable.
+        It never ends during a delivery: which thread's request is the last to fail would not be repeatable.
         """
         if self.injected.total() >= self._ends_after:
             self._rates = CALM
 
     def strikes(self, fault: Fault, random: Random) -> bool:
-        """Draw if a fault strikes, and count it if so."""
+        """Draw whether a fault occurs, and count it if so."""
         rate = self.rates.get(fault, 0)
         strikes = rate > 0 and random.random() < rate
         if strikes:
@@ -133,6 +133,6 @@ class FaultPlan:
         return strikes
 
     def count(self, fault: Fault) -> None:
-        """Take note that a fault has struck."""
+        """Count a fault that has occurred."""
         with self._lock:
             self.injected[fault] += 1

@@ -1,11 +1,11 @@
-"""The handlers of a run: the real ones, and around them a processor and a quarantine that fail."""
+"""The handlers of a run: the real ones, with a processor and a quarantine that fail."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
 from chaos.faults import Fault, FaultPlan
-from chaos.verdict import Place
+from chaos.verdict import RecordPosition
 from kinesis_handler import Event, Key, KinesisHandler, Remarked
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine.entry import decode_entries
@@ -22,57 +22,57 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 SMALLEST_SLICE, LARGEST_SLICE = 10, 100
-"""Keys. More could not be loaded by one request, and the pool's threads would read the clock."""
+"""Keys per slice. One request could not load more, and the pool's threads would then read the clock."""
 
 
 class Handlers:
-    """Makes handlers that share a table and a quarantine, as the instances of one Lambda function do.
+    """Creates handlers that share a table and a quarantine, as the instances of one Lambda function do.
 
     Args:
-        seed: of the run.
-        client: of DynamoDB.
+        seed: seed of the run.
+        client: client of DynamoDB.
         table: the table's name.
-        weather: which faults there are at the moment.
-        clock: of the run.
+        plan: decides which faults there are at the moment.
+        clock: clock of the run.
     """
 
     def __init__(
-        self, seed: int, client: "DynamoDBClient", table: str, weather: FaultPlan, clock: FakeClock
+        self, seed: int, client: "DynamoDBClient", table: str, plan: FaultPlan, clock: FakeClock
     ) -> None:
-        self.quarantine = FailingQuarantine(weather, Random(f"{seed}/quarantine"))
+        self.quarantine = FailingQuarantine(plan, Random(f"{seed}/quarantine"))
         self.conflicts = 0
         self._random = Random(f"{seed}/handlers")
         self._client = client
         self._table = table
-        self._weather = weather
+        self._plan = plan
         self._clock = clock
 
     def make(self) -> KinesisHandler:
-        """Make one, with a repository of its own."""
+        """Create a handler with a repository of its own."""
         repository = _Repository(self, self._client, self._table, self._clock)
         slice_size = self._random.randint(SMALLEST_SLICE, LARGEST_SLICE)
-        processor = _FailingProcessor(repository, self._weather, self._random, slice_size)
+        processor = _FailingProcessor(repository, self._plan, self._random, slice_size)
         return KinesisHandler([processor], quarantine=self.quarantine, clock=self._clock)
 
 
 class FailingQuarantine:
-    """Keeps objects in memory, unless it is down."""
+    """Stores objects in memory, except during an outage."""
 
-    def __init__(self, weather: FaultPlan, random: Random) -> None:
-        self._weather = weather
+    def __init__(self, plan: FaultPlan, random: Random) -> None:
+        self._plan = plan
         self._random = random
         self._objects: dict[str, bytes] = {}
 
     def keep(self, name: str, content: bytes) -> None:
-        """Keep an object, or not, or fail to say so."""
-        if self._weather.strikes(Fault.QUARANTINE_DOWN, self._random):
+        """Store an object, or fail before or after storing it."""
+        if self._plan.strikes(Fault.QUARANTINE_DOWN, self._random):
             raise QuarantineError("injected: not kept")
         self._objects[name] = content
-        if self._weather.strikes(Fault.QUARANTINE_UNSURE, self._random):
+        if self._plan.strikes(Fault.QUARANTINE_UNSURE, self._random):
             raise ConnectionError("injected: kept, but the answer was lost")
 
-    def records(self) -> dict[Place, str]:
-        """Return the place of each record that is kept, with its data."""
+    def records(self) -> dict[RecordPosition, str]:
+        """Return the data of each stored record by its position."""
         return {
             (each.shard_id, each.sequence_number, each.place.sub_sequence_number): each.data
             for content in self._objects.values()
@@ -81,14 +81,14 @@ class FailingQuarantine:
 
 
 class _InOrder(set[Key]):
-    """A set with an order of its own, and not the one that Python's own seed gives it."""
+    """A set with its own order, independent of Python's hash seed."""
 
     def __iter__(self) -> Iterator[Key]:
         return iter(sorted(super().__iter__()))
 
 
 class _Repository(DynamoDBRepository[Limit]):
-    """The real one, counting its conflicts; they are told in an order that another run repeats."""
+    """The real repository, counting its conflicts; it returns them in a repeatable order."""
 
     def __init__(self, handlers: Handlers, client: "DynamoDBClient", table: str, clock: FakeClock) -> None:
         super().__init__(
@@ -111,15 +111,15 @@ class _Repository(DynamoDBRepository[Limit]):
 
 
 class _FailingProcessor(UserLimitEventProcessor):
-    """The real one, failing at an event now and then though nothing is wrong with it."""
+    """The real processor, which sometimes fails at an event without a reason."""
 
-    def __init__(self, repository: _Repository, weather: FaultPlan, random: Random, slice_size: int) -> None:
+    def __init__(self, repository: _Repository, plan: FaultPlan, random: Random, slice_size: int) -> None:
         super().__init__(repository, slice_size=slice_size)
-        self._weather = weather
+        self._plan = plan
         self._random = random
 
     def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
         """Apply the event, or fail."""
-        if self._weather.strikes(Fault.PROCESSOR, self._random):
+        if self._plan.strikes(Fault.PROCESSOR, self._random):
             raise ConnectionError("injected: a service that the processor asks is down")
         return super().apply(state, event)

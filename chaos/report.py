@@ -1,4 +1,4 @@
-"""What a run came to, for a person."""
+"""The result of a run, for a person."""
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +10,7 @@ MAX_DIFFERENCES = 10
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print what was injected, what became of the stream all the same, and the verdict in the last line."""
+    """Print the injected faults, the outcomes of the stream, and the verdict in the last line."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("injected")
     table.add_column("times", justify="right")
@@ -20,16 +20,18 @@ def print_report(console: Console, report: Report) -> None:
     console.print(table)
     console.print()
     console.print("survived", style="dim")
-    told = [f"{number:,} {status}" for status, number in report.outcomes.items() if number]
+    counts = [f"{number:,} {status}" for status, number in report.outcomes.items() if number]
     console.print(
-        f"{sum(report.outcomes.values()):,} events in {report.records:,} records: {', '.join(told)}"
+        f"{sum(report.outcomes.values()):,} events in {report.records:,} records: {', '.join(counts)}"
     )
     console.print(
         f"{report.batches:,} batches delivered {report.deliveries:,} times, {report.outages:,} outages"
     )
     console.print(f"{report.conflicts:,} conflicts with other handlers' writes")
     foreseen = "" if report.differences else " as foreseen"
-    console.print(f"{report.outcomes[Status.REJECTED]:,} events rejected, {report.kept:,} in the quarantine")
+    console.print(
+        f"{report.outcomes[Status.REJECTED]:,} events rejected, {report.quarantined:,} in the quarantine"
+    )
     console.print(f"{report.given_up:,} {'record' if report.given_up == 1 else 'records'} given up{foreseen}")
     speed = report.options.events / report.seconds
     console.print(f"{report.seconds:,.1f} seconds, {speed:,.0f} events/s")

@@ -1,4 +1,4 @@
-"""One shard: the mapping that delivers its records, among invocations that fail and handlers that come in."""
+"""One shard: the mapping that delivers its records, invocations that fail, handlers that interrupt."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from random import Random
 from typing import Any
 
+from chaos.connection import Connection
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
-from chaos.line import Line
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.outcome import BatchResult, Status
@@ -16,20 +16,20 @@ from kinesis_handler.testing import FakeClock
 
 FEWEST_BATCHES, MOST_BATCHES = 8, 40
 SMALLEST_BATCH, LARGEST_BATCH = 20, 400
-"""Records. Within these a shard has so many batches, however long the run: outages come by batches."""
+"""Records of a batch. Within these, runs of any length have similarly many batches, and so outages."""
 
 RETRIES = 4
 RETRY_WAIT = 10
-"""Seconds before the first retry: the last comes after 130, when any outage is over."""
+"""Seconds before the first retry: the last one comes after 130, when any outage is over."""
 
 TIMEOUT = 60.0
 LITTLE_TIME = 0.9, 1.3
-"""Seconds. The handler keeps one of them in reserve."""
+"""Seconds of a short invocation. The handler has one of them in reserve."""
 
 SECOND_RATE = 0.1
-"""How likely a second handler comes in during a delivery."""
+"""Probability that a second handler interrupts a delivery."""
 STALE_RATE = 0.15
-"""How likely a handler is held up with a batch while the mapping delivers it again, and those behind it."""
+"""Probability that a handler is held up with a batch while the mapping delivers it again, and later ones."""
 MOST_EARLIER = 50
 """Records before those of a delivery that a second handler gets as well."""
 MOST_BATCHES_LATER = 4
@@ -41,24 +41,24 @@ class KilledError(BaseException):
 
 
 class Shard:
-    """Delivers the records of a shard, and keeps what came of them.
+    """Delivers the records of a shard, and stores their outcomes.
 
     Args:
         records: in stream order.
-        random: of this shard alone.
-        handlers: makes them.
-        line: where they can be interrupted.
-        weather: which faults there are at the moment.
-        clock: of the run.
+        random: random numbers for this shard only.
+        handlers: creates handlers.
+        connection: the connection on which handlers can be interrupted.
+        plan: decides which faults there are at the moment.
+        clock: clock of the run.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - it stands in the midst of them
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each part of a run
         self,
         records: list[LambdaRecord],
         random: Random,
         handlers: Handlers,
-        line: Line,
-        weather: FaultPlan,
+        connection: Connection,
+        plan: FaultPlan,
         clock: FakeClock,
     ) -> None:
         self.records = records
@@ -66,11 +66,11 @@ class Shard:
         self.outcomes: Counter[Status] = Counter()
         self.given_up: list[str] = []
         self.problems: list[str] = []
-        """What is wrong, whatever the records lead to."""
+        """Faults that are wrong for any records."""
         self._random = random
         self._handlers = handlers
-        self._line = line
-        self._weather = weather
+        self._connection = connection
+        self._plan = plan
         self._clock = clock
         self._handler = handlers.make()
         size = len(records) // random.randint(FEWEST_BATCHES, MOST_BATCHES)
@@ -96,7 +96,7 @@ class Shard:
         return self._settled == len(self.records)
 
     def go_on(self) -> int:
-        """Settle a batch, sometimes a few; return how many events were in them."""
+        """Settle a batch, sometimes several; return how many events they had."""
         before = self.outcomes.total()
         if self._random.random() < STALE_RATE:
             self._hold_up()
@@ -105,21 +105,21 @@ class Shard:
         return self.outcomes.total() - before
 
     def _next_batch(self) -> None:
-        self._weather.batch_begins()
+        self._plan.batch_begins()
         self._settled += len(next(self._settle))
         self.batches += 1
         self.outcomes.update(self._open.values())
         self._open.clear()
 
     def _hold_up(self) -> None:
-        """Give what comes next to a handler that is held up in it, and goes on when it is long settled."""
-        # Its mapping may have cut the stream otherwise.
+        """Give the next records to a handler that is held up, and continues when they are long settled."""
+        # Its mapping may have cut the stream differently.
         end = self._settled + self._random.randint(1, self._batch_size)
         batch = self.records[self._settled : end]
         later = self._random.randint(1, MOST_BATCHES_LATER)
 
         def meanwhile() -> None:
-            self._weather.count(Fault.STALE)
+            self._plan.count(Fault.STALE)
             for _ in range(later):
                 if not self.done:
                     self._next_batch()
@@ -129,21 +129,21 @@ class Shard:
 
     def _invoke(self, invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
         self.deliveries += 1
-        weather, random = self._weather, self._random
-        weather.delivery_begins()
-        if weather.strikes(Fault.NOT_INVOKED, random):
+        plan, random = self._plan, self._random
+        plan.delivery_begins()
+        if plan.strikes(Fault.NOT_INVOKED, random):
             raise TimeoutError("injected: the handler was not called")
-        little = weather.strikes(Fault.LITTLE_TIME, random)
+        little = plan.strikes(Fault.LITTLE_TIME, random)
         context = self._context(random.uniform(*LITTLE_TIME) if little else TIMEOUT)
         records = invocation["Records"]
-        if weather.rates.get(Fault.KILLED, 0) > random.random():
+        if plan.rates.get(Fault.KILLED, 0) > random.random():
             result = self._killed(records, context)
         elif random.random() < SECOND_RATE:
             with self._somewhere(lambda: self._handle_too(records)):
                 result = self._handle(records, context)
         else:
             result = self._handle(records, context)
-        if weather.strikes(Fault.ANSWER_LOST, random):
+        if plan.strikes(Fault.ANSWER_LOST, random):
             raise TimeoutError("injected: the answer is lost")
         return result.response()
 
@@ -151,16 +151,16 @@ class Shard:
         result = self._handler.handle({"Records": records}, context)
         self._check(records, result)
         for handled in result:
-            place = handled.record.sequence_number, handled.record.sub_sequence_number
-            if self._open.get(place, Status.FAILED) is Status.FAILED:
-                self._open[place] = handled.outcome.status
+            position = handled.record.sequence_number, handled.record.sub_sequence_number
+            if self._open.get(position, Status.FAILED) is Status.FAILED:
+                self._open[position] = handled.outcome.status
         return result
 
     def _killed(self, records: list[LambdaRecord], context: LocalContext) -> BatchResult:
-        """Handle the records, and end in the middle of a request unless there are too few of them."""
+        """Handle the records, and end in the middle of a request unless there are too few requests."""
 
         def kill() -> None:
-            self._weather.count(Fault.KILLED)
+            self._plan.count(Fault.KILLED)
             raise KilledError
 
         try:
@@ -171,20 +171,20 @@ class Shard:
             raise TimeoutError("injected: the invocation was killed") from None
 
     def _handle_too(self, records: list[LambdaRecord]) -> None:
-        """Let another handler take the same records, and perhaps some before them."""
-        self._weather.count(Fault.SECOND)
+        """Let another handler process the same records, and perhaps some before them."""
+        self._plan.count(Fault.SECOND)
         number = records[0]["kinesis"]["sequenceNumber"]
         start = next(
-            place
-            for place in range(self._settled, len(self.records))
-            if self.records[place]["kinesis"]["sequenceNumber"] == number
+            index
+            for index in range(self._settled, len(self.records))
+            if self.records[index]["kinesis"]["sequenceNumber"] == number
         )
         earlier = self.records[max(start - self._random.randint(0, MOST_EARLIER), 0) : start]
         self._handlers.make().handle({"Records": [*earlier, *records]}, self._context(TIMEOUT))
 
     def _somewhere(self, action: Callable[[], None]) -> AbstractContextManager[None]:
-        """Let something happen in the middle of one of the next requests."""
-        return self._line.interrupted(
+        """Run an action in the middle of one of the next requests."""
+        return self._connection.interrupted(
             action,
             requests_before=self._random.randint(0, MOST_REQUESTS_BEFORE),
             when_done=self._random.choice((True, False)),
@@ -197,13 +197,13 @@ class Shard:
         self.given_up += [record["kinesis"]["sequenceNumber"] for record in batch.records]
 
     def _check(self, records: list[LambdaRecord], result: BatchResult) -> None:
-        """See that an answer is one: the counts add up, and the identifiers are of this batch, in order."""
+        """Check a response: the counts add up, and the identifiers are of this batch, in order."""
         if sum(result.counts().values()) != len(result):
             self.problems.append(f"the counts do not add up: {result.counts()} of {len(result)} records")
         numbers = [record["kinesis"]["sequenceNumber"] for record in records]
-        told = [failure["itemIdentifier"] for failure in result.response()["batchItemFailures"]]
-        named = set(told)
-        if told != [number for number in numbers if number in named]:
+        identifiers = [failure["itemIdentifier"] for failure in result.response()["batchItemFailures"]]
+        named = set(identifiers)
+        if identifiers != [number for number in numbers if number in named]:
             self.problems.append(
-                f"an answer names other records than its batch has, or in another order: {told}"
+                f"an answer names other records than its batch has, or in another order: {identifiers}"
             )

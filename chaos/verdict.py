@@ -1,4 +1,4 @@
-"""The verdict: is what is kept what one clean pass leads to? Each difference is a line for a person. Pure."""
+"""The verdict: compare what is stored with one clean pass, a line per difference, for a person. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from chaos.oracle import Expected, Oracle
 from kinesis_handler import Aggregate, Key
 from user_limits.limit import Limit
 
-Place = tuple[str, str, int]
+RecordPosition = tuple[str, str, int]
 """Shard, sequence number and sub-sequence number of a user record."""
 
 
 def differing_limits(stored: Mapping[Key, Aggregate[Limit]], oracles: Sequence[Oracle]) -> Iterator[str]:
-    """Yield a line for each limit that is not stored as it should be."""
+    """Yield a line for each limit that is stored wrongly."""
     expected = {key: each for oracle in oracles for key, each in oracle.limits.items()}
     for key in sorted(expected.keys() | stored.keys()):
         known = as_expected(stored[key]) if key in stored else None
@@ -23,7 +23,7 @@ def differing_limits(stored: Mapping[Key, Aggregate[Limit]], oracles: Sequence[O
 
 
 def as_expected(aggregate: Aggregate[Limit]) -> Expected:
-    """Return what is stored in the words of the oracle."""
+    """Return a stored limit in the oracle's form."""
     return Expected(
         limit=_fields(aggregate.state),
         version=aggregate.version,
@@ -35,7 +35,7 @@ def as_expected(aggregate: Aggregate[Limit]) -> Expected:
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields of a Struct by the names of the stream, without those that are null."""
+    """Return the fields of a Struct with the names of the stream, without those that are null."""
     found = ((each.encode_name, getattr(struct, each.name)) for each in msgspec.structs.fields(struct))
     return {
         name: _fields(value) if isinstance(value, msgspec.Struct) else value
@@ -44,21 +44,23 @@ def _fields(struct: msgspec.Struct) -> dict[str, Any]:
     }
 
 
-def differing_rejects(kept: Mapping[Place, str], expected: Mapping[Place, str]) -> Iterator[str]:
-    """Yield a line for each record that is not in the quarantine as it should be."""
-    for place in sorted(kept.keys() | expected.keys()):
-        if kept.get(place) != expected.get(place):
-            name = f"{place[0]}: record {place[1]}, part {place[2]}"
-            if place not in kept:
+def differing_rejects(
+    quarantined: Mapping[RecordPosition, str], expected: Mapping[RecordPosition, str]
+) -> Iterator[str]:
+    """Yield a line for each record that is wrongly in the quarantine, or wrongly missing from it."""
+    for position in sorted(quarantined.keys() | expected.keys()):
+        if quarantined.get(position) != expected.get(position):
+            name = f"{position[0]}: record {position[1]}, part {position[2]}"
+            if position not in quarantined:
                 yield f"{name}: rejected, and not in the quarantine"
-            elif place not in expected:
+            elif position not in expected:
                 yield f"{name}: in the quarantine, and nothing is wrong with it"
             else:
                 yield f"{name}: its data in the quarantine is not as it came"
 
 
 def differing_failures(shard: str, given_up: Sequence[str], expected: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each record that was given up and should not have been, or the other way round."""
+    """Yield a line for each record that was wrongly given up, or wrongly not."""
     for number in sorted({*given_up} - {*expected}):
         yield f"{shard}: record {number}: given up, and it could have succeeded"
     for number in sorted({*expected} - {*given_up}):

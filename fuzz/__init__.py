@@ -1,1 +1,1 @@
-"""What must hold of the handler whatever comes, and a search for what breaks it: `make fuzz`."""
+"""Facts that must hold of the handler for any input, and a search for input that breaks it: `make fuzz`."""

@@ -1,4 +1,4 @@
-"""Looks for inputs that break the handler, for FUZZ_SECONDS; with an input as base64, handles it once more.
+"""Search for inputs that break the handler, for FUZZ_SECONDS; with an input as base64, handle it once more.
 
 python -m fuzz
 python -m fuzz BASE64
@@ -26,19 +26,19 @@ INSTEAD = (
     "Hypothesis searches instead, without regard to coverage."
 )
 MEGABYTES = 1024
-"""Of the whole process: the inputs that it remembers, and what one of them takes."""
+"""Memory limit of the whole process: the inputs that it remembers, and the handling of one."""
 
 
 def main() -> int:
     if len(sys.argv) > 1:
         return handle_once(base64.b64decode(sys.argv[1], validate=True))
-    told = os.environ.get("FUZZ_SECONDS", SECONDS)
-    if not told.isascii() or not told.isdigit() or int(told) == 0:
-        sys.exit(f"FUZZ_SECONDS is {told!r}; allowed: a whole number of seconds, from 1 up")
+    value = os.environ.get("FUZZ_SECONDS", SECONDS)
+    if not value.isascii() or not value.isdigit() or int(value) == 0:
+        sys.exit(f"FUZZ_SECONDS is {value!r}; allowed: a whole number of seconds, from 1 up")
     if importlib.util.find_spec("atheris") is not None:
-        return guided_by_coverage(int(told))
+        return guided_by_coverage(int(value))
     print(INSTEAD, flush=True)
-    return with_hypothesis(int(told))
+    return with_hypothesis(int(value))
 
 
 def guided_by_coverage(seconds: int) -> int:
@@ -77,14 +77,14 @@ def escaped(word: bytes) -> str:
 
 
 def show(kind: str, data: bytes) -> None:
-    """Print an input that was found, and how to see again what it does."""
+    """Print an input that was found, and how to reproduce its effect."""
     python = os.path.relpath(sys.executable)
     print(f"\nFound: {kind}, by {len(data)} bytes. To see it again:\n")
     print(f"{python} -m fuzz {base64.b64encode(data).decode()}\n")
 
 
 def with_hypothesis(seconds: int) -> int:
-    """Run the tests again and again, each time with new examples, until the time is over."""
+    """Run the tests repeatedly, each time with new examples, until the time is over."""
     end = time.monotonic() + seconds
     pytest = [sys.executable, "-m", "pytest", "-p", "fuzz.profile", "--hypothesis-profile=fuzz", "-q"]
     while (left := end - time.monotonic()) > 0:

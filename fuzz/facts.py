@@ -1,4 +1,4 @@
-"""What must hold of the handler whatever comes: stated once, for the tests and for the search."""
+"""Facts that must hold of the handler for any input: stated once, for the tests and for the search."""
 
 import io
 from collections import Counter
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from kinesis_handler.lambda_types import LambdaRecord
 
 LIMIT = 1024 * 1024
-"""What a record may unpack to. A tenth of the default: bombs are as bad with it, and quicker."""
+"""Bytes that a record may unpack to. A sixteenth of the default: bombs are as bad with it, and faster."""
 
 GOOD_USER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-"""The user of the good records: no bad input names it."""
+"""User of the good records, whom no bad input names."""
 
 LONGEST_REASON = 500
-"""Characters. A longer one quotes what came."""
+"""Maximum length of a reason, in characters. A longer one quotes its input."""
 
-# UnexpectedError is none of them: what a processor does not foresee would block the shard.
+# UnexpectedError is not among them: an error that a processor does not foresee would block the shard.
 _ERRORS: dict[Status, type[object] | tuple[type[object], ...]] = {
     **dict.fromkeys(Status, NoneType),
     Status.REJECTED: RejectedError,
@@ -40,17 +40,17 @@ _ERRORS: dict[Status, type[object] | tuple[type[object], ...]] = {
 
 
 def good(limit_id: str) -> bytes:
-    """Write an event that must be applied, whatever stands beside it."""
+    """Write an event that must be applied, whatever the other records are."""
     payload = {"userId": GOOD_USER, "userLimitId": limit_id, "value": "10"}
     return encode({"eventId": limit_id, "type": CREATED, "createdAt": 1, "payload": payload})
 
 
 def check(*data: bytes | str, good_inside: tuple[str, ...] = ()) -> BatchResult:
-    """Handle records beside two good ones, and check all that must hold.
+    """Handle records between two good ones, and check all facts.
 
     Args:
-        data: of each record; a string is taken for its base64, right or wrong.
-        good_inside: limit ids of the good events that stand in aggregates among these.
+        data: data of each record; a string is used as its base64, valid or not.
+        good_inside: limit ids of the good events in KPL records among these.
     """
     batch = Batch(*data)
     result = batch.handle()
@@ -59,7 +59,7 @@ def check(*data: bytes | str, good_inside: tuple[str, ...] = ()) -> BatchResult:
 
 
 def check_in_every_wrapping(data: bytes) -> BatchResult:
-    """Check data as that of a record, and as all else in a record that data can be."""
+    """Check data as a record's data, and in every other part of a record that data can be."""
     inside = good("inside")
     return check(
         data,
@@ -72,14 +72,14 @@ def check_in_every_wrapping(data: bytes) -> BatchResult:
 
 
 class Nowhere(io.StringIO):
-    """Takes the log and keeps none of it: it would count as memory, and writing it may raise."""
+    """Discards the log: stored, it would count as memory, and writing it may raise."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 class MemoryQuarantine:
-    """Keeps objects in a dictionary."""
+    """Stores objects in a dictionary."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -98,7 +98,7 @@ class MemoryQuarantine:
 
 
 class Batch:
-    """Records between two good ones, and a handler of the application for them alone."""
+    """Records between two good ones, and a handler of the application for them only."""
 
     def __init__(self, *data: bytes | str) -> None:
         contents = [each if isinstance(each, bytes) else b"" for each in data]
@@ -116,28 +116,30 @@ class Batch:
         )
 
     def handle(self) -> BatchResult:
-        """Hand the records to the handler: what it raises is a breach too."""
+        """Pass the records to the handler: an exception is a breach too."""
         return self._handler.handle({"Records": self.records})
 
     def check(self, result: BatchResult, good_inside: tuple[str, ...] = ()) -> None:
-        """Raise AssertionError if something does not hold that must."""
+        """Raise AssertionError if a fact does not hold."""
         self._each_has_one_outcome(result)
         self._good_ones_are_applied(result, {"first", "last", *good_inside})
-        self._rejected_ones_are_kept(result)
+        self._rejected_ones_are_quarantined(result)
         self._amounts_are_exact()
         failed = [each.record.sequence_number for each in result if each.outcome.status is Status.FAILED]
-        told = [each["itemIdentifier"] for each in result.response()["batchItemFailures"]]
-        assert told == list(dict.fromkeys(failed)), "the response names other records than those that failed"
+        identifiers = [each["itemIdentifier"] for each in result.response()["batchItemFailures"]]
+        assert identifiers == list(dict.fromkeys(failed)), (
+            "the response names other records than those that failed"
+        )
 
     def _each_has_one_outcome(self, result: BatchResult) -> None:
-        places = [(each.record.sequence_number, each.record.sub_sequence_number) for each in result]
-        carried = Counter(number for number, _ in places)
+        positions = [(each.record.sequence_number, each.record.sub_sequence_number) for each in result]
+        carried = Counter(number for number, _ in positions)
         numbers = [record["kinesis"]["sequenceNumber"] for record in self.records]
-        assert places == [(number, sub) for number in numbers for sub in range(carried[number])], (
+        assert positions == [(number, sub) for number in numbers for sub in range(carried[number])], (
             "the user records are not each there once, in stream order"
         )
         assert all(carried[number] for number in numbers), "a record has no outcome"
-        assert sum(result.counts().values()) == len(places), "the counts do not add up"
+        assert sum(result.counts().values()) == len(positions), "the counts do not add up"
         assert result.counts() == {**dict.fromkeys(Status, 0), **Counter(e.outcome.status for e in result)}
         for each in result:
             status, error = each.outcome.status, each.outcome.error
@@ -161,9 +163,9 @@ class Batch:
             limit = aggregate.state
             for amount in (limit.value, limit.progress, limit.previous_value):
                 if amount is not None:
-                    EXACT.plus(amount)  # it raises ArithmeticError at what a store would have to round
+                    EXACT.plus(amount)  # it raises ArithmeticError if a store would have to round
 
-    def _rejected_ones_are_kept(self, result: BatchResult) -> None:
+    def _rejected_ones_are_quarantined(self, result: BatchResult) -> None:
         rejected = [
             (
                 each.record.sequence_number,
@@ -173,8 +175,8 @@ class Batch:
             )
             for each in result.rejected()
         ]
-        kept = [
+        stored = [
             (entry.sequence_number, entry.sub_sequence_number, entry.data, entry.reason)
             for _, _, entry in waiting_in([read_contents(self.quarantine)]).values()
         ]
-        assert kept == rejected, "what is in the quarantine is not what was rejected, as it came"
+        assert stored == rejected, "what is in the quarantine is not what was rejected, as it came"

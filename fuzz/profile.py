@@ -1,4 +1,4 @@
-"""A profile of Hypothesis with more examples, as a plugin of pytest: where atheris cannot be had."""
+"""A profile of Hypothesis with more examples, as a plugin of pytest: for machines without atheris."""
 
 from hypothesis import settings
 

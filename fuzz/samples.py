@@ -1,4 +1,4 @@
-"""Valid events and aggregates, and their words: what a search for bad input begins with."""
+"""Valid events and KPL records, and their words: the starting point of a search for bad input."""
 
 import gzip
 import hashlib
@@ -55,11 +55,11 @@ PAYLOADS: dict[str, dict[str, object]] = {
 EVENTS: dict[str, dict[str, object]] = {
     kind: {**_ENVELOPE, "type": kind, "payload": payload} for kind, payload in PAYLOADS.items()
 }
-"""A valid event of each type, all of its fields there; and one of a type that no processor takes."""
+"""A valid event of each type, with all of its fields; and one of a type without a processor."""
 
 
 def gzipped(content: bytes) -> bytes:
-    """Compress, the same each time."""
+    """Compress data, with the same bytes each time."""
     return gzip.compress(content, 1, mtime=0)
 
 
@@ -71,27 +71,27 @@ def field(number: int, value: int | bytes) -> bytes:
 
 
 def key_in_table(partition_key: bytes) -> bytes:
-    """Write an entry of an aggregate's table of partition keys."""
+    """Write an entry of a KPL record's table of partition keys."""
     return field(1, partition_key)
 
 
 def user_record(index: int, data: bytes) -> bytes:
-    """Write a user record of an aggregate: the place of its partition key in the table, and its data."""
+    """Write a user record of a KPL record: the index of its partition key in the table, and its data."""
     return field(3, field(1, index) + field(3, data))
 
 
 def sealed(message: bytes) -> bytes:
-    """Make an aggregated record of a message, valid or not: its checksum is right."""
+    """Make a KPL record of a message, valid or not, with a correct checksum."""
     return MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
 
 
 def aggregated(*contents: bytes) -> bytes:
-    """Put user records into one record's data."""
+    """Pack user records into one record's data."""
     return sealed(key_in_table(b"key") + b"".join(user_record(0, each) for each in contents))
 
 
 def seeds() -> dict[str, bytes]:
-    """Return what a search begins with, by name."""
+    """Return the starting inputs of a search, by name."""
     events = {kind.lower(): encode(event) for kind, event in EVENTS.items()}
     whole = aggregated(*events.values())
     message = whole[len(MAGIC) : -16]
@@ -99,7 +99,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def words() -> list[bytes]:
-    """Return what the decoders know, and what is hard on them: no search would find it by chance."""
+    """Return words that the decoders know, and values that are hard for them: chance would not find them."""
     names = [name for schema in EVENT_TYPES.values() for name in schema.__struct_encode_fields__]
     values = [value for them in (LimitType, Period, LimitStatus, Amount) for value in get_args(them)]
     quoted = [*EVENT_TYPES, *_ENVELOPE, "type", "payload", "correlationId", *names, *values, "\U0001f600"]
@@ -119,6 +119,6 @@ def words() -> list[bytes]:
 
 
 def _varint(number: int) -> bytes:
-    """Write a number as seven bits a byte, least first, each but the last with its highest bit set."""
+    """Write a number as a varint: seven bits per byte, least significant first, a high bit if more follow."""
     low, high = number & 0b111_1111, number >> 7
     return bytes([low | 0b1000_0000]) + _varint(high) if high else bytes([low])

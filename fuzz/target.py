@@ -1,4 +1,4 @@
-"""What libFuzzer calls with its inputs, guided by the lines that they reach. `python -m fuzz` runs it."""
+"""The function that libFuzzer calls, guided by the lines that its inputs reach. `python -m fuzz` runs it."""
 
 import sys
 
@@ -10,7 +10,7 @@ with atheris.instrument_imports(include=["kinesis_handler", "user_limits"]):
 
 
 def take(data: bytes) -> None:
-    """Raise if something does not hold that must."""
+    """Raise if a fact does not hold."""
     check_in_every_wrapping(data)
 
 

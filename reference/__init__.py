@@ -1,4 +1,4 @@
-"""The reference pages, made from the code: `make reference` writes them, and a test compares them."""
+"""The reference pages, generated from the code: `make reference` writes them, and a test compares them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands with their options, from the functions that they are."""
+"""The commands with their options, from their functions."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -13,22 +13,23 @@ from reference.docstrings import markdown
 INTRODUCTION = """\
 # Command line
 
-`kinesis-handler` works with any application: `--app package.module:name`, or `KINESIS_HANDLER_APP`, names the
-function that builds it. Without it, that is the user limits.
+`kinesis-handler` works with any application. The function that builds it is named by
+`--app package.module:name`, by `KINESIS_HANDLER_APP`, or by `app` below `[tool.kinesis-handler]` of the
+pyproject.toml in the current folder.
 
-The exit status is 0 if nothing failed for good, 1 if something did, 2 if the input, a setting or the store
+The exit status is 0 if nothing failed for good, 1 if something failed, 2 if the input, a setting or the store
 cannot be used.
 """
 
 
 def command_line_page() -> str:
-    """Return the page."""
+    """Return the page of the commands."""
     commands = sorted(commands_of(app, "kinesis-handler"), key=lambda command: command[0])
     return "\n".join([INTRODUCTION, *(part for command in commands for part in _command(*command))])
 
 
 def commands_of(typer: Typer, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield each command's name and function, those of groups too."""
+    """Yield each command's name and function, including those in groups."""
     for command in typer.registered_commands:
         if command.callback is not None:
             yield f"{name} {command.name or command.callback.__name__}", command.callback

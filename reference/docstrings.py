@@ -8,7 +8,7 @@ _ARGUMENT = re.compile(r"^    (\w+): ", re.MULTILINE)
 
 
 def markdown(docstring: str | None) -> str:
-    """Return a docstring with its arguments as a list; what is indented in it is code anyway."""
+    """Return a docstring with its arguments as a list; other indented parts are code in Markdown too."""
     text = inspect.cleandoc(docstring or "")
     begin, *sections = _SECTIONS.split(text)
     parts = [begin.strip()]
@@ -20,7 +20,7 @@ def markdown(docstring: str | None) -> str:
 
 
 def arguments(docstring: str | None) -> dict[str, str]:
-    """Return what a docstring says of each argument."""
+    """Return the description of each argument in a docstring."""
     text = inspect.cleandoc(docstring or "")
     return _arguments(text.partition("Args:\n")[2].partition("\n\n")[0])
 

@@ -1,4 +1,4 @@
-"""The tree of errors, with what each means and what to do about it."""
+"""The tree of errors, with the meaning of each and what to do about it."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ TO_DO = "To do: "
 INTRODUCTION = """\
 # Errors
 
-The kind of an error is in the log as `error`, in a quarantine too, and what it says as `reason`. One that is
-indented is of the kind of the one above it.
+The log and the quarantine contain the class of an error as `error`, and its message as `reason`. An indented
+error is a subclass of the one above it.
 
 | error | what it means | what to do |
 |---|---|---|
@@ -21,7 +21,7 @@ INDENTED = "· "
 
 
 def errors_page() -> str:
-    """Return the page."""
+    """Return the page of the errors."""
     return INTRODUCTION + "".join(_rows(errors.KinesisHandlerError, 0))
 
 

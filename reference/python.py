@@ -1,4 +1,4 @@
-"""The public names, with what their docstrings say. Read from the source: nothing is imported for it."""
+"""The public names, with their docstrings. They are read from the source: nothing is imported for them."""
 
 import ast
 from collections.abc import Iterator
@@ -28,22 +28,22 @@ MODULES = (
     "kinesis_handler.quarantine.s3",
     "kinesis_handler.telemetry.metrics",
 )
-"""In the order in which a reader needs them."""
+"""Public modules, in the order in which a reader needs them."""
 
 INTRODUCTION = """\
 # Python
 
-What an application may import. Whatever is not here may change without a word.
+The names that an application may import. All other names may change without notice.
 """
 
 
 def python_page() -> str:
-    """Return the page."""
+    """Return the page of the public names."""
     return "\n".join([INTRODUCTION, *(part for module in MODULES for part in _module(module))])
 
 
 def public_names(module: str) -> list[str]:
-    """Return what a module's `__all__` has."""
+    """Return the names in a module's `__all__`."""
     [names] = [node for node in _tree(module).body if _assigned(node) == "__all__"]
     return [str(name) for name in ast.literal_eval(ast.unparse(names).partition("=")[2].strip())]
 
@@ -57,9 +57,9 @@ def _module(module: str) -> Iterator[str]:
 
 
 def _name(module: str, name: str) -> Iterator[str]:
-    """Yield the parts of a name, from where it is defined."""
+    """Yield the parts of a name's description, from its definition."""
     tree = _tree(module)
-    for place, node in enumerate(tree.body):
+    for index, node in enumerate(tree.body):
         if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
             yield from _name(str(node.module), name)
         elif isinstance(node, ast.ClassDef) and node.name == name:
@@ -70,7 +70,7 @@ def _name(module: str, name: str) -> Iterator[str]:
             yield _described(_signature(node), ast.get_docstring(node))
         elif _assigned(node) == name:
             yield f"### {name}\n"
-            yield _described(ast.unparse(node), _string(tree.body[place + 1]))
+            yield _described(ast.unparse(node), _string(tree.body[index + 1]))
 
 
 def _class(node: ast.ClassDef) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _described(code: str, docstring: str | None) -> str:
 
 
 def _signature(node: ast.FunctionDef, name: str | None = None) -> str:
-    """Return how a function is called, an argument a line if one line is too short."""
+    """Return a function's signature, with one argument per line if one line is too short."""
     name = name or node.name
     returned = f" -> {_type(node.returns)}" if node.returns and node.name != "__init__" else ""
     if any(ast.unparse(each) in {"property", "cached_property"} for each in node.decorator_list):
@@ -110,8 +110,8 @@ def _signature(node: ast.FunctionDef, name: str | None = None) -> str:
 def _arguments(arguments: ast.arguments) -> Iterator[str]:
     positional = [*arguments.posonlyargs, *arguments.args]
     required = len(positional) - len(arguments.defaults)
-    for place, each in enumerate(positional):
-        yield _argument(each, arguments.defaults[place - required] if place >= required else None)
+    for index, each in enumerate(positional):
+        yield _argument(each, arguments.defaults[index - required] if index >= required else None)
     if arguments.kwonlyargs:
         yield "*"
     for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
@@ -124,7 +124,7 @@ def _argument(argument: ast.arg, default: ast.expr | None) -> str:
 
 
 def _type(annotation: ast.expr | None) -> str:
-    """Return a type as it reads: without the quotes around one that is not there as the program runs."""
+    """Return a type as text, without the quotes around a name that exists only for the type checker."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         return annotation.value
     return ast.unparse(annotation) if annotation else ""
@@ -143,7 +143,7 @@ def _assigned(node: ast.stmt) -> str | None:
 
 
 def _string(node: ast.stmt) -> str | None:
-    """Return the docstring that a value has behind it."""
+    """Return the docstring that follows a value."""
     return (
         str(node.value.value) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) else None
     )

@@ -1,4 +1,4 @@
-"""The settings of the user limits, from the class that holds them."""
+"""The settings of user_limits, from their class."""
 
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -8,33 +8,33 @@ from user_limits.settings import DEFAULT_REGION, Settings
 INTRODUCTION = """\
 # Settings
 
-The user limits read these from the environment, once, when they start. A wrong one stops the start with its
-name, its value and what is allowed. An empty one counts as missing, one of
-white space is an error.
+user_limits reads these environment variables once, at its start. A wrong value stops the start with an error
+that names the variable, its value and the allowed values. An empty value counts as missing; white space is an
+error.
 
 | variable | default | allowed | |
 |---|---|---|---|
 """
 
 MORE = """
-Of any application the engine reads these:
+The library reads these variables for any application:
 
 | variable | |
 |---|---|
 | `LOG_LEVEL` | read by `configure_logging`, which the command line calls unless the application does |
-| `KINESIS_HANDLER_APP` | which application the command line works with, as `--app` says it |
+| `KINESIS_HANDLER_APP` | the application of the command line, in the form of `--app` |
 | `AWS_LAMBDA_FUNCTION_NAME` | set by Lambda: the `service` of log lines, unless the application names it |
 
-The AWS SDK's own (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_PROFILE`, credentials…) work as everywhere, but for its
-retries: the store [has its own](../decisions/0008-dynamodb.md).
+The AWS SDK's own variables (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_PROFILE`, credentials…) work as usual, except
+for its retries: the store [has its own](../decisions/0008-dynamodb.md).
 """
 
 ELSEWHERE = {"aws_region": DEFAULT_REGION}
-"""Defaults that are found where the setting is used."""
+"""Defaults that are defined where the setting is used."""
 
 
 def settings_page() -> str:
-    """Return the page."""
+    """Return the page of the settings."""
     return INTRODUCTION + "".join(_rows()) + MORE
 
 

@@ -1,1 +1,1 @@
-"""What tests, chaos, fuzz and benchmarks share. It ships with neither library nor application."""
+"""Shared by tests, chaos, fuzz and benchmarks. It ships with neither the library nor the application."""

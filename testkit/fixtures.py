@@ -1,4 +1,4 @@
-"""What all tests share: log lines out of the way, tables, buckets, and shorter searches."""
+"""Fixtures for all tests: captured log lines, tables, buckets, and shorter searches."""
 
 import io
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from hypothesis import settings
 from kinesis_handler import configure_logging
 from testkit.tables import Tables
 
-# The laws are shipped for others' tests: their asserts should tell as much as our own.
+# The laws ship for the tests of others: their asserts should show as much as our own.
 pytest.register_assert_rewrite(
     *(f"kinesis_handler.testing.{name}" for name in ("laws", "law_states", "stored_laws"))
 )
@@ -23,7 +23,7 @@ settings.load_profile("short")
 
 @pytest.fixture(scope="session", autouse=True)
 def descriptions_of_services() -> Iterator[None]:
-    """Read each of botocore's own files once: by itself it reads megabytes of JSON for each client."""
+    """Read each of botocore's own files once: by default it reads megabytes of JSON for each client."""
     read = cache(JSONFileLoader().load_file)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
@@ -32,7 +32,7 @@ def descriptions_of_services() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def log_lines() -> io.StringIO:
-    """Keep what is logged out of the tests' output; a test that asks for it can read it."""
+    """Capture log lines, so that they are not in the tests' output; a test can read them."""
     stream = io.StringIO()
     configure_logging("tests", "info", stream)
     return stream
@@ -40,13 +40,13 @@ def log_lines() -> io.StringIO:
 
 @pytest.fixture(scope="session")
 def tables(dynamodb_endpoint: str) -> Tables:
-    """Return where tables can be made."""
+    """Return a factory of tables."""
     return Tables(dynamodb_endpoint)
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
-    """Run S3 for as long as the tests take."""
+    """Run S3 until the tests end."""
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - flask takes a while
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

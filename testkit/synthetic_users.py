@@ -1,4 +1,4 @@
-"""The events of users who do not exist, for a load: out of a seed, and a few users have most of them."""
+"""Events of synthetic users, for a load: reproducible from a seed, and a few users have most of them."""
 
 from bisect import bisect
 from decimal import Decimal
@@ -19,20 +19,20 @@ LIMITS: tuple[tuple[LimitType, Period, int], ...] = (
     ("BET", "DAY", 100_00),
     ("LOSS", "CALENDAR_MONTH", 1_000_00),
 )
-"""Of each user: type, period, and value in hundredths."""
+"""Limits of each user: type, period, and value in hundredths."""
 
 LARGEST_AMOUNT = 25_00
 
 
 class SyntheticEvent(NamedTuple):
-    """An event that was made up, and by what it is seen that it has been applied.
+    """A synthetic event, and how to recognise that it has been applied.
 
     Args:
-        partition_key: of its record.
-        data: of its record.
+        partition_key: partition key of its record.
+        data: data of its record.
         created_at: milliseconds since epoch.
-        key: of the aggregate that it changes.
-        sequence_number: the producer's; the aggregate has it, or a higher one, when it has been applied.
+        key: key of the aggregate that it changes.
+        sequence_number: the producer's; the aggregate has it, or a higher one, after it has been applied.
     """
 
     partition_key: str
@@ -43,34 +43,34 @@ class SyntheticEvent(NamedTuple):
 
 
 class _Known(Struct):
-    """A limit as its events have left it, in hundredths."""
+    """State of a limit after its events, in hundredths."""
 
     value: int
     progress: int = 0
 
 
 class SyntheticUsers:
-    """Makes up events that are all applied, and of which none is odd.
+    """Generates events that are all applied, without any remark.
 
     By Zipf's law the second user has half as many as the first, the third a third. A limit is created, then
-    its progress grows, and when it has reached its value it is reset. Numbers rise by the time: so the events
-    of a later run are new to a store that knows those of an earlier one.
+    its progress grows, and when it has reached its value it is reset. Numbers rise with the time, so the
+    events of a later run are new to a store that knows those of an earlier one.
 
     Args:
-        seed: the same one makes the same events, at the same times.
-        users: how many there are.
+        seed: the same seed generates the same events, at the same times.
+        users: number of users.
     """
 
     def __init__(self, seed: int, users: int) -> None:
         self._seed = seed
-        self._random = Random(seed)  # noqa: S311 - it is to be repeatable, not secret
+        self._random = Random(seed)  # noqa: S311 - it must be repeatable, not secret
         self._shares = list(accumulate(1 / rank for rank in range(1, users + 1)))
         self._numbers: dict[str, int] = {}
         self._limits: dict[Key, _Known] = {}
         self._made = 0
 
     def event(self, created_at: int) -> SyntheticEvent:
-        """Return the next event, as of a time in milliseconds since epoch. None of them is refused."""
+        """Return the next event, created at a time in milliseconds since epoch. None of them is refused."""
         rank = bisect(self._shares, self._random.random() * self._shares[-1], hi=len(self._shares) - 1)
         user_id = f"load-{self._seed}-{rank + 1}"
         kind = self._random.choice(LIMITS)
@@ -98,13 +98,13 @@ class SyntheticUsers:
         known = self._limits.get(key)
         if known is None:
             self._limits[key] = _Known(value)
-            # The progress too: the store may know this limit from an earlier run.
+            # With the progress: the store may know this limit from an earlier run.
             created = {"type": limit_type, "period": period, "value": _amount(value), "progress": "0"}
             return "USER_LIMIT_CREATED", {**created, "nextResetTime": created_at + DAY}
         if known.progress == known.value:
             known.progress = 0
-            told = {"resetAmount": _amount(known.value), "unusedAmount": "0"}
-            return "USER_LIMIT_RESET", {**told, "nextResetTime": created_at + DAY}
+            reset = {"resetAmount": _amount(known.value), "unusedAmount": "0"}
+            return "USER_LIMIT_RESET", {**reset, "nextResetTime": created_at + DAY}
         before = known.progress
         known.progress = min(before + self._random.randint(1, LARGEST_AMOUNT), known.value)
         return "USER_LIMIT_PROGRESS_CHANGED", {

@@ -14,7 +14,7 @@ PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
 
 class Tables:
-    """What runs at an endpoint of DynamoDB."""
+    """Creates tables at an endpoint of DynamoDB."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -22,7 +22,7 @@ class Tables:
         self._numbers = count(1)
 
     def table(self, client: "DynamoDBClient | None" = None) -> DynamoDBTable:
-        """Make a table with a name of its own."""
+        """Create a table with a unique name."""
         table = DynamoDBTable(
             client or self.client,
             f"Table-{next(self._numbers)}",
@@ -35,7 +35,7 @@ class Tables:
     def repository(
         self, state_type: type[State], client: "DynamoDBClient | None" = None, **options: Any
     ) -> DynamoDBRepository[State]:
-        """Make a repository in a table of its own."""
+        """Create a repository in a table of its own."""
         name = self.table().name
         return DynamoDBRepository(
             client or self.client, name, state_type, partition_key=PARTITION_KEY, sort_key=SORT_KEY, **options

@@ -103,7 +103,7 @@ def test_ticks_are_round_and_reach_the_highest() -> None:
 
 def test_a_line_ends_where_its_last_figure_is_and_a_bar_is_as_long_as_its_figure() -> None:
     x = Axis("x", [(1, "1"), (100, "100")], logarithmic=True)
-    assert [x.place(each) for each in (1, 10, 100)] == [0, 0.5, 1]
+    assert [x.position(each) for each in (1, 10, 100)] == [0, 0.5, 1]
     svg = line_chart("t", x, Axis("y", [(0, "0"), (4, "4")]), [Line("one", [(1, 0), (100, 4)], 0)])
     [(start, end)] = re.findall(r'points="(\S+) (\S+)"', svg)
     assert (start, end) == ("68.0,248.0", "550.0,68.0")

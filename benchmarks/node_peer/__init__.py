@@ -1,7 +1,7 @@
-"""The Node peer: how it is fetched, and how it is run beside the others. See handler.cjs.
+"""The Node peer: how it is installed, and how it is run beside the others. See handler.cjs.
 
-What it stands on is pinned by package-lock.json, which names no registry: npm takes each package from where
-it takes packages, and refuses one whose integrity is another. It goes into the cache of the user, once.
+Its dependencies are pinned by package-lock.json, which names no registry: npm downloads each package from its
+configured source, and refuses one with another integrity. They go into the user's cache, once.
 """
 
 import hashlib
@@ -25,23 +25,25 @@ _PINNED = ("package.json", "package-lock.json")
 
 
 class NodePeer:
-    """A Node process with the streams in its memory. It stays as long as it is measured: so it gets warm."""
+    """A Node process with the streams in its memory. It runs during the whole benchmark, to be warm."""
 
     def __init__(self, requests: IO[str], answers: IO[str]) -> None:
         self._requests = requests
         self._answers = answers
 
     def seconds(self, stream: str, batch_size: int) -> float:
-        """Let a new handler have a stream, and return the seconds that all its batches took."""
-        return float(self._run(stream, batch_size, tell=False)["seconds"])
+        """Let a new handler process a stream, and return the seconds that all its batches took."""
+        return float(self._run(stream, batch_size, with_limits=False)["seconds"])
 
     def limits(self, stream: str, batch_size: int) -> list[list[Any]]:
-        """Do so, and return (user id, limit id, progress, value, version) of each limit."""
-        limits: list[list[Any]] = self._run(stream, batch_size, tell=True)["limits"]
+        """Do the same, and return (user id, limit id, progress, value, version) of each limit."""
+        limits: list[list[Any]] = self._run(stream, batch_size, with_limits=True)["limits"]
         return limits
 
-    def _run(self, stream: str, batch_size: int, *, tell: bool) -> dict[str, Any]:
-        self._requests.write(json.dumps({"stream": stream, "size": batch_size, "tell": tell}) + "\n")
+    def _run(self, stream: str, batch_size: int, *, with_limits: bool) -> dict[str, Any]:
+        self._requests.write(
+            json.dumps({"stream": stream, "size": batch_size, "withLimits": with_limits}) + "\n"
+        )
         self._requests.flush()
         line = self._answers.readline()
         if not line:
@@ -52,14 +54,14 @@ class NodePeer:
 
 @contextmanager
 def node_peer(streams: Mapping[str, Sequence[LambdaRecord]]) -> Iterator[NodePeer]:
-    """Run the peer. Raises EmulatorError if it cannot be fetched."""
+    """Run the peer. Raises EmulatorError if it cannot be downloaded."""
     node = on_path("node", f"The peer runs on it: install Node.js, version {NODE_VERSION} or later.")
     modules = _fetch() / "node_modules"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "streams.json")
         file.write_text(json.dumps(streams))
         command = [node, "--expose-gc", str(_FOLDER / "main.cjs"), str(file)]
-        with subprocess.Popen(  # noqa: S603 - our own
+        with subprocess.Popen(  # noqa: S603 - our own code
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,7 +75,7 @@ def node_peer(streams: Mapping[str, Sequence[LambdaRecord]]) -> Iterator[NodePee
 
 
 def _fetch() -> Path:
-    """Return the folder that holds what the peer stands on."""
+    """Return the folder with the peer's dependencies."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(b"".join((_FOLDER / each).read_bytes() for each in _PINNED)).hexdigest()[:16]
     return made_once(caches / "kinesis-handler" / f"node-peer-{digest}", _fetched)

@@ -1,8 +1,8 @@
 /**
  * The peer: the same projection as a Node Lambda function, on the stack that such functions are often written in.
  *
- * yup validates each event, pino writes the log, a Map keeps the limits. What the measured stream does not call
- * for, the peer leaves out, and is the faster for it: aggregated and gzipped records, holding back what follows a
+ * yup validates each event, pino writes the log, a Map stores the limits. The peer leaves out what the measured
+ * stream does not need, and is faster for it: KPL records and gzipped records, holding back events after a
  * failure, the deadline, remarks, and a repository with its conflicts. It counts in binary floating point.
  */
 "use strict";
@@ -116,10 +116,10 @@ const APPLY = {
   },
 };
 
-/** Tell amounts apart that differ by more than binary floating point makes of them. */
+/** Return whether amounts differ by more than the error of binary floating point. */
 const differ = (one, other) => Math.abs(one - other) > 1e-6;
 
-/** Make a Lambda handler that keeps limits in a Map. `destination` takes its log. */
+/** Make a Lambda handler that stores limits in a Map. `destination` receives its log. */
 function makeHandler(limits, destination) {
   const log = pino({ level: "info", base: { service: "user-limits" } }, destination);
 
@@ -150,7 +150,7 @@ function handleRecord(limits, record, log) {
     log.debug({ eventId: raw.eventId, type: raw.type }, "ignored");
     return "ignored";
   }
-  // Without promises, and with the first error only: that is the faster way of yup.
+  // Without promises, and with the first error only: the faster mode of yup.
   const event = schema.validateSync(raw);
   const { payload, sequenceNumber } = event;
   const key = `${payload.userId}/${payload.userLimitId}`;

@@ -1,8 +1,8 @@
 /**
- * Runs the peer for the benchmark. Reads the records of each stream from the file that it is started with, then a
- * line for each run, and answers each with a line:
+ * Runs the peer for the benchmark. Reads the records of each stream from the file in its first argument, then one
+ * line per run from standard input, and answers each with one line:
  *
- *     {"stream": NAME, "size": RECORDS IN A BATCH, "tell": WHETHER TO TELL THE LIMITS}
+ *     {"stream": NAME, "size": RECORDS IN A BATCH, "withLimits": WHETHER TO RETURN THE LIMITS}
  *     {"seconds": TAKEN BY ALL BATCHES, "limits": [[user id, limit id, progress, value, version], …]}
  */
 "use strict";
@@ -17,8 +17,8 @@ const { makeHandler } = require("./handler.cjs");
 const streams = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const nowhere = pino.destination({ dest: openSync("/dev/null", "w"), sync: true });
 
-/** Let a new handler have a stream, in batches. The clock runs from the first to the last. */
-async function run({ stream, size, tell }) {
+/** Pass a stream to a new handler, in batches. The clock runs from the first to the last. */
+async function run({ stream, size, withLimits }) {
   const records = streams[stream];
   const batches = [];
   for (let start = 0; start < records.length; start += size) {
@@ -27,7 +27,7 @@ async function run({ stream, size, tell }) {
   const limits = new Map();
   const handler = makeHandler(limits, nowhere);
   let failed = 0;
-  global.gc(); // or each run would also pay for what the one before it left
+  global.gc(); // otherwise each run would also pay for the garbage of the one before
   const begun = process.hrtime.bigint();
   for (const batch of batches) {
     const answer = await handler(batch, { awsRequestId: "benchmark" });
@@ -35,10 +35,10 @@ async function run({ stream, size, tell }) {
   }
   const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
   if (failed) throw new Error(`${failed} records failed`);
-  return { seconds, limits: tell ? [...limits.values()].map(told) : [] };
+  return { seconds, limits: withLimits ? [...limits.values()].map(row) : [] };
 }
 
-const told = (limit) => [
+const row = (limit) => [
   limit.userId, limit.limitId, limit.progress.toFixed(2), limit.value.toFixed(2), limit.version,
 ];
 

@@ -1,1 +1,1 @@
-"""What results.json says, as tables and pictures. It needs none of what was measured."""
+"""The figures of results.json, as tables and pictures. It does not import what was measured."""

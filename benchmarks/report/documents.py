@@ -1,6 +1,6 @@
-"""Puts tables between their marks in README and docs, and pictures where these show them.
+"""Write tables between their marks in README and docs, and the pictures that these show.
 
-A mark is a comment that names what stands below it, up to the next comment that says where it ends:
+A mark is a comment that names what is below it, up to the next comment, which marks its end:
 
     <!-- measured: hot path -->
     …
@@ -39,7 +39,7 @@ PICTURED = {
 
 
 def sections(results: dict[str, Figures]) -> dict[str, str]:
-    """Return what is to stand below each mark."""
+    """Return the content for each mark."""
     found: dict[str, str] = {}
     for part, figures in results.items():
         found |= SECTIONS[part](figures)
@@ -50,7 +50,7 @@ def sections(results: dict[str, Figures]) -> dict[str, str]:
 
 
 def contents(results: dict[str, Figures]) -> Iterator[tuple[Path, str]]:
-    """Yield each page and each picture as it is to be. What nothing is known of stays."""
+    """Yield the new content of each page and each picture. Parts without figures stay unchanged."""
     known = sections(results)
     for page in PAGES:
         text = page.read_text()
@@ -70,7 +70,7 @@ def _filled(mark: re.Match[str], known: dict[str, str]) -> str:
 
 
 def stale(results: dict[str, Figures]) -> list[str]:
-    """Return the pages and pictures that do not say what was measured."""
+    """Return the pages and pictures that do not show the measured figures."""
     return [
         str(file.relative_to(ROOT))
         for file, text in contents(results)
@@ -79,6 +79,6 @@ def stale(results: dict[str, Figures]) -> list[str]:
 
 
 def update(results: dict[str, Figures]) -> None:
-    """Write all pages and pictures anew."""
+    """Write all pages and pictures."""
     for file, text in contents(results):
         file.write_text(text)

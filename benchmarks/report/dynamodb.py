@@ -35,7 +35,7 @@ def rows(part: Figures, names: list[str]) -> list[list[str]]:
 
 
 def cost(each: Figures) -> float:
-    """Return what the table costs for a million events, in dollars."""
+    """Return the cost of the table for a million events, in dollars."""
     return dollars_per_million(each["writes"], each["reads"], events=EVENTS)
 
 

@@ -10,7 +10,7 @@ STORES = {"memory": ("in memory", 0), "sqlite": ("SQLite", 2), "dynamodb": ("Dyn
 
 
 def sections(part: Figures) -> dict[str, str]:
-    """Return a table of each thing that the cost could grow with."""
+    """Return a table for each quantity that the cost could grow with."""
     stored, keys = part["stored"], part["keys"]
     text = [
         f"By records in a batch, each with limits of its own, in memory; {part['events']:,} events in total:",
@@ -35,8 +35,8 @@ def _table(what: str, columns: Mapping[str, Figures]) -> str:
 
 
 def _cells(column: Figures, count: int) -> list[str]:
-    told = column.get(str(count))
-    return [figure(told["us"]), f"{told['times_first']['ratio']:.2f}"] if told else ["", ""]
+    figures = column.get(str(count))
+    return [figure(figures["us"]), f"{figures['times_first']['ratio']:.2f}"] if figures else ["", ""]
 
 
 def pictures(part: Figures) -> dict[str, str]:
@@ -58,7 +58,9 @@ def pictures(part: Figures) -> dict[str, str]:
 
 def _chart(title: str, what: str, series: Mapping[str, Figures]) -> str:
     lines = [
-        Line(STORES[name][0], [(int(count), told["us"]) for count, told in each.items()], STORES[name][1])
+        Line(
+            STORES[name][0], [(int(count), figures["us"]) for count, figures in each.items()], STORES[name][1]
+        )
         for name, each in series.items()
     ]
     counts = sorted({int(count) for each in series.values() for count in each})
@@ -68,7 +70,7 @@ def _chart(title: str, what: str, series: Mapping[str, Figures]) -> str:
 
 
 def ticks_to(highest: float) -> list[tuple[float, str]]:
-    """Return ticks from 0 to what is at least the highest, at round figures."""
+    """Return ticks from 0 to at least the highest value, at round figures."""
     steps = (mantissa * 10.0**power for power in range(-3, 9) for mantissa in (1, 2, 5))
     step = next(each for each in steps if each * 5 >= highest)
     count = -int(-highest // step)

@@ -20,7 +20,7 @@ SHORT = {
 }
 RATIOS = ("floor", "validated", "powertools", "node")
 SHOWN = "10000"
-"""The batch size that stands for the others where there is room for one."""
+"""Batch size that represents the others where only one is shown."""
 
 
 def contenders(part: Figures) -> str:
@@ -89,7 +89,7 @@ def pictures(part: Figures) -> dict[str, str]:
     lines = [
         Line(label, [(int(size), each["us"][name]) for size, each in part["sizes"].items()], colour)
         for name, (label, colour) in SHORT.items()
-        if name != "validated"  # it would lie beside the floor
+        if name != "validated"  # it would overlap the floor
     ]
     x = Axis("records in a batch", [(size, f"{size:,}") for size in sizes], logarithmic=True)
     y = Axis("µs an event", [(each, f"{each:,}") for each in (1, 10, 100, 1_000)], logarithmic=True)

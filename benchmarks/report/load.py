@@ -11,12 +11,12 @@ def sections(part: Figures) -> dict[str, str]:
     rows = [
         [
             f"{int(rate):,}",
-            figure(told["rate"]),
-            figure(told["age_ms"]["p50"]),
-            figure(told["age_ms"]["p99"]),
-            figure(told["cores"]),
+            figure(figures["rate"]),
+            figure(figures["age_ms"]["p50"]),
+            figure(figures["age_ms"]["p99"]),
+            figure(figures["cores"]),
         ]
-        for rate, told in part["rates"].items()
+        for rate, figures in part["rates"].items()
     ]
     soak, memory = part["soak"], part["soak"]["memory"]
     text = [

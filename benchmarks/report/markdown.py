@@ -1,16 +1,16 @@
-"""Figures and tables, as people read them."""
+"""Figures and tables in Markdown, for people."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 DIGITS = 3
-"""As many as a figure is told with: what comes behind them is noise."""
+"""Number of digits shown: further ones are noise."""
 
 _WHOLE = 100
 
 
 def figure(value: float) -> str:
-    """Write a figure with three digits that mean something: 118,000, 8.47, 0.042."""
+    """Write a figure with three significant digits: 118,000, 8.47, 0.042."""
     if not value:
         return "0"
     value = float(f"{value:.{DIGITS}g}")
@@ -21,7 +21,7 @@ def figure(value: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """Write how many times as much something is."""
+    """Write a ratio."""
     return f"{ratio:.1f}" if ratio < _WHOLE else f"{ratio:,.0f}"
 
 
@@ -31,13 +31,13 @@ def dollars(value: float) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table, its first column to the left and all others to the right."""
+    """Return a table, with its first column left-aligned and all others right-aligned."""
     lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def machine(part: dict[str, Any]) -> str:
-    """Say where and how the figures of a part were measured."""
+    """Return a sentence about where and how the figures of a part were measured."""
     on, command = part["machine"], "make bench-full" if part["full"] else "make bench"
     what = f"{on['cpu']}, {on['cores']} cores, {on['system']}, Python {on['python']}"
     return f"`{command}` on {on['date']}: {what}."

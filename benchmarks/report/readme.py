@@ -1,4 +1,4 @@
-"""What the README says of all this: the main tables, and where the others are."""
+"""The README's part about benchmarks: the main tables, and links to the others."""
 
 from benchmarks.report import dynamodb, hot_path
 from benchmarks.report.markdown import figure, machine, times

@@ -1,6 +1,6 @@
-"""Shapes for streams of any size, computed from what was measured and from what AWS allows: docs/scale.md.
+"""Sizes for streams of any volume, computed from the measured figures and from AWS's limits: docs/scale.md.
 
-The limits, each from the page named beside it in docs/scale.md. What is assumed stands in the page too.
+The limits are from the pages named beside them in docs/scale.md, which also lists the assumptions.
 """
 
 import math
@@ -18,12 +18,12 @@ from benchmarks.report.markdown import dollars, figure, table
 from benchmarks.results import Figures
 
 SHARD_RECORDS, SHARD_BYTES = 1_000, 1_024 * 1_024
-"""That a shard takes in a second."""
+"""Records and bytes that a shard accepts per second."""
 PUT_UNIT_BYTES = 25 * 1_024
 PARTITION_WRITES, PARTITION_READS = 1_000, 3_000
-"""Units that a partition of a table takes in a second."""
+"""Units that a partition of a table accepts per second."""
 VCPU_MB = 1_769
-"""Memory at which a function has one whole vCPU; below it has a part in proportion."""
+"""Memory at which a function has one full vCPU; below it has a proportional part."""
 PARALLELIZATION = 10
 
 BATCH = 1_000
@@ -31,7 +31,7 @@ ROUND_TRIP = 0.010
 """Seconds that a request to the table takes, assumed."""
 REQUESTS_AT_ONCE = 8
 MEMORY = 512
-"""Of the function, where one figure has to stand for all."""
+"""Memory of the function, where one figure has to represent all."""
 
 RATES = (1_000, 10_000, 100_000, 1_000_000)
 MEMORIES = (128, 256, 512, 1_024, 1_769)
@@ -39,7 +39,7 @@ BATCHES = (10, 100, 1_000, 10_000)
 USERS = (1_000, 100_000, 10_000_000)
 LIMITS_PER_USER = 3
 USUAL = "5"
-"""Events of a limit in a batch, where one figure has to stand for all."""
+"""Events of a limit in a batch, where one figure has to represent all."""
 
 NEEDS = {"hot_path", "dynamodb", "memory"}
 
@@ -57,7 +57,7 @@ def sections(results: dict[str, Figures]) -> dict[str, str]:
 
 
 def shards(rate: float, record_bytes: float) -> int:
-    """Return how many shards take so many records a second."""
+    """Return how many shards accept a number of records per second."""
     return max(math.ceil(rate / SHARD_RECORDS), math.ceil(rate * record_bytes / SHARD_BYTES))
 
 
@@ -69,7 +69,7 @@ def duration(per_1000: Figures, memory: float) -> float:
 
 
 def parallelization(rate_of_shard: float, per_1000: Figures, memory: float) -> int:
-    """Return how many invocations at once keep up with a shard."""
+    """Return how many concurrent invocations keep up with a shard."""
     return math.ceil(rate_of_shard * duration(per_1000, memory) / BATCH)
 
 
@@ -120,9 +120,10 @@ def batches() -> str:
 
 
 def distinct_limits(events: int, users: int) -> float:
-    """Return how many limits so many events are about, by Zipf's law over users: what is to be expected.
+    """Return the expected number of limits for a number of events, by Zipf's law over users.
 
-    The first thousand users are counted one by one, those behind them in groups that are a tenth wider each.
+    The first thousand users are counted one by one, the others in groups, each a tenth wider than the one
+    before.
     """
     edges = [*range(1, min(users, 1_000) + 1)]
     while edges[-1] < users:
@@ -150,14 +151,14 @@ def costs(per_1000: dict[str, Figures], record_bytes: float) -> str:
 
 
 def stream_cost(record_bytes: float) -> float:
-    """Return what a million records cost on shards that are full."""
+    """Return the cost of a million records on full shards."""
     a_second = SHARD_RECORDS / shards(SHARD_RECORDS, record_bytes)
     units = math.ceil(record_bytes / PUT_UNIT_BYTES)
     return 1_000_000 * (SHARD_HOUR / 3_600 / a_second + units * PUT_UNIT)
 
 
 def compute_cost(per_1000: Figures, memory: float) -> float:
-    """Return what a million events cost in invocations of 1,000 records."""
+    """Return the cost of a million events in invocations of 1,000 records."""
     invocations = 1_000_000 / BATCH
     seconds = duration(per_1000, memory)
     return invocations * (LAMBDA_REQUEST + seconds * memory / 1_024 * LAMBDA_GB_SECOND)

@@ -1,4 +1,4 @@
-"""Pictures of figures, as small SVG files. They have a ground of their own, for light and for dark pages."""
+"""Pictures of figures, as small SVG files with their own background, for light and for dark pages."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #24292
 
 
 class Bar(NamedTuple):
-    """A bar: its parts from the left, each with the number of its colour, and what stands behind it."""
+    """A bar: its parts from the left, each with the number of its colour, and the text behind it."""
 
     label: str
     parts: Sequence[tuple[float, int]]
@@ -52,14 +52,14 @@ class Line(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """What is along one side: its name, and where a figure is to stand."""
+    """One axis: its name, and its ticks."""
 
     title: str
     ticks: Sequence[tuple[float, str]]
     logarithmic: bool = False
 
-    def place(self, value: float) -> float:
-        """Return where a value lies between the first tick, 0, and the last, 1."""
+    def position(self, value: float) -> float:
+        """Return the position of a value between the first tick, 0, and the last, 1."""
         scale = math.log10 if self.logarithmic else float
         first, last = scale(self.ticks[0][0]), scale(self.ticks[-1][0])
         return (scale(value) - first) / (last - first)
@@ -80,8 +80,8 @@ def bar_chart(title: str, panels: Sequence[Panel]) -> str:
             body.append(_text(left - 10, top + 14, bar.label, anchor="end"))
             for value, colour in bar.parts:
                 width = max(value / longest * room, 1.5)
-                place = f'x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_BAR}" rx="2"'
-                body.append(f'<rect class="f{colour}" {place}/>')
+                rectangle = f'x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_BAR}" rx="2"'
+                body.append(f'<rect class="f{colour}" {rectangle}/>')
                 left += width
             body.append(_text(left + 8, top + 14, bar.text))
             top += _BAR + _GAP
@@ -90,20 +90,20 @@ def bar_chart(title: str, panels: Sequence[Panel]) -> str:
 
 
 def line_chart(title: str, x: Axis, y: Axis, lines: Sequence[Line], height: int = 300) -> str:
-    """Return lines over one axis. Their names stand where they end, at the right."""
+    """Return lines over one axis. Their names are at their ends, on the right."""
     left, right, top, bottom = MARGIN + 44, WIDTH - 170, MARGIN + 44, height - 52
     body = [_text(MARGIN, top - 12, y.title, "small")]
     for value, text in y.ticks:
-        level = bottom - y.place(value) * (bottom - top)
+        level = bottom - y.position(value) * (bottom - top)
         body.append(f'<line class="grid" x1="{left}" y1="{level:.1f}" x2="{right}" y2="{level:.1f}"/>')
         body.append(_text(left - 8, level + 4, text, "small", "end"))
     for value, text in x.ticks:
-        body.append(_text(left + x.place(value) * (right - left), bottom + 20, text, "small", "middle"))
+        body.append(_text(left + x.position(value) * (right - left), bottom + 20, text, "small", "middle"))
     body.append(_text((left + right) / 2, bottom + 40, x.title, "small", "middle"))
     ends: list[float] = []
-    for line in sorted(lines, key=lambda each: -y.place(each.points[-1][1])):
+    for line in sorted(lines, key=lambda each: -y.position(each.points[-1][1])):
         points = [
-            (left + x.place(at) * (right - left), bottom - y.place(value) * (bottom - top))
+            (left + x.position(at) * (right - left), bottom - y.position(value) * (bottom - top))
             for at, value in line.points
         ]
         path = " ".join(f"{at:.1f},{level:.1f}" for at, level in points)

@@ -1,4 +1,4 @@
-"""One clean pass over the records of a shard, an event at a time: each once, in order."""
+"""One clean pass over the records of a shard: each event once, in order."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -12,15 +12,15 @@ REMEMBERED_IDS = 16
 
 
 class Expected(NamedTuple):
-    """What a limit comes to.
+    """The result for one limit.
 
     Args:
         limit: its fields, without those that are null.
-        version: how many events were applied.
+        version: number of applied events.
         updated_at: when the last of them was created, in milliseconds since epoch.
         number: the highest of the producer's sequence numbers; -1 if no event had one.
         position: sequence number and sub-sequence number of the last of them.
-        ids: of the last 16 of them, oldest first.
+        ids: ids of the last 16 of them, oldest first.
     """
 
     limit: Fields
@@ -34,8 +34,8 @@ class Expected(NamedTuple):
 class Oracle:
     """One clean pass over the records of a shard.
 
-    A record whose event fails is given up after its retries, with what comes behind that event for the
-    same limit in the same record; everything else goes on.
+    A record whose event fails is given up after its retries, together with later events of the same limit in
+    the same record; all others continue.
 
     Args:
         records: in stream order, as Lambda delivers them.
@@ -46,9 +46,9 @@ class Oracle:
         self.given_up: list[str] = []
         """Sequence numbers of the records that can never succeed, and are not rejected either."""
         self.rejected: dict[tuple[str, int], str] = {}
-        """Sequence and sub-sequence number of each user record to be rejected → the data that carried it."""
+        """Sequence and sub-sequence number of each user record to be rejected → the data that has it."""
         self.outcomes: list[tuple[str, tuple[str, ...]]] = []
-        """Of each user record: its status, and its remarks in alphabetical order."""
+        """Status of each user record, and its remarks in alphabetical order."""
         for record in records:
             self._take_record(record)
 
@@ -64,7 +64,7 @@ class Oracle:
             self.given_up.append(number)
 
     def _take(self, content: bytes, position: tuple[int, int], failed: set[Key]) -> tuple[str, list[str]]:
-        """Return what becomes of a user record."""
+        """Return the outcome of a user record."""
         try:
             event = read_event(content)
         except InvalidError:
@@ -83,7 +83,7 @@ class Oracle:
             return "failed", []
 
     def _apply(self, key: Key, event: Fields, position: tuple[int, int]) -> tuple[str, list[str]]:
-        """Apply an event to its limit if it is new to it. Raises InexactError, RefusedError."""
+        """Apply an event to its limit if it is new. Raises InexactError, RefusedError."""
         before = self.limits.get(key)
         if before is not None and not _is_new(event, position, before):
             return "duplicate" if event["eventId"] in before.ids else "superseded", []

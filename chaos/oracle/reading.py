@@ -1,4 +1,4 @@
-"""What a record carries: its user records, and the event that each is, or that it is none."""
+"""Reading a record: its user records, and the event of each, if it is one."""
 
 import gzip
 import json
@@ -20,13 +20,13 @@ class InvalidError(Exception):
 
 
 def contents_of(record: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield what each user record of a Kinesis record holds: several in a KPL record, else one."""
+    """Yield the content of each user record of a Kinesis record: several in a KPL record, otherwise one."""
     for each in iter_deaggregate_records([record]):
         yield b64decode(each["kinesis"]["data"])
 
 
 def read_event(content: bytes) -> Fields:
-    """Return an event whose fields have been checked, null left out, and whose amounts are Decimals.
+    """Return an event with checked fields, without nulls, and with amounts as Decimals.
 
     Raises InvalidError.
     """
@@ -48,7 +48,7 @@ def _no_constant(name: str) -> None:
 
 
 def _checked(found: object, fields: Mapping[str, Callable[[Any], Any]]) -> Fields:
-    """Return the fields of an object that there are; the name of one that must be there ends in `!`."""
+    """Return the fields that an object has; the name of a required one ends in `!`."""
     if not isinstance(found, dict):
         raise InvalidError
     checked: Fields = {}
@@ -62,7 +62,7 @@ def _checked(found: object, fields: Mapping[str, Callable[[Any], Any]]) -> Field
 
 
 def _check_value(payload: Fields) -> None:
-    """Check that a limit's value, or its alias, is there: CREATED alone has such fields."""
+    """Check that a limit's value, or its alias, is present: only CREATED has such fields."""
     if "amount" in payload or not {"value", "maxValue"} & payload.keys():
         return
     values = {payload[name] for name in ("value", "maxValue") if name in payload}
@@ -107,7 +107,7 @@ def _amount(found: object) -> Decimal:
         amount = Decimal(found)
     except InvalidOperation as error:
         raise InvalidError from error
-    # As it is written: zeros at its end count as digits.
+    # As written: trailing zeros count as digits.
     if not amount.is_finite() or len(amount.as_tuple().digits) > DIGITS or not is_exact(amount):
         raise InvalidError
     return amount

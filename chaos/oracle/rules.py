@@ -1,11 +1,11 @@
-"""What each event does to a limit, sentence by sentence of the domain. Limits and events are dictionaries."""
+"""Effects of events on a limit, sentence by sentence of the domain. Limits and events are dictionaries."""
 
 from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any
 
 Fields = dict[str, Any]
-"""Of a limit or an event, by the names of the stream. What is null is not there."""
+"""Fields of a limit or an event, with the names of the stream. A field that is null is left out."""
 
 CREATED, PROGRESS_CHANGED, RESET = EVENT_TYPES = (
     "USER_LIMIT_CREATED",
@@ -15,12 +15,12 @@ CREATED, PROGRESS_CHANGED, RESET = EVENT_TYPES = (
 
 DIGITS = 38
 LOWEST_EXPONENT, HIGHEST_EXPONENT = -130, 125
-"""Of the first digit. These are the numbers that DynamoDB has:
+"""Range of the exponent of the first digit. These are the numbers of DynamoDB:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
 
 _wide = Context(prec=1_000)
-"""Has room for any sum of two such numbers: nothing is rounded in it, and what is too long can be seen."""
+"""Context with enough digits for any sum of two such numbers: it rounds nothing, so long results show."""
 
 
 class InexactError(Exception):
@@ -28,11 +28,11 @@ class InexactError(Exception):
 
 
 class RefusedError(Exception):
-    """The event is valid, but not of a limit that is known, or not in its currency."""
+    """The event is valid, but its limit is not known, or has another currency."""
 
 
 def is_exact(amount: Decimal) -> bool:
-    """Return whether a number can be stored as it is, zeros at its end aside."""
+    """Return whether a number can be stored exactly, apart from trailing zeros."""
     digits = _wide.normalize(amount)
     return len(digits.as_tuple().digits) <= DIGITS and (
         not digits or LOWEST_EXPONENT <= digits.adjusted() <= HIGHEST_EXPONENT
@@ -40,7 +40,7 @@ def is_exact(amount: Decimal) -> bool:
 
 
 def after(limit: Fields | None, event: Fields) -> tuple[Fields, list[str]]:
-    """Return the limit after an event, and what was odd about the event.
+    """Return the limit after an event, and the remarks about the event.
 
     Raises InexactError, RefusedError.
     """
@@ -60,7 +60,7 @@ def after(limit: Fields | None, event: Fields) -> tuple[Fields, list[str]]:
 
 
 def _created(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fields, list[str]]:
-    """Make the limit. One that exists is defined afresh: what is no part of a definition remains."""
+    """Create the limit. An existing one gets the new definition; fields outside of a definition stay."""
     before = limit or {}
     definition = {
         "userId": payload["userId"],
@@ -85,7 +85,7 @@ def _created(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fi
 
 
 def _progress_changed(limit: Fields | None, payload: Fields, _created_at: int) -> tuple[Fields, list[str]]:
-    """Move the progress, and adopt the value as the producer knows it."""
+    """Change the progress, and adopt the value as the producer knows it."""
     if limit is None:
         raise RefusedError
     changed = dict(limit)
@@ -100,7 +100,7 @@ def _progress_changed(limit: Fields | None, payload: Fields, _created_at: int) -
 
 
 def _reset(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fields, list[str]]:
-    """Begin a new period; where the limit is not known, rebuild it if the event says all that is needed."""
+    """Start a new period; rebuild an unknown limit if the event contains everything needed."""
     figures: Fields = {}
     if "resetAmount" in payload:
         figures["progress"] = payload["resetAmount"]

@@ -1,1 +1,1 @@
-"""The real components that tests, benchmarks and people run against, on this machine alone."""
+"""Real components and emulators for tests, benchmarks and manual runs, on this machine only."""

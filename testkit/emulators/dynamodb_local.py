@@ -1,10 +1,11 @@
-"""Amazon's DynamoDB Local for tests, benchmarks and people: on loopback, in memory, gone with its starter.
+"""Amazon's DynamoDB Local for tests and benchmarks: on loopback, in memory, ends with its starter.
 
     python -m testkit.emulators.dynamodb_local --port 8001
 
-Its licence forbids redistribution. It is therefore no part of this repository, nor of anything built from
-it: npm fetches it once, from the package in which AWS Amplify publishes it, into the cache of the user
-(`$XDG_CACHE_HOME` or `~/.cache`) and nowhere else. It takes a JDK of version 17 or later, and npm at first.
+Its licence forbids redistribution. Therefore it is not part of this repository, nor of anything built from
+it: npm downloads it once, from the package in which AWS Amplify publishes it, into the user's cache
+(`$XDG_CACHE_HOME` or `~/.cache`) and nowhere else. It needs a JDK of version 17 or later, and npm the first
+time.
 """
 
 import hashlib
@@ -42,10 +43,10 @@ JAVA_VERSION = 17
 
 _LAUNCHER = Path(__file__).with_name("LoopbackDynamoDB.java")
 _FLAGS = (
-    # To set up Log4j takes a good part of the start.
+    # Setting up Log4j takes a large part of the start.
     "-Dlog4j2.loggerContextFactory=org.apache.logging.log4j.simple.SimpleLoggerContextFactory",
     "-Xmx256m",
-    # Its standard output is the launcher's alone.
+    # Its standard output is reserved for the launcher.
     "-XX:+DisplayVMOutputToStderr",
     "-Xlog:disable",
 )
@@ -60,10 +61,11 @@ _FIRST_REQUESTS: dict[str, dict[str, object]] = {
         "ExpressionAttributeValues": {":b": {"S": "b"}},
     },
 }
-"""A JVM loads what a kind of request takes when the first one comes: on a busy machine that takes longer than
-the clients of the tests wait for an answer."""
+"""Requests sent before it counts as started. A JVM loads the classes for a kind of request at the first one:
+on
+a busy machine that takes longer than the clients of the tests wait for an answer."""
 
-# Where it lives for seconds, the second compiler costs more than it brings; later it halves all times.
+# For a short life the second compiler costs more than it saves; later it halves all times.
 _BRIEFLY = ("-XX:TieredStopAtLevel=1",)
 
 
@@ -72,10 +74,10 @@ def dynamodb_local(port: int = 0, *, briefly: bool = True) -> Iterator[str]:
     """Run DynamoDB Local, empty, and yield its endpoint once it has answered a request of each kind.
 
     Args:
-        port: 0 stands for any that is free.
-        briefly: it will live for seconds, and has to start soon; False if it has much to do.
+        port: the port; 0 for any free one.
+        briefly: True if it runs for seconds and should start fast; False if it has a lot of work.
 
-    Raises EmulatorError if it cannot be fetched, or does not start.
+    Raises EmulatorError if it cannot be downloaded, or does not start.
     """
     java = on_path("java", f"DynamoDB Local runs on it: install a JDK, version {JAVA_VERSION} or later.")
     emulator = PACKAGE.fetch()
@@ -86,7 +88,7 @@ def dynamodb_local(port: int = 0, *, briefly: bool = True) -> Iterator[str]:
     command = [java, *flags, f"-Djava.library.path={emulator / 'DynamoDBLocal_lib'}", "-cp", class_path]
     with running(
         [*command, _LAUNCHER.stem, str(port)],
-        # The only way to turn telemetry off: its option -disableTelemetry is read by nothing.
+        # The only method that turns telemetry off: nothing reads its option -disableTelemetry.
         environment=os.environ | {"DDB_LOCAL_TELEMETRY": "0"},
         not_started=partial(_not_started, java),
     ) as endpoint:
@@ -98,12 +100,12 @@ def dynamodb_local(port: int = 0, *, briefly: bool = True) -> Iterator[str]:
 def _warm_up(endpoint: str, operation: str, content: dict[str, object]) -> None:
     """Send a request about a table that does not exist.
 
-    Raises EmulatorError if the answer says anything else: such a request would warm up nothing.
+    Raises EmulatorError if the answer is any other error: such a request would warm up nothing.
     """
     headers = {
         "X-Amz-Target": f"DynamoDB_20120810.{operation}",
         "Content-Type": "application/x-amz-json-1.0",
-        # It looks at the form of a signature, and not whether it is right.
+        # It checks the form of a signature, not its value.
         "Authorization": "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, "
         "SignedHeaders=host, Signature=0",
     }
@@ -119,7 +121,7 @@ def _warm_up(endpoint: str, operation: str, content: dict[str, object]) -> None:
 
 
 def _compiled(java: str, emulator: Path, temporary: Path) -> Path:
-    """Compile the launcher. Java could run its source, but then each start would take twice the time."""
+    """Compile the launcher. Java could run its source, but each start would then take twice the time."""
     compiler = [java, "-m", "jdk.compiler/com.sun.tools.javac.Main", "--release", str(JAVA_VERSION)]
     folder = temporary / "classes"
     jar = str(emulator / "DynamoDBLocal.jar")

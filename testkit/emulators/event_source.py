@@ -1,7 +1,7 @@
-"""Lambda's event source mapping on this machine, as CloudFormation describes it.
+"""Lambda's event source mapping on this machine, configured by CloudFormation properties.
 
-It is our own `EventSourceMapping` and `StreamConsumer`, driven by the properties of an
-`AWS::Lambda::EventSourceMapping`. What they cannot do is refused and not left out.
+It consists of our own `EventSourceMapping` and `StreamConsumer`, driven by the properties of an
+`AWS::Lambda::EventSourceMapping`. Properties that these do not support are refused, not ignored.
 
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html
 """
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 PREFIX = "aws/lambda"
-"""Of what Lambda puts into a bucket."""
+"""Prefix of the objects that Lambda writes into a bucket."""
 
-_WITHOUT_EFFECT_HERE = {"FunctionName", "MetricsConfig", "Tags"}
+_WITHOUT_EFFECT = {"FunctionName", "MetricsConfig", "Tags"}
 _BUCKET = "arn:aws:s3:::"
 
 
@@ -39,18 +39,18 @@ class DeployedMapping:
     """An event source mapping between a stream and a function.
 
     Args:
-        properties: its properties in CloudFormation, with nothing in them that is yet to be resolved.
+        properties: its properties in CloudFormation, with everything resolved.
         function: the function.
-        kinesis: the client that it reads the stream with.
-        s3: the client that it keeps with what it gives up.
-        checkpoints: where it keeps how far it is.
-        retry_wait: seconds before the first retry. How long Lambda waits is not documented.
+        kinesis: the client that reads the stream.
+        s3: the client that writes records that were given up.
+        checkpoints: the repository of its checkpoints.
+        retry_wait: seconds before the first retry. Lambda's value is not documented.
         clock: seconds since epoch.
 
-    Raises ValueError at a property that it does not know. As on AWS, stream and bucket must be there.
+    Raises ValueError for an unknown property. As on AWS, stream and bucket must exist.
     """
 
-    def __init__(  # noqa: PLR0913 - one for each that it deals with
+    def __init__(  # noqa: PLR0913 - one for each dependency
         self,
         properties: Mapping[str, Any],
         function: LambdaRuntime,
@@ -61,7 +61,7 @@ class DeployedMapping:
         retry_wait: float = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        left = {name: value for name, value in properties.items() if name not in _WITHOUT_EFFECT_HERE}
+        left = {name: value for name, value in properties.items() if name not in _WITHOUT_EFFECT}
         if not left.pop("Enabled", True):
             raise ValueError("the event source mapping is not enabled")
         self._clock = clock
@@ -70,7 +70,7 @@ class DeployedMapping:
         self._s3 = s3
         self._id = uuid4()
         arn = left.pop("EventSourceArn")
-        # Lambda asks for both when the mapping is made; what it reads later is the reader's business.
+        # Lambda checks both when the mapping is created; later reads are the reader's responsibility.
         kinesis.describe_stream(StreamARN=arn)
         self._reader = StreamReader(kinesis, arn)
         self._bucket = left.pop("DestinationConfig")["OnFailure"]["Destination"].removeprefix(_BUCKET)
@@ -91,7 +91,7 @@ class DeployedMapping:
             raise ValueError(f"there is no {', '.join(sorted(left))} here")
 
     def consumer(self, *, stop: Stop, until_caught_up: bool = False) -> StreamConsumer:
-        """Return what reads the stream on from its checkpoints."""
+        """Return a consumer that reads the stream from its checkpoints."""
         return StreamConsumer(
             self._reader,
             Checkpoints(self._checkpoints, self._reader.identity),
@@ -104,11 +104,11 @@ class DeployedMapping:
 
     def _mapping(self, _shard_id: str, wait: Wait) -> EventSourceMapping:
         return EventSourceMapping(
-            self._function, on_failure=self._keep, sleep=wait, clock=self._clock, **self._options
+            self._function, on_failure=self._store, sleep=wait, clock=self._clock, **self._options
         )
 
-    def _keep(self, discarded: DiscardedBatch) -> None:
-        """Keep what was given up, as Lambda does in a bucket."""
+    def _store(self, discarded: DiscardedBatch) -> None:
+        """Store what was given up, as Lambda does in a bucket."""
         document = msgspec.to_builtins(failed_batch(discarded, self._clock()))
         document["requestContext"] |= {
             "requestId": str(uuid4()),

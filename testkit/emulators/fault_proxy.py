@@ -1,4 +1,4 @@
-"""microburst in front of an emulator: connections that really break, answers that are late or cut short."""
+"""microburst in front of an emulator: connections that really break, answers that are late or cut off."""
 
 import json
 import socket
@@ -15,22 +15,22 @@ START_SECONDS = 20
 
 
 class FaultProxy:
-    """microburst, a proxy in a process of its own that knows the AWS protocols, and its rules."""
+    """microburst, a proxy in a separate process that knows the AWS protocols, and its rules."""
 
     def __init__(self, port: int) -> None:
-        # By its number it would take a second per hundred AWS services to look up whose host it is.
+        # By host name, it would search the hosts of every AWS service: a second per hundred of them.
         self.endpoint = f"http://localhost:{port}"
         self._port = port
         self._faults = 0
 
     def fail_once(self, operation: str, **fault: Any) -> None:
-        """Let the next request of this operation go wrong. See the documentation of its rules for how."""
+        """Make the next request of this operation fail. The documentation of its rules explains `how`."""
         self.control("PATCH", "rules", [{"service": "dynamodb", "operation": operation, "times": 1, **fault}])
         self._faults += 1
 
     @contextmanager
     def watched(self) -> Iterator[Self]:
-        """Begin without rules, and see at the end that each fault has happened."""
+        """Start without rules, and check at the end that each fault has occurred."""
         self.control("DELETE", "rules")
         self.control("DELETE", "fired")
         self._faults = 0
@@ -39,7 +39,7 @@ class FaultProxy:
             raise AssertionError("not every fault has happened")
 
     def control(self, method: str, path: str, body: object = None) -> Any:
-        """Ask something of the proxy itself."""
+        """Send a request to the proxy itself."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=START_SECONDS)
         try:
             connection.request(method, f"/_microburst/{path}", None if body is None else json.dumps(body))
@@ -50,7 +50,7 @@ class FaultProxy:
 
 @contextmanager
 def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
-    """Run a proxy in front of an endpoint, on loopback alone."""
+    """Run a proxy in front of an endpoint, on loopback only."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

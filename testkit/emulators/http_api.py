@@ -1,8 +1,9 @@
-"""API Gateway's HTTP API in front of a Lambda function: requests in, payloads of format 2.0 to the function.
+"""API Gateway's HTTP API in front of a Lambda function: HTTP requests in, payloads of format 2.0 out.
 
-It speaks the format as documented, and its answers to what a function may not answer. It emulates no
-authorizer, no throttling, no CORS and no log of access: those are settings of the gateway, which the function
-does not see. What it sees differently on AWS: the gateway's own host name, and its caller's address.
+It implements the documented format, and the gateway's answers to invalid responses of a function. It has no
+authorizer, no throttling, no CORS and no access log: those are settings of the gateway, which the function
+does not see. On AWS, a function sees other values for two things: the gateway's host name, and its caller's
+address.
 
 Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -40,7 +41,7 @@ def http_api(function: Function, routes: tuple[str, ...] = (STAGE,)) -> Iterator
     """Serve a function on 127.0.0.1, and yield the address.
 
     Args:
-        function: takes a payload, and returns what the function answers. Raises FunctionError if it fails.
+        function: accepts a payload, and returns the function's answer. Raises FunctionError if it fails.
         routes: the keys of the routes, such as `GET /limits/{id}`, `ANY /{proxy+}` or `$default`.
     """
     server = _Server(("127.0.0.1", 0), _Handler)
@@ -58,14 +59,14 @@ def http_api(function: Function, routes: tuple[str, ...] = (STAGE,)) -> Iterator
 def payload(  # noqa: PLR0913 - a request has that many parts
     *, method: str, target: str, headers: list[tuple[str, str]], body: bytes, source_ip: str, route: str
 ) -> dict[str, Any]:
-    """Return what the function is told of a request, in format 2.0.
+    """Return the payload for a request, in format 2.0.
 
     Args:
-        method: of the request.
-        target: its path and query, as they came.
-        headers: as they came, in their order.
-        body: as it came.
-        source_ip: the caller's.
+        method: method of the request.
+        target: its path and query, unchanged.
+        headers: its headers, unchanged, in their order.
+        body: its body, unchanged.
+        source_ip: the caller's address.
         route: the key of its route.
     """
     url = urlsplit(target)
@@ -126,7 +127,7 @@ def payload(  # noqa: PLR0913 - a request has that many parts
 
 
 def response(answer: Any) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Return status, headers and body of what a function answered; of format 2.0, or anything."""
+    """Return status, headers and body for a function's answer, of format 2.0 or any other."""
     if not isinstance(answer, Mapping) or "statusCode" not in answer:
         return HTTPStatus.OK, [("content-type", "application/json")], json.dumps(answer).encode()
     body = answer.get("body") or ""
@@ -137,16 +138,18 @@ def response(answer: Any) -> tuple[int, list[tuple[str, str]], bytes]:
 
 
 def routes_of(definition: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys of the routes of an API that is defined by an OpenAPI document."""
+    """Return the route keys of an API that an OpenAPI document defines."""
     return tuple(
-        STAGE if told.get("isDefaultRoute") else f"{_ANY if method == _ANY_METHOD else method.upper()} {path}"
+        STAGE
+        if operation.get("isDefaultRoute")
+        else f"{_ANY if method == _ANY_METHOD else method.upper()} {path}"
         for path, methods in definition["paths"].items()
-        for method, told in methods.items()
+        for method, operation in methods.items()
     )
 
 
 def route_of(method: str, path: str, routes: tuple[str, ...]) -> str | None:
-    """Return the key of the route that a request takes: the most particular one; None if there is none."""
+    """Return the key of the most specific route that matches a request; None if none does."""
     fitting = [each for each in routes if each != STAGE and _fits(method, path, each)]
     if fitting:
         return min(fitting, key=lambda each: (_GREEDY in each, each.count("{"), each.startswith(_ANY)))
@@ -164,7 +167,7 @@ def _fits(method: str, path: str, route: str) -> bool:
 
 
 def _variables(path: str, route: str) -> dict[str, str]:
-    """Return the parts of a path that its route has names for."""
+    """Return the path parameters of a request, by the names in its route."""
     parts, patterns = path.strip("/").split("/"), route.partition(" ")[2].strip("/").split("/")
     return {
         pattern.strip("{+}"): "/".join(parts[at:] if pattern.endswith(_GREEDY) else parts[at : at + 1])
@@ -197,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         if route is None:
             self._send(HTTPStatus.NOT_FOUND, [], b'{"message":"Not Found"}')
             return
-        told = payload(
+        event = payload(
             method=self.command,
             target=self.path,
             headers=list(self.headers.items()),
@@ -206,14 +209,14 @@ class _Handler(BaseHTTPRequestHandler):
             route=route,
         )
         try:
-            self._send(*response(self.server.function(told)))
+            self._send(*response(self.server.function(event)))
         except (FunctionError, TypeError, ValueError):
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, [], json.dumps(_FAILED).encode())
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815 - http.server's names
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response(status)

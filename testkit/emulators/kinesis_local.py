@@ -1,9 +1,9 @@
-"""kinesis-local, an emulator of the Kinesis API, for tests, benchmarks and people: on loopback, in memory.
+"""kinesis-local, an emulator of the Kinesis API, for tests and benchmarks: on loopback, in memory.
 
     python -m testkit.emulators.kinesis_local --port 4567
 
-npm fetches it once, into the cache of the user (`$XDG_CACHE_HOME` or `~/.cache`). It takes Node.js of version
-20 or later. Streams, splits and merges are ready as soon as they are asked for, and it ends with its starter.
+npm downloads it once, into the user's cache (`$XDG_CACHE_HOME` or `~/.cache`). It needs Node.js of version 20
+or later. Streams, splits and merges are ready at once, and it ends with its starter.
 """
 
 import os
@@ -35,7 +35,7 @@ NODE_VERSION = 20
 
 _LOOPBACK = Path(__file__).with_name("loopback.cjs")
 _SETTINGS = {
-    # By itself it takes half a second over each of these.
+    # By default each of these takes half a second.
     **dict.fromkeys(
         [
             "CREATE_STREAM_DURATION",
@@ -51,7 +51,7 @@ _SETTINGS = {
         ],
         "0ms",
     ),
-    # Of all streams together, closed shards included. By itself 50: fewer than the tests of one run make.
+    # Of all streams together, including closed shards. The default is 50: fewer than one test run creates.
     "SHARD_LIMIT": "10000",
     "LOAD_DATA_IF_EXISTS": "false",
     "LOG_LEVEL": "ERROR",
@@ -60,13 +60,13 @@ _SETTINGS = {
 
 @contextmanager
 def kinesis_local(port: int = 0) -> Iterator[str]:
-    """Run kinesis-local, empty, and yield its endpoint. A port of 0 stands for any that is free.
+    """Run kinesis-local, empty, and yield its endpoint. Port 0 stands for any free one.
 
-    Raises EmulatorError if it cannot be fetched, or does not start.
+    Raises EmulatorError if it cannot be downloaded, or does not start.
     """
     node = on_path("node", f"kinesis-local runs on it: install Node.js, version {NODE_VERSION} or later.")
     emulator = PACKAGE.fetch()
-    # It is set up by variables with names as common as LOG_LEVEL: the owner's are not for it.
+    # It reads variables with names as common as LOG_LEVEL: those of the machine's owner must not reach it.
     owners = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with running(
         [node, "--require", str(_LOOPBACK), str(emulator / "main.js"), str(port)],

@@ -1,4 +1,4 @@
-"""What a Lambda function finds where it runs: its configuration, the variables, a Python with the AWS SDK.
+"""The environment of a Lambda function: its configuration, the variables, a Python with the AWS SDK.
 
 Sources: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html,
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -16,24 +16,24 @@ from msgspec import Struct
 ACCOUNT = "123456789012"
 
 BROUGHT_BY_THE_RUNTIME = ("awslambdaric", "boto3")
-"""Lambda's Python has these, and what they need: a function need not ship them."""
+"""Distributions in Lambda's Python, besides their dependencies: a function need not ship them."""
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
-    """What Lambda knows of a function, in the words of CloudFormation.
+    """Configuration of a function, with the names of CloudFormation.
 
     Args:
         artifact: the folder of its code.
         handler: `module.function`.
         variables: its environment variables.
-        name: of the function.
-        runtime: `python3.13` and such; the interpreter is this machine's all the same.
+        name: name of the function.
+        runtime: `python3.13` for example; the interpreter is always this machine's.
         memory_size: megabytes.
         timeout: seconds.
-        concurrency: how many environments there may be at once.
-        region: where it thinks to be.
-        on_this_machine: further variables, which lead the SDK to this machine.
-        layers: folders that are on its path, behind the artifact.
+        concurrency: maximum number of environments at the same time.
+        region: the value of AWS_REGION.
+        on_this_machine: additional variables, which direct the SDK to this machine.
+        layers: folders that are on its path, after the artifact.
     """
 
     artifact: Path
@@ -50,12 +50,12 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """Of the function."""
+        """ARN of the function."""
         return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{self.name}"
 
 
 def make_runtime(folder: Path) -> Path:
-    """Make a Python in a folder that has what Lambda's has, and nothing else; return the interpreter."""
+    """Create a Python in a folder with exactly the packages of Lambda's; return the interpreter."""
     venv.create(folder, symlinks=True)
     [site_packages] = folder.glob("lib/python*/site-packages")
     for path in {path for name in _closure(BROUGHT_BY_THE_RUNTIME) for path in _top_level(name)}:
@@ -64,7 +64,7 @@ def make_runtime(folder: Path) -> Path:
 
 
 def _closure(names: Iterable[str]) -> set[str]:
-    """Return the names of distributions, and of all that they need."""
+    """Return the names of distributions, and of all their dependencies."""
     found: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -77,7 +77,7 @@ def _closure(names: Iterable[str]) -> set[str]:
 
 
 def _top_level(name: str) -> Iterator[Path]:
-    """Return the packages and modules of a distribution, as they lie in this interpreter's environment."""
+    """Return the packages and modules of a distribution, as they are in this interpreter's environment."""
     files = distribution(name).files or ()
     for first in {Path(file).parts[0] for file in files}:
         if first not in {"..", "__pycache__"}:

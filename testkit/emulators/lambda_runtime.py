@@ -1,12 +1,13 @@
 """A Lambda function on this machine: its artifact under AWS's own runtime client, as Lambda would run it.
 
-An execution environment is a process of `python -m awslambdaric`, and takes one invocation at a time. It has
-the variables that Lambda sets and those of the function, and of the owner's none. Its path is the artifact,
-the layers, and a runtime that has the AWS SDK and the runtime client as Lambda's has, and nothing else.
+An execution environment is a process of `python -m awslambdaric`, and handles one invocation at a time. It
+has the variables that Lambda sets and those of the function, and none of the machine's owner. Its path is the
+artifact, the layers, and a runtime that has the AWS SDK and the runtime client as Lambda's has, and nothing
+else.
 
-What a function sees differently on AWS: the interpreter and the libraries of the system are this machine's,
-the file system can be written, an environment is not frozen between invocations, and its memory is looked at
-twenty times a second: a function that has taken more is killed, as on Lambda, but a little later.
+Differences from AWS: the interpreter and the libraries of the system are this machine's, the file system is
+writable, an environment is not frozen between invocations, and its memory is measured twenty times per
+second: a function that has used more is killed, as on Lambda, but a little later.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
@@ -29,7 +30,7 @@ from testkit.emulators.runtime_api import FunctionError, Invocation, RuntimeApi
 __all__ = ["Configuration", "FunctionError", "LambdaRuntime"]
 
 INIT_SECONDS = 10.0
-"""What an environment has to start in. One that takes longer starts again, in the time of its invocation."""
+"""Seconds for the start of an environment. A slower one starts again, within the time of its invocation."""
 
 _POLL = 0.05
 _KILLED = -9
@@ -38,16 +39,16 @@ _KILLED = -9
 class LambdaRuntime:
     """Runs one function. It can be the function of an event source mapping.
 
-    An invocation for which no environment is idle starts another, or waits for one if there are as many as
-    there may be: whoever calls it does not see throttling.
+    If no environment is idle, an invocation starts another one, or waits if their maximum number is reached:
+    the caller never sees throttling.
     """
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.log: list[str] = []
-        """What the function and Lambda wrote, line by line. It is complete when all is closed."""
+        """Lines that the function and Lambda wrote, complete after everything is closed."""
         self.max_memory = 0
-        """Megabytes that an environment has had at once; 0 if the system does not tell."""
+        """Peak memory of an environment, in megabytes; 0 if the system does not report it."""
         self.cold_starts = 0
         self._closing = ExitStack()
         self._free = Semaphore(configuration.concurrency)
@@ -65,9 +66,9 @@ class LambdaRuntime:
         self._closing.close()
 
     def __call__(self, event: object, _context: object = None) -> Any:
-        """Invoke the function, and return what it answers. The context is the environment's own.
+        """Invoke the function, and return its answer. The context is the environment's own.
 
-        Raises FunctionError for whatever else happens.
+        Raises FunctionError for any other result.
         """
         answer = self.invoke(json.dumps(event).encode())
         return json.loads(answer)
@@ -82,7 +83,7 @@ class LambdaRuntime:
                 self._give_back(environment)
 
     def _take(self) -> "_Environment":
-        """Return an environment that is idle, or a new one."""
+        """Return an idle environment, or a new one."""
         with self._lock:
             while self._idle:
                 environment = self._idle.pop()
@@ -102,7 +103,7 @@ class LambdaRuntime:
 
 
 class _Environment:
-    """One process of the runtime, and the Runtime API that it asks."""
+    """One process of the runtime, and the Runtime API that it calls."""
 
     def __init__(self, configuration: Configuration, python: Path, write: Callable[[str], object]) -> None:
         self.max_memory = 0
@@ -114,11 +115,11 @@ class _Environment:
 
     @property
     def ended(self) -> bool:
-        """Whether it can take no further invocation."""
+        """Whether it can handle no further invocation."""
         return self._ended or self._api.broken or self._process.poll() is not None
 
     def invoke(self, payload: bytes) -> bytes:
-        """Let it handle an event; see `LambdaRuntime.invoke`."""
+        """Handle an event; see `LambdaRuntime.invoke`."""
         function = self._configuration
         invocation = Invocation(str(uuid4()), payload, time.time() + function.timeout, function.arn)
         if not self._begun:
@@ -128,7 +129,7 @@ class _Environment:
         return invocation.result()
 
     def close(self) -> None:
-        """End it, and read what it still has to say."""
+        """End the process, and read the rest of its output."""
         self._process.kill()
         self._process.wait()
         self._api.close()
@@ -153,7 +154,7 @@ class _Environment:
             self._time_out(invocation)
 
     def _initialised(self, seconds: float) -> bool:
-        """Wait until the runtime asks for an invocation, or cannot any more."""
+        """Wait until the runtime asks for an invocation, or has ended."""
         end = time.monotonic() + seconds
         while not self._api.initialised.wait(_POLL):
             if self._process.poll() is not None or time.monotonic() > end:
@@ -162,7 +163,7 @@ class _Environment:
 
     def _spawn(self) -> None:
         self._api = RuntimeApi()
-        self._process = subprocess.Popen(  # noqa: S603 - it is what is to be tried
+        self._process = subprocess.Popen(  # noqa: S603 - the function under test
             [self._python, "-m", "awslambdaric", self._configuration.handler],
             cwd=self._configuration.artifact,
             env=variables(self._configuration, self._api.address),
@@ -199,14 +200,14 @@ class _Environment:
             self._write(str(invocation.error["errorMessage"]))
 
     def _end(self, invocation: Invocation) -> None:
-        """Say how the process has ended."""
+        """Return how the process has ended."""
         self._ended = True
         status = self._process.returncode
         if status == 0:
             how = "Runtime exited without providing a reason"
         else:
-            told = "signal: killed" if status == _KILLED else f"exit status {status}"
-            how = f"Runtime exited with error: {told}"
+            ending = "signal: killed" if status == _KILLED else f"exit status {status}"
+            how = f"Runtime exited with error: {ending}"
         invocation.fail_in_its_stead("Runtime.ExitError", how)
 
     def _time_out(self, invocation: Invocation) -> None:
@@ -217,10 +218,10 @@ class _Environment:
         )
 
     def _look_at_memory(self) -> None:
-        """Kill a process that has more memory than the function may have."""
+        """Kill a process that uses more memory than the function may."""
         try:
             status = Path(f"/proc/{self._process.pid}/status").read_text()
-        except OSError:  # it has ended, or the system has no /proc
+        except OSError:  # the process has ended, or the system has no /proc
             return
         if found := re.search(r"VmHWM:\s+(\d+) kB", status):
             self.max_memory = int(found[1]) // 1_024

@@ -1,4 +1,4 @@
-"""The settings by which the AWS SDK reaches nothing but this machine."""
+"""Settings with which the AWS SDK reaches only this machine."""
 
 import os
 
@@ -11,11 +11,11 @@ SETTINGS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-"""As on Lambda, credentials and region are in the environment."""
+"""Credentials and region, which are environment variables as on Lambda."""
 
 
 def use_local_settings() -> None:
-    """Keep the settings of the machine's owner out of this process and of those that it starts."""
+    """Hide the settings of the machine's owner from this process and from those that it starts."""
     for name in [each for each in os.environ if each.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(SETTINGS)

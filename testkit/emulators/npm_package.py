@@ -1,4 +1,4 @@
-"""What is the same for each emulator that npm publishes: fetched once, on loopback, gone with its starter."""
+"""The common part of each emulator from npm: downloaded once, on loopback, ends with its starter."""
 
 import argparse
 import base64
@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import IO
 
 START_SECONDS = 120
-"""How long an emulator may take to start: a tenth is enough, but for a machine that does much else."""
+"""Seconds for the start of an emulator: a tenth is enough, except on a busy machine."""
 
 _LAST_LINES = 15
 
 
 class EmulatorError(Exception):
-    """The emulator cannot be run. The message says what is missing, and what to do."""
+    """The emulator cannot be run. The message names what is missing, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,20 @@ class NpmPackage:
     name: str
     version: str
     integrity: str
-    """Of the package's tarball, in the form that npm gives."""
+    """Integrity of the package's tarball, in npm's format."""
     folder: str
     emulator: str
-    """What people call it."""
+    """Name of the emulator for people."""
 
     def fetch(self) -> Path:
-        """Return where the folder is kept. The first time it is fetched into the cache of the user.
+        """Return the emulator's folder in the user's cache. The first time, download it with npm.
 
-        Raises EmulatorError if npm is missing or fails, or if what it fetched is not the package expected.
+        Raises EmulatorError if npm is missing or fails, or if it downloaded another package than the pinned
+        one.
         """
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        kept = f"{self.emulator.lower().replace(' ', '-')}-{self.version}"
-        return made_once(caches / "kinesis-handler" / kept, self._fetched)
+        name = f"{self.emulator.lower().replace(' ', '-')}-{self.version}"
+        return made_once(caches / "kinesis-handler" / name, self._fetched)
 
     def _fetched(self, temporary: Path) -> Path:
         npm = on_path("npm", f"It fetches {self.emulator}, once: install Node.js.")
@@ -73,9 +74,8 @@ def running(
 ) -> Iterator[str]:
     """Run an emulator and yield its endpoint.
 
-    Its standard output is the number of the port where it answers, and it ends with its standard input: a
-    starter that is killed cannot end it otherwise. If it does not start, `not_started` makes the error of
-    what it logged.
+    On its standard output it prints its port, and it ends when its standard input closes: a starter that is
+    killed cannot end it otherwise. If it does not start, `not_started` builds the error from its log.
     """
     with (
         tempfile.TemporaryFile("w+") as log,
@@ -100,12 +100,12 @@ def running(
 def run_for_people(
     start: Callable[[int], AbstractContextManager[str]], *, emulator: str, service: str, port: int
 ) -> None:
-    """Be the command line of an emulator: run it until Ctrl-C or SIGTERM, and print how to use it."""
+    """Act as the command line of an emulator: run it until Ctrl-C or SIGTERM, and print how to use it."""
     parser = argparse.ArgumentParser(
         prog=f"python -m testkit.emulators.{Path(sys.argv[0]).stem}",
         description=f"Run {emulator} until Ctrl-C or SIGTERM. Prints the line for a shell that uses it.",
     )
-    parser.add_argument("--port", type=int, default=port, help="where it listens; 0 for any that is free")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on; 0 for any free one")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -120,13 +120,13 @@ def run_for_people(
 
 
 def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:
-    """Return a folder; if it is not there, let it be made in a temporary one. It appears whole or not at all.
+    """Return a folder; if it is missing, make it in a temporary one, so that it is never incomplete.
 
-    Of two sessions that make it at once, both take that of the first.
+    If two sessions make it at the same time, both use that of the first.
     """
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the folder to be, because a rename is atomic only within one file system.
+        # In the same parent folder, because a rename is atomic only within one file system.
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as temporary:
             made = make(Path(temporary))
             try:
@@ -138,30 +138,30 @@ def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:
 
 
 def did_not_start(emulator: str, log: str) -> EmulatorError:
-    """Return the error of an emulator for which nothing is missing: the end of its log tells why."""
+    """Return the error of an emulator for which nothing is missing: the end of its log gives the reason."""
     reason = last_lines(log) or f"It gave no answer within {START_SECONDS} seconds."
     return EmulatorError(f"{emulator} did not start:\n{reason}")
 
 
 def on_path(name: str, complaint: str) -> str:
-    """Return where a program is. Raises EmulatorError with the complaint if it is nowhere."""
+    """Return the path of a program. Raises EmulatorError with the complaint if it is not found."""
     if path := shutil.which(name):
         return path
     raise EmulatorError(f"There is no {name} on the PATH. {complaint}")
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, with all that it says as its standard output."""
+    """Run a program to its end, with standard error in its standard output."""
     return subprocess.run(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 
 
 def last_lines(text: str) -> str:
-    """Return as much as a reader wants to see."""
+    """Return as much of an output as a reader needs."""
     return "\n".join(text.strip().splitlines()[-_LAST_LINES:])
 
 
 def _first_line(stream: IO[bytes] | None) -> bytes:
-    """Return what the emulator answers; nothing if it ended, or takes too long."""
+    """Return the first answer of the emulator; empty if it ended, or takes too long."""
     return stream.readline() if stream and select.select([stream], [], [], START_SECONDS)[0] else b""

@@ -1,4 +1,4 @@
-"""Lambda's Runtime API for one execution environment: hands out invocations, and takes what became of them.
+"""Lambda's Runtime API for one execution environment: hands out invocations, and receives their results.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -14,14 +14,14 @@ from threading import Event, Thread
 from typing import Any
 
 RESPONSE_LIMIT = 6_291_556
-"""Bytes that a function may answer."""
+"""Maximum size of a function's answer, in bytes."""
 
 _ROOT = "/2018-06-01/runtime"
 _ANSWER = re.compile(rf"{_ROOT}/invocation/([^/]+)/(response|error)")
 
 
 class FunctionError(Exception):
-    """The function did not answer. `document` is what Lambda gives its caller in place of a response."""
+    """The function did not answer. `document` is what Lambda returns to its caller instead of a response."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         super().__init__(f"{document.get('errorType')}: {document.get('errorMessage')}")
@@ -30,13 +30,13 @@ class FunctionError(Exception):
 
 @dataclass
 class Invocation:
-    """One invocation, on its way to the function or answered by it.
+    """One invocation, waiting for the function or answered by it.
 
     Args:
         request_id: Lambda's id of it.
         payload: the event, as JSON.
         deadline: seconds since epoch.
-        function_arn: of the function.
+        function_arn: ARN of the function.
     """
 
     request_id: str
@@ -48,17 +48,17 @@ class Invocation:
     answered: Event = field(default_factory=Event)
 
     def fail(self, document: dict[str, Any]) -> None:
-        """Be answered with an error."""
+        """Set an error as the answer."""
         self.error = document
         self.answered.set()
 
     def fail_in_its_stead(self, error_type: str, message: str) -> None:
-        """Be answered by Lambda, in its words: the function cannot."""
+        """Set an error of Lambda itself as the answer, because the function cannot answer."""
         said = f"RequestId: {self.request_id} Error: {message}"
         self.fail({"errorType": error_type, "errorMessage": said})
 
     def result(self) -> bytes:
-        """Return what the function answered. Raises FunctionError if it did not."""
+        """Return the function's answer. Raises FunctionError if there is none."""
         if self.response is None:
             raise FunctionError(self.error or {})
         return self.response
@@ -69,10 +69,10 @@ class RuntimeApi:
 
     def __init__(self) -> None:
         self.initialised = Event()
-        """Set when the runtime asks for its first invocation, or says why it cannot."""
+        """Set when the runtime asks for its first invocation, or reports why it cannot."""
         self.init_error: dict[str, Any] | None = None
         self.broken = False
-        """The runtime has been refused an answer, at which it ends."""
+        """Set when an answer of the runtime was refused, after which the runtime ends."""
         self._waiting: SimpleQueue[Invocation | None] = SimpleQueue()
         self._current: Invocation | None = None
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -81,7 +81,7 @@ class RuntimeApi:
 
     @property
     def address(self) -> str:
-        """What the runtime finds in AWS_LAMBDA_RUNTIME_API."""
+        """Value of AWS_LAMBDA_RUNTIME_API for the runtime."""
         return f"127.0.0.1:{self._server.server_port}"
 
     def hand_out(self, invocation: Invocation) -> None:
@@ -90,23 +90,23 @@ class RuntimeApi:
         self._waiting.put(invocation)
 
     def close(self) -> None:
-        """Serve no longer. The runtime must have ended."""
+        """Stop serving. The runtime must have ended."""
         self._waiting.put(None)
         self._server.shutdown()
         self._server.server_close()
 
     def next(self) -> Invocation | None:
-        """Wait for an invocation; None when there will be none."""
+        """Wait for an invocation; return None if there will be none."""
         self.initialised.set()
         return self._waiting.get()
 
     def init_failed(self, error: dict[str, Any]) -> None:
-        """Keep why the function could not be loaded."""
+        """Store the reason why the function could not be loaded."""
         self.init_error = error
         self.initialised.set()
 
     def answer(self, request_id: str, *, response: bytes | None = None, error: bytes | None = None) -> int:
-        """Take the answer to an invocation; return the status that the runtime is told."""
+        """Accept the answer to an invocation; return the status for the runtime."""
         invocation = self._current
         if invocation is None or invocation.request_id != request_id or invocation.answered.is_set():
             return HTTPStatus.FORBIDDEN
@@ -128,7 +128,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Say nothing: a runtime that has been killed leaves in the middle of a request."""
+        """Log nothing: a runtime that has been killed leaves in the middle of a request."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NOT_FOUND)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _send(self, status: int, body: bytes = b"{}", headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

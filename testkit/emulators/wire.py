@@ -1,6 +1,6 @@
-"""Faults on the way to DynamoDB Local and back: hooks of botocore, that befall single requests and answers.
+"""Faults between a client and DynamoDB Local: hooks of botocore that affect single requests and answers.
 
-Connections that really break are the business of `fault_proxy`.
+For connections that really break see `fault_proxy`.
 """
 
 import io
@@ -38,20 +38,20 @@ class Call:
 
     @cached_property
     def text(self) -> str:
-        """What is sent, as JSON."""
+        """Body of the request, as JSON."""
         return cast("bytes", self._request.body).decode()
 
     @cached_property
     def body(self) -> dict[str, Any]:
-        """What is sent."""
+        """Body of the request, in bytes."""
         return cast("dict[str, Any]", json.loads(self.text))
 
     def forward(self) -> AWSResponse:
-        """Send it as it is, and wait for the answer longer than the client would: a machine may be busy."""
+        """Send it unchanged, and wait longer for the answer than the client: the machine may be busy."""
         return self._session.send(self._request)
 
     def send(self, body: dict[str, Any] | None = None) -> Answer:
-        """Let it through, or another in its place, and return what DynamoDB answers."""
+        """Send it, or another request instead of it, and return DynamoDB's answer."""
         data = json.dumps(self.body if body is None else body).encode()
         headers = self._request.headers
         del headers["Content-Length"]
@@ -66,24 +66,24 @@ class Call:
 
 
 Fault = Callable[[Call], "Answer | AWSResponse"]
-"""What happens to a request: it returns an answer, or raises what botocore would."""
+"""What happens to a request: a function that returns an answer, or raises as botocore would."""
 
 
 class Tap(AbstractContextManager["Tap"]):
-    """Shows the requests of a client to a function, which answers in DynamoDB's place or lets them pass.
+    """Passes the requests of a client to a function, which answers instead of DynamoDB or lets them pass.
 
     Args:
-        client: whose requests they are.
-        meet: returns an answer, or None for the client to send the request as ever.
+        client: the client whose requests are passed.
+        meet: returns an answer, or None if the client should send the request as usual.
     """
 
     def __init__(self, client: "DynamoDBClient", meet: Callable[[Call], Answer | AWSResponse | None]) -> None:
         self.client = client
         self._meet = meet
-        # Without Nagle's algorithm, as botocore's own: else each request would wait 40 ms.
-        no_delay: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # its stubs want strings
+        # Without Nagle's algorithm, as botocore does: otherwise each request would wait 40 ms.
+        no_delay: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # its stubs require strings
         self._session = URLLib3Session(max_pool_connections=16, socket_options=no_delay)
-        self._hooks = cast("Any", client.meta.events)  # its types know of no hook that answers
+        self._hooks = cast("Any", client.meta.events)  # its types have no hook that answers
         self._hooks.register("before-send.dynamodb", self._before_send)
 
     def __exit__(
@@ -101,9 +101,9 @@ class Tap(AbstractContextManager["Tap"]):
 
 
 class Wire(Tap):
-    """Makes the requests of a client visible, and lets them go wrong as a test says.
+    """Makes the requests of a client visible, and injects the faults of a test.
 
-    At its end it sees that each fault that is expected has happened.
+    At its end it checks that each expected fault has occurred.
     """
 
     def __init__(self, client: "DynamoDBClient") -> None:
@@ -120,7 +120,7 @@ class Wire(Tap):
     def on(
         self, operation: str, fault: Fault, *, times: int = 1, about: str = "", expected: bool = True
     ) -> None:
-        """Let a fault befall the next requests of an operation, those whose body has `about` in it."""
+        """Inject a fault into the next requests of an operation whose body contains `about`."""
         number = len(self._faults)
         self._faults.append((operation, fault, about))
         self._left[number] = times
@@ -132,7 +132,7 @@ class Wire(Tap):
         return sum(call.operation == operation for call in self.sent)
 
     def bodies(self, operation: str) -> list[dict[str, Any]]:
-        """Return what was sent, request by request."""
+        """Return the bodies of an operation's requests, in order."""
         return [call.body for call in self.sent if call.operation == operation]
 
     def __exit__(
@@ -164,19 +164,19 @@ FOR_EVER = sys.maxsize
 
 
 def response(status: int, body: object) -> AWSResponse:
-    """Make an answer as it comes from the wire. A `str` is sent as it is."""
+    """Make an answer as it comes from the wire. A `str` is sent unchanged."""
     text = body if isinstance(body, str) else json.dumps(body)
     raw = HTTPResponse(io.BytesIO(text.encode()), preload_content=False)
     return AWSResponse("http://localhost", status, HTTPHeaders(), raw)
 
 
 def error(code: str, status: int = 400, message: str = "injected") -> Fault:
-    """Answer with an error; the request gets no further."""
+    """Answer with an error; the request is not sent."""
     return lambda _: response(status, {"__type": f"com.amazonaws.dynamodb#{code}", "message": message})
 
 
 def unreachable(call: Call) -> Answer:
-    """Find nothing that listens."""
+    """Fail as if nothing listened at the endpoint."""
     raise EndpointConnectionError(endpoint_url=call.operation)
 
 
@@ -186,25 +186,25 @@ def undelivered(call: Call) -> Answer:
 
 
 def cut(call: Call) -> Answer:
-    """Cut the connection when the request has been done."""
+    """Cut the connection after the request has taken effect."""
     call.send()
     raise ConnectionClosedError(endpoint_url=call.operation)
 
 
 def timeout(call: Call) -> Answer:
-    """Do the request, and let the answer take too long."""
+    """Send the request, and delay the answer beyond the time-out."""
     call.send()
     raise ReadTimeoutError(endpoint_url=call.operation)
 
 
 def server_error(call: Call) -> AWSResponse:
-    """Do the request, and answer that something went wrong."""
+    """Send the request, and answer with an error of the service."""
     call.send()
     return response(500, {"__type": "com.amazonaws.dynamodb#InternalServerError", "message": "injected"})
 
 
 def after(action: Callable[[], object], fault: Fault) -> Fault:
-    """Let something happen between two requests, then the fault."""
+    """Run an action between two requests, then the fault."""
 
     def both(call: Call) -> Answer | AWSResponse:
         action()
@@ -214,7 +214,7 @@ def after(action: Callable[[], object], fault: Fault) -> Fault:
 
 
 def then(fault: Fault, action: Callable[[], object]) -> Fault:
-    """Let something happen between a request that is done and the news of its fault."""
+    """Run an action between the effect of a request and the report of its fault."""
 
     def both(call: Call) -> Answer | AWSResponse:
         try:
@@ -226,36 +226,36 @@ def then(fault: Fault, action: Callable[[], object]) -> Fault:
 
 
 def statement_error(code: str, about: str, *, done: bool = False) -> Fault:
-    """Let the one statement with `about` in it fail, with its effect or without; all others are done."""
+    """Fail the one statement that contains `about`, with or without its effect; all others succeed."""
 
     def fault(call: Call) -> Answer:
-        [place] = [at for at, each in enumerate(call.body["Statements"]) if about in json.dumps(each)]
-        return failing_statements(call, code, {place}, done=done)
+        [index] = [at for at, each in enumerate(call.body["Statements"]) if about in json.dumps(each)]
+        return failing_statements(call, code, {index}, done=done)
 
     return fault
 
 
-def failing_statements(call: Call, code: str, places: Collection[int], *, done: bool = False) -> Answer:
-    """Let the statements at some places fail, with their effect or without; all others are done."""
+def failing_statements(call: Call, code: str, indexes: Collection[int], *, done: bool = False) -> Answer:
+    """Fail the statements at some indexes, with or without their effect; all others succeed."""
     statements = call.body["Statements"]
-    passed = [each for at, each in enumerate(statements) if done or at not in places]
+    passed = [each for at, each in enumerate(statements) if done or at not in indexes]
     answers = iter(call.send({"Statements": passed})["Responses"] if passed else [])
-    told = [next(answers) if done or at not in places else None for at in range(len(statements))]
+    responses = [next(answers) if done or at not in indexes else None for at in range(len(statements))]
     failed = {"Error": {"Code": code, "Message": "injected"}}
-    return {"Responses": [failed if at in places else each for at, each in enumerate(told)]}
+    return {"Responses": [failed if at in indexes else each for at, each in enumerate(responses)]}
 
 
 def left_unprocessed(about: str) -> Fault:
-    """Read or delete only a part, and leave the keys with `about` in them unprocessed."""
-    return lambda call: leaving_unprocessed(call, lambda _place, key: about in json.dumps(key))
+    """Read or delete only a part, and leave the keys that contain `about` unprocessed."""
+    return lambda call: leaving_unprocessed(call, lambda _index, key: about in json.dumps(key))
 
 
 def leaving_unprocessed(call: Call, is_left: Callable[[int, Any], bool]) -> Answer:
-    """Read or delete only a part; which keys are left unprocessed is told by place and key."""
+    """Read or delete only a part; `is_left` decides by index and key which keys are left unprocessed."""
     [(table, asked)] = call.body["RequestItems"].items()
     reads = isinstance(asked, dict)
     things = asked["Keys"] if reads else asked
-    left = [each for place, each in enumerate(things) if is_left(place, each)]
+    left = [each for index, each in enumerate(things) if is_left(index, each)]
     rest = [each for each in things if each not in left]
 
     def part(some: list[Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Load: events of synthetic users at a rate, through the handler or onto a real stream."""
+"""Load: events of synthetic users at a given rate, through the handler or onto a real stream."""

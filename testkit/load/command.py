@@ -1,4 +1,4 @@
-"""`load`: events of users who do not exist, at a rate, through the handler or onto a real stream."""
+"""`load`: events of synthetic users, at a given rate, through the handler or onto a real stream."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,28 +24,28 @@ from testkit.load.target import RealStream, ShardInMemory, Target
 from testkit.synthetic_users import SyntheticUsers
 
 
-def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
-    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Events a second.")] = 1_000,
-    span: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 60s, 10m, 1h.")] = "60s",
+def load(  # noqa: PLR0913, PLR0917 - one for each option of the command
+    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Events per second.")] = 1_000,
+    span: Annotated[str, typer.Option("--for", metavar="TIME", help="Duration: 60s, 10m, 1h.")] = "60s",
     stream: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="A real stream, its name or its ARN, instead of one in memory."),
     ] = None,
-    users: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many users there are.")] = 1_000,
-    seed: Annotated[int, typer.Option(help="The same one makes the same users and events.")] = 1,
+    users: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of users.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="The same seed generates the same users and events.")] = 1,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,  # noqa: FBT002
 ) -> None:
-    """Send events of made-up users at a rate, and show how old they are when they have been applied.
+    """Send events of synthetic users at a given rate, and show how old they are when they have been applied.
 
-    In memory they go through the handler in this process. With --stream they are put onto a stream, and some
-    are looked for in the store of those who read it: name it by --store. A few users have most events, by
-    Zipf's law. An event is as old as if it had been sent when it was due, however late the sender is.
+    In memory the events go through the handler in this process. With --stream they are put onto a stream, and
+    some are looked up in the store of the stream's readers: name that store by --store. A few users have most
+    events, by Zipf's law. Age is measured from the scheduled send time, even if the sender falls behind.
 
-    A store that does not take the events ends it. Ctrl-C or SIGTERM end it too, behind the events in hand.
+    It ends if the store does not accept the events. Ctrl-C or SIGTERM end it too, after the current events.
 
-    The exit status is 0 if nothing failed, 1 if something did, 2 if it cannot work.
+    The exit status is 0 if nothing failed, 1 if something failed, 2 if the command cannot work.
     """
     with exit_on_error():
         seconds = parse_span("--for", span)
@@ -67,7 +67,7 @@ def load(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 def _target(application: Application, stream: str | None, stop: Stop) -> Target:
     if stream is None:
         return ShardInMemory(application, stop)
-    from kinesis_handler.local.stream.client import kinesis_client  # noqa: PLC0415 - without a stream no SDK is needed
+    from kinesis_handler.local.stream.client import kinesis_client  # noqa: PLC0415 - only a real stream needs the SDK
     from kinesis_handler.local.stream.writer import StreamWriter  # noqa: PLC0415
 
     client = kinesis_client(default_region=application.default_region)
@@ -92,13 +92,13 @@ def _print(run: LoadRun, target: Target) -> None:
     if isinstance(target, ShardInMemory):
         print_summary(target.tally)
         return
-    told = target.figures()
+    figures = target.figures()
     console.print(
-        f"{told['put']:,} put, {told['refused']:,} refused", style="red" if told["refused"] else None
+        f"{figures['put']:,} put, {figures['refused']:,} refused", style="red" if figures["refused"] else None
     )
-    if told["unseen"]:
+    if figures["unseen"]:
         console.print(
-            f"{told['unseen']:,} of {told['seen'] + told['unseen']:,} that were looked for were not in the "
-            "store after a minute: is it that of those who read the stream?",
+            f"{figures['unseen']:,} of {figures['seen'] + figures['unseen']:,} that were looked for were not "
+            "in the store after a minute: is it that of those who read the stream?",
             style="yellow",
         )

@@ -1,4 +1,4 @@
-"""Sends events at a rate, whatever takes them, and tells how it goes."""
+"""Send events at a given rate to any target, and report the progress."""
 
 import time
 from collections import deque
@@ -11,25 +11,25 @@ from testkit.load.target import BATCH_SIZE, Target
 from testkit.synthetic_users import SyntheticUsers
 
 BETWEEN_BATCHES = 0.05
-"""Seconds for which events are gathered before they are sent: a stream is not put to one by one either."""
+"""Seconds for which events are gathered before they are sent: producers do not put them one by one either."""
 
 WINDOW = 5.0
-"""Seconds that the live rate is taken over."""
+"""Seconds over which the live rate is computed."""
 
 
 class LoadRun:
-    """Sends each event when it is due. If the target is slower, they are late, and none is left out.
+    """Sends each event when it is due. If the target is slower, events are late, and none is left out.
 
     Args:
-        users: whose events they are.
-        target: takes them.
-        rate: how many a second.
+        users: the users whose events are sent.
+        target: receives them.
+        rate: events per second.
         clock: seconds since epoch.
         sleep: waits for some seconds.
-        is_over: whether it is to end before its time.
+        is_over: whether to end before the time is over.
     """
 
-    def __init__(  # noqa: PLR0913 - what is sent, where to, and by which time
+    def __init__(  # noqa: PLR0913 - what is sent, where to, and when
         self,
         users: SyntheticUsers,
         target: Target,
@@ -50,7 +50,7 @@ class LoadRun:
         self._seen: deque[tuple[float, int]] = deque()
 
     def run(self, seconds: float) -> None:
-        """Send events until all of the time are sent, or it is to end."""
+        """Send events until all of the time are sent, or it is stopped."""
         begun, total = self._clock(), round(self._rate * seconds)
         while self.sent < total and not self._is_over():
             due = min(total, int((self._clock() - begun) * self._rate), self.sent + BATCH_SIZE)
@@ -64,7 +64,7 @@ class LoadRun:
                 self._sleep(BETWEEN_BATCHES)
 
     def figures(self) -> dict[str, Any]:
-        """Return what has been sent so far, at which rate, and how old it was when it had been applied."""
+        """Return the number of sent events, their rate, and how old they were when they had been applied."""
         ages = self._target.ages
         return {
             "sent": self.sent,
@@ -77,18 +77,20 @@ class LoadRun:
         }
 
     def line(self) -> Text:
-        """Return how it goes, in a line."""
+        """Return the progress, in a line."""
         now, failed = time.monotonic(), self._target.failed()
         self._seen.append((now, self.sent))
         while len(self._seen) > 2 and self._seen[1][0] <= now - WINDOW:  # noqa: PLR2004 - both ends of the window
             self._seen.popleft()
         (begun, before), (at, after) = self._seen[0], self._seen[-1]
         rate = (after - before) / (at - begun) if at > begun else 0.0
-        told = f"{self.sent:,} sent · {rate:,.0f} a second of {self._rate:,} · {ages_text(self._target)} · "
-        return Text.assemble(told, (f"{failed:,} failed", "bold red" if failed else "dim"))
+        progress = (
+            f"{self.sent:,} sent · {rate:,.0f} a second of {self._rate:,} · {ages_text(self._target)} · "
+        )
+        return Text.assemble(progress, (f"{failed:,} failed", "bold red" if failed else "dim"))
 
 
 def ages_text(target: Target) -> str:
-    """Say how old events were, as far as it is known."""
+    """Return the ages of events as text, as far as they are known."""
     p50, p99 = target.ages.within(0.5), target.ages.within(0.99)
     return "no age yet" if p50 is None or p99 is None else f"age p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"

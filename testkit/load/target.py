@@ -1,4 +1,4 @@
-"""Where `load` sends its events: the shard in memory, with a handler behind it, or a real stream."""
+"""Targets of `load`: the shard in memory, with a handler behind it, or a real stream."""
 
 import time
 from collections import deque
@@ -27,40 +27,40 @@ RETRIES = 2
 SHARD = "shardId-000000000000"
 
 WATCHED = 100
-"""Events that are looked for at a time: as many as the store is asked for in one request, at most."""
+"""Maximum number of events that are looked up at a time: as many as one request to the store can read."""
 BETWEEN_LOOKS = 0.2
 GIVEN_UP = 60.0
-"""Seconds after which an event is no longer looked for."""
+"""Seconds after which an event is no longer looked up."""
 
 
 class Target(Protocol):
-    """Takes events, and tells what became of them."""
+    """Receives events, and reports what became of them."""
 
     ages: Ages
-    """From `createdAt` until the event was settled, or seen in the store."""
+    """Ages from `createdAt` until the event was settled, or found in the store."""
 
     def take(self, events: Sequence[SyntheticEvent]) -> None:
-        """Take events that were due."""
+        """Receive events that are due."""
 
     def finish(self) -> None:
-        """Wait for what is still on its way."""
+        """Wait for events that are still on their way."""
 
     def failed(self) -> int:
-        """Count what has failed so far."""
+        """Return how many events have failed so far."""
 
     def figures(self) -> dict[str, Any]:
-        """Return what else there is to tell."""
+        """Return further figures."""
 
 
 class _StoreDown(BaseException):
-    """What ends a delivery. No error: the mapping would take it for the function's, and deliver again."""
+    """Ends a delivery. Not an Exception: the mapping would treat it as the function's, and deliver again."""
 
 
 class ShardInMemory:
     """A shard, its event source mapping and the application's handler, all in this process.
 
     Args:
-        application: whose handler takes the events.
+        application: the application whose handler receives the events.
         stop: ends a delivery that waits.
         clock: seconds since epoch.
     """
@@ -72,20 +72,20 @@ class ShardInMemory:
         self._delivery = Delivery(application, batch_size=BATCH_SIZE, retries=RETRIES)
         self._mapping = self._delivery.mapping(SHARD, self._wait)
         self._arriving: deque[tuple[str, bytes]] = deque()
-        # One shard for all: its sequence numbers must go on rising.
+        # One shard for all: its sequence numbers must continue to rise.
         self._shard = put_on_shard(iter(self._arriving.popleft, None), shard_id=SHARD, clock=clock)
 
     @property
     def tally(self) -> Tally:
-        """What became of all events so far."""
+        """Outcomes of all events so far."""
         return self._delivery.tallies[SHARD]
 
     def take(self, events: Sequence[SyntheticEvent]) -> None:
         """Deliver events until they are settled.
 
-        Raises RepositoryError if the store or the quarantine does not take them: it has tried again by
-        itself, and what is measured here would be how long it is down. Raises Stopped if it is told to end
-        meanwhile.
+        Raises RepositoryError if the store or the quarantine does not accept them: the store has retried by
+        itself, and waiting longer would measure only the length of its outage. Raises Stopped if it is
+        stopped meanwhile.
         """
         self._arriving.extend((each.partition_key, each.data) for each in events)
         try:
@@ -97,33 +97,33 @@ class ShardInMemory:
         self.ages.add(now - each.created_at for each in events)
 
     def finish(self) -> None:
-        """Do nothing: what was taken has been settled."""
+        """Do nothing: all received events have been settled."""
 
     def failed(self) -> int:
-        """Count what failed for good."""
+        """Return how many events were given up."""
         return self.tally.outcomes[Status.FAILED]
 
     def figures(self) -> dict[str, Any]:
-        """Return what became of the events."""
+        """Return the outcomes of the events."""
         return {"outcomes": dict(self.tally.outcomes), "remarks": dict(self.tally.remarks)}
 
     def _wait(self, seconds: float, why: str = "") -> None:
-        """Wait for the next delivery of what failed, but for no store."""
+        """Wait for the next delivery of failed records, but not for a store."""
         if why:
             raise _StoreDown(why)
         self._stop.pause(seconds)
 
 
 class RealStream:
-    """A stream, behind which others apply what is put onto it. Some of it is looked for in their store.
+    """A stream whose records others apply. Some of the events are looked up in the store of these readers.
 
     Args:
-        writer: of the stream.
-        store: where those who read the stream keep the aggregates.
+        writer: the writer of the stream.
+        store: the repository in which the stream's readers store the aggregates.
         clock: seconds since epoch.
         sleep: waits for some seconds.
 
-    Its methods raise what `sleep` does: Stopped, if the load is told to end.
+    Its methods raise what `sleep` raises: Stopped, if the load is stopped.
     """
 
     def __init__(
@@ -145,34 +145,34 @@ class RealStream:
         self._looked_at = 0.0
 
     def take(self, events: Sequence[SyntheticEvent]) -> None:
-        """Put events onto the stream, and look for the first of them in the store from now on."""
+        """Put events onto the stream, and look up the first of them in the store from now on."""
         refused = self._writer.put([(each.partition_key, each.data) for each in events])
         self._refused += len(refused)
         self._put += len(events) - len(refused)
-        for place, each in enumerate(events):
-            if place not in refused and each.key not in self._watched and len(self._watched) < WATCHED:
+        for index, each in enumerate(events):
+            if index not in refused and each.key not in self._watched and len(self._watched) < WATCHED:
                 self._watched[each.key] = each
                 break
         if self._clock() >= self._looked_at + BETWEEN_LOOKS:
             self._look()
 
     def finish(self) -> None:
-        """Look until all has been seen, or given up."""
+        """Look up until all have been found, or given up."""
         self._look()
         while self._watched:
             self._sleep(BETWEEN_LOOKS)
             self._look()
 
     def failed(self) -> int:
-        """Count what the stream refused for good."""
+        """Return how many events the stream refused for good."""
         return self._refused
 
     def figures(self) -> dict[str, Any]:
-        """Return how many the stream has, and of those that were looked for how many the store has."""
+        """Return how many events the stream has, and how many of the watched ones the store has."""
         return {"put": self._put, "refused": self._refused, "seen": self.ages.count, "unseen": self._unseen}
 
     def _look(self) -> None:
-        """See which of the watched events have been applied."""
+        """Look up which of the watched events have been applied."""
         self._looked_at = self._clock()
         found = self._store.load(list(self._watched)).found if self._watched else {}
         now = self._clock()

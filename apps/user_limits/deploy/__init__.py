@@ -1,1 +1,1 @@
-"""What turns the code into functions on AWS: artifacts, the template's expansion, and the call of `sam`."""
+"""Deployment to AWS: building the artifacts, expanding the template, and calling `sam`."""

@@ -1,4 +1,4 @@
-"""What a function is deployed as: its dependencies, our packages, and the bytecode of both, in one zip."""
+"""Artifacts of functions: dependencies, our packages, and the bytecode of both, in one zip."""
 
 import hashlib
 import os
@@ -15,26 +15,26 @@ from typing import Literal, NamedTuple
 APPLICATION = Path(__file__).parent.parent
 ROOT = APPLICATION.parent.parent
 
-KEPT = ROOT / "build" / ".dependencies"
+CACHE = ROOT / "build" / ".dependencies"
 
 Platform = Literal["lambda", "host"]
 
 RUNTIME = "3.13"
-"""The Python of the functions, as in the template."""
+"""Python version of the functions, as in the template."""
 
-# What the runtime has: Amazon Linux 2023 on Graviton. pip takes each name for itself.
+# Platforms that the runtime supports: Amazon Linux 2023 on Graviton. pip matches each name separately.
 _TAGS = [*(f"manylinux_2_{minor}_aarch64" for minor in range(34, 16, -1)), "manylinux2014_aarch64"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The date of every file in a zip, the earliest there can be."""
+"""Date of every file in a zip, the earliest that the format allows."""
 
 
 class ArtifactError(Exception):
-    """The artifact cannot be built. The message says why, and what to do."""
+    """The artifact cannot be built. The message gives the reason, and what to do."""
 
 
 class Function(NamedTuple):
-    """A function, and what of our packages it never imports."""
+    """A function, and the parts of our packages that it never imports."""
 
     name: str
     module: str
@@ -42,13 +42,13 @@ class Function(NamedTuple):
 
     @property
     def requirements(self) -> Path:
-        """What it needs of others, pinned."""
+        """File of its pinned dependencies."""
         return ROOT / "requirements" / f"{self.name}.txt"
 
 
-_OF_OTHER_PLACES = [
+_NOT_ON_LAMBDA = [
     "kinesis_handler/cli",
-    "kinesis_handler/redrive",
+    "kinesis_handler/local/redrive",
     "kinesis_handler/testing",
     "user_limits/demo_events.py",
 ]
@@ -58,25 +58,25 @@ FUNCTIONS = {
         Function(
             "consumer",
             "user_limits.lambda_consumer",
-            [*_OF_OTHER_PLACES, "user_limits/api", "user_limits/lambda_api.py"],
+            [*_NOT_ON_LAMBDA, "user_limits/api", "user_limits/lambda_api.py"],
         ),
         Function(
             "api",
             "user_limits.lambda_api",
-            [*_OF_OTHER_PLACES, "user_limits/api/page", "user_limits/lambda_consumer.py"],
+            [*_NOT_ON_LAMBDA, "user_limits/api/page", "user_limits/lambda_consumer.py"],
         ),
     )
 }
 
-# Files of dependencies that no function reads: tools, types, tests, extensions that nothing calls, and what
-# pip notes of how it was called.
+# Files of dependencies that no function reads: tools, types, tests, extensions that nothing calls, and
+# pip's own notes.
 _UNUSED = [
     "bin",
     "**/*.pyi",
     "**/*.[ch]",
     "**/_tests",
     "**/_testcapi*.so",
-    "cffi",  # of which cryptography needs the backend, beside it
+    "cffi",  # cryptography needs only its backend, which is a module of its own
     "litestar/cli",
     "litestar/testing",
     "yaml/_yaml*.so",
@@ -88,38 +88,38 @@ _UNUSED = [
 
 
 class Artifact(NamedTuple):
-    """A function as it was built."""
+    """A built function."""
 
     folder: Path
     zip: Path
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the zip."""
+        """SHA-256 of the zip."""
         return hashlib.sha256(self.zip.read_bytes()).hexdigest()
 
     @property
     def unpacked(self) -> int:
-        """Bytes of all files."""
+        """Size of all files, in bytes."""
         return sum(path.stat().st_size for path in _files(self.folder))
 
 
 def build(
-    function: Function, platform: Platform, into: Path, python: str | None = None, kept: Path = KEPT
+    function: Function, platform: Platform, into: Path, python: str | None = None, cache: Path = CACHE
 ) -> Artifact:
-    """Build a function into a folder and a zip, both of its name. The same input leads to the same bytes.
+    """Build a function into a folder and a zip, both with its name. The same input gives the same bytes.
 
     Args:
-        function: which.
+        function: the function.
         platform: `lambda`, or `host` for this machine and this Python.
-        into: the folder that they are put in.
-        python: a Python of the runtime's version, which makes the bytecode for `lambda`.
-        kept: where its dependencies are kept: the next time they take no network, and no time.
+        into: the folder that both are written to.
+        python: a Python of the runtime's version, which compiles the bytecode for `lambda`.
+        cache: cache of installed dependencies: the next build needs no network, and no time.
 
-    Raises ArtifactError if something that it takes is missing.
+    Raises ArtifactError if something that the build needs is missing.
     """
     compiler = sys.executable if platform == "host" else _runtime_python(python or f"python{RUNTIME}")
-    installed = install(function, platform, kept)
+    installed = install(function, platform, cache)
 
     def with_bytecode(folder: Path) -> None:
         shutil.copytree(installed, folder)
@@ -139,29 +139,29 @@ def build(
     return Artifact(folder, _zipped(folder, into / f"{function.name}.zip"))
 
 
-def install(function: Function, platform: Platform, kept: Path = KEPT) -> Path:
-    """Return a folder with what a function needs of others, installed once for each set of requirements.
+def install(function: Function, platform: Platform, cache: Path = CACHE) -> Path:
+    """Return a folder with a function's dependencies, installed once for each set of requirements.
 
-    Raises ArtifactError if pip cannot.
+    Raises ArtifactError if pip fails.
     """
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", "install"]
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
     if platform == "lambda":
         options += ["--implementation", "cp", "--python-version", RUNTIME]
         options += [option for tag in _TAGS for option in ("--platform", tag)]
-    said = "\n".join([*options, *_UNUSED, sys.version if platform == "host" else ""])
-    digest = hashlib.sha256(function.requirements.read_bytes() + said.encode()).hexdigest()
+    inputs = "\n".join([*options, *_UNUSED, sys.version if platform == "host" else ""])
+    digest = hashlib.sha256(function.requirements.read_bytes() + inputs.encode()).hexdigest()
 
     def installed(folder: Path) -> None:
         requirements = ["--target", str(folder), "--requirement", str(function.requirements)]
         _run([*pip, *options, *requirements], "pip could not install what it needs")
         _remove(folder, _UNUSED)
 
-    return _made_once(kept / f"{function.name}-{platform}-{digest[:12]}", installed)
+    return _made_once(cache / f"{function.name}-{platform}-{digest[:12]}", installed)
 
 
 def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """Return a folder that is made if it is not there: whole, whoever else makes it at the same time."""
+    """Return a folder; if it is missing, make it as a whole, safely against concurrent processes."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
@@ -176,7 +176,7 @@ def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 def _compile(python: str, folder: Path) -> None:
-    # Without site: what a machine loads at each start shows in the bytes, by the references that are counted.
+    # Without site: modules that a machine loads at each start change reference counts, and so the bytes.
     _run(
         [python, "-I", "-S", str(APPLICATION / "deploy" / "bytecode.py"), str(folder)],
         "the bytecode was not made",
@@ -194,30 +194,30 @@ def _remove(folder: Path, patterns: Sequence[str]) -> None:
 def _runtime_python(python: str) -> str:
     """Return a Python whose bytecode the runtime reads.
 
-    Where there is none, nothing is built: every start would compile all its sources, since nothing can be
-    written beside them, and take three times as long.
+    Without one, nothing is built: every start would compile all its sources, since the folder of the function
+    is read-only, and take three times as long.
     """
-    tell = "import sys; print('{}.{}'.format(*sys.version_info))"
+    program = "import sys; print('{}.{}'.format(*sys.version_info))"
     try:
-        told = subprocess.run(  # noqa: S603 - the Python that was asked for
-            [python, "-I", "-c", tell], capture_output=True, text=True, check=True, env=_environment()
+        version = subprocess.run(  # noqa: S603 - the Python that was asked for
+            [python, "-I", "-c", program], capture_output=True, text=True, check=True, env=_environment()
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        told = "not there"
-    if told != RUNTIME:
+        version = "not there"
+    if version != RUNTIME:
         raise ArtifactError(
-            f"Python {RUNTIME} makes the bytecode for Lambda, and {python} is {told}. Install it, or say "
+            f"Python {RUNTIME} makes the bytecode for Lambda, and {python} is {version}. Install it, or say "
             "where one is: RUNTIME_PYTHON=/path/to/python"
         )
     return python
 
 
 def _zipped(folder: Path, file: Path) -> Path:
-    """Put a folder's files into a zip: sorted, dated alike, readable by all."""
+    """Put a folder's files into a zip: sorted, with equal dates, readable by all."""
     with zipfile.ZipFile(file, "w") as archive:
         for path in _files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
-            entry.create_system = 3  # Unix, wherever it is built
+            entry.create_system = 3  # Unix, on any machine
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return file
@@ -228,7 +228,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _run(command: Sequence[str], otherwise: str) -> None:
-    done = subprocess.run(  # noqa: S603 - pip and our own
+    done = subprocess.run(  # noqa: S603 - pip and our own code
         command, capture_output=True, text=True, check=False, env=_environment()
     )
     if done.returncode:
@@ -236,5 +236,5 @@ def _run(command: Sequence[str], otherwise: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment in which pyenv, where it is used, offers the runtime's Python."""
+    """Return an environment in which pyenv, if it is used, offers the runtime's Python."""
     return {**os.environ, "PYENV_VERSION": RUNTIME}

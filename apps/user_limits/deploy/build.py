@@ -8,11 +8,11 @@ from typing import get_args
 from deploy.artifact import FUNCTIONS, ROOT, RUNTIME, Artifact, ArtifactError, Platform, build
 
 AIM = 10_000_000
-"""Bytes of a zip: what is larger starts later, and takes longer to deploy."""
+"""Target size of a zip, in bytes: a larger one starts later, and takes longer to deploy."""
 
 
 def main() -> None:
-    """Build the artifact of each function: a folder and a zip of its name."""
+    """Build the artifact of each function: a folder and a zip with its name."""
     parser = argparse.ArgumentParser(prog="python -m deploy.build", description=main.__doc__)
     parser.add_argument("functions", nargs="*", metavar="FUNCTION", help=f"default: {' '.join(FUNCTIONS)}")
     parser.add_argument(
@@ -25,12 +25,12 @@ def main() -> None:
         parser.error(f"there is no function {', '.join(sorted(unknown))}; there are {', '.join(FUNCTIONS)}")
     try:
         for name in given.functions or FUNCTIONS:
-            _tell(name, build(FUNCTIONS[name], given.platform, given.into, given.python))
+            _report(name, build(FUNCTIONS[name], given.platform, given.into, given.python))
     except ArtifactError as error:
         sys.exit(str(error))
 
 
-def _tell(name: str, artifact: Artifact) -> None:
+def _report(name: str, artifact: Artifact) -> None:
     size = artifact.zip.stat().st_size
     unpacked = artifact.unpacked / 1e6
     print(f"{name:<10}{size / 1e6:5.2f} MB zipped, {unpacked:5.2f} MB unpacked  sha256 {artifact.digest}")

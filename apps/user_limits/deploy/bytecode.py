@@ -1,7 +1,7 @@
-"""Compiles all sources of a folder: run by a Python of the version that is to read it.
+"""Compile all sources of a folder; run by a Python of the version that reads the bytecode.
 
-`/var/task` cannot be written to: without bytecode beside them, each start of a function compiles its sources.
-Bytecode is taken as it is, whatever the dates: the sources do not change behind it.
+`/var/task` is read-only: without bytecode in it, each start of a function compiles its sources. Bytecode is
+used whatever the file dates are, because the sources do not change after it.
 """
 
 import importlib.util
@@ -11,14 +11,14 @@ from pathlib import Path
 
 
 def compile_folder(folder: Path) -> None:
-    """Put the bytecode of each source, unless it is there, where an import looks for it."""
+    """Write the bytecode of each source, unless it exists, to the path where an import looks for it."""
     for source in sorted(folder.rglob("*.py")):
         if Path(importlib.util.cache_from_source(str(source))).exists():
             continue
-        place = f"/var/task/{source.relative_to(folder).as_posix()}"  # what tracebacks say
+        path = f"/var/task/{source.relative_to(folder).as_posix()}"  # the path in tracebacks
         py_compile.compile(
             str(source),
-            dfile=place,
+            dfile=path,
             doraise=True,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )

@@ -1,7 +1,7 @@
-"""The template as CloudFormation sees it: expanded by SAM, its conditions and intrinsic functions resolved.
+"""Expand the template as CloudFormation does: by SAM, with conditions and intrinsic functions resolved.
 
-Nothing is deployed. What only AWS knows is made up, and always the same: an account, a region, and for each
-resource a name of which its ARN is made.
+Nothing is deployed. Values that only AWS knows are invented, and always the same: an account, a region, and
+for each resource a name, from which its ARN is made.
 """
 
 import re
@@ -33,28 +33,28 @@ PSEUDO_PARAMETERS = {
 
 
 def expand(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return what CloudFormation would make: `Resources` with their properties, and `Outputs`.
+    """Return what CloudFormation would create: `Resources` with their properties, and `Outputs`.
 
-    A resource whose condition does not hold is not there. Its name, if the template does not give it, is
-    `user-limits-` and its logical id in small letters: that is what Ref returns, and what ARNs are made of.
+    A resource whose condition is false is left out. If the template does not name a resource, its name is
+    `user-limits-` and its logical id in lower case: Ref returns this name, and ARNs are made from it.
 
     Args:
         template: the file.
-        parameters: values of its parameters; those that are not given have their defaults.
+        parameters: values of its parameters; the others have their defaults.
 
     Raises ValueError if a parameter is missing or not allowed, or a rule of the template is violated, and
-    samtranslator's InvalidDocumentException if SAM does not take it.
+    samtranslator's InvalidDocumentException if SAM refuses the template.
     """
     document = deepcopy(_parsed(template.read_text()))
     values = _values(document["Parameters"], parameters)
     for resource in document["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # SAM takes only what `sam package` has put into a bucket.
+            # SAM accepts only what `sam package` has put into a bucket.
             code = resource["Properties"]["CodeUri"]
             resource["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": code}
     translator = Translator({}, Parser(), boto_session=Session(region_name=REGION))
     expanded = translator.translate(document, parameter_values=dict(values))
-    translator.metrics.publish()  # to nobody: or it complains that it has not
+    translator.metrics.publish()  # to nobody; otherwise it complains that nothing was published
     resolver = Resolver(expanded, {**PSEUDO_PARAMETERS, **values})
     _check_rules(expanded.get("Rules", {}), resolver)
     resolved = {
@@ -71,7 +71,7 @@ def expand(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 @cache
 def _parsed(text: str) -> dict[str, Any]:
-    """Parse YAML: three quarters of an expansion's time."""
+    """Parse YAML, which takes three quarters of an expansion's time."""
     document: dict[str, Any] = yaml_parse(text)
     return document
 
@@ -116,7 +116,7 @@ def _check_rules(rules: Mapping[str, Any], resolver: Resolver) -> None:
 
 
 def _coerce(resources: Mapping[str, Any]) -> None:
-    """Give values the types of their resource's schema, as CloudFormation does."""
+    """Convert values to the types of their resource's schema, as CloudFormation does."""
     for resource in resources.values():
         properties = resource.get("Properties", {})
         match resource["Type"]:

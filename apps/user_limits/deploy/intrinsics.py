@@ -1,11 +1,11 @@
-"""CloudFormation's intrinsic functions, as far as a template of ours uses them."""
+"""CloudFormation's intrinsic functions, as far as our template uses them."""
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 NOTHING = object()
-"""AWS::NoValue: what has this value is not there."""
+"""AWS::NoValue: a property with this value is left out."""
 
 _ARNS = {
     "AWS::CloudWatch::Alarm": "arn:aws:cloudwatch:{region}:{account}:alarm:{name}",
@@ -38,8 +38,8 @@ class Resolver:
     """Resolves the intrinsic functions of one template.
 
     Args:
-        template: with its sections.
-        values: those of its parameters, and of the pseudo parameters.
+        template: the template with its sections.
+        values: values of its parameters and of the pseudo parameters.
     """
 
     def __init__(self, template: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -48,13 +48,13 @@ class Resolver:
         self._values = values
 
     def holds(self, condition: str | None) -> bool:
-        """Tell whether a condition holds; what has none, is there."""
+        """Return whether a resource's condition is true; without a condition it always is."""
         return condition is None or bool(self.resolve(self._conditions[condition]))
 
     def resolve(self, value: Any) -> Any:
-        """Return a value as it is when its functions are called. What is NOTHING is left out around it.
+        """Return a value with its functions resolved. NOTHING is removed from objects and lists.
 
-        Raises ValueError at what cannot be resolved.
+        Raises ValueError if something cannot be resolved.
         """
         match value:
             case {"Condition": str(name)} if len(value) == 1:
@@ -72,7 +72,7 @@ class Resolver:
         return value
 
     def _call(self, function: str, argument: Any) -> Any:
-        if function == "If":  # only the branch that is taken
+        if function == "If":  # only the chosen branch
             condition, then, otherwise = argument
             return self.resolve(then if self.holds(condition) else otherwise)
         if function == "Sub":
@@ -115,7 +115,7 @@ class Resolver:
         return str(self.resolve(given)) if given else f"{self._values['AWS::StackName']}-{name}".lower()
 
     def _resource(self, name: str) -> Mapping[str, Any]:
-        """Return a resource. One that is referred to, but is not there, is an error: CloudFormation's too."""
+        """Return a resource. A reference to a resource that is left out is an error, as in CloudFormation."""
         resource: Mapping[str, Any] | None = self._resources.get(name)
         if resource is None or not self.holds(resource.get("Condition")):
             raise ValueError(f"{name} is referred to, and there is none")

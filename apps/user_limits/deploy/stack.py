@@ -1,7 +1,7 @@
 """The command: `python -m deploy.stack`, and `make deploy`. It wraps `sam deploy`.
 
-What is missing is told before anything is done, all of it at once. What was deployed is asked once, as by a
-stranger.
+All missing requirements are reported at once, before anything is changed. After the deployment, one request
+is sent to the API as a stranger.
 """
 
 import argparse
@@ -33,7 +33,7 @@ TEMPLATE = APPLICATION / "template.yaml"
 STACK = "user-limits"
 CONFIGURATION = "samconfig.toml"
 PROBE = "/api/v1/users/nobody/limits"
-"""What a stranger asks for, and must not be answered."""
+"""Path that a stranger requests, which the API must refuse."""
 
 WHO = (
     "who may read the API: PARAMETERS='Auth=iam', or "
@@ -44,7 +44,7 @@ REFUSED = {401, 403}
 
 
 def main() -> None:
-    """Deploy the template with what `make build` has made."""
+    """Deploy the template with the artifacts of `make build`."""
     parser = argparse.ArgumentParser(prog="python -m deploy.stack", description=main.__doc__)
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the template")
     parser.add_argument("--stack", help=f"the name of the stack; default: {STACK}")
@@ -53,18 +53,18 @@ def main() -> None:
     parser.add_argument("--yes", action="store_true", help="do not show the changes and ask first")
     parser.add_argument("--folder", type=Path, default=ROOT, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    said = _configuration(given.folder)
-    region = given.region or said.get("region") or _found_region()
-    parameters = given.parameters or _words(said.get("parameter_overrides", []))
+    configured = _configuration(given.folder)
+    region = given.region or configured.get("region") or _found_region()
+    parameters = given.parameters or _words(configured.get("parameter_overrides", []))
     if missing := list(_missing(given.folder, parameters, region)):
         _refuse(missing)
     if problem := _stream_problem(parameters, region):
         _refuse([problem])
     sam = shutil.which("sam") or "sam"
-    where = ["--stack-name", given.stack or said.get("stack_name") or STACK, "--region", region]
+    where = ["--stack-name", given.stack or configured.get("stack_name") or STACK, "--region", region]
     outputs = [sam, "list", "stack-outputs", *where, "--output", "json"]
     if not any(each.startswith("Auth=") for each in parameters) and _run(outputs).returncode:
-        _refuse([WHO])  # a stack that is there remembers
+        _refuse([WHO])  # an existing stack remembers its parameters
     ask = "--no-confirm-changeset" if given.yes or not sys.stdin.isatty() else "--confirm-changeset"
     command = [
         *[
@@ -73,7 +73,7 @@ def main() -> None:
             "--template-file",
             str(APPLICATION / "template.yaml"),
             *where,
-            *_bucket(given.bucket, said),
+            *_bucket(given.bucket, configured),
         ],
         *["--capabilities", "CAPABILITY_IAM", ask, "--no-fail-on-empty-changeset"],
         *(["--parameter-overrides", *map(_override, given.parameters)] if given.parameters else []),
@@ -88,21 +88,21 @@ def _refuse(missing: Sequence[str]) -> NoReturn:
 
 
 def _found_region() -> str:
-    """Return the region that the environment or a profile says, as every client takes it; or nothing."""
+    """Return the region of the environment or of a profile, as every client finds it; or an empty string."""
     try:
         return find_region()
     except ConfigurationError:
         return ""
 
 
-def _bucket(given: str | None, said: Mapping[str, Any]) -> list[str]:
+def _bucket(given: str | None, configured: Mapping[str, Any]) -> list[str]:
     if given:
         return ["--s3-bucket", given]
-    return [] if "s3_bucket" in said else ["--resolve-s3"]
+    return [] if "s3_bucket" in configured else ["--resolve-s3"]
 
 
 def _override(parameter: str) -> str:
-    """Return a parameter as sam takes it: without quotes, one that is empty is no parameter to it."""
+    """Return a parameter in sam's form: sam ignores an empty one without quotes."""
     name, _, value = parameter.partition("=")
     return parameter if value else f'{name}=""'
 
@@ -116,7 +116,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
-    """Return what sam's own configuration says about a deployment, if there is one."""
+    """Return the settings for a deployment in sam's own configuration, if there is one."""
     file = folder / CONFIGURATION
     if not file.exists():
         return {}
@@ -129,7 +129,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
 
 
 def _missing(folder: Path, parameters: Sequence[str], region: str) -> Iterator[str]:
-    """Say what has to be there, and is not."""
+    """Yield each requirement that is missing."""
     if shutil.which("sam") is None:
         yield "the command sam, AWS's own: `pipx install aws-sam-cli`, or `uv tool install aws-sam-cli`"
     if botocore.session.get_session().get_credentials() is None:
@@ -146,7 +146,7 @@ def _missing(folder: Path, parameters: Sequence[str], region: str) -> Iterator[s
 
 
 def _stream_problem(parameters: Sequence[str], region: str) -> str | None:
-    """Return why a stream that exists must not be read; where it cannot be seen, print that and go on."""
+    """Return why an existing stream must not be read; if it is not accessible, print that and return None."""
     given = dict(each.split("=", 1) for each in parameters)
     if not (stream := given.get("StreamArn")):
         return None
@@ -160,15 +160,15 @@ def _stream_problem(parameters: Sequence[str], region: str) -> str | None:
 
 
 def _ask_as_a_stranger(command: Sequence[str]) -> None:
-    """Ask the API for limits without saying who asks. If that is answered, it is open: that ends with 1.
+    """Request limits from the API without credentials. Exit with 1 if they are answered: the API is open.
 
     Args:
         command: prints the outputs of the stack.
     """
-    told = _run(command)
-    if told.returncode:
-        sys.exit(f"It is deployed. Whether the API is closed to strangers is not known:\n{told.stderr}")
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in json.loads(told.stdout)}
+    described = _run(command)
+    if described.returncode:
+        sys.exit(f"It is deployed. Whether the API is closed to strangers is not known:\n{described.stderr}")
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in json.loads(described.stdout)}
     status = _status(outputs["ApiUrl"] + PROBE)
     if status not in REFUSED:
         sys.exit(

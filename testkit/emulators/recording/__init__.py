@@ -1,1 +1,1 @@
-"""A layer for functions: what they ask of AWS is written down, and they can be killed in the middle of it."""
+"""A layer for functions: it records their calls of AWS, and can kill them in the middle of one."""

@@ -1,8 +1,8 @@
-"""Writes down each call of AWS's API that a process makes; Python loads it at its start, from a layer.
+"""Record each call of AWS's API that a process makes; Python loads this module at its start, from a layer.
 
-The function's own code stays as it is: the hooks are botocore's events. If `RECORDED_CALLS` names a file,
-each call becomes a line of JSON in it. If `KILLED_AT` names a folder, the process kills itself at an event of
-botocore that a file there is named after, once for each file: `before-send.s3.PutObject`, for one. It does so
+The function's own code is unchanged: the hooks are botocore's events. If `RECORDED_CALLS` names a file, each
+call becomes a line of JSON in it. If `KILLED_AT` names a folder, the process kills itself at an event of
+botocore that a file in it is named after, once per file: for example `before-send.s3.PutObject`. It does so
 in the middle of invocations, and not while the function is loaded.
 """
 
@@ -21,7 +21,7 @@ KILLED_AT = "KILLED_AT"
 
 
 def record_calls(client: Any, write: Callable[[Mapping[str, Any]], object]) -> None:
-    """Tell what a client is asked to do, before it does: service, operation, region, parameters."""
+    """Report a client's call before it is made: service, operation, region, parameters."""
 
     def record(params: Mapping[str, Any], model: Any, **_: Any) -> None:
         call = {
@@ -36,7 +36,7 @@ def record_calls(client: Any, write: Callable[[Mapping[str, Any]], object]) -> N
 
 
 def append_to(path: Path, function: str) -> Callable[[Mapping[str, Any]], None]:
-    """Return what writes calls of a function to a file. Several processes may write it at once."""
+    """Return a function that appends calls to a file. Several processes may write to it at the same time."""
 
     def write(call: Mapping[str, Any]) -> None:
         line = json.dumps({"function": function, **call}, default=repr) + "\n"

@@ -109,7 +109,7 @@ class TestArtifact:
     ) -> None:
         held = {str(each) for each in names(built[name])}
         assert not {each.partition("/")[0] for each in held} & NOWHERE
-        assert not held & {"kinesis_handler/cli", "kinesis_handler/testing", "kinesis_handler/redrive"}
+        assert not held & {"kinesis_handler/cli", "kinesis_handler/testing", "kinesis_handler/local/redrive"}
         assert not [each for each in held if re.search(r"(^|/)tests?(/|$)|\.pyi$|^bin/", each)]
 
     def test_each_source_has_its_bytecode_which_holds_whatever_the_dates(
@@ -163,7 +163,7 @@ def test_what_is_deployed_has_the_versions_that_are_tested() -> None:
 def test_built_from_nothing_and_elsewhere_it_has_the_same_bytes(
     built: dict[str, Artifact], tmp_path: Path
 ) -> None:
-    elsewhere = build(FUNCTIONS["consumer"], "host", tmp_path / "build", kept=tmp_path / "kept")
+    elsewhere = build(FUNCTIONS["consumer"], "host", tmp_path / "build", cache=tmp_path / "kept")
     assert elsewhere.digest == built["consumer"].digest
     assert len(list((tmp_path / "kept").iterdir())) == 2  # as installed, and with bytecode: nothing half made
 

@@ -1,4 +1,4 @@
-"""The line between the handlers and the table: here requests go wrong, and others come in between."""
+"""The connection between the handlers and the table, on which requests fail and others interrupt."""
 
 import json
 from collections import Counter
@@ -40,22 +40,22 @@ _OF_REQUESTS: dict[Fault, wire.Fault] = {
 }
 
 
-class Line:
-    """Answers in the place of DynamoDB when a fault strikes.
+class Connection:
+    """Answers instead of DynamoDB when a fault occurs.
 
-    The threads of a repository share it. What befalls a request is therefore drawn by what is asked, and how
-    often it was asked before. Only the thread that the run is in lets time pass, or can be interrupted.
+    The threads of a repository share it. Therefore the fault of a request is drawn from its content, and from
+    how often it was sent before. Only the thread of the run lets time pass, or can be interrupted.
 
     Args:
-        seed: of the run.
-        weather: which faults there are at the moment.
-        clock: of the run.
-        table: the table's name, which says nothing of a request.
+        seed: seed of the run.
+        plan: decides which faults there are at the moment.
+        clock: clock of the run.
+        table: the table's name, which is no part of a request's content.
     """
 
-    def __init__(self, seed: int, weather: FaultPlan, clock: FakeClock, table: str) -> None:
+    def __init__(self, seed: int, plan: FaultPlan, clock: FakeClock, table: str) -> None:
         self._seed = seed
-        self._weather = weather
+        self._plan = plan
         self._clock = clock
         self._table = table
         self._home = get_ident()
@@ -70,12 +70,12 @@ class Line:
     def interrupted(
         self, action: Callable[[], object], *, requests_before: int, when_done: bool
     ) -> Iterator[None]:
-        """Let something happen in the middle of a request: before it is sent, or before its answer is known.
+        """Run an action in the middle of a request: before it is sent, or before its answer is known.
 
         Args:
-            action: what happens, once.
-            requests_before: how many requests of the same thread come before that one.
-            when_done: the request has been done by then.
+            action: the action, which runs once.
+            requests_before: number of requests of the same thread that come before.
+            when_done: whether the request has taken effect by then.
         """
         outer = self._interruption, self._requests_before, self._when_done
         self._interruption, self._requests_before, self._when_done = action, requests_before, when_done
@@ -85,7 +85,7 @@ class Line:
             self._interruption, self._requests_before, self._when_done = outer
 
     def __call__(self, call: Call) -> Answer | AWSResponse:
-        """Let a fault befall a request, or let it pass."""
+        """Inject a fault into a request, or let the request pass."""
         if get_ident() != self._home:
             return self._fault(call)(call)
         self._clock.advance(LATENCY)
@@ -103,7 +103,7 @@ class Line:
         return action
 
     def _fault(self, call: Call) -> wire.Fault:
-        rates = self._weather.rates
+        rates = self._plan.rates
         if not rates:
             return Call.forward
         random = self._random_for(call)
@@ -111,7 +111,7 @@ class Line:
         for fault, befall in _befalling(call.operation, random):
             drawn -= rates.get(fault, 0)
             if drawn < 0:
-                self._weather.count(fault)
+                self._plan.count(fault)
                 if fault is Fault.TIMEOUT and get_ident() == self._home:
                     self._clock.advance(READ_TIMEOUT)
                 return befall
@@ -119,7 +119,7 @@ class Line:
 
     def _random_for(self, call: Call) -> Random:
         asked = blake2b(call.text.replace(self._table, "").encode()).hexdigest()
-        outage = self._weather.outages
+        outage = self._plan.outages
         with self._lock:
             if outage != self._outage:
                 self._outage = outage
@@ -130,7 +130,7 @@ class Line:
 
 
 def _befalling(operation: str, random: Random) -> Iterator[tuple[Fault, wire.Fault]]:
-    """Yield the faults that can befall a request, each with what it does."""
+    """Yield the faults that a request can have, each with its effect."""
     yield from _OF_REQUESTS.items()
     yield Fault.INCOMPLETE, _incomplete
     if operation == READ:
@@ -148,7 +148,7 @@ def _incomplete(call: Call) -> AWSResponse:
 def _unprocessed(random: Random, call: Call) -> Answer:
     [asked] = call.body["RequestItems"].values()
     left = _some(random, asked["Keys"])
-    return leaving_unprocessed(call, lambda place, _key: place in left)
+    return leaving_unprocessed(call, lambda index, _key: index in left)
 
 
 def _statements_fail(random: Random, code: str, done: bool, call: Call) -> Answer:  # noqa: FBT001 - of a table
@@ -156,5 +156,5 @@ def _statements_fail(random: Random, code: str, done: bool, call: Call) -> Answe
 
 
 def _some(random: Random, things: list[Any]) -> set[int]:
-    """Return the places of some of the things, at least one."""
+    """Return the indexes of some of the items, at least one."""
     return set(random.sample(range(len(things)), random.randint(1, -(-len(things) // 3))))
