@@ -12,12 +12,10 @@ LONGEST_LINE = 88
 MODULES = (
     "kinesis_handler",
     "kinesis_handler.application",
-    "kinesis_handler.stores.opening",
-    "kinesis_handler.stores.url",
+    "kinesis_handler.stores",
     "kinesis_handler.testing",
     "kinesis_handler.local.event_source",
     "kinesis_handler.outcome",
-    "kinesis_handler.stores",
     "kinesis_handler.stores.memory",
     "kinesis_handler.stores.sqlite",
     "kinesis_handler.stores.dynamodb",
@@ -25,6 +23,7 @@ MODULES = (
     "kinesis_handler.quarantine.directory",
     "kinesis_handler.quarantine.s3",
     "kinesis_handler.telemetry.metrics",
+    "kinesis_handler.extras",
 )
 """In the order in which a reader needs them."""
 

@@ -1,6 +1,6 @@
-"""The port behind which aggregates are kept.
+"""The port behind which aggregates are stored, and `open_store`, which opens what is behind it.
 
-What it promises are laws: `kinesis_handler.testing.RepositoryLaws` tests them for any implementation.
+What the port promises are laws: `kinesis_handler.testing.RepositoryLaws` tests them for any implementation.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -11,10 +11,12 @@ from msgspec import Struct, field
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.storable import key_problem, number_problem
+from kinesis_handler.stores.opening import Store, open_store
 from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.table import Table
 from kinesis_handler.stores.unreadable import OnUnreadable
 
-__all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
+__all__ = ["Change", "Loaded", "Page", "Repository", "Saved", "Store", "Table", "open_store"]
 
 State = TypeVar("State")
 
