@@ -6,17 +6,10 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from kinesis_handler import (
-    Event,
-    Key,
-    KinesisHandler,
-    Projection,
-    Remark,
-    Remarked,
-    open_quarantine,
-    open_store,
-)
+from kinesis_handler import Event, Key, KinesisHandler, Projection, Remark, Remarked
 from kinesis_handler.application import Application, plain_view
+from kinesis_handler.quarantine import open_quarantine
+from kinesis_handler.stores import open_store
 
 Id = Annotated[str, Meta(min_length=1, max_length=100)]
 

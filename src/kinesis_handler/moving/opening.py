@@ -11,6 +11,7 @@ from kinesis_handler.moving.records import Record, Records
 from kinesis_handler.moving.repairs import Repair, Repairs
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.stores.opening import named_by
+from kinesis_handler.stores.url import url_of
 
 _PREPARE = "migrate prepare"
 
@@ -40,7 +41,7 @@ def open_migration(
     )
     records = target.repository(Record, name="migration", made_by=_PREPARE)
     return Migration(
-        names=(source.url, target.url),
+        names=(url_of(source.address), url_of(target.address)),
         source=old,
         target=new,
         ledger=Ledger(Repairs(of_target), Repairs(of_source), Records(records)),

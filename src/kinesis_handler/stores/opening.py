@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.extras import require_extra
 from kinesis_handler.stores.table import Table
-from kinesis_handler.stores.url import Address, DynamoDB, InMemory, SQLite, parse_url, url_of
+from kinesis_handler.stores.url import Address, DynamoDB, InMemory, SQLite, parse_url
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -23,21 +23,9 @@ __all__ = ["Store", "named_by", "open_store"]
 
 State = TypeVar("State")
 
-Keys = tuple[str, str]
-
-_CHECKPOINTS, _CHECKPOINT_KEYS = "checkpoints", ("stream", "shard")
-
 
 class Store:
-    """A store of states of one or more types, each in a repository of its own: `open_store` opens it.
-
-    Args:
-        address: what its URL says.
-        setting: see `open_store`.
-        made_by: see `open_store`.
-        may_be_down: see `open_store`.
-        default_region: see `open_store`.
-    """
+    """A store of states of one or more types, each in a repository of its own: `open_store` opens it."""
 
     def __init__(
         self,
@@ -57,11 +45,6 @@ class Store:
         self._client: DynamoDBClient | None = None
 
     @property
-    def url(self) -> str:
-        """The URL, for people."""
-        return url_of(self.address)
-
-    @property
     def in_memory(self) -> bool:
         """Whether it is in the memory of this process, and never waited for."""
         return isinstance(self.address, InMemory)
@@ -74,12 +57,12 @@ class Store:
     @property
     def checkpoint_table(self) -> Table | None:
         """The table that `checkpoints` makes, which is none of `tables`; None in a store that needs none."""
-        return self._table(_CHECKPOINT_KEYS, _CHECKPOINTS)
+        return self._checkpoints()[1]
 
     def repository(
         self,
         state_type: type[State],
-        keys: Keys = ("partition", "sort"),
+        keys: tuple[str, str] = ("partition", "sort"),
         *,
         ttl: int = 0,
         name: str = "",
@@ -96,8 +79,8 @@ class Store:
 
         Raises ConfigurationError if it cannot be opened, or says what has to be installed first.
         """
-        repository = self._repository(state_type, keys, name, ttl)
-        if (table := self._table(keys, name, made_by)) is not None:
+        repository, table = self._open(state_type, keys, name, ttl, made_by)
+        if table is not None:
             self._tables.setdefault(table.name, table)
         return repository
 
@@ -108,11 +91,10 @@ class Store:
 
         Raises ConfigurationError as `repository` does, and if the table may not be made.
         """
-        from kinesis_handler.local.stream.checkpoint import Checkpoint
-
-        if (table := self.checkpoint_table) is not None and not table.exists():
+        repository, table = self._checkpoints()
+        if table is not None and not table.exists():
             table.create()
-        return self._repository(Checkpoint, _CHECKPOINT_KEYS, _CHECKPOINTS)
+        return repository
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of `tables` cannot be used."""
@@ -125,62 +107,55 @@ class Store:
             if not table.exists():
                 table.create()
 
-    def _repository(
-        self, state_type: type[State], keys: Keys, name: str, ttl: int = 0
-    ) -> "Repository[State]":
+    def _checkpoints(self) -> "tuple[Repository[Checkpoint], Table | None]":
+        from kinesis_handler.local.stream.checkpoint import Checkpoint
+
+        return self._open(Checkpoint, ("stream", "shard"), "checkpoints")
+
+    def _open(
+        self, state_type: type[State], keys: tuple[str, str], name: str, ttl: int = 0, made_by: str = ""
+    ) -> "tuple[Repository[State], Table | None]":
         match self.address:
             case InMemory():
                 from kinesis_handler.stores.memory import MemoryRepository
 
-                return MemoryRepository(ttl=ttl)
+                return MemoryRepository(ttl=ttl), None
             case SQLite(path):
                 from kinesis_handler.stores.sqlite import DEFAULT_TABLE, SQLiteRepository
 
                 with named_by(self.setting):
-                    return SQLiteRepository(path, state_type, table=name or DEFAULT_TABLE, ttl=ttl)
-            case DynamoDB() as address:
-                client = self._dynamodb(address)
-                from kinesis_handler.stores.dynamodb import DynamoDBRepository
-
+                    return SQLiteRepository(path, state_type, table=name or DEFAULT_TABLE, ttl=ttl), None
+            case DynamoDB(table, region, endpoint):
+                with require_extra("store in DynamoDB"):
+                    from kinesis_handler.stores.dynamodb import (
+                        DynamoDBRepository,
+                        DynamoDBTable,
+                        dynamodb_client,
+                    )
                 with named_by(self.setting):
-                    return DynamoDBRepository(
-                        client,
-                        address.table_named(name),
+                    if self._client is None:
+                        self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
+                    made_of = DynamoDBTable(
+                        self._client,
+                        f"{table}-{name}" if name else table,
+                        partition_key=keys[0],
+                        sort_key=keys[1],
+                        made_by=made_by or self._made_by,
+                        named_by=self.setting,
+                        may_be_down=self._may_be_down,
+                    )
+                    repository = DynamoDBRepository(
+                        self._client,
+                        made_of.name,
                         state_type,
                         partition_key=keys[0],
                         sort_key=keys[1],
                         ttl=ttl,
                     )
-
-    def _table(self, keys: Keys, name: str, made_by: str = "") -> Table | None:
-        if not isinstance(self.address, DynamoDB):
-            return None
-        client = self._dynamodb(self.address)
-        from kinesis_handler.stores.dynamodb import DynamoDBTable
-
-        return DynamoDBTable(
-            client,
-            self.address.table_named(name),
-            partition_key=keys[0],
-            sort_key=keys[1],
-            made_by=made_by or self._made_by,
-            named_by=self.setting,
-            may_be_down=self._may_be_down,
-        )
-
-    def _dynamodb(self, address: DynamoDB) -> "DynamoDBClient":
-        """Return the client of all tables."""
-        if self._client is None:
-            with require_extra("store in DynamoDB"):
-                from kinesis_handler.stores.dynamodb import dynamodb_client
-            with named_by(self.setting):
-                self._client = dynamodb_client(
-                    address.region, address.endpoint, default_region=self._default_region
-                )
-        return self._client
+                    return repository, made_of
 
 
-def open_store(  # noqa: PLR0913 - what a URL may leave out, and what its owner may say
+def open_store(  # noqa: PLR0913 - as many as a URL may leave out
     url: str,
     *,
     file: str | None = None,

@@ -33,10 +33,6 @@ class DynamoDB(Struct, frozen=True):
     region: str | None = None
     endpoint: str | None = None
 
-    def table_named(self, name: str) -> str:
-        """Return the table of the repository of this name."""
-        return f"{self.table}-{name}" if name else self.table
-
 
 Address = InMemory | SQLite | DynamoDB
 """What a store's URL says."""
@@ -56,18 +52,7 @@ def url_of(address: Address) -> str:
 def parse_url(
     url: str, *, file: str | None = None, table: str | None = None, region: str | None = None
 ) -> Address:
-    """Return what the URL of a store says.
-
-    A path after `sqlite:///` is relative, one after `sqlite:////` absolute.
-
-    Args:
-        url: in one of STORE_FORMS.
-        file: what `sqlite:` alone means.
-        table: what `dynamodb:` alone means.
-        region: of a table, if the URL names none; None for the one that the AWS SDK finds.
-
-    Raises ConfigurationError that quotes the URL and says what is allowed.
-    """
+    """Return what the URL of a store says: see `open_store`."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     path = url.partition(":")[2].partition("?")[0]

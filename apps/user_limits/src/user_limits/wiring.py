@@ -54,18 +54,19 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     """
     settings = read_settings(environment)
     configure_logging(settings.service_name, settings.log_level)
+    open_limits = partial(_limits, settings)
     opened, target = _open(settings, store), None
-    limits = _limits(settings, opened)
+    limits = open_limits(opened)
     shown: ReadableRepository[Limit] = limits
     phase = _phase(settings)
     if phase is not None and store is None:
         target = _open_target(settings)
-        move = _move(settings, opened, target, phase)
+        move = open_migration(opened, target, open_limits, phase)
         limits, shown = writable(move, phase), readable(move, phase)
 
     def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
         source = opened if source_url is None else _open(settings, source_url)
-        return _move(settings, source, _open_target(settings, target_url), phase)
+        return open_migration(source, _open_target(settings, target_url), open_limits, phase)
 
     quarantine, on_failure = (
         open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
@@ -116,7 +117,7 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     shown: ReadableRepository[Limit] = _limits(settings, opened)
     tables = opened.tables
     if (phase := _phase(settings)) is not None:
-        move = _move(settings, opened, _open_target(settings), phase)
+        move = open_migration(opened, _open_target(settings), partial(_limits, settings), phase)
         shown, tables = readable(move, phase), [*move.source_tables, *move.target_tables]
     for table in tables:
         table.check()
@@ -160,10 +161,6 @@ def _store(settings: Settings, url: str, **options: Any) -> Store:
 
 def _limits(settings: Settings, store: Store) -> Repository[Limit]:
     return store.repository(Limit, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
-
-
-def _move(settings: Settings, source: Store, target: Store, phase: Callable[[], Phase] | None) -> Migration:
-    return open_migration(source, target, partial(_limits, settings), phase)
 
 
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
