@@ -3,7 +3,7 @@
 What the port promises are laws: `kinesis_handler.testing.RepositoryLaws` tests them for any implementation.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -13,7 +13,6 @@ from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableE
 from kinesis_handler.storable import key_problem, number_problem
 from kinesis_handler.stores.opening import Store, open_store
 from kinesis_handler.stores.part import Part
-from kinesis_handler.stores.table import Table
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 __all__ = ["Change", "Loaded", "Page", "Repository", "Saved", "Store", "Table", "open_store"]
@@ -149,3 +148,26 @@ class Repository(ReadableRepository[State], Protocol[State]):
 
     def delete(self, keys: Collection[Key]) -> None:
         """Remove these aggregates, whatever their version. A missing key does nothing."""
+
+
+class Table(Protocol):
+    """What has to be made before a repository can save anything."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the store."""
+
+    def check(self) -> None:
+        """Raise ConfigurationError, which says what to do, if it cannot be used."""
+
+    def create(self, *, deletion_protection: bool = False) -> None:
+        """Make it. Raises ConfigurationError if it exists, or may not be made."""
+
+    def describe(self) -> Mapping[str, object]:
+        """Return its properties. Raises ConfigurationError if it does not exist, or may not be described."""
+
+    def delete(self) -> None:
+        """Remove it with all that is in it. Raises ConfigurationError if that cannot be done."""
+
+    def exists(self) -> bool:
+        """Return whether it exists. Raises ConfigurationError if that may not be asked."""

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.extras import require_extra
-from kinesis_handler.stores.table import Table
 from kinesis_handler.stores.url import Address, DynamoDB, InMemory, SQLite, parse_url
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
     from kinesis_handler.local.stream.checkpoint import Checkpoint
-    from kinesis_handler.stores import Repository
+    from kinesis_handler.stores import Repository, Table
 
 __all__ = ["Store", "named_by", "open_store"]
 
@@ -50,12 +49,12 @@ class Store:
         return isinstance(self.address, InMemory)
 
     @property
-    def tables(self) -> Sequence[Table]:
+    def tables(self) -> "Sequence[Table]":
         """The tables of the repositories opened so far; empty in a store that needs none to be made."""
         return list(self._tables.values())
 
     @property
-    def checkpoint_table(self) -> Table | None:
+    def checkpoint_table(self) -> "Table | None":
         """The table that `checkpoints` makes, which is none of `tables`; None in a store that needs none."""
         return self._checkpoints()[1]
 
