@@ -9,7 +9,7 @@ from msgspec import Struct
 from kinesis_handler import ConfigurationError, open_quarantine, open_store
 from kinesis_handler.quarantine.opening import QUARANTINE_FORMS
 from kinesis_handler.stores import Change, Store
-from kinesis_handler.stores.url import STORE_FORMS, Address, DynamoDB, InMemory, SQLite
+from kinesis_handler.stores.url import LASTING_STORE_FORMS, STORE_FORMS, Address, DynamoDB, InMemory, SQLite
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate
 from testkit.tables import Tables
@@ -156,6 +156,15 @@ def test_each_error_of_a_store_begins_with_the_setting_that_named_it(tables: Tab
             store.check()
         assert str(caught.value).startswith(f"{setting}: the ")
         assert str(caught.value).count("STORE") == 1
+
+
+def test_memory_is_no_store_for_a_lambda_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "parcels")
+    with pytest.raises(ConfigurationError) as caught:
+        open_store("inmemory:").repository(LawState)
+    assert str(caught.value) == (
+        f"the store is 'inmemory:', which a Lambda function forgets; allowed: {LASTING_STORE_FORMS}"
+    )
 
 
 @pytest.mark.parametrize("url", ["rejected", "file://rejected", "s3://A", "https://bucket"])

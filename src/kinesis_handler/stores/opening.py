@@ -4,13 +4,23 @@ With `quarantine.opening` the only room that names concrete classes. Only the li
 imported, and paid for at a cold start.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from kinesis_handler.environment import is_on_lambda
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.extras import require_extra
-from kinesis_handler.stores.url import Address, DynamoDB, InMemory, SQLite, parse_url
+from kinesis_handler.stores.url import (
+    LASTING_STORE_FORMS,
+    Address,
+    DynamoDB,
+    InMemory,
+    SQLite,
+    parse_url,
+    url_of,
+)
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -76,7 +86,8 @@ class Store:
             name: of the repository, in a store with several. In DynamoDB its table is `TABLE-name`.
             made_by: the command that makes that table, if it is not the one that makes the store's.
 
-        Raises ConfigurationError if it cannot be opened, or says what has to be installed first.
+        Raises ConfigurationError if it cannot be opened, or says what has to be installed first; and if it is
+        memory, in a Lambda function.
         """
         repository, table = self._open(state_type, keys, name, ttl, made_by)
         if table is not None:
@@ -114,42 +125,48 @@ class Store:
     def _open(
         self, state_type: type[State], keys: tuple[str, str], name: str, ttl: int = 0, made_by: str = ""
     ) -> "tuple[Repository[State], Table | None]":
-        match self.address:
-            case InMemory():
-                from kinesis_handler.stores.memory import MemoryRepository
+        with named_by(self.setting):
+            match self.address:
+                case InMemory():
+                    from kinesis_handler.stores.memory import MemoryRepository
 
-                return MemoryRepository(ttl=ttl), None
-            case SQLite(path):
-                from kinesis_handler.stores.sqlite import DEFAULT_TABLE, SQLiteRepository
+                    if is_on_lambda(os.environ):
+                        raise ConfigurationError(
+                            f"the store is {url_of(self.address)!r}, which a Lambda function forgets; "
+                            f"allowed: {LASTING_STORE_FORMS}"
+                        )
+                    return MemoryRepository(ttl=ttl), None
+                case SQLite(path):
+                    from kinesis_handler.stores.sqlite import DEFAULT_TABLE, SQLiteRepository
 
-                with named_by(self.setting):
                     return SQLiteRepository(path, state_type, table=name or DEFAULT_TABLE, ttl=ttl), None
-            case DynamoDB(table, region, endpoint):
-                with require_extra("store in DynamoDB"):
-                    from kinesis_handler.stores.dynamodb import (
-                        DynamoDBRepository,
-                        DynamoDBTable,
-                        dynamodb_client,
-                    )
-                with named_by(self.setting):
+                case DynamoDB(table, region, endpoint):
+                    with require_extra("store in DynamoDB"):
+                        from kinesis_handler.stores.dynamodb import (
+                            DynamoDBRepository,
+                            DynamoDBTable,
+                            dynamodb_client,
+                        )
                     if self._client is None:
                         self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
+                    table = f"{table}-{name}" if name else table
+                    partition_key, sort_key = keys
+                    repository = DynamoDBRepository(
+                        self._client,
+                        table,
+                        state_type,
+                        partition_key=partition_key,
+                        sort_key=sort_key,
+                        ttl=ttl,
+                    )
                     made_of = DynamoDBTable(
                         self._client,
-                        f"{table}-{name}" if name else table,
-                        partition_key=keys[0],
-                        sort_key=keys[1],
+                        table,
+                        partition_key=partition_key,
+                        sort_key=sort_key,
                         made_by=made_by or self._made_by,
                         named_by=self.setting,
                         may_be_down=self._may_be_down,
-                    )
-                    repository = DynamoDBRepository(
-                        self._client,
-                        made_of.name,
-                        state_type,
-                        partition_key=keys[0],
-                        sort_key=keys[1],
-                        ttl=ttl,
                     )
                     return repository, made_of
 
@@ -193,6 +210,6 @@ def named_by(setting: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        if not setting:
-            raise
+        if not setting or isinstance(error.__cause__, ModuleNotFoundError):
+            raise  # no other value of the setting would help
         raise ConfigurationError(f"{setting}: {error}") from error
