@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from kinesis_handler import Event, Key, KinesisHandler, Projection, Remark, Remarked
 from kinesis_handler.application import Application, plain_view
-from kinesis_handler.stores.opening import OpenStore, open_quarantine
-from kinesis_handler.stores.url import parse_store
+from kinesis_handler.quarantine import open_quarantine
+from kinesis_handler.stores import open_store
 
 Id = Annotated[str, Meta(min_length=1, max_length=100)]
 
@@ -64,14 +64,12 @@ class Parcels(Projection[Parcel, ParcelPayload]):
 
 
 def application(store: str | None = None) -> Application:
-    chosen = store or os.environ.get("PARCELS_STORE") or "inmemory:"
-    opened = OpenStore(parse_store(chosen, file="parcels.db", table="Parcels"))
-    parcels = opened.keep(Parcel, ("shop", "parcel"))
+    opened = open_store(store or os.environ.get("PARCELS_STORE") or "inmemory:")
+    parcels = opened.repository(Parcel, keys=("shop", "parcel"))
     quarantine = open_quarantine(os.environ.get("QUARANTINE_URL", ""))
     return Application(
-        KinesisHandler([Parcels(parcels.repository)], quarantine=quarantine),
-        [plain_view("parcels", parcels.repository, Parcel)],
-        parcels.tables,
+        KinesisHandler([Parcels(parcels)], quarantine=quarantine),
+        [plain_view("parcels", parcels, Parcel)],
+        opened,
         quarantine,
-        checkpoints=opened.checkpoints,
     )

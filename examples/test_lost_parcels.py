@@ -86,8 +86,8 @@ def test_limits_parcels_and_the_queue_live_side_by_side(
     from together import application
 
     both = application(kind.format(folder=tmp_path))
-    for table in both.tables:
-        table.create()
+    assert both.store
+    both.store.provision()
     counts = both.handler.handle(invocation([LIMIT, *EVENTS])).counts()
     assert (counts[Status.APPLIED], counts[Status.FAILED]) == (10, 0)
     limits, parcels = ([aggregate.key for aggregate in view.repository.scan()] for view in both.views)

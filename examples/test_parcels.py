@@ -44,8 +44,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.parametrize("batch_size", [1, 5, 100])
 def test_however_the_stream_is_cut_each_parcel_ends_where_it_is(store: str, batch_size: int) -> None:
     parcels = application(store)
-    for table in parcels.tables:
-        table.create()
+    assert parcels.store
+    parcels.store.provision()
     assert deliver(parcels, EVENTS, batch_size) == []
     assert kept(parcels) == IN_THE_END
 

@@ -12,14 +12,12 @@ LONGEST_LINE = 88
 MODULES = (
     "kinesis_handler",
     "kinesis_handler.application",
-    "kinesis_handler.stores.opening",
-    "kinesis_handler.stores.url",
+    "kinesis_handler.stores",
     "kinesis_handler.testing",
     "kinesis_handler.local.event_source",
     "kinesis_handler.batch",
     "kinesis_handler.lambda_types",
     "kinesis_handler.outcome",
-    "kinesis_handler.stores",
     "kinesis_handler.stores.memory",
     "kinesis_handler.stores.sqlite",
     "kinesis_handler.stores.dynamodb",
@@ -27,6 +25,7 @@ MODULES = (
     "kinesis_handler.quarantine.directory",
     "kinesis_handler.quarantine.s3",
     "kinesis_handler.telemetry.metrics",
+    "kinesis_handler.extras",
 )
 """Public modules, in the order in which a reader needs them."""
 

@@ -5,31 +5,36 @@ from pathlib import Path
 import pytest
 
 from kinesis_handler import ConfigurationError
-from kinesis_handler.stores.url import DynamoDB, InMemory, SQLite, Store
+from kinesis_handler.stores.url import Address, DynamoDB, InMemory, SQLite
 from kinesis_handler.testing import invocation
 from testkit.tables import Tables
-from user_limits.settings import Settings
-from user_limits.store import store_of
 from user_limits.wiring import application, consumer
+
+SET = {"SQLITE_PATH": "set.db", "USER_LIMIT_TABLE_NAME": "Set", "AWS_REGION": "eu-north-1"}
 
 
 @pytest.mark.parametrize(
-    ("settings", "store"),
+    ("environment", "url", "address"),
     [
-        (Settings(), InMemory()),
-        (Settings(repository_type="sqlite"), SQLite("limits.db")),
-        (Settings(repository_type="dynamodb"), DynamoDB("UserLimits")),
+        ({}, None, InMemory()),
+        ({"REPOSITORY_TYPE": "sqlite"}, None, SQLite("limits.db")),
+        ({"REPOSITORY_TYPE": "dynamodb"}, None, DynamoDB("UserLimits")),
+        (SET, "inmemory:", InMemory()),
+        (SET, "sqlite:", SQLite("set.db")),
+        (SET, "dynamodb:", DynamoDB("Set", "eu-north-1")),
     ],
 )
-def test_the_settings_name_a_store(settings: Settings, store: Store) -> None:
-    assert store_of(settings) == store
-
-
-def test_what_a_url_leaves_out_the_settings_say() -> None:
-    settings = Settings(sqlite_path="set.db", user_limit_table_name="Set", aws_region="eu-north-1")
-    assert store_of(settings, "sqlite:") == SQLite("set.db")
-    assert store_of(settings, "dynamodb:") == DynamoDB("Set", "eu-north-1")
-    assert store_of(settings, "inmemory:") == InMemory()
+def test_the_settings_name_a_store_and_say_what_a_url_leaves_out(
+    environment: dict[str, str],
+    url: str | None,
+    address: Address,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = application(environment, url).store
+    assert store is not None
+    assert store.address == address
 
 
 CREATED = {

@@ -14,6 +14,8 @@ from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import Remark, Remarked
 from kinesis_handler.processor import EventProcessor, event_processor
 from kinesis_handler.projection import Projection
+from kinesis_handler.quarantine import open_quarantine
+from kinesis_handler.stores import open_store
 from kinesis_handler.telemetry.logs import configure_logging
 
 __all__ = [
@@ -33,4 +35,6 @@ __all__ = [
     "RetryableError",
     "configure_logging",
     "event_processor",
+    "open_quarantine",
+    "open_store",
 ]

@@ -1,19 +1,18 @@
-"""An application as the command line meets it: its handler, the views onto what it keeps, its tables."""
+"""An application as the command line meets it: its handler, its store, the views onto what is in it."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
-from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.moving.ledger import Ledger
 from kinesis_handler.moving.phase import Phase
 from kinesis_handler.quarantine import ReadableQuarantine
-from kinesis_handler.stores import ReadableRepository, Repository
+from kinesis_handler.stores import ReadableRepository, Repository, Store, Table
 
-__all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "Kept", "Table", "View", "plain_view"]
+__all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "View", "plain_view"]
 
 State = TypeVar("State")
 
@@ -67,36 +66,6 @@ def plain_view(name: str, repository: Repository[Fields], state_type: type[Field
         return [Cell(aggregate.key[1], "bold"), *(Cell("" if each is None else str(each)) for each in values)]
 
     return View(name, repository, document, ["", *(field.replace("_", " ") for field in fields)], row)
-
-
-class Table(Protocol):
-    """What has to be made before a repository can keep anything in it."""
-
-    @property
-    def name(self) -> str:
-        """What it is called, where it is."""
-
-    def check(self) -> None:
-        """Raise ConfigurationError, which says what to do, if it cannot be used."""
-
-    def create(self, *, deletion_protection: bool = False) -> None:
-        """Make it. Raises ConfigurationError if it is there, or may not be made."""
-
-    def describe(self) -> Mapping[str, object]:
-        """Say what it is like. Raises ConfigurationError if it is not there, or may not be described."""
-
-    def delete(self) -> None:
-        """Remove it with all that is in it. Raises ConfigurationError if that cannot be done."""
-
-    def exists(self) -> bool:
-        """Tell whether it is there. Raises ConfigurationError if that may not be asked."""
-
-
-class Kept(Struct, Generic[State], frozen=True):
-    """Where the states of one kind are kept, and the tables that this takes."""
-
-    repository: Repository[State]
-    tables: Sequence[Table] = ()
 
 
 class BuildApi(Protocol):
@@ -156,16 +125,14 @@ class Application(Struct, frozen=True):
 
     Args:
         handler: the very handler that runs on Lambda.
-        views: the views onto what its processors keep.
-        tables: what they keep it in, if that has to be made first.
+        views: the views onto its repositories.
+        store: where those are, and how far `consume` has read beside them; None if there is none.
+        replica: the other store, for the time of a move.
         quarantine: where the handler keeps what it rejects; None if it does not.
         on_failure: where Lambda keeps the batches that it gave up, if that is known.
-        checkpoints: opens where `consume` keeps how far it has read: beside the state that this led to. It
-            makes the tables that are not there.
         api: what shows its state over HTTP.
         demo_events: makes up (partition key, event) without end that go on from what is stored, to watch.
         migration: opens a move from a store to another, by their URLs; None is for what the settings say.
-        moving: the handler keeps what it keeps in two stores, for the time of a move.
         default_region: where a stream or a queue is, if neither the command nor the AWS SDK's settings say a
             region; None: that is an error.
         any_order: the state is right in whatever order the events of a key come: each says all there is to
@@ -174,16 +141,20 @@ class Application(Struct, frozen=True):
 
     handler: KinesisHandler
     views: Sequence[View[Any]] = ()
-    tables: Sequence[Table] = ()
+    store: Store | None = None
     quarantine: ReadableQuarantine | None = None
     on_failure: ReadableQuarantine | None = None
-    checkpoints: Callable[[], Kept[Checkpoint]] | None = None
+    replica: Store | None = None
     api: Api | None = None
     demo_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
     migration: Callable[[str | None, str | None], Migration] | None = None
-    moving: bool = False
     default_region: str | None = None
     any_order: bool = False
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables of its stores, as far as these need any to be made."""
+        return [table for store in (self.store, self.replica) if store is not None for table in store.tables]
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of the tables cannot be used."""

@@ -101,8 +101,8 @@ def test_each_table_that_is_missing_is_told_with_the_setting_that_names_it(movin
     old, new = moving["USER_LIMIT_TABLE_NAME"], moving["MIGRATION_TARGET"].removeprefix("dynamodb://")
     for text, setting, name, command in zip(
         told,
-        ["USER_LIMIT_TABLE_NAME", "MIGRATION_TARGET", "USER_LIMIT_TABLE_NAME", *["MIGRATION_TARGET"] * 2],
-        [old, new, f"{old}-repairs", f"{new}-repairs", f"{new}-migration"],
+        [*["USER_LIMIT_TABLE_NAME"] * 2, *["MIGRATION_TARGET"] * 3],
+        [old, f"{old}-repairs", new, f"{new}-repairs", f"{new}-migration"],
         ["table create", *["migrate prepare"] * 4],
         strict=True,
     ):
@@ -111,11 +111,14 @@ def test_each_table_that_is_missing_is_told_with_the_setting_that_names_it(movin
 
 
 def test_what_is_missing_stops_the_start_and_a_store_that_is_down_does_not(moving: dict[str, str]) -> None:
-    source, target, *notes = application(moving).tables
+    source, repairs, target, *notes = application(moving).tables
     for door in (consumer, api):
         with pytest.raises(ConfigurationError, match="USER_LIMIT_TABLE_NAME is"):
             door(moving)
     source.create()
+    with pytest.raises(ConfigurationError, match="-repairs' in"):
+        consumer(moving)
+    repairs.create()
     for door in (consumer, api):
         with pytest.raises(ConfigurationError, match="MIGRATION_TARGET is"):
             door(moving)

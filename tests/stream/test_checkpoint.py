@@ -228,14 +228,11 @@ def test_the_application_keeps_them_beside_its_limits_and_for_ever(
     store_urls: dict[str, str], store: str
 ) -> None:
     built = application({"STORAGE_TTL": "1"}, store_urls[store])
-    for table in built.tables:
-        table.create()
-    assert built.checkpoints
-    kept = built.checkpoints()
-    for table in kept.tables:
-        table.create()
-    save(Checkpoints(kept.repository, STREAM), BEHIND_7)
-    assert Checkpoints(kept.repository, STREAM).load() == {SHARD: BEHIND_7}
+    assert built.store
+    built.store.provision()
+    checkpoints = built.store.checkpoints()
+    save(Checkpoints(checkpoints, STREAM), BEHIND_7)
+    assert Checkpoints(checkpoints, STREAM).load() == {SHARD: BEHIND_7}
     [view] = built.views
     assert list(view.repository.scan()) == []
-    assert [getattr(each, "_ttl", None) for each in (view.repository, kept.repository)] == [1, 0]
+    assert [getattr(each, "_ttl", None) for each in (view.repository, checkpoints)] == [1, 0]

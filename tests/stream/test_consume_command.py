@@ -147,7 +147,7 @@ def test_without_credentials_it_says_what_to_set(consume: Consume, monkeypatch: 
     assert "no credentials were found: set AWS_PROFILE" in result.stderr
 
 
-def test_an_application_without_a_place_for_checkpoints_is_refused(
+def test_an_application_without_a_store_for_checkpoints_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "without_checkpoints.py").write_text(
@@ -158,7 +158,7 @@ def test_an_application_without_a_place_for_checkpoints_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     result = CliRunner().invoke(app, ["consume", "--stream", "facts", "--app", "without_checkpoints:build"])
     assert result.exit_code == 2
-    assert "--app is 'without_checkpoints:build', which has no place for checkpoints" in result.stderr
+    assert "--app is 'without_checkpoints:build', which has no store for checkpoints" in result.stderr
 
 
 def test_what_fails_for_good_is_named_and_kept_and_the_exit_status_is_1(

@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from typer.testing import Result
 
 IN_ANY_ORDER = """
-from kinesis_handler import KinesisHandler
+from kinesis_handler import KinesisHandler, open_store
 from kinesis_handler.application import Application
-from kinesis_handler.stores.opening import OpenStore
-from kinesis_handler.stores.url import InMemory
 
 def build():
-    return Application(KinesisHandler(), checkpoints=OpenStore(InMemory()).checkpoints, any_order={any_order})
+    return Application(KinesisHandler(), store=open_store("inmemory:"), any_order={any_order})
 """
 
 

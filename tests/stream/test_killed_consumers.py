@@ -56,9 +56,8 @@ class Producing(Thread):
 def limits_of(store: str) -> ReadableRepository[Limit]:
     """Open a store as another process does; its table is made if that is needed."""
     built = application({"STORAGE_TTL": "0"}, store)
-    for table in built.tables:
-        if not table.exists():
-            table.create()
+    assert built.store
+    built.store.provision()
     repository: ReadableRepository[Limit] = built.views[0].repository
     return repository
 

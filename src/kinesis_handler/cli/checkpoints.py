@@ -49,7 +49,7 @@ def show(
     with exit_on_error():
         application = load_application(application_name, store)
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
-        stored = Checkpoints(open_checkpoints(application).repository, reader.identity)
+        stored = Checkpoints(open_checkpoints(application), reader.identity)
         rows, owner = stored.rows(), stored.owner()
         listed = [each.id for each in reader.shards()]
     described = [
@@ -102,7 +102,7 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application = load_application(application_name, store)
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         places = _places(reader, starting_point("--to", to, reader, numbers=True), shard)
-        stored = Checkpoints(open_checkpoints(application).repository, reader.identity)
+        stored = Checkpoints(open_checkpoints(application), reader.identity)
         what = f"{shard} of {stream}" if shard else f"every shard of {stream} ({len(places)})"
         if not yes:
             raise ConfigurationError(f"this puts {what} to {to}, wherever they have been read to: say --yes")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.application import Application, Kept
+from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
@@ -25,6 +25,7 @@ from kinesis_handler.local.stream.ordering import order_problem
 from kinesis_handler.local.stream.outages import Outages
 from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.local.stream.stop import Stop, Stopped
+from kinesis_handler.stores import Repository
 
 
 def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
@@ -59,8 +60,8 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     """
     with exit_on_error():
         application = load_application(application_name, store)
-        if application.checkpoints is None:
-            raise ConfigurationError(f"--app is {application_name!r}, which has no place for checkpoints")
+        if application.store is None:
+            raise ConfigurationError(f"--app is {application_name!r}, which has no store for checkpoints")
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stop, outages = Stop(), Outages()
         delivery = Delivery(application, batch_size=batch_size, retries=retries, outages=outages)
@@ -112,7 +113,7 @@ def _consumer(  # noqa: PLR0913 - what it is made of
     if problem := order_problem(reader.summary, any_order=application.any_order):
         raise StreamError(f"the stream {reader.name!r}: {problem}")
     application.check()
-    checkpoints = Checkpoints(open_checkpoints(application).repository, reader.identity)
+    checkpoints = Checkpoints(open_checkpoints(application), reader.identity)
     if begin is not None and checkpoints.load():
         echo(
             f"--from {begin} is not used: it goes on from the checkpoints in this store, which "
@@ -131,15 +132,11 @@ def _consumer(  # noqa: PLR0913 - what it is made of
     )
 
 
-def open_checkpoints(application: Application) -> Kept[Checkpoint]:
-    """Open where an application's checkpoints are, and make the tables that are not there.
+def open_checkpoints(application: Application) -> Repository[Checkpoint]:
+    """Open the repository of an application's checkpoints, and make its table if there is none.
 
-    Raises ConfigurationError if that cannot be done, or the application has no place for them.
+    Raises ConfigurationError if that cannot be done, or the application has no store.
     """
-    if application.checkpoints is None:
-        raise ConfigurationError("the application has no place for checkpoints")
-    opened = application.checkpoints()
-    for table in opened.tables:
-        if not table.exists():
-            table.create()
-    return opened
+    if application.store is None:
+        raise ConfigurationError("the application has no store for checkpoints")
+    return application.store.checkpoints()

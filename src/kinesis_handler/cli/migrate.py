@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kinesis_handler.application import Migration, Table
+from kinesis_handler.application import Migration
 from kinesis_handler.cli.application import (
     ApplicationName,
     exit_on_error,
@@ -22,7 +22,7 @@ from kinesis_handler.moving.copy import Copy
 from kinesis_handler.moving.phase import Phase
 from kinesis_handler.moving.records import VERIFIED, Standing
 from kinesis_handler.moving.verification import Verification
-from kinesis_handler.stores import Repository
+from kinesis_handler.stores import Repository, Table
 
 if TYPE_CHECKING:
     from kinesis_handler.aggregate import Key

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table as Grid
 
-from kinesis_handler.application import Application, Table
+from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
     ApplicationName,
     StoreUrl,
@@ -15,6 +15,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.console import echo, echo_json, standard_output
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.stores import Table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -88,7 +89,7 @@ def _tables(application: Application) -> Sequence[Table]:
 
 def _own_tables(application: Application) -> Sequence[Table]:
     """Return the tables of its one store. Raises ConfigurationError while it has two."""
-    if application.moving:
+    if application.replica is not None:
         raise ConfigurationError(
             "a move is under way, so there are two stores: name one by --store; "
             "`migrate prepare` makes what the move needs"
@@ -97,7 +98,6 @@ def _own_tables(application: Application) -> Sequence[Table]:
 
 
 def _checkpoint_tables(application: Application) -> Sequence[Table]:
-    """Return those that `consume` has made: what it reads into a table that is made anew begins anew."""
-    if application.checkpoints is None:
-        return ()
-    return [each for each in application.checkpoints().tables if each.exists()]
+    """Return the one that `consume` has made: what it reads into a new table begins at the beginning."""
+    table = application.store.checkpoint_table if application.store is not None else None
+    return [table] if table is not None and table.exists() else []

@@ -7,7 +7,9 @@ batches that an event source mapping gave up, `contents` reads both.
 from collections.abc import Iterator
 from typing import Protocol
 
-__all__ = ["Quarantine", "ReadableQuarantine"]
+from kinesis_handler.quarantine.opening import open_quarantine
+
+__all__ = ["Quarantine", "ReadableQuarantine", "open_quarantine"]
 
 
 class Quarantine(Protocol):

@@ -1,9 +1,9 @@
-"""The protocol of a repository: where aggregates are stored.
+"""The protocol of a repository, where aggregates are stored, and `open_store`, which opens one.
 
 `kinesis_handler.testing.RepositoryLaws` tests any implementation of it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -11,10 +11,11 @@ from msgspec import Struct, field
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.storable import key_problem, number_problem
+from kinesis_handler.stores.opening import Store, open_store
 from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable
 
-__all__ = ["Change", "Loaded", "Page", "Repository", "Saved"]
+__all__ = ["Change", "Loaded", "Page", "Repository", "Saved", "Store", "Table", "open_store"]
 
 State = TypeVar("State")
 
@@ -147,3 +148,26 @@ class Repository(ReadableRepository[State], Protocol[State]):
 
     def delete(self, keys: Collection[Key]) -> None:
         """Remove these aggregates, whatever their version. A missing key does nothing."""
+
+
+class Table(Protocol):
+    """What has to be made before a repository can save anything."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the store."""
+
+    def check(self) -> None:
+        """Raise ConfigurationError, which says what to do, if it cannot be used."""
+
+    def create(self, *, deletion_protection: bool = False) -> None:
+        """Make it. Raises ConfigurationError if it exists, or may not be made."""
+
+    def describe(self) -> Mapping[str, object]:
+        """Return its properties. Raises ConfigurationError if it does not exist, or may not be described."""
+
+    def delete(self) -> None:
+        """Remove it with all that is in it. Raises ConfigurationError if that cannot be done."""
+
+    def exists(self) -> bool:
+        """Return whether it exists. Raises ConfigurationError if that may not be asked."""

@@ -1,234 +1,215 @@
-"""Opens what a URL names: a store of states, a quarantine, a move from one store to another.
+"""Opens the store that a URL names.
 
-The only room of the engine that names concrete classes. Only the library of what is opened is imported, and
-paid for at a cold start.
+With `quarantine.opening` the only room that names concrete classes. Only the library of what is opened is
+imported, and paid for at a cold start.
 """
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from kinesis_handler.application import Kept, Migration
 from kinesis_handler.environment import is_on_lambda
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.local.stream.checkpoint import Checkpoint
-from kinesis_handler.moving.ledger import Ledger
-from kinesis_handler.moving.phase import Phase
-from kinesis_handler.moving.records import Record, Records
-from kinesis_handler.moving.repairs import Repair, Repairs
-from kinesis_handler.quarantine import ReadableQuarantine
-from kinesis_handler.stores import ReadableRepository, Repository
+from kinesis_handler.extras import require_extra
 from kinesis_handler.stores.url import (
     LASTING_STORE_FORMS,
-    NO_QUARANTINE,
-    QUARANTINE_FORMS,
-    QUARANTINE_URL,
+    Address,
     DynamoDB,
     InMemory,
     SQLite,
-    Store,
+    parse_url,
     url_of,
 )
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["OpenStore", "library_named", "open_quarantine"]
+    from kinesis_handler.local.stream.checkpoint import Checkpoint
+    from kinesis_handler.stores import Repository, Table
+
+__all__ = ["Store", "named_by", "open_store"]
 
 State = TypeVar("State")
 
-_NOTE, _PREPARE = ("partition", "sort"), "migrate prepare"
 
+class Store:
+    """A store of states of one or more types, each in a repository of its own: `open_store` opens it."""
 
-class Told(NamedTuple):
-    """What is told of a store's tables, and what is not.
-
-    Args:
-        named_by: the setting that names the store, to stand before what is wrong with a table.
-        made_by: the command that makes them.
-        may_be_down: whether a table passes its check if it does not answer.
-    """
-
-    named_by: str = ""
-    made_by: str = "table create"
-    may_be_down: bool = False
-
-
-PLAIN = Told()
-
-
-class OpenStore:
-    """A store that keeps states, each kind beside the others.
-
-    Args:
-        store: which one: `parse_store` makes it of a URL.
-        told: what is told of its tables.
-        default_region: of a table, where neither the store nor the AWS SDK says one.
-    """
-
-    def __init__(self, store: Store, told: Told = PLAIN, *, default_region: str | None = None) -> None:
-        self.store = store
-        self._told = told
+    def __init__(
+        self,
+        address: Address,
+        *,
+        setting: str = "",
+        made_by: str = "table create",
+        may_be_down: bool = False,
+        default_region: str | None = None,
+    ) -> None:
+        self.address = address
+        self.setting = setting
+        self._made_by = made_by
+        self._may_be_down = may_be_down
         self._default_region = default_region
+        self._tables: dict[str, Table] = {}
         self._client: DynamoDBClient | None = None
 
-    def keep(
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is in the memory of this process, and never waited for."""
+        return isinstance(self.address, InMemory)
+
+    @property
+    def tables(self) -> "Sequence[Table]":
+        """The tables of the repositories opened so far; empty in a store that needs none to be made."""
+        return list(self._tables.values())
+
+    @property
+    def checkpoint_table(self) -> "Table | None":
+        """The table that `checkpoints` makes, which is none of `tables`; None in a store that needs none."""
+        return self._checkpoints()[1]
+
+    def repository(
         self,
         state_type: type[State],
-        keys: tuple[str, str],
+        keys: tuple[str, str] = ("partition", "sort"),
         *,
         ttl: int = 0,
-        beside: str = "",
+        name: str = "",
         made_by: str = "",
-    ) -> Kept[State]:
-        """Open where the states of one kind are kept.
+    ) -> "Repository[State]":
+        """Open the repository of one type of state. In memory each call makes a new, empty one.
 
         Args:
-            state_type: what they are, anything that msgspec can write as JSON and read again.
-            keys: the names of the partition key and the sort key, in a store whose keys have names.
-            ttl: seconds after its last write at which a state expires; 0 keeps it for ever.
-            beside: what they are called, if the store keeps others too. In DynamoDB they are in a table of
-                their own, `TABLE-beside`.
-            made_by: the command that makes that table, if it is another one than makes the store's.
+            state_type: any type that msgspec can write as JSON and read again.
+            keys: the names of the partition key and the sort key of a DynamoDB table.
+            ttl: seconds after its last write at which a state expires; 0: never.
+            name: of the repository, in a store with several. In DynamoDB its table is `TABLE-name`.
+            made_by: the command that makes that table, if it is not the one that makes the store's.
 
-        Raises ConfigurationError if that cannot be done, or says what has to be installed first; and if it is
+        Raises ConfigurationError if it cannot be opened, or says what has to be installed first; and if it is
         memory, in a Lambda function.
         """
-        match self.store:
-            case InMemory():
-                from kinesis_handler.stores.memory import MemoryRepository
+        repository, table = self._open(state_type, keys, name, ttl, made_by)
+        if table is not None:
+            self._tables.setdefault(table.name, table)
+        return repository
 
-                if is_on_lambda(os.environ):
-                    raise ConfigurationError(
-                        f"the store is {url_of(self.store)!r}, which a Lambda function forgets; "
-                        f"allowed: {LASTING_STORE_FORMS}"
-                    )
-                return Kept(MemoryRepository(ttl=ttl))
-            case SQLite(path):
-                from kinesis_handler.stores.sqlite import DEFAULT_TABLE, SQLiteRepository
+    def checkpoints(self) -> "Repository[Checkpoint]":
+        """Open the repository of the checkpoints of `consume`, and make its table if there is none.
 
-                return Kept(SQLiteRepository(path, state_type, table=beside or DEFAULT_TABLE, ttl=ttl))
-            case DynamoDB(table, region, endpoint):
-                with library_named("store in DynamoDB"):
-                    from kinesis_handler.stores.dynamodb import (
-                        DynamoDBRepository,
-                        DynamoDBTable,
-                        dynamodb_client,
-                    )
-                if self._client is None:
-                    self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
-                name = f"{table}-{beside}" if beside else table
-                partition_key, sort_key = keys
-                repository = DynamoDBRepository(
-                    self._client, name, state_type, partition_key=partition_key, sort_key=sort_key, ttl=ttl
-                )
-                made_of = DynamoDBTable(
-                    self._client,
-                    name,
-                    partition_key=partition_key,
-                    sort_key=sort_key,
-                    made_by=made_by or self._told.made_by,
-                    named_by=self._told.named_by,
-                    may_be_down=self._told.may_be_down,
-                )
-                return Kept(repository, [made_of])
+        It is in the store of the states that what was read has led to, so that neither is lost alone.
 
-    def checkpoints(self) -> Kept[Checkpoint]:
-        """Open where `consume` keeps how far it has read.
-
-        It is beside the states that this led to, so that neither is lost without the other.
+        Raises ConfigurationError as `repository` does, and if the table may not be made.
         """
-        return self.keep(Checkpoint, ("stream", "shard"), beside="checkpoints")
+        repository, table = self._checkpoints()
+        if table is not None and not table.exists():
+            table.create()
+        return repository
+
+    def check(self) -> None:
+        """Raise ConfigurationError, which says what to do, if one of `tables` cannot be used."""
+        for table in self.tables:
+            table.check()
+
+    def provision(self) -> None:
+        """Make those of `tables` that do not exist. Raises ConfigurationError if one may not be made."""
+        for table in self.tables:
+            if not table.exists():
+                table.create()
+
+    def _checkpoints(self) -> "tuple[Repository[Checkpoint], Table | None]":
+        from kinesis_handler.local.stream.checkpoint import Checkpoint
+
+        return self._open(Checkpoint, ("stream", "shard"), "checkpoints")
+
+    def _open(
+        self, state_type: type[State], keys: tuple[str, str], name: str, ttl: int = 0, made_by: str = ""
+    ) -> "tuple[Repository[State], Table | None]":
+        with named_by(self.setting):
+            match self.address:
+                case InMemory():
+                    from kinesis_handler.stores.memory import MemoryRepository
+
+                    if is_on_lambda(os.environ):
+                        raise ConfigurationError(
+                            f"the store is {url_of(self.address)!r}, which a Lambda function forgets; "
+                            f"allowed: {LASTING_STORE_FORMS}"
+                        )
+                    return MemoryRepository(ttl=ttl), None
+                case SQLite(path):
+                    from kinesis_handler.stores.sqlite import DEFAULT_TABLE, SQLiteRepository
+
+                    return SQLiteRepository(path, state_type, table=name or DEFAULT_TABLE, ttl=ttl), None
+                case DynamoDB(table, region, endpoint):
+                    with require_extra("store in DynamoDB"):
+                        from kinesis_handler.stores.dynamodb import (
+                            DynamoDBRepository,
+                            DynamoDBTable,
+                            dynamodb_client,
+                        )
+                    if self._client is None:
+                        self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
+                    table = f"{table}-{name}" if name else table
+                    partition_key, sort_key = keys
+                    repository = DynamoDBRepository(
+                        self._client,
+                        table,
+                        state_type,
+                        partition_key=partition_key,
+                        sort_key=sort_key,
+                        ttl=ttl,
+                    )
+                    made_of = DynamoDBTable(
+                        self._client,
+                        table,
+                        partition_key=partition_key,
+                        sort_key=sort_key,
+                        made_by=made_by or self._made_by,
+                        named_by=self.setting,
+                        may_be_down=self._may_be_down,
+                    )
+                    return repository, made_of
 
 
-def open_migration(
-    source: OpenStore,
-    target: OpenStore,
-    keep: Callable[[OpenStore], Kept[Any]],
-    phase: Callable[[], Phase] | None = None,
-) -> Migration:
-    """Open the move from one store to another.
+def open_store(  # noqa: PLR0913 - as many as a URL may leave out
+    url: str,
+    *,
+    file: str | None = None,
+    table: str | None = None,
+    region: str | None = None,
+    default_region: str | None = None,
+    setting: str = "",
+    made_by: str = "table create",
+    may_be_down: bool = False,
+) -> Store:
+    """Open the store that a URL names: memory, a SQLite file or DynamoDB.
 
     Args:
-        source: where the states have been kept.
-        target: where they are to be kept.
-        keep: opens what moves, in either of them.
-        phase: tells the phase; None if no handler follows a switch.
+        url: `inmemory:`, `sqlite:///FILE` or `dynamodb://TABLE?region=REGION&endpoint=URL`. A path after
+            three slashes is relative, one after four is absolute.
+        file: the path that `sqlite:` alone stands for.
+        table: the table that `dynamodb:` alone stands for.
+        region: of the table, if the URL has none; None for the one that the AWS SDK finds.
+        default_region: of the table, where that finds none.
+        setting: what named the store, such as `STORE is 'sqlite:///a.db'`: each error begins with it.
+        made_by: the command that makes the tables, for the error that says that one is missing.
+        may_be_down: whether a table that does not answer passes `Store.check`.
 
-    Raises ConfigurationError if either cannot be opened, or they are the same.
+    Raises ConfigurationError that quotes the URL and says what is allowed.
     """
-    if source.store == target.store and not isinstance(source.store, InMemory):
-        raise ConfigurationError("that is the source itself")
-    old, new = keep(source), keep(target)
-    of_target, of_source = (
-        each.keep(Repair, _NOTE, beside="repairs", made_by=_PREPARE) for each in (source, target)
+    with named_by(setting):
+        address = parse_url(url, file=file, table=table, region=region)
+    return Store(
+        address, setting=setting, made_by=made_by, may_be_down=may_be_down, default_region=default_region
     )
-    records = target.keep(Record, _NOTE, beside="migration", made_by=_PREPARE)
-    return Migration(
-        names=(url_of(source.store), url_of(target.store)),
-        source=old.repository,
-        target=new.repository,
-        ledger=Ledger(
-            Repairs(of_target.repository), Repairs(of_source.repository), Records(records.repository)
-        ),
-        phase=phase,
-        source_tables=old.tables,
-        target_tables=new.tables,
-        ledger_tables=[*of_target.tables, *of_source.tables, *records.tables],
-    )
-
-
-def writable(move: Migration, phase: Callable[[], Phase]) -> Repository[Any]:
-    """Return both stores of a move as one, for the handler."""
-    from kinesis_handler.moving.dual_write import DualWriteRepository
-
-    return DualWriteRepository(move.source, move.target, phase, move.ledger)
-
-
-def readable(move: Migration, phase: Callable[[], Phase]) -> ReadableRepository[Any]:
-    """Return the store of a move that is shown, for those that only look."""
-    from kinesis_handler.moving.dual_write import ReadSide
-
-    return ReadSide(move.source, move.target, phase)
-
-
-def open_quarantine(
-    url: str, region: str | None = None, *, default_region: str | None = None
-) -> ReadableQuarantine | None:
-    """Open the quarantine of a URL; there is none if the URL is empty, or `none`.
-
-    Args:
-        url: `file:///FOLDER` or `s3://BUCKET/PREFIX`.
-        region: of the bucket; None for the one that the AWS SDK finds.
-        default_region: where it finds none.
-
-    Raises ConfigurationError that quotes the URL and says what is allowed, or what has to be installed; and
-    if there is no region.
-    """
-    if url in {"", NO_QUARANTINE}:
-        return None
-    if not re.fullmatch(QUARANTINE_URL, url):
-        raise ConfigurationError(f"the quarantine is {url!r}; allowed: {QUARANTINE_FORMS}")
-    scheme, _, place = url.partition("://")
-    if scheme == "file":
-        from kinesis_handler.quarantine.directory import DirectoryQuarantine
-
-        return DirectoryQuarantine(place)
-    with library_named("quarantine in S3"):
-        from kinesis_handler.quarantine.s3 import S3Quarantine
-    bucket, _, prefix = place.partition("/")
-    return S3Quarantine(bucket, prefix.strip("/"), region, default_region=default_region)
 
 
 @contextmanager
-def library_named(what: str, extra: str = "aws") -> Iterator[None]:
-    """Say what to install for a part that was chosen."""
+def named_by(setting: str) -> Iterator[None]:
+    """Begin an error with the setting that named the store."""
     try:
         yield
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        raise ConfigurationError(
-            f"the {what} needs {library}: pip install 'kinesis-handler[{extra}]'"
-        ) from error
+    except ConfigurationError as error:
+        if not setting or isinstance(error.__cause__, ModuleNotFoundError):
+            raise  # no other value of the setting would help
+        raise ConfigurationError(f"{setting}: {error}") from error

@@ -1,4 +1,4 @@
-"""Places where something can be kept, as values: memory, a file, a table. A URL names one. Pure."""
+"""The URLs of stores, and what they say: memory, a file, a table. Pure."""
 
 import re
 from urllib.parse import parse_qsl, urlsplit
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from kinesis_handler.errors import ConfigurationError
 
-__all__ = ["DynamoDB", "InMemory", "SQLite", "Store", "parse_store"]
+__all__ = ["Address", "DynamoDB", "InMemory", "SQLite", "parse_url", "url_of"]
 
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 REGION = "[a-z0-9-]+"
@@ -15,12 +15,6 @@ REGION_FORM = "a region's code, such as eu-north-1"
 
 LASTING_STORE_FORMS = "sqlite:///FILE or dynamodb://TABLE?region=REGION&endpoint=URL"
 STORE_FORMS = f"inmemory:, {LASTING_STORE_FORMS}"
-
-QUARANTINE_URL = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
-QUARANTINE_FORMS = "file:///FOLDER or s3://BUCKET/PREFIX"
-
-NO_QUARANTINE = "none"
-"""In place of a quarantine's URL: rejected records are logged and skipped, and that is meant."""
 
 
 class InMemory(Struct, frozen=True):
@@ -41,13 +35,13 @@ class DynamoDB(Struct, frozen=True):
     endpoint: str | None = None
 
 
-Store = InMemory | SQLite | DynamoDB
-"""Where states are kept."""
+Address = InMemory | SQLite | DynamoDB
+"""What a store's URL says."""
 
 
-def url_of(store: Store) -> str:
+def url_of(address: Address) -> str:
     """Return the URL of a store, for people."""
-    match store:
+    match address:
         case InMemory():
             return "inmemory:"
         case SQLite(path):
@@ -56,33 +50,21 @@ def url_of(store: Store) -> str:
             return f"dynamodb://{table}" + (f"?endpoint={endpoint}" if endpoint else "")
 
 
-def parse_store(
+def parse_url(
     url: str, *, file: str | None = None, table: str | None = None, region: str | None = None
-) -> Store:
-    """Return the store that a URL names.
-
-    A path after `sqlite:///` is relative, one after `sqlite:////` absolute.
-
-    Args:
-        url: in one of STORE_FORMS.
-        file: what `sqlite:` alone means.
-        table: what `dynamodb:` alone means.
-        region: of a table, if the URL names none; None for the one that the AWS SDK finds.
-
-    Raises ConfigurationError that quotes the URL and says what is allowed.
-    """
+) -> Address:
+    """Return what the URL of a store says: see `open_store`."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    place = url.partition(":")[2].partition("?")[0]
+    path = url.partition(":")[2].partition("?")[0]
     match parts.scheme:
-        case "inmemory" if not place and not options:
+        case "inmemory" if not path and not options:
             return InMemory()
-        case "sqlite" if not options and (not place or re.fullmatch("///.+", place)):
-            if path := place[3:] or file:
-                return SQLite(path)
+        case "sqlite" if not options and (not path or re.fullmatch("///.+", path)):
+            if name := path[3:] or file:
+                return SQLite(name)
         case "dynamodb" if options.keys() <= {"region", "endpoint"}:
-            name = place.removeprefix("//") or table or ""
-            found = options.get("region", region)
+            name, found = path.removeprefix("//") or table or "", options.get("region", region)
             if re.fullmatch(TABLE_NAME, name) and (found is None or re.fullmatch(REGION, found)):
                 return DynamoDB(name, found, options.get("endpoint"))
     raise ConfigurationError(f"the store is {url!r}; allowed: {STORE_FORMS}")

@@ -5,10 +5,10 @@ import gc
 # What a start allocates, stays: to look through it for garbage again and again is a fifth of a cold start.
 gc.disable()
 
-from kinesis_handler.stores.opening import library_named  # noqa: E402 - what it imports is what there is to allocate
+from kinesis_handler.extras import require_extra  # noqa: E402 - what it imports is what there is to allocate
 from user_limits.wiring import api  # noqa: E402
 
-with library_named("API", "api"):
+with require_extra("API", "api"):
     from user_limits.api.gateway import gateway_handler
 
 handler = gateway_handler(api())

@@ -17,15 +17,8 @@ from kinesis_handler.environment import (
 )
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.moving.phase import PHASES, Phase
-from kinesis_handler.stores.url import (
-    NO_QUARANTINE,
-    QUARANTINE_FORMS,
-    QUARANTINE_URL,
-    REGION,
-    REGION_FORM,
-    STORE_FORMS,
-    TABLE_NAME,
-)
+from kinesis_handler.quarantine.opening import NO_QUARANTINE, QUARANTINE_FORMS, QUARANTINE_URL
+from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_NAME
 from kinesis_handler.telemetry.logs import LogLevel, read_level
 
 RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]

@@ -3,28 +3,19 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging
-from kinesis_handler.application import Api, Application, ASGIApp, Kept, Migration, View
+from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
+from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
+from kinesis_handler.extras import require_extra
+from kinesis_handler.moving.opening import open_migration, readable, writable
 from kinesis_handler.moving.phase import Phase
-from kinesis_handler.stores import ReadableRepository, Repository
-from kinesis_handler.stores.opening import (
-    OpenStore,
-    Told,
-    library_named,
-    open_migration,
-    open_quarantine,
-    readable,
-    writable,
-)
-from kinesis_handler.stores.url import InMemory
+from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.settings import DEFAULT_REGION, Settings, check_api, check_consumer, read_settings
-from user_limits.store import store_of
 from user_limits.terminal import HEADINGS, limit_row
 from user_limits.view import limit_document
 
@@ -63,18 +54,19 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     """
     settings = read_settings(environment)
     configure_logging(settings.service_name, settings.log_level)
-    opened, kept = _open(settings, store)
-    limits: Repository[Limit] = kept.repository
-    shown: ReadableRepository[Limit] = kept.repository
-    tables, waits = kept.tables, not isinstance(opened.store, InMemory)
+    open_limits = partial(_limits, settings)
+    opened, target = _open(settings, store), None
+    limits = open_limits(opened)
+    shown: ReadableRepository[Limit] = limits
     phase = _phase(settings)
-    moving = phase is not None and store is None
-    if phase is not None and moving:
-        move = _move(settings, opened, phase)
-        limits, shown, tables, waits = writable(move, phase), readable(move, phase), move.tables, True
+    if phase is not None and store is None:
+        target = _open_target(settings)
+        move = open_migration(opened, target, open_limits, phase)
+        limits, shown = writable(move, phase), readable(move, phase)
 
-    def migration(source: str | None = None, target: str | None = None) -> Migration:
-        return _move(settings, opened if source is None else _open(settings, source)[0], phase, target)
+    def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
+        source = opened if source_url is None else _open(settings, source_url)
+        return open_migration(source, _open_target(settings, target_url), open_limits, phase)
 
     quarantine, on_failure = (
         open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
@@ -91,20 +83,23 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     return Application(
         handler,
         [View("limits", shown, limit_document, HEADINGS, limit_row)],
-        tables,
+        opened,
         quarantine,
         on_failure=on_failure,
-        checkpoints=opened.checkpoints,
+        replica=target,
         api=Api(
             build=lambda *, local: _api(
-                shown, settings, in_threads=waits, with_page=settings.auth == "none", local=local
+                shown,
+                settings,
+                in_threads=target is not None or not opened.in_memory,
+                with_page=settings.auth == "none",
+                local=local,
             ),
             is_open=settings.auth == "none",
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
         demo_events=partial(_demo_events, shown),
         migration=migration,
-        moving=moving,
         default_region=DEFAULT_REGION,
     )
 
@@ -118,11 +113,11 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     settings = read_settings(environment)
     check_api(settings, environment)
     configure_logging(settings.service_name, settings.log_level)
-    opened, kept = _open(settings)
-    shown: ReadableRepository[Limit] = kept.repository
-    tables = kept.tables
+    opened = _open(settings)
+    shown: ReadableRepository[Limit] = _limits(settings, opened)
+    tables = opened.tables
     if (phase := _phase(settings)) is not None:
-        move = _move(settings, opened, phase)
+        move = open_migration(opened, _open_target(settings), partial(_limits, settings), phase)
         shown, tables = readable(move, phase), [*move.source_tables, *move.target_tables]
     for table in tables:
         table.check()
@@ -130,48 +125,42 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     return _api(shown, settings, in_threads=False, with_page=False, local=False, is_paused=True)
 
 
-def _open(settings: Settings, url: str | None = None) -> tuple[OpenStore, Kept[Limit]]:
+def _open(settings: Settings, url: str | None = None) -> Store:
     """Open the store that the settings name, or that of a URL; while there is a move, it may be down."""
-    told = Told(_named_by(settings), may_be_down=bool(settings.migration_target))
-    opened = _open_store(settings, url, told if url is None else Told())
-    try:
-        return opened, _keep(settings, opened)
-    except ConfigurationError as error:
-        if url is not None or not told.named_by or isinstance(error.__cause__, ModuleNotFoundError):
-            raise
-        raise ConfigurationError(f"{told.named_by}: {error}") from error
+    if url is not None:
+        return _store(settings, url)
+    setting = {
+        "inmemory": "",
+        "sqlite": f"SQLITE_PATH is {settings.sqlite_path!r}",
+        "dynamodb": f"USER_LIMIT_TABLE_NAME is {settings.user_limit_table_name!r}",
+    }[settings.repository_type]
+    may_be_down = bool(settings.migration_target)
+    return _store(settings, f"{settings.repository_type}:", setting=setting, may_be_down=may_be_down)
 
 
-def _open_store(settings: Settings, url: str | None, told: Told) -> OpenStore:
-    return OpenStore(store_of(settings, url), told, default_region=DEFAULT_REGION)
-
-
-def _named_by(settings: Settings) -> str:
-    match settings.repository_type:
-        case "sqlite":
-            return f"SQLITE_PATH is {settings.sqlite_path!r}"
-        case "dynamodb":
-            return f"USER_LIMIT_TABLE_NAME is {settings.user_limit_table_name!r}"
-    return ""
-
-
-def _keep(settings: Settings, store: OpenStore) -> Kept[Limit]:
-    return store.keep(Limit, (PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
-
-
-def _move(
-    settings: Settings, source: OpenStore, phase: Callable[[], Phase] | None, url: str | None = None
-) -> Migration:
-    """Open the move from a store to that of a URL, or to the one that the settings name."""
+def _open_target(settings: Settings, url: str | None = None) -> Store:
+    """Open the store that the settings move the limits to, or that of a URL; it may be down."""
     name, url = ("MIGRATION_TARGET", settings.migration_target) if url is None else ("--to", url)
     if not url:
         raise ConfigurationError("MIGRATION_TARGET is not set: set it, or say --to URL")
-    named_by = f"{name} is {url!r}"
-    try:
-        target = _open_store(settings, url, Told(named_by, "migrate prepare", may_be_down=True))
-        return open_migration(source, target, partial(_keep, settings), phase)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{named_by}: {error}") from error
+    setting = f"{name} is {url!r}"
+    return _store(settings, url, setting=setting, made_by="migrate prepare", may_be_down=True)
+
+
+def _store(settings: Settings, url: str, **options: Any) -> Store:
+    """Open the store of a URL; what it does not say, the settings do."""
+    return open_store(
+        url,
+        file=settings.sqlite_path,
+        table=settings.user_limit_table_name,
+        region=settings.aws_region,
+        default_region=DEFAULT_REGION,
+        **options,
+    )
+
+
+def _limits(settings: Settings, store: Store) -> Repository[Limit]:
+    return store.repository(Limit, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
 
 
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
@@ -198,7 +187,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     local: bool,
     is_paused: bool = False,
 ) -> ASGIApp:
-    with library_named("API", "api"):
+    with require_extra("API", "api"):
         from user_limits.api.app import Options, build_api
         from user_limits.api.instrumented import instrumented
 
@@ -232,6 +221,6 @@ def _tracer(settings: Settings) -> "Tracer | None":
     """Return OpenTelemetry's tracer, which does nothing until a provider of its SDK is there."""
     if settings.tracing == "none":
         return None
-    with library_named("tracing", "tracing"):
+    with require_extra("tracing", "tracing"):
         from opentelemetry.trace import get_tracer
     return get_tracer("kinesis_handler")
