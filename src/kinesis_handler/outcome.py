@@ -186,7 +186,7 @@ class BatchResult:
             if isinstance(each, Event) and outcomes[each].status is Status.APPLIED
         ]
 
-    def odd(self) -> Iterator[HandledRecord]:
+    def needs_attention(self) -> Iterator[HandledRecord]:
         """Return the records that somebody should know of: rejected, failed, or with a remark."""
         return (each for each in self.notable if each.outcome.error is not None or each.outcome.remarks)
 
