@@ -1,4 +1,4 @@
-"""What Lambda hands over → records: one for each fact that a producer put on the stream.
+"""Turns an invocation by Lambda into records: one for each fact that a producer put on the stream.
 
 Shape of the invocation: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
@@ -17,28 +17,28 @@ from kinesis_handler.ingest.kpl import MAGIC as AGGREGATED_MAGIC
 from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD, disaggregate
 
 DEFAULT_MAX_UNPACKED_BYTES = 16 * 1024 * 1024
-"""More than the largest record that Kinesis takes, 10 MiB, comes to with what it costs to have it.
+"""Default limit: the largest record that Kinesis accepts, 10 MiB, fits with its overhead.
 
 Source: https://docs.aws.amazon.com/streams/latest/dev/large-records.html
 """
 
 LOOK_EVERY_BYTES = 1024 * 1024
-"""Bytes that are unpacked between two looks at the clock: some milliseconds.
+"""Bytes unpacked between two looks at the clock: some milliseconds.
 
-What came as it is does not count: an invocation holds 6 MB of it at most.
+Data that is neither compressed nor a KPL record does not count: an invocation holds at most 6 MB of it.
 """
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_SIZE = 64 * 1024
 
 _MAX_DIGITS = 128
-"""Of a sequence number. Kinesis's have 56."""
+"""Longest sequence number accepted, in digits; Kinesis uses 56."""
 
 
 class KinesisPayload(TypedDict):
     """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch.
 
-    The partition key is null or absent where the stream distributes records by itself (`AUTO`):
+    The partition key is null or absent if the stream distributes records itself (`AUTO`):
     https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html
     """
 
@@ -63,14 +63,14 @@ class LambdaRecord(TypedDict):
 
 
 class Record(Struct, frozen=True, eq=False, gc=False):
-    """One user record, and its place in the stream.
+    """One user record, and its position in the stream.
 
     Args:
-        source: the Lambda record that carried it, as it came. User records of an aggregate share it.
-        sequence_number: decimal digits, up to 186 bits: compare as integers, keep as a string.
-        sub_sequence_number: the place inside an aggregated record, from 0; 0 in any other record.
-        partition_key: the producer's; for a user record of an aggregate, its own; None if it has none, as
-            on a stream that distributes records by itself.
+        source: the Lambda record that carried it, unchanged. User records of a KPL record share it.
+        sequence_number: decimal digits, up to 186 bits: compare as integers, store as a string.
+        sub_sequence_number: the index in a KPL record, from 0; 0 in any other record.
+        partition_key: the producer's; a user record of a KPL record has its own; None if it has none, as on
+            a stream that distributes records itself.
     """
 
     source: LambdaRecord
@@ -80,17 +80,17 @@ class Record(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def shard_id(self) -> str:
-        """The shard, out of Lambda's `eventID` (`shardId-000000000006:4959…`)."""
+        """The shard, from Lambda's `eventID` (`shardId-000000000006:4959…`)."""
         return str(self.source.get("eventID") or "").partition(":")[0]
 
     @property
     def position(self) -> tuple[int, int]:
-        """The place in the shard, to be compared: later records of one partition key are greater."""
+        """The position in the shard, for comparison: later records of one partition key are greater."""
         return int(self.sequence_number), self.sub_sequence_number
 
 
 Content = bytes | UndecodableRecordError | OutOfTimeError
-"""What a record holds: the producer's bytes, decompressed, or why there are none."""
+"""Content of a record: the producer's bytes, decompressed, or the error."""
 
 
 def _endless() -> bool:
@@ -104,15 +104,15 @@ def unpack(
 ) -> Iterator[tuple[Record, Content]]:
     """Yield each user record in stream order, with its content.
 
-    A record that cannot be unpacked comes once, with the error in place of its content; so does one whose
-    turn comes too late. The content is not kept on the record: it may be `limit` bytes, out of a record
-    that came in a few thousand, and only one of them should be in memory at a time.
+    A record that cannot be unpacked is yielded once, with the error instead of its content; so is a record
+    that the deadline leaves no time for. The content is not an attribute of the record: it may be `limit`
+    bytes, unpacked from a few thousand, and only one of them should be in memory at a time.
 
     Args:
-        records: as Lambda hands them over.
+        records: as Lambda passes them.
         limit: bytes that each may hold when it is unpacked.
-        out_of_time: tells whether it is too late to unpack one more. Asked once for some bytes that have
-            been unpacked, and so never before the first record.
+        out_of_time: tells whether it is too late to unpack one more. It is called after each
+            LOOK_EVERY_BYTES, so never before the first record.
 
     Raises InvalidInvocationError at a record that could be neither processed nor reported, because it
     is not from Kinesis or lacks its sequence number or data.
@@ -123,7 +123,7 @@ def unpack(
             kinesis = source["kinesis"]
             record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
             encoded = kinesis["data"]
-            reportable = record.sequence_number.encode().isdigit()  # of bytes it is far quicker
+            reportable = record.sequence_number.encode().isdigit()  # far faster on bytes
         except (KeyError, TypeError, AttributeError, UnicodeError) as error:
             raise InvalidInvocationError(f"Records[{index}] is not a Kinesis record: {error!r}") from error
         if not reportable or len(record.sequence_number) > _MAX_DIGITS:
@@ -138,7 +138,7 @@ def unpack(
         except (ValueError, TypeError):
             yield record, UndecodableRecordError("data is not base64")
             continue
-        if data.startswith(b"{"):  # nearly always: neither magic number begins so
+        if data.startswith(b"{"):  # nearly always: no magic number begins like this
             yield record, data
         elif data.startswith(AGGREGATED_MAGIC):
             unpacked += yield from _user_records(record, data, limit)
@@ -151,11 +151,11 @@ def unpack(
 def _user_records(
     record: Record, data: bytes, limit: int
 ) -> Generator[tuple[Record, bytes | UndecodableRecordError], None, int]:
-    """Yield what an aggregated record holds; return how many bytes that was."""
+    """Yield the user records of a KPL record; return the number of bytes unpacked."""
     try:
         user_records = disaggregate(data, limit)
     except UndecodableRecordError as error:
-        # A new one: the traceback of this one would keep the record's data in memory.
+        # A new error: the traceback of this one would hold the record's data in memory.
         yield record, UndecodableRecordError(str(error))
         return len(data)
     allowance = _Allowance(limit)
@@ -166,7 +166,7 @@ def _user_records(
 
 
 class _Allowance:
-    """How many bytes all that came in one record may yet be decompressed to."""
+    """Counts the bytes that the content of one record may still be decompressed to."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -174,11 +174,11 @@ class _Allowance:
 
     @property
     def used(self) -> int:
-        """How many bytes have been decompressed, also of what was too large."""
+        """Bytes that have been decompressed, including those of content that was too large."""
         return self._limit - self._left
 
     def inflate(self, data: bytes) -> bytes | UndecodableRecordError:
-        """Decompress what is gzipped; anything else comes back as it is."""
+        """Decompress data if it is gzipped; return other data unchanged."""
         if not data.startswith(_GZIP_MAGIC):
             return data
         content = bytearray()
@@ -197,13 +197,13 @@ class _Allowance:
 
 
 _MILLISECONDS_FROM = 100_000_000_000
-"""An arrival from here on is one in milliseconds, of 1973 or later: in seconds it would lie beyond 5000."""
+"""Smallest arrival time taken for milliseconds, of 1973: in seconds it would be after the year 5000."""
 
 
 def arrival_time(record: LambdaRecord) -> float | None:
-    """Return when a record came onto its stream, in seconds since epoch; None if it does not say.
+    """Return when a record arrived on its stream, in seconds since epoch; None if that is not known.
 
-    Lambda gives seconds. Some emulators give milliseconds, which is seen by their size.
+    Lambda gives seconds. Some emulators give milliseconds, recognized by their size.
     """
     value: object = record["kinesis"].get("approximateArrivalTimestamp")
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -212,10 +212,10 @@ def arrival_time(record: LambdaRecord) -> float | None:
 
 
 def refuse_repeated_numbers(records: Sequence[LambdaRecord]) -> None:
-    """Refuse records of one shard that have one sequence number, and are not the same record.
+    """Refuse different records of one shard with the same sequence number.
 
-    They could not be told apart in the response, and the later one would be taken for a repeat of the
-    earlier. Kinesis never hands out a number twice.
+    The response could not distinguish them, and the later one would be taken for a repeat of the earlier.
+    Kinesis never assigns a number twice.
 
     Raises InvalidInvocationError that names two of them.
     """
