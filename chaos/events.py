@@ -107,7 +107,7 @@ def shards_of(seed: int, events: int, shards: int, clock: Callable[[], float]) -
         digest = md5(sent.partition_key.encode(), usedforsecurity=False).digest()
         on_shard[int.from_bytes(digest) * shards >> 128].append(sent)
     numbers = SequenceNumbers()  # of the run, which is the same every time
-    names = [f"shardId-{index:012d}" for index in range(shards)]
+    names = [f"shardId-{place:012d}" for place in range(shards)]
     return [
         list(put_on_shard(_packed(random, each), shard_id=name, clock=clock, numbers=numbers))
         for name, each in zip(names, on_shard, strict=True)
@@ -252,9 +252,9 @@ def _aggregable(events: Sequence[_Sent]) -> Sequence[_Sent]:
     delivered them once more: rightly so (decision 3), but no oracle could tell if that happens.
     """
     refused: set[str] = set()
-    for index, each in enumerate(events):
+    for place, each in enumerate(events):
         if each.limit_id in refused:
-            return events[:index]
+            return events[:place]
         if each.refused:
             refused.add(each.limit_id)
     return events

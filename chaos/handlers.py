@@ -5,7 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from chaos.faults import Fault, FaultPlan
-from chaos.verdict import Position
+from chaos.verdict import Place
 from kinesis_handler import Event, Key, KinesisHandler, Remarked
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.quarantine.entry import decode_entries
@@ -32,47 +32,47 @@ class Handlers:
         seed: of the run.
         client: of DynamoDB.
         table: the table's name.
-        fault_plan: which faults there are at the moment.
+        weather: which faults there are at the moment.
         clock: of the run.
     """
 
     def __init__(
-        self, seed: int, client: "DynamoDBClient", table: str, fault_plan: FaultPlan, clock: FakeClock
+        self, seed: int, client: "DynamoDBClient", table: str, weather: FaultPlan, clock: FakeClock
     ) -> None:
-        self.quarantine = FailingQuarantine(fault_plan, Random(f"{seed}/quarantine"))
+        self.quarantine = FailingQuarantine(weather, Random(f"{seed}/quarantine"))
         self.conflicts = 0
         self._random = Random(f"{seed}/handlers")
         self._client = client
         self._table = table
-        self._fault_plan = fault_plan
+        self._weather = weather
         self._clock = clock
 
     def make(self) -> KinesisHandler:
         """Make one, with a repository of its own."""
         repository = _Repository(self, self._client, self._table, self._clock)
         slice_size = self._random.randint(SMALLEST_SLICE, LARGEST_SLICE)
-        processor = _FailingProcessor(repository, self._fault_plan, self._random, slice_size)
+        processor = _FailingProcessor(repository, self._weather, self._random, slice_size)
         return KinesisHandler([processor], quarantine=self.quarantine, clock=self._clock)
 
 
 class FailingQuarantine:
     """Keeps objects in memory, unless it is down."""
 
-    def __init__(self, fault_plan: FaultPlan, random: Random) -> None:
-        self._fault_plan = fault_plan
+    def __init__(self, weather: FaultPlan, random: Random) -> None:
+        self._weather = weather
         self._random = random
         self._objects: dict[str, bytes] = {}
 
     def keep(self, name: str, content: bytes) -> None:
         """Keep an object, or not, or fail to say so."""
-        if self._fault_plan.strikes(Fault.QUARANTINE_DOWN, self._random):
+        if self._weather.strikes(Fault.QUARANTINE_DOWN, self._random):
             raise QuarantineError("injected: not kept")
         self._objects[name] = content
-        if self._fault_plan.strikes(Fault.QUARANTINE_UNSURE, self._random):
+        if self._weather.strikes(Fault.QUARANTINE_UNSURE, self._random):
             raise ConnectionError("injected: kept, but the answer was lost")
 
-    def records(self) -> dict[Position, str]:
-        """Return the position of each quarantined record, with its data."""
+    def records(self) -> dict[Place, str]:
+        """Return the place of each record that is kept, with its data."""
         return {
             (each.shard_id, each.sequence_number, each.position.sub_sequence_number): each.data
             for content in self._objects.values()
@@ -88,7 +88,7 @@ class _InOrder(set[Key]):
 
 
 class _Repository(DynamoDBRepository[Limit]):
-    """The real one, counting its conflicts; it reports them in an order that another run repeats."""
+    """The real one, counting its conflicts; they are told in an order that another run repeats."""
 
     def __init__(self, handlers: Handlers, client: "DynamoDBClient", table: str, clock: FakeClock) -> None:
         super().__init__(
@@ -113,15 +113,13 @@ class _Repository(DynamoDBRepository[Limit]):
 class _FailingProcessor(UserLimitEventProcessor):
     """The real one, failing at an event now and then though nothing is wrong with it."""
 
-    def __init__(
-        self, repository: _Repository, fault_plan: FaultPlan, random: Random, slice_size: int
-    ) -> None:
+    def __init__(self, repository: _Repository, weather: FaultPlan, random: Random, slice_size: int) -> None:
         super().__init__(repository, slice_size=slice_size)
-        self._fault_plan = fault_plan
+        self._weather = weather
         self._random = random
 
     def apply(self, state: Limit | None, event: Event[UserLimitEvent]) -> Limit | Remarked[Limit]:
         """Apply the event, or fail."""
-        if self._fault_plan.strikes(Fault.PROCESSOR, self._random):
+        if self._weather.strikes(Fault.PROCESSOR, self._random):
             raise ConnectionError("injected: a service that the processor asks is down")
         return super().apply(state, event)

@@ -12,10 +12,10 @@ from msgspec import Struct
 from chaos.events import shards_of
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
+from chaos.line import Line
 from chaos.oracle import Oracle
 from chaos.shard import Shard
 from chaos.verdict import differing_failures, differing_limits, differing_rejects
-from chaos.wire import Wire
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.outcome import Status
 from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
@@ -68,32 +68,32 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
     clock = FakeClock()
     streams = shards_of(options.seed, options.events, options.shards, clock)
     oracles = [Oracle(records) for records in streams]
-    fault_plan = FaultPlan(options.seed, clock)
+    weather = FaultPlan(options.seed, clock)
     with _table(endpoint) as (client, table):
-        wire = Wire(options.seed, fault_plan, clock, table)
-        handlers = Handlers(options.seed, client, table, fault_plan, clock)
+        line = Line(options.seed, weather, clock, table)
+        handlers = Handlers(options.seed, client, table, weather, clock)
         shards = [
-            Shard(records, Random(f"{options.seed}/shard/{index}"), handlers, wire, fault_plan, clock)
-            for index, records in enumerate(streams)
+            Shard(records, Random(f"{options.seed}/shard/{place}"), handlers, line, weather, clock)
+            for place, records in enumerate(streams)
         ]
-        with Tap(client, wire):
+        with Tap(client, line):
             _settle_all(shards, Random(f"{options.seed}/turns"), advance)
         stored = _stored(client, table, clock)
     kept = handlers.quarantine.records()
     differences = [*differing_limits(stored, oracles), *differing_rejects(kept, _rejected(oracles))]
-    for index, (shard, oracle) in enumerate(zip(shards, oracles, strict=True)):
-        differences += differing_failures(_name(index), shard.given_up, oracle.given_up)
+    for place, (shard, oracle) in enumerate(zip(shards, oracles, strict=True)):
+        differences += differing_failures(_name(place), shard.given_up, oracle.given_up)
         differences += shard.problems
         if shard.outcomes.total() != len(oracle.outcomes):
             differences.append(
-                f"{_name(index)}: {len(oracle.outcomes):,} events, and {shard.outcomes.total():,} outcomes"
+                f"{_name(place)}: {len(oracle.outcomes):,} events, and {shard.outcomes.total():,} outcomes"
             )
     return Report(
         options=options,
         records=sum(map(len, streams)),
         limits=len(stored),
-        injected=dict(fault_plan.injected),
-        outages=fault_plan.outages,
+        injected=dict(weather.injected),
+        outages=weather.outages,
         outcomes={status: sum(shard.outcomes[status] for shard in shards) for status in Status},
         batches=sum(shard.batches for shard in shards),
         deliveries=sum(shard.deliveries for shard in shards),
@@ -123,14 +123,14 @@ def _settle_all(shards: list[Shard], random: Random, advance: Callable[[int], ob
 
 def _rejected(oracles: list[Oracle]) -> dict[tuple[str, str, int], str]:
     return {
-        (_name(index), *each): data
-        for index, oracle in enumerate(oracles)
+        (_name(place), *each): data
+        for place, oracle in enumerate(oracles)
         for each, data in oracle.rejected.items()
     }
 
 
-def _name(index: int) -> str:
-    return f"shardId-{index:012d}"
+def _name(place: int) -> str:
+    return f"shardId-{place:012d}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
-from chaos.wire import Wire
+from chaos.line import Line
 from kinesis_handler.handler import LambdaContext
 from kinesis_handler.ingest.record import LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
@@ -48,8 +48,8 @@ class Shard:
         records: in stream order.
         random: of this shard alone.
         handlers: makes them.
-        wire: where they can be interrupted.
-        fault_plan: which faults there are at the moment.
+        line: where they can be interrupted.
+        weather: which faults there are at the moment.
         clock: of the run.
     """
 
@@ -58,8 +58,8 @@ class Shard:
         records: list[LambdaRecord],
         random: Random,
         handlers: Handlers,
-        wire: Wire,
-        fault_plan: FaultPlan,
+        line: Line,
+        weather: FaultPlan,
         clock: FakeClock,
     ) -> None:
         self.records = records
@@ -70,8 +70,8 @@ class Shard:
         """What is wrong, whatever the records lead to."""
         self._random = random
         self._handlers = handlers
-        self._wire = wire
-        self._fault_plan = fault_plan
+        self._line = line
+        self._weather = weather
         self._clock = clock
         self._handler = handlers.make()
         size = len(records) // random.randint(FEWEST_BATCHES, MOST_BATCHES)
@@ -106,7 +106,7 @@ class Shard:
         return self.outcomes.total() - before
 
     def _next_batch(self) -> None:
-        self._fault_plan.batch_begins()
+        self._weather.batch_begins()
         self._settled += len(next(self._settle))
         self.batches += 1
         self.outcomes.update(self._open.values())
@@ -120,7 +120,7 @@ class Shard:
         later = self._random.randint(1, MOST_BATCHES_LATER)
 
         def meanwhile() -> None:
-            self._fault_plan.count(Fault.STALE)
+            self._weather.count(Fault.STALE)
             for _ in range(later):
                 if not self.done:
                     self._next_batch()
@@ -130,21 +130,21 @@ class Shard:
 
     def _invoke(self, invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
         self.deliveries += 1
-        fault_plan, random = self._fault_plan, self._random
-        fault_plan.delivery_begins()
-        if fault_plan.strikes(Fault.NOT_INVOKED, random):
+        weather, random = self._weather, self._random
+        weather.delivery_begins()
+        if weather.strikes(Fault.NOT_INVOKED, random):
             raise TimeoutError("injected: the handler was not called")
-        little = fault_plan.strikes(Fault.LITTLE_TIME, random)
+        little = weather.strikes(Fault.LITTLE_TIME, random)
         context = self._context(random.uniform(*LITTLE_TIME) if little else TIMEOUT)
         records = invocation["Records"]
-        if fault_plan.rates.get(Fault.KILLED, 0) > random.random():
+        if weather.rates.get(Fault.KILLED, 0) > random.random():
             result = self._killed(records, context)
         elif random.random() < SECOND_RATE:
             with self._somewhere(lambda: self._handle_too(records)):
                 result = self._handle(records, context)
         else:
             result = self._handle(records, context)
-        if fault_plan.strikes(Fault.ANSWER_LOST, random):
+        if weather.strikes(Fault.ANSWER_LOST, random):
             raise TimeoutError("injected: the answer is lost")
         return result.response()
 
@@ -152,16 +152,16 @@ class Shard:
         result = self._handler.handle({"Records": records}, context)
         self._check(records, result)
         for handled in result:
-            position = handled.record.sequence_number, handled.record.sub_sequence_number
-            if self._open.get(position, Status.FAILED) is Status.FAILED:
-                self._open[position] = handled.outcome.status
+            place = handled.record.sequence_number, handled.record.sub_sequence_number
+            if self._open.get(place, Status.FAILED) is Status.FAILED:
+                self._open[place] = handled.outcome.status
         return result
 
     def _killed(self, records: list[LambdaRecord], context: LocalContext) -> BatchResult:
         """Handle the records, and end in the middle of a request unless there are too few of them."""
 
         def kill() -> None:
-            self._fault_plan.count(Fault.KILLED)
+            self._weather.count(Fault.KILLED)
             raise KilledError
 
         try:
@@ -173,19 +173,19 @@ class Shard:
 
     def _handle_too(self, records: list[LambdaRecord]) -> None:
         """Let another handler take the same records, and perhaps some before them."""
-        self._fault_plan.count(Fault.SECOND)
+        self._weather.count(Fault.SECOND)
         number = records[0]["kinesis"]["sequenceNumber"]
         start = next(
-            index
-            for index in range(self._settled, len(self.records))
-            if self.records[index]["kinesis"]["sequenceNumber"] == number
+            place
+            for place in range(self._settled, len(self.records))
+            if self.records[place]["kinesis"]["sequenceNumber"] == number
         )
         earlier = self.records[max(start - self._random.randint(0, MOST_EARLIER), 0) : start]
         self._handlers.make().handle({"Records": [*earlier, *records]}, self._context(TIMEOUT))
 
     def _somewhere(self, action: Callable[[], None]) -> AbstractContextManager[None]:
         """Let something happen in the middle of one of the next requests."""
-        return self._wire.interrupted(
+        return self._line.interrupted(
             action,
             requests_before=self._random.randint(0, MOST_REQUESTS_BEFORE),
             when_done=self._random.choice((True, False)),

@@ -1,4 +1,4 @@
-"""The verdict: is the stored state that of one clean pass? Each difference is a line for a person. Pure."""
+"""The verdict: is what is kept what one clean pass leads to? Each difference is a line for a person. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from chaos.oracle import Expected, Oracle
 from kinesis_handler import Aggregate, Key
 from user_limits.limit import Limit
 
-Position = tuple[str, str, int]
+Place = tuple[str, str, int]
 """Shard, sequence number and sub-sequence number of a user record."""
 
 
@@ -44,14 +44,14 @@ def _fields(struct: msgspec.Struct) -> dict[str, Any]:
     }
 
 
-def differing_rejects(found: Mapping[Position, str], expected: Mapping[Position, str]) -> Iterator[str]:
+def differing_rejects(kept: Mapping[Place, str], expected: Mapping[Place, str]) -> Iterator[str]:
     """Yield a line for each record that is not in the quarantine as it should be."""
-    for position in sorted(found.keys() | expected.keys()):
-        if found.get(position) != expected.get(position):
-            name = f"{position[0]}: record {position[1]}, part {position[2]}"
-            if position not in found:
+    for place in sorted(kept.keys() | expected.keys()):
+        if kept.get(place) != expected.get(place):
+            name = f"{place[0]}: record {place[1]}, part {place[2]}"
+            if place not in kept:
                 yield f"{name}: rejected, and not in the quarantine"
-            elif position not in expected:
+            elif place not in expected:
                 yield f"{name}: in the quarantine, and nothing is wrong with it"
             else:
                 yield f"{name}: its data in the quarantine is not as it came"

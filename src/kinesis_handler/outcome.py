@@ -187,7 +187,7 @@ class BatchResult:
         ]
 
     def needs_attention(self) -> Iterator[HandledRecord]:
-        """Return the records that somebody should know of: rejected, failed, or with a remark."""
+        """Return the records that a person should look at: rejected, failed, or with a remark."""
         return (each for each in self.notable if each.outcome.error is not None or each.outcome.remarks)
 
     def rejected(self) -> list[HandledRecord]:

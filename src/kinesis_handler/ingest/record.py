@@ -1,4 +1,4 @@
-"""Turns an invocation by Lambda into records: one for each fact that a producer put on the stream.
+"""Lambda's records → user records: one for each fact that a producer put on the stream.
 
 Shape of the invocation: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
@@ -66,11 +66,11 @@ class Record(Struct, frozen=True, eq=False, gc=False):
     """One user record, and its position in the stream.
 
     Args:
-        source: the Lambda record that carried it, unchanged. User records of a KPL record share it.
+        source: the Lambda record that carried it, unchanged. User records of one KPL record share it.
         sequence_number: decimal digits, up to 186 bits: compare as integers, store as a string.
-        sub_sequence_number: the index in a KPL record, from 0; 0 in any other record.
-        partition_key: the producer's; a user record of a KPL record has its own; None if it has none, as on
-            a stream that distributes records itself.
+        sub_sequence_number: its index in a KPL record, from 0; 0 in any other record.
+        partition_key: the producer's; for a user record of a KPL record, its own; None if it has none, as on
+            a stream that distributes records by itself.
     """
 
     source: LambdaRecord
@@ -85,7 +85,7 @@ class Record(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def position(self) -> tuple[int, int]:
-        """The position in the shard, for comparison: later records of one partition key are greater."""
+        """Position in the shard, to be compared: later records of one partition key are greater."""
         return int(self.sequence_number), self.sub_sequence_number
 
 
@@ -151,7 +151,7 @@ def unpack(
 def _user_records(
     record: Record, data: bytes, limit: int
 ) -> Generator[tuple[Record, bytes | UndecodableRecordError], None, int]:
-    """Yield the user records of a KPL record; return the number of bytes unpacked."""
+    """Yield the user records of a KPL record; return how many bytes they had."""
     try:
         user_records = disaggregate(data, limit)
     except UndecodableRecordError as error:
@@ -166,7 +166,7 @@ def _user_records(
 
 
 class _Allowance:
-    """Counts the bytes that the content of one record may still be decompressed to."""
+    """Counts the bytes to which the content of one record may still be decompressed."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -197,11 +197,11 @@ class _Allowance:
 
 
 _MILLISECONDS_FROM = 100_000_000_000
-"""Smallest arrival time taken for milliseconds, of 1973: in seconds it would be after the year 5000."""
+"""Smallest arrival time taken for milliseconds, of the year 1973: in seconds it would lie beyond 5000."""
 
 
 def arrival_time(record: LambdaRecord) -> float | None:
-    """Return when a record arrived on its stream, in seconds since epoch; None if that is not known.
+    """Return when a record arrived on its stream, in seconds since epoch; None if it does not say.
 
     Lambda gives seconds. Some emulators give milliseconds, recognized by their size.
     """
@@ -212,7 +212,7 @@ def arrival_time(record: LambdaRecord) -> float | None:
 
 
 def refuse_repeated_numbers(records: Sequence[LambdaRecord]) -> None:
-    """Refuse different records of one shard with the same sequence number.
+    """Refuse different records of one shard that have the same sequence number.
 
     The response could not distinguish them, and the later one would be taken for a repeat of the earlier.
     Kinesis never assigns a number twice.

@@ -1,4 +1,4 @@
-"""The wire between the handlers and the table: requests fail on it, and other writers come in between."""
+"""The line between the handlers and the table: here requests go wrong, and others come in between."""
 
 import json
 from collections import Counter
@@ -40,22 +40,22 @@ _OF_REQUESTS: dict[Fault, wire.Fault] = {
 }
 
 
-class Wire:
-    """Answers instead of DynamoDB when a fault strikes.
+class Line:
+    """Answers in the place of DynamoDB when a fault strikes.
 
     The threads of a repository share it. What befalls a request is therefore drawn by what is asked, and how
     often it was asked before. Only the thread that the run is in lets time pass, or can be interrupted.
 
     Args:
         seed: of the run.
-        fault_plan: which faults there are at the moment.
+        weather: which faults there are at the moment.
         clock: of the run.
         table: the table's name, which says nothing of a request.
     """
 
-    def __init__(self, seed: int, fault_plan: FaultPlan, clock: FakeClock, table: str) -> None:
+    def __init__(self, seed: int, weather: FaultPlan, clock: FakeClock, table: str) -> None:
         self._seed = seed
-        self._fault_plan = fault_plan
+        self._weather = weather
         self._clock = clock
         self._table = table
         self._home = get_ident()
@@ -103,7 +103,7 @@ class Wire:
         return action
 
     def _fault(self, call: Call) -> wire.Fault:
-        rates = self._fault_plan.rates
+        rates = self._weather.rates
         if not rates:
             return Call.forward
         random = self._random_for(call)
@@ -111,7 +111,7 @@ class Wire:
         for fault, befall in _befalling(call.operation, random):
             drawn -= rates.get(fault, 0)
             if drawn < 0:
-                self._fault_plan.count(fault)
+                self._weather.count(fault)
                 if fault is Fault.TIMEOUT and get_ident() == self._home:
                     self._clock.advance(READ_TIMEOUT)
                 return befall
@@ -119,7 +119,7 @@ class Wire:
 
     def _random_for(self, call: Call) -> Random:
         asked = blake2b(call.text.replace(self._table, "").encode()).hexdigest()
-        outage = self._fault_plan.outages
+        outage = self._weather.outages
         with self._lock:
             if outage != self._outage:
                 self._outage = outage
@@ -148,7 +148,7 @@ def _incomplete(call: Call) -> AWSResponse:
 def _unprocessed(random: Random, call: Call) -> Answer:
     [asked] = call.body["RequestItems"].values()
     left = _some(random, asked["Keys"])
-    return leaving_unprocessed(call, lambda index, _key: index in left)
+    return leaving_unprocessed(call, lambda place, _key: place in left)
 
 
 def _statements_fail(random: Random, code: str, done: bool, call: Call) -> Answer:  # noqa: FBT001 - of a table
@@ -156,5 +156,5 @@ def _statements_fail(random: Random, code: str, done: bool, call: Call) -> Answe
 
 
 def _some(random: Random, things: list[Any]) -> set[int]:
-    """Return the indexes of some of the things, at least one."""
+    """Return the places of some of the things, at least one."""
     return set(random.sample(range(len(things)), random.randint(1, -(-len(things) // 3))))
