@@ -1,7 +1,6 @@
-"""Checks what every store can hold and return unchanged: the length of keys, the digits of numbers. Pure.
+"""What every store can keep, and give back as it was: keys of some length, numbers of some digits. Pure.
 
-The bounds are DynamoDB's, and hold in every store: a state that passes a test in memory is storable in
-production.
+The bounds are DynamoDB's, and hold in every store: what passes a test in memory is not refused in production.
 Sources: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html and
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
@@ -21,10 +20,10 @@ from msgspec.structs import fields
 
 MAX_PARTITION_KEY = 2_048
 MAX_SORT_KEY = 1_024
-"""Longest partition and sort keys, in bytes of UTF-8."""
+"""Longest parts of a key, in bytes of UTF-8."""
 
 MAX_DIGITS = 38
-"""Most digits of a number, trailing zeros included: or there could be ten thousand of them."""
+"""Longest number, zeros at its end included: or there could be ten thousand of them."""
 
 _SMALLEST_FLOAT, _FLOAT_TOO_LARGE = 1e-130, 1e126
 _exact = Context(
@@ -38,13 +37,13 @@ _NOT_FINITE = "is not a finite number"
 _OUT_OF_RANGE = f"is not a number of at most {MAX_DIGITS} digits between 1E-130 and 9.99E+125"
 
 _WITHOUT = (str, bytes, int, NoneType, Enum, date, time, timedelta, UUID)
-"""Classes that neither are a Decimal or float nor contain one."""
+"""Classes that are no such number, and have none."""
 
 
 def key_problem(key: tuple[str, str]) -> str | None:
-    """Return why no store takes a key; None if all do."""
+    """Say why no store takes such a key, if none does."""
     partition, sort = key
-    is_ascii = partition.isascii() and sort.isascii()  # as nearly all keys are: a character is a byte
+    is_ascii = partition.isascii() and sort.isascii()  # as nearly all are: a letter is a byte
     if is_ascii and 0 < len(partition) <= MAX_PARTITION_KEY and 0 < len(sort) <= MAX_SORT_KEY:
         return None
     for part, name, limit in ((partition, "partition", MAX_PARTITION_KEY), (sort, "sort", MAX_SORT_KEY)):
@@ -58,7 +57,7 @@ def key_problem(key: tuple[str, str]) -> str | None:
 
 
 def number_problem(value: object, name: str = "the state") -> str | None:
-    """Return which number in a value no store can hold, and why, quoting no value; None if all fit."""
+    """Say which decimal or float in a value no store can keep, if there is one, and why. Quotes none."""
     try:
         if _fits(value):
             return None
@@ -71,10 +70,7 @@ def number_problem(value: object, name: str = "the state") -> str | None:
 
 
 def _fits(value: Any) -> bool:
-    """Tell whether every store can hold all numbers in a value.
-
-    Raises ArithmeticError if one has too many digits.
-    """
+    """Tell whether all numbers in a value can be kept. Raises ArithmeticError if one has too many digits."""
     kind = value.__class__
     if (parts := _PARTS.get(kind)) is None:
         parts = _PARTS[kind] = _parts_of(kind)
@@ -82,7 +78,7 @@ def _fits(value: Any) -> bool:
         if each is None:
             continue
         kind = each.__class__
-        if kind is Decimal:  # the most frequent, without another call: every saved state is checked
+        if kind is Decimal:  # the most frequent without a further call: every state that is saved comes by
             if not _exact(each).is_finite():
                 return False
         elif kind is float:
@@ -94,7 +90,7 @@ def _fits(value: Any) -> bool:
 
 
 def _first_problem(value: Any) -> tuple[str, str]:
-    """Return the path of the first number that does not fit, and the problem."""
+    """Return where the first number is that does not fit, and what is wrong with it."""
     if isinstance(value, float | Decimal):
         finite = value.is_finite() if isinstance(value, Decimal) else isfinite(value)
         return "", _OUT_OF_RANGE if finite else _NOT_FINITE
@@ -110,11 +106,11 @@ def _first_problem(value: Any) -> tuple[str, str]:
 
 
 _PARTS: dict[type, Callable[[Any], Iterable[Any]]] = {}
-"""Functions by the class of a state or of a part: each returns the parts that are or may contain numbers."""
+"""By the class of a state, or of a part of it: what returns its parts that are, or may have, such numbers."""
 
 
 def _parts_of(kind: type) -> Callable[[Any], Iterable[Any]]:
-    """Inspect a class once, so that of its objects only the parts that may be numbers are checked."""
+    """Look at a class once, so that of its objects only what may be such a number is looked at."""
     if issubclass(kind, Decimal | float):
         exact = Decimal if issubclass(kind, Decimal) else float
         return lambda value: (exact(value),)
@@ -136,7 +132,7 @@ def _parts_of(kind: type) -> Callable[[Any], Iterable[Any]]:
 
 
 def _field_names(kind: type) -> Sequence[str]:
-    """Return the field names of a Struct, a dataclass or a class of attrs."""
+    """Return the names of a Struct's fields, or of those of a dataclass or a class of attrs."""
     if issubclass(kind, Struct):
         return kind.__struct_fields__
     named = getattr(kind, "__attrs_attrs__", ())
@@ -144,7 +140,7 @@ def _field_names(kind: type) -> Sequence[str]:
 
 
 def _may_have_numbers(declared: Any) -> bool:
-    """Tell by the type of a field whether it may contain a number."""
+    """Tell by the type of a field whether it may hold a number, or something that has one."""
     if get_origin(declared) is Annotated:
         return _may_have_numbers(declared.__origin__)
     if get_origin(declared) is Literal:
@@ -155,7 +151,7 @@ def _may_have_numbers(declared: Any) -> bool:
 
 
 def _named(value: Any) -> Iterator[tuple[str, Any]]:
-    """Return the parts of a value, each with its path."""
+    """Return the parts of a value, each with how it is reached."""
     if isinstance(value, Mapping):
         yield from (("[…]", each) for each in value.values())
     elif isinstance(value, list | tuple | set | frozenset):

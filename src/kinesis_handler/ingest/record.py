@@ -38,7 +38,7 @@ _MAX_DIGITS = 128
 class KinesisPayload(TypedDict):
     """The `kinesis` part of a Lambda record. `data` is base64, the timestamp seconds since epoch.
 
-    The partition key is null or absent if the stream distributes records itself (`AUTO`):
+    The partition key is null or absent where the stream distributes records by itself (`AUTO`):
     https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html
     """
 
@@ -104,15 +104,15 @@ def unpack(
 ) -> Iterator[tuple[Record, Content]]:
     """Yield each user record in stream order, with its content.
 
-    A record that cannot be unpacked is yielded once, with the error instead of its content; so is a record
-    that the deadline leaves no time for. The content is not an attribute of the record: it may be `limit`
-    bytes, unpacked from a few thousand, and only one of them should be in memory at a time.
+    A record that cannot be unpacked comes once, with the error in place of its content; so does one whose
+    turn comes too late. The content is not part of the record: it may be `limit` bytes, out of a record
+    that came in a few thousand, and only one of them should be in memory at a time.
 
     Args:
         records: as Lambda passes them.
         limit: bytes that each may hold when it is unpacked.
-        out_of_time: tells whether it is too late to unpack one more. It is called after each
-            LOOK_EVERY_BYTES, so never before the first record.
+        out_of_time: returns whether it is too late to unpack one more. Asked once for some bytes that have
+            been unpacked, and so never before the first record.
 
     Raises InvalidInvocationError at a record that could be neither processed nor reported, because it
     is not from Kinesis or lacks its sequence number or data.

@@ -1,4 +1,4 @@
-"""Stores a stream's checkpoints as rows: one for each shard, and two for the whole stream."""
+"""The rows in which a stream's checkpoints are stored: one for each shard, and two of the whole stream."""
 
 from collections.abc import Iterable
 from os import getpid
@@ -16,15 +16,15 @@ PAGE = 100
 
 
 class Checkpoint(Struct, frozen=True):
-    """Where reading a shard continues.
+    """Where a shard is to be read on.
 
     Args:
         after: behind the record with this sequence number.
-        since: without `after`, from the first record that arrived then or later, in milliseconds since epoch;
-            if that is None too, from the oldest record.
-        ended: nothing is left to read: the shard was closed, and has been read to its end.
-        owner: the process that moved it, by a name that no two processes share.
-        arrived_at: when the record of `after` arrived, in milliseconds since epoch, if that is known.
+        since: if there is none, from the first record that arrived then or later, in milliseconds since
+            epoch; if that is None too, from the oldest record that there is.
+        ended: there is nothing more to read: the shard was closed, and all of it has been read.
+        owner: who moved it there, by a name that no two processes share.
+        arrived_at: when the record that it is behind arrived, in milliseconds since epoch, if that is known.
     """
 
     after: str | None = None
