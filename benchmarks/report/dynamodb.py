@@ -71,7 +71,7 @@ def sections(part: Figures) -> dict[str, str]:
         (
             f"In batches of {part['batch_size']:,}, medians of {part['rounds']} rounds; the peers had "
             f"{part['peer_events']} events, and their figures are scaled. Dollars: read and write units by "
-            f"{PRICE_LIST}. How many times as much the peers take:"
+            f"{PRICE_LIST}. How many times as much the peers need:"
         ),
         table(
             [
@@ -82,9 +82,8 @@ def sections(part: Figures) -> dict[str, str]:
             compared,
         ),
         (
-            "Bytes of an item, of which one unit writes 1,024; and what they come to with as many event "
-            "ids as an "
-            "item ever keeps, of 20 and of 36 characters:"
+            "Bytes of an item, of which one unit writes 1,024; as stored, and with the largest number of "
+            "event ids, of 20 and of 36 characters:"
         ),
         table(["events of a limit", "as stored", "with all ids", "with all ids, UUIDs"], items),
         machine(part),

@@ -13,11 +13,11 @@ def sections(part: Figures) -> dict[str, str]:
     """Return a table of each thing that the cost could grow with."""
     stored, keys = part["stored"], part["keys"]
     text = [
-        f"By the records of a batch with limits of its own, in memory; {part['events']:,} events in all:",
+        f"By records in a batch, each with limits of its own, in memory; {part['events']:,} events in total:",
         _table("records in a batch", {"in memory": part["batch_sizes"]}),
-        "By the limits that the store holds already, of which a batch of 1,000 events changes 200:",
+        "By limits already in the store; a batch of 1,000 events changes 200 of them:",
         _table("limits in the store", {STORES[name][0]: each for name, each in stored.items()}),
-        f"By the limits that a batch of {part['events']:,} events is about; none is in the store yet:",
+        f"By limits in a batch of {part['events']:,} events; none is in the store yet:",
         _table("limits of a batch", {STORES[name][0]: each for name, each in keys.items()}),
         f"Ratios are medians of {part['rounds']} rounds. {machine(part)}",
     ]

@@ -63,14 +63,13 @@ def sections(part: Figures) -> dict[str, str]:
         (
             f"{part['events']:,} events of {part['limits']:,} limits, {figure(part['record_bytes'])} "
             f"bytes each, "
-            f"in µs an event; ratios are medians of {part['rounds']} rounds, with the two between which "
-            f"half of "
-            f"the rounds lie. Node {part['node']}."
+            f"in µs an event; ratios are medians of {part['rounds']} rounds, with the range of the "
+            f"middle half of the rounds. Node {part['node']}."
         ),
         table(["records in a batch", *short], rows),
         (
-            f"Other mixes of types, in batches of {part['mix_size']:,}. Types that nobody takes are ignored; "
-            "pydantic fails what none of its models takes."
+            f"Other mixes of types, in batches of {part['mix_size']:,}. The handler ignores unknown "
+            "types; pydantic fails if none of its models matches."
         ),
         table(["mix", *short], mixes),
         machine(part),

@@ -20,7 +20,7 @@ def sections(part: Figures) -> dict[str, str]:
     ]
     soak, memory = part["soak"], part["soak"]["memory"]
     text = [
-        table(["events a second asked for", "sent and applied", "age p50, ms", "age p99, ms", "cores"], rows),
+        table(["events a second requested", "sent and applied", "age p50, ms", "age p99, ms", "cores"], rows),
         (
             f"The soak: {soak['sent']:,} events in {soak['seconds']:,.0f} seconds, {soak['failed']:,} "
             f"failed, age p50 "

@@ -4,7 +4,7 @@ from benchmarks.report.markdown import figure, machine, table
 from benchmarks.results import Figures
 
 NAMES = {
-    "memory": "**in memory**, which keeps the limits",
+    "memory": "**in memory**, limits included",
     "dynamodb": "**with DynamoDB**",
     "powertools": "Powertools and pydantic, in memory",
 }
@@ -25,7 +25,7 @@ def sections(part: Figures) -> dict[str, str]:
         (
             f"10,000 records: {part['base64_mb']:.1f} MB of data in base64, {part['json_mb']:.1f} MB as "
             f"an invocation. "
-            f"The most MB that the process has held, the worst of {part['runs']} runs:"
+            f"Peak memory of the process in MB, the highest of {part['runs']} runs:"
         ),
         table(["", "at the start", "with the invocation", "handled", "above the start"], rows),
         machine(part),

@@ -26,23 +26,20 @@ def sections(results: dict[str, Figures]) -> dict[str, str]:
         "Into DynamoDB (Local, on the same machine), five events for each limit of a batch:",
         dynamodb.contenders(stored),
         (
-            f"That is {times(plain['requests'] / five['requests'])} times fewer requests than get and "
-            f"put, for "
-            f"{times(five['get_and_put_cpu'])} times less of the client's CPU; with one event for each "
-            f"limit, "
+            f"That is {times(plain['requests'] / five['requests'])} times fewer requests and "
+            f"{times(five['get_and_put_cpu'])} times less client CPU than get and put; with one event for "
+            f"each limit, "
             f"{times(plain['requests'] / one['requests'])} and {times(one['get_and_put_cpu'])} times."
         ),
         (
-            f"A start with DynamoDB and a first batch take "
+            f"A cold start with DynamoDB and the first batch take "
             f"{figure(sum(starts['ms']['dynamodb'].values()))} ms, "
-            f"{starts['consumer_of_powertools']['ratio']:.2f} times as long as those of a function with "
-            f"Powertools and "
-            f"boto3. A batch of 6 MB takes {figure(peak['handled'])} MB of memory in all. The API answers "
+            f"{starts['consumer_of_powertools']['ratio']:.2f} times as long as with Powertools and boto3. A "
+            f"batch of 6 MB needs {figure(peak['handled'])} MB of memory in total. The API answers "
             f"{figure(asked[0]['ours']['rate'])} requests for a limit a second, "
-            f"{times(asked[0]['times_rate']['ratio'])} "
-            f"times as many as FastAPI. After {soak['sent']:,} events at {figure(soak['rate'])} a second "
-            f"their age is "
-            f"{figure(soak['age_ms']['p99'])} ms at most for 99 of 100."
+            f"{times(asked[0]['times_rate']['ratio'])} times as many as FastAPI. Over {soak['sent']:,} "
+            f"events at {figure(soak['rate'])} a second, the 99th percentile of their age is "
+            f"{figure(soak['age_ms']['p99'])} ms."
         ),
         machine(hot),
     ]

@@ -14,6 +14,7 @@ damage it:
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnreadableError
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.stores.part import Part
-from kinesis_handler.testing.laws import LawState, aggregate, insert
+from kinesis_handler.testing.law_states import LawState, aggregate, assert_unstorable, insert
 
 
 class InnerOld(Struct, frozen=True):
@@ -107,6 +108,21 @@ class StoredLaws(ABC):
         assert before == New(Inner(5))
         self._update(replace(before, count=1))
         assert self._fields_read_later() == _fields(New(Inner(5), count=1))
+
+    def test_a_state_that_could_not_be_read_again_is_unstorable_and_all_other_changes_are_saved(self) -> None:
+        repository = self.open_repository(LawState)
+        wrong: list[dict[str, Any]] = [
+            {"count": "1"},
+            {"count": None},
+            {"tags": ("a", 1)},
+            {"note": "\ud83c"},
+            {"tags": ("\udfb2",)},
+        ]
+        bad = [aggregate(("bad", f"{index}"), **state) for index, state in enumerate(wrong)]
+        good = [aggregate(("good", f"{index}")) for index in range(len(bad) + 1)]
+        mixed = [good[-1], *chain.from_iterable(zip(bad, good, strict=False))]
+        assert_unstorable(repository.save([Change(None, each) for each in mixed]), {each.key for each in bad})
+        assert {each.key for each in repository.scan()} == {each.key for each in good}
 
     def test_a_damaged_state_fails_its_own_key_and_all_others_are_loaded(self) -> None:
         repository = self._damaged("3")

@@ -14,6 +14,7 @@ import pytest
 from clean_pass import check_limits, check_quarantines
 from deploy.artifact import FUNCTIONS, build
 from deploy.expansion import expand
+from deployed import TEMPLATE
 from end_to_end.issuer import AUDIENCE, ISSUER, Issuer, issuer
 from end_to_end.policy import OF_AWS_ITSELF, Need, needs, permissions
 from end_to_end.run import KILLED_IN, LAYER, Run
@@ -55,7 +56,7 @@ def stack(dynamodb_endpoint: str, kinesis_endpoint: str, s3_endpoint: str, token
     """Make what the template describes; of its parameters only those that have no default are given."""
     parameters = {"Auth": "jwt", "JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, "JwtJwks": tokens.jwks}
     endpoints = {"dynamodb": dynamodb_endpoint, "kinesis": kinesis_endpoint, "s3": s3_endpoint}
-    made = Stack(expand(ROOT / "template.yaml", parameters), endpoints)
+    made = Stack(expand(TEMPLATE, parameters), endpoints)
     made.make()
     yield made
     made.remove()

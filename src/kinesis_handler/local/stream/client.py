@@ -28,8 +28,11 @@ _RETRYABLE = {
 _CUT_OFF = (UnreachableError, HTTPClientError, IncompleteReadError, ResponseParserError)
 """Errors of a connection that fails, and of an answer that ends too early."""
 
-_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
-"""Errors of botocore when the members of an answer are not of the types in its model."""
+_UNREADABLE = (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+"""Errors of botocore when the members of an answer are not of the types in its model.
+
+RuntimeError is for a time that no calendar has.
+"""
 
 _ADVICE = {
     "ResourceInUseException": "it is there already, or is just being made or removed",

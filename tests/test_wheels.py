@@ -1,0 +1,97 @@
+"""The wheels: the library brings itself alone, the application brings itself and asks for the library."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = {"kinesis_handler": ROOT, "user_limits": ROOT / "apps" / "user_limits"}
+SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE")
+NAMES_AN_APPLICATION = re.compile(rb"user_?limits|testkit|apps/", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Build the wheel of each part from a copy: a build leaves traces."""
+    built = {}
+    for name, part in PARTS.items():
+        folder = tmp_path_factory.mktemp(name)
+        for source in SOURCES:
+            if (part / source).is_dir():
+                shutil.copytree(
+                    part / source, folder / source, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
+                )
+            elif (part / source).exists():
+                shutil.copy(part / source, folder)
+        build = f"from setuptools.build_meta import build_wheel; build_wheel({str(folder)!r})"
+        subprocess.run([sys.executable, "-c", build], cwd=folder, check=True, capture_output=True)
+        [built[name]] = folder.glob("*.whl")
+    return built
+
+
+def files(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def metadata(wheel: Path) -> Message:
+    [content] = [content for name, content in files(wheel).items() if name.endswith(".dist-info/METADATA")]
+    return message_from_bytes(content)
+
+
+def packages(wheel: Path) -> set[str]:
+    return {name.partition("/")[0] for name in files(wheel) if ".dist-info/" not in name}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_wheel_brings_its_own_package_and_no_other(wheels: dict[str, Path], name: str) -> None:
+    assert packages(wheels[name]) == {name}
+
+
+def test_the_librarys_wheel_names_no_application(wheels: dict[str, Path]) -> None:
+    modules = {
+        name: content for name, content in files(wheels["kinesis_handler"]).items() if name.endswith(".py")
+    }
+    assert modules
+    assert not [name for name, content in modules.items() if NAMES_AN_APPLICATION.search(content)]
+
+
+def test_the_applications_wheel_has_its_page(wheels: dict[str, Path]) -> None:
+    assert {"user_limits/api/page/index.html", "user_limits/py.typed"} <= files(wheels["user_limits"]).keys()
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_wheel_in_an_empty_environment_is_imported_from_there(
+    wheels: dict[str, Path], name: str, tmp_path: Path
+) -> None:
+    install = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps", "--no-index"]
+    needed = {wheels[name], wheels["kinesis_handler"]}
+    subprocess.run(
+        [sys.executable, *install, "--target", str(tmp_path), *map(str, needed)],
+        check=True,
+        capture_output=True,
+    )
+    [libraries] = {str(Path(pytest.__file__).parent.parent)}
+    program = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.path.append({libraries!r}); "
+        f"import {name}; print({name}.__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True, text=True
+    )
+    assert Path(done.stdout.strip()).is_relative_to(tmp_path)
+
+
+def test_what_the_application_needs_is_the_library_and_its_api(wheels: dict[str, Path]) -> None:
+    asked = metadata(wheels["user_limits"]).get_all("Requires-Dist") or []
+    assert [each for each in asked if "extra ==" not in each] == ["kinesis-handler[aws]"]
+    assert {"litestar", "mangum", "joserfc"} == {
+        re.split(r"[^a-z]", each)[0] for each in asked if 'extra == "api"' in each
+    }
