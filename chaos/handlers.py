@@ -74,7 +74,7 @@ class FailingQuarantine:
     def records(self) -> dict[RecordPosition, str]:
         """Return the data of each stored record by its position."""
         return {
-            (each.shard_id, each.sequence_number, each.place.sub_sequence_number): each.data
+            (each.shard_id, each.sequence_number, each.position.sub_sequence_number): each.data
             for content in self._objects.values()
             for each in decode_entries(content)
         }

@@ -98,7 +98,7 @@ def test_what_another_writer_aggregates_comes_back_unchanged_and_in_order(
 def test_a_wrong_checksum_rejects_the_whole_record() -> None:
     wrong = hashlib.md5(b"another message", usedforsecurity=False).digest()
 
-    assert refusal(VALID[:-16] + wrong) == "aggregated record: the MD5 checksum does not match"
+    assert refusal(VALID[:-16] + wrong) == "KPL record: the MD5 checksum does not match"
 
 
 def test_every_changed_byte_behind_the_magic_number_fails_the_checksum() -> None:
@@ -133,7 +133,7 @@ def test_no_message_raises_anything_but_its_rejection(message: bytes) -> None:
     try:
         taken_apart = disaggregate(seal(message), LIMIT)
     except UndecodableRecordError as error:
-        assert str(error).startswith("aggregated record: ")  # noqa: PT017 - either outcome is right
+        assert str(error).startswith("KPL record: ")  # noqa: PT017 - either outcome is right
     else:
         assert taken_apart
 

@@ -231,7 +231,7 @@ def test_a_broken_record_does_not_hide_its_neighbours() -> None:
     assert contents([first, cut, changed, not_base64, last]) == [
         b"first",
         "gzip: the data is cut short",
-        "aggregated record: the MD5 checksum does not match",
+        "KPL record: the MD5 checksum does not match",
         "data is not base64",
         b"last",
     ]

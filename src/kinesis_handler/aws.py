@@ -1,4 +1,4 @@
-"""The clients of AWS's services: one rule for the region, one table of what can be wrong with the set-up.
+"""Makes clients of AWS services: one rule for the region, one table of advice about set-up errors.
 
 Sources: https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html and
 https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
@@ -40,10 +40,10 @@ _ADVICE = {
     "EndpointConnectionError": _UNREACHABLE,
     "ProxyConnectionError": "the proxy does not answer: are HTTPS_PROXY and NO_PROXY right? ({error})",
 }
-"""What is wrong and what to do, by the SDK's name of the error. `{}` is the service."""
+"""Advice by the SDK's name of the error: the cause, and what to do. `{}` is the service."""
 
 _CREDENTIAL_SERVICES = ["sts", "sso", "sso-oidc", "signin"]
-"""The services that the SDK asks for credentials: a role's, or a person's."""
+"""Services that the SDK asks for credentials: a role's, or a person's."""
 
 
 def aws_client(
@@ -54,20 +54,20 @@ def aws_client(
     endpoint: str | None = None,
     default_region: str | None = None,
 ) -> Any:
-    """Return a client of a service. Credentials and endpoint come from where the SDK always looks.
+    """Return a client of a service. Credentials and endpoint come from the SDK's usual sources.
 
     Args:
         service: as the SDK calls it, such as `dynamodb`.
         config: time-outs and retries.
         region: see `find_region`.
-        endpoint: URL in place of AWS's.
+        endpoint: URL to use instead of AWS's.
         default_region: see `find_region`.
 
-    Raises ConfigurationError if there is no region, or the settings that the SDK finds are no good.
+    Raises ConfigurationError if there is no region, or the SDK's settings are invalid.
     """
     session = botocore.session.get_session()
     session.register_component("data_loader", _Models(service))
-    # For the services that are asked for credentials too.
+    # It holds for the services that are asked for credentials, too.
     session.set_config_variable("region", find_region(region, default_region))
     try:
         credentials = _find_credentials(session)
@@ -87,9 +87,9 @@ def find_region(region: str | None = None, default: str | None = None) -> str:
 
     Args:
         region: the one given.
-        default: what it is where none of these says any.
+        default: the region if none of these names one.
 
-    Raises ConfigurationError if there is none, or one of the variables holds something else.
+    Raises ConfigurationError if there is none, or one of the variables is not a region.
     """
     if region:
         return region
@@ -108,11 +108,11 @@ def find_region(region: str | None = None, default: str | None = None) -> str:
 
 
 def explain(error: Exception, service: str) -> str:
-    """Say what an error of the SDK means, and what to do about it; the error's own text if that is not known.
+    """Return what an error of the SDK means and what to do; its own text for an unknown error.
 
     Args:
-        error: what the SDK raised.
-        service: which was asked, as the SDK calls it.
+        error: the exception that the SDK raised.
+        service: the service that was called, by the SDK's name.
     """
     for kind in type(error).__mro__:
         if (advice := _ADVICE.get(kind.__name__)) is not None:
@@ -125,7 +125,7 @@ def _wrong_settings(what: str) -> ConfigurationError:
 
 
 def _find_credentials(session: Session) -> Credentials | None:
-    """Look for credentials, as making a client would: a program may be run for them, and files be read."""
+    """Find credentials as making a client does: it may run a program and read files."""
     try:
         return session.get_credentials()
     except BotoCoreError:
@@ -135,9 +135,9 @@ def _find_credentials(session: Session) -> Credentials | None:
 
 
 def _guard_credentials(credentials: RefreshableCredentials, client: Any) -> None:
-    """Let all that fails while credentials are fetched anew be an error of the SDK, which is handled.
+    """Turn every failure to refresh credentials into an error of the SDK, which is handled.
 
-    By itself the SDK hands on whatever a file or a program leads to: FileNotFoundError for a role's token.
+    The SDK itself lets through what a file or a program raises: FileNotFoundError for a role's token.
     """
 
     def refresh(**_: object) -> None:
@@ -148,7 +148,7 @@ def _guard_credentials(credentials: RefreshableCredentials, client: Any) -> None
         except Exception as error:
             raise CredentialRetrievalError(provider=credentials.method, error_msg=_text(error)) from error
 
-    # Before the endpoint is chosen, which may be by the account; and before each attempt is signed.
+    # Before the endpoint is chosen, which may depend on the account; and before each attempt is signed.
     for moment in ("provide-client-params", "choose-signer"):
         client.meta.events.register_first(moment, refresh)
 
@@ -160,10 +160,10 @@ def _text(error: Exception) -> str:
 
 
 class _Files(JSONFileLoader):
-    """Reads botocore's models with msgspec: a third of the time."""
+    """Reads botocore's models with msgspec, in a third of the time."""
 
     def load_file(self, file_path: str) -> Any:
-        """Return what is in a file, whose name is given without its ending; None if there is none."""
+        """Return the content of a file, named without its extension; None if it does not exist."""
         for name, open_file in ((f"{file_path}.json", open), (f"{file_path}.json.gz", gzip.open)):
             with suppress(FileNotFoundError), open_file(name, "rb") as file:
                 return msgspec.json.decode(file.read())
@@ -171,12 +171,12 @@ class _Files(JSONFileLoader):
 
 
 class _Models(Loader):
-    """Knows of the services needed. To find one, botocore lists the folders of all of them, twice."""
+    """Lists only the services needed. To find one, botocore lists the folders of all of them, twice."""
 
     def __init__(self, service: str) -> None:
         super().__init__(file_loader=_Files())
         self._services = [service, *_CREDENTIAL_SERVICES]
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
-        """Return the services there is a client for."""
+        """Return the services that have a client."""
         return self._services

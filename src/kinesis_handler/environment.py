@@ -1,7 +1,7 @@
-"""Settings out of the environment: one rule for every variable of the library and of an application. Pure.
+"""Reads settings from environment variables, by one rule for the library and its applications. Pure.
 
-A variable that is missing or empty has its default. One of white space only is an error: somebody meant to
-say something. White space around a value is not part of it.
+A variable that is missing or empty has its default. White space alone is an error: the value was probably
+lost. White space around a value is stripped.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from kinesis_handler.errors import ConfigurationError
 
 LAMBDA_FUNCTION = "AWS_LAMBDA_FUNCTION_NAME"
-"""The variable that Lambda sets, and nobody else: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
+"""Variable that only Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
 
 def read_text(environment: Mapping[str, str], name: str, allowed: str = "any text, or leave it out") -> str:
@@ -42,7 +42,7 @@ def read_matching(environment: Mapping[str, str], name: str, pattern: str, allow
 
 
 def read_choice(environment: Mapping[str, str], name: str, allowed: Sequence[str], default: str) -> str:
-    """Return which of some words a variable says, in any case, in lower case.
+    """Return the word that a variable holds, in lower case; its own case does not matter.
 
     Raises ConfigurationError as `read_text` does, and for any other word.
     """
@@ -53,7 +53,7 @@ def read_choice(environment: Mapping[str, str], name: str, allowed: Sequence[str
 
 
 def read_integer(environment: Mapping[str, str], name: str, minimum: int, default: int) -> int:
-    """Return the whole number that a variable says.
+    """Return the whole number that a variable holds.
 
     Raises ConfigurationError as `read_text` does, and for anything else, or less than the minimum.
     """

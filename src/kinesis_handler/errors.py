@@ -1,73 +1,74 @@
 """Every error of the engine, one tree.
 
 KinesisHandlerError
-├── ConfigurationError           what was built cannot work: stops the start
+├── ConfigurationError           the set-up cannot work: stops the start
 │   └── StoreUnavailableError        the store does not answer at the start
-├── InvalidInvocationError       not a Kinesis batch: raised, so Lambda retries the whole of it
-├── UnreadableInputError         a file of events that the command line cannot read
-├── InvalidCursorError           the cursor of a page that nobody handed out
-├── StreamError                  a stream cannot be read or written: it is not there, or may not be used
-│   ├── StreamUnavailableError       it does not answer just now, or is throttled
-│   └── ExpiredCheckpointError       the stream no longer has what comes behind a checkpoint
-└── ProcessingError              what kept one record from being applied
-    ├── RejectedError            it can never succeed: kept aside, the stream goes on
+├── InvalidInvocationError       not a Kinesis batch: raised, so Lambda retries the whole batch
+├── UnreadableInputError         the command line cannot read a file of events
+├── InvalidCursorError           the cursor did not come with a page
+├── StreamError                  a stream cannot be read or written: it is missing, or access is denied
+│   ├── StreamUnavailableError       it does not answer now, or is throttled
+│   └── ExpiredCheckpointError       the stream no longer has the records after a checkpoint
+└── ProcessingError              one record was not applied
+    ├── RejectedError            it can never succeed: quarantined, the stream goes on
     │   ├── UndecodableRecordError   base64, checksum, gzip, size
     │   ├── InvalidEventError        JSON, schema
-    │   └── UnstorableError          what it leads to is more than the store can keep
-    └── RetryableError              it may succeed later: a batch item failure
-        ├── BusinessError            a rule of the domain says not now
-        ├── RepositoryError          the store did not answer, or said no
-        │   ├── ConflictError            other writers kept winning
-        │   └── UnreadableError          what is stored is damaged, or of another type
-        ├── QuarantineError          it is rejected, and could not be kept aside
+    │   └── UnstorableError          the store cannot hold the resulting state
+    └── RetryableError           it may succeed later: a batch item failure
+        ├── BusinessError            it depends on state that has not arrived yet
+        ├── RepositoryError          the store did not answer, or refused
+        │   ├── ConflictError            other writers won every attempt
+        │   └── UnreadableError          the stored state is damaged, or of another type
+        ├── QuarantineError          it is rejected, and the quarantine did not take it
         │   └── UnreadableObjectError    one object of a quarantine; the others can be read
         ├── HeldBackError            an earlier event of the same key failed
         ├── OutOfTimeError           the deadline of the invocation came near
-        ├── InvalidResultError       a function of a processor returned what it may not
-        └── UnexpectedError          a processor raised something that is none of these
+        ├── InvalidResultError       a function of a processor returned an invalid value
+        └── UnexpectedError          a processor raised an exception outside this tree
 
-The message of a `ProcessingError` is logged and stored: it names fields and places, and no payload value but
-the key of what cannot be read.
+The message of a `ProcessingError` is logged and stored: it names fields and positions, and no payload value
+except the key of a state that cannot be read.
 """
 
 
 class KinesisHandlerError(Exception):
-    """The root: `except KinesisHandlerError` catches all that the engine raises.
+    """The root: `except KinesisHandlerError` catches every error that the engine raises.
 
-    To do: read which of those below it is.
+    To do: read which of its subclasses it is.
     """
 
 
 class ConfigurationError(KinesisHandlerError):
-    """What was built cannot work. The message names the part, its value and what is allowed.
+    """The set-up cannot work. The message names the part, its value and what is allowed.
 
-    To do: what the message says, then start again.
+    To do: follow the message, then start again.
     """
 
 
 class StoreUnavailableError(ConfigurationError):
-    """The store does not answer at the start: it is down, or what says where it is is wrong.
+    """The store does not answer at the start: it is down, or the setting that names it is wrong.
 
-    To do: if the message names the right store, nothing: `consume` asks again. Else mend the setting.
+    To do: nothing if the message names the right store: `consume` tries again. Else correct the setting.
     """
 
 
 class InvalidInvocationError(KinesisHandlerError):
-    """Lambda handed over something that cannot be answered with batch item failures.
+    """Lambda passed an invocation that cannot be answered with batch item failures.
 
-    To do: see that the function's only trigger is a Kinesis stream, and that a test invocation has `Records`.
+    To do: check that the function's only trigger is a Kinesis stream, and that a test invocation has
+    `Records`.
     """
 
 
 class UnreadableInputError(KinesisHandlerError):
     """A file of events cannot be read. The message says which event, which line, and why.
 
-    To do: mend the file there. A single event that is JSON and not valid needs no mending: it is rejected.
+    To do: correct the file at that line. An event that is JSON but not valid is rejected, not refused here.
     """
 
 
 class InvalidCursorError(KinesisHandlerError):
-    """The cursor that asked for a page was not handed out with the page before it.
+    """The cursor did not come with an earlier page of the same list.
 
     To do: begin again without a cursor.
     """
@@ -81,46 +82,46 @@ class StreamError(KinesisHandlerError):
 
 
 class StreamUnavailableError(StreamError):
-    """The stream is throttled, or the service does not answer: to ask again later may help.
+    """The stream is throttled, or the service does not answer: a later attempt may succeed.
 
-    To do: nothing, `consume` asks again. If it lasts, give the stream more shards, or read it less often.
+    To do: nothing, `consume` tries again. If it persists, add shards to the stream, or read it less often.
     """
 
 
 class ExpiredCheckpointError(StreamError):
     """The stream refuses the sequence number of a checkpoint: it no longer has it, or never had.
 
-    To do: nothing, `consume` goes on from the oldest record, and logs from when to when records are lost.
+    To do: nothing, `consume` continues from the oldest record, and logs the period of the lost records.
     """
 
 
 class ProcessingError(KinesisHandlerError):
-    """What kept one record from being applied.
+    """One record was not applied.
 
-    To do: find the record by its place, which is in the same log line.
+    To do: find the record by its position, which is in the same log line.
     """
 
 
 class RejectedError(ProcessingError):
     """The record can never succeed. It is acknowledged, so that it does not block its shard.
 
-    To do: `quarantine list` says how many there are and why; once mended, `redrive` sends them again.
+    To do: `quarantine list` counts them by reason; when the cause is fixed, `redrive` sends them again.
     """
 
 
 class UndecodableRecordError(RejectedError):
-    """The record's data cannot be unpacked: base64, aggregation, gzip, or too large.
+    """The record's data cannot be unpacked: base64, KPL format, gzip, or too large.
 
-    To do: mend its producer; if it is only too large, raise `MAX_UNPACKED_BYTES`, then redrive.
+    To do: fix its producer; if it is only too large, raise `MAX_UNPACKED_BYTES`, then redrive.
     """
 
 
 class InvalidEventError(RejectedError):
-    """The record's data is not the JSON event that its type asks for.
+    """The record's data is not a JSON event that matches the schema of its type.
 
-    Where the envelope could be read, the error knows the event's id, type and correlation id.
+    If the envelope could be read, the error has the event's id, type and correlation id.
 
-    To do: mend the producer, or the schema if it asks for too much, then redrive through the handler.
+    To do: fix the producer, or the schema if it is too strict, then redrive through the handler.
     """
 
     def __init__(
@@ -137,97 +138,97 @@ class InvalidEventError(RejectedError):
 
 
 class UnstorableError(RejectedError):
-    """The store can never keep what the event leads to: too large, or a number out of its range.
+    """The store can never hold the state after the event: too large, or a number out of its range.
 
-    To do: let `apply` keep less, or reject such an event with words of its own.
+    To do: let `apply` return a smaller state, or raise `RejectedError` with a message of its own.
     """
 
 
 class RetryableError(ProcessingError):
     """The record may succeed later. It is reported, and Lambda delivers it again.
 
-    To do: nothing at first. What is given up is kept by the on-failure destination: `redrive` sends it again.
+    To do: nothing at first. Given-up records are in the on-failure destination: `redrive` sends them again.
     """
 
 
 class BusinessError(RetryableError):
-    """A rule of the domain refuses the event for now, for one that needs what is not known yet.
+    """The event is valid but depends on state that has not arrived yet.
 
-    To do: supply what it needs, such as the events before it (`consume` into the same store), then redrive.
+    To do: supply that state, such as the events before it (`consume` into the same store), then redrive.
     """
 
 
 class RepositoryError(RetryableError):
     """The store did not answer, or refused.
 
-    To do: look at the store's throttling and health, and at the function's permissions on it.
+    To do: check the store's throttling and health, and the function's permissions on it.
     """
 
 
 class ConflictError(RepositoryError):
-    """Other writers changed the aggregate each time between our read and our write.
+    """Other writers changed the aggregate between read and write, at every attempt.
 
-    To do: see that all events of a key have one partition key, so that one shard at a time writes it.
+    To do: check that all events of a key have one partition key, so that one shard at a time writes it.
     """
 
 
 class UnreadableError(RepositoryError):
-    """What is stored under one key is damaged, or of another type. The message names the key and the table.
+    """The state stored under one key is damaged, or of another type. The message names the key and the table.
 
-    It concerns that key alone, and waiting does not help.
+    It concerns that key alone, and a later attempt does not help.
 
-    To do: repair it where it is stored; or delete it there, then redrive or replay the events of its key.
+    To do: repair the stored state; or delete it, then redrive or replay the events of its key.
     """
 
 
 class QuarantineError(RetryableError):
     """The record can never succeed, but the quarantine did not take it: it must not be lost.
 
-    To do: see that the bucket or folder is there and may be written: `s3:PutObject` is enough.
+    To do: check that the bucket or folder exists and can be written: `s3:PutObject` is enough.
     """
 
 
 class UnreadableObjectError(QuarantineError):
-    """One object of a quarantine cannot be read, or is none of what belongs there. The others can be.
+    """One object of a quarantine cannot be read, or is not a quarantine object. The others can be read.
 
-    To do: what the message says. The records in it wait until it can be read, and are not lost.
+    To do: follow the message. The records in it wait until it can be read, and are not lost.
     """
 
 
 class HeldBackError(RetryableError):
-    """An earlier event of the same key failed: this one waits behind it, to keep their order.
+    """An earlier event of the same key failed: this one waits behind it, so that their order holds.
 
-    To do: look for the earlier one, which says why.
+    To do: look for the earlier event, whose log line has the cause.
     """
 
 
 class OutOfTimeError(RetryableError):
-    """The invocation's deadline came near before this event had its turn.
+    """The deadline of the invocation came near before this event was processed.
 
     To do: nothing if it is rare. Else raise the function's timeout or memory, or lower the batch size.
     """
 
 
 class InvalidResultError(RetryableError):
-    """A function of a processor returned what it may not: most likely a bug. Nothing was stored.
+    """A function of a processor returned an invalid value: most likely a bug. Nothing was stored.
 
-    To do: mend the function that the reason names; until then Lambda delivers the event again.
+    To do: fix the function that the reason names; until then Lambda delivers the event again.
     """
 
 
 class UnexpectedError(RetryableError):
-    """A processor raised something outside this tree: most likely a bug. `__cause__` has it.
+    """A processor raised an exception outside this tree: most likely a bug. It is the `__cause__`.
 
-    To do: mend what the reason names by file and line; `LOG_LEVEL=debug` logs the traceback.
+    To do: fix the code that the reason names by file and line; `LOG_LEVEL=debug` logs the traceback.
     """
 
     def __init__(self, cause: Exception) -> None:
-        # By its type and place only: its own text may quote the payload.
-        super().__init__(f"{type(cause).__name__} raised{_place(cause)}")
+        # Only its type and location: its own text may quote the payload.
+        super().__init__(f"{type(cause).__name__} raised{_location(cause)}")
         self.__cause__ = cause
 
 
-def _place(error: Exception) -> str:
+def _location(error: Exception) -> str:
     traceback = error.__traceback__
     if traceback is None:
         return ""

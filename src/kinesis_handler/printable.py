@@ -1,15 +1,15 @@
-"""Text that others have written, as a terminal may show it. Pure.
+"""Escapes text from producers, so that a terminal shows it and does not obey it. Pure.
 
-Ids, names, keys and reasons come from producers. A terminal obeys some characters instead of showing them:
-escape sequences move the cursor, set its title or make links, line breaks add lines that nobody wrote, marks
-of direction turn the rest of a line round. Here each of them becomes text that is seen.
+Ids, names, keys and reasons come from producers. A terminal interprets some characters instead of showing
+them: escape sequences move the cursor, set the title or make links, line breaks add false lines, direction
+marks reverse the rest of a line. This module replaces each of them by visible text.
 """
 
 import re
 from functools import lru_cache
 from unicodedata import category
 
-_OBEYED_OR_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_CONTROL_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control characters (C0, DEL and C1), format characters (bidi, zero width), lone surrogates, line breaks.
 
 Source: https://www.unicode.org/reports/tr44/#General_Category_Values
@@ -19,29 +19,29 @@ _perhaps = re.compile(r"[^ -~]")
 
 
 def printable(text: str) -> str:
-    r"""Replace what a terminal would obey, or not show, by its escape as Python writes it: `\x1b`, `\u202e`.
+    r"""Replace control and invisible characters by their Python escapes: `\x1b`, `\u202e`.
 
-    A backslash stays one: the result is for eyes, and is not to be read back.
+    A backslash stays one: the result is for people, and cannot be decoded again.
     """
     return _perhaps.sub(_escape, text)
 
 
 def printable_lines(text: str) -> str:
-    """Do the same with a text of several lines; where they end, they end."""
+    """Escape a text of several lines; its line breaks stay."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 def printable_json(text: str) -> str:
-    r"""Do the same with a line of JSON, by JSON's own escapes: it means what it meant.
+    r"""Escape a line of JSON by JSON's own escapes: it decodes to the same value.
 
-    JSON's encoders escape C0 alone, and a terminal obeys C1 too.
+    JSON encoders escape C0 only, and a terminal interprets C1 too.
     """
     return _perhaps.sub(_escape_in_json, text)
 
 
 @lru_cache(1024)
 def _is_shown(character: str) -> bool:
-    return category(character) not in _OBEYED_OR_UNSEEN
+    return category(character) not in _CONTROL_CATEGORIES
 
 
 def _escape(found: re.Match[str]) -> str:

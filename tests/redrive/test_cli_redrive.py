@@ -364,7 +364,7 @@ def test_records_of_a_queue_and_of_the_folder_go_onto_a_stream_and_what_is_gone_
     assert (done.returncode, done.stderr) == (1, "")
     first, unknown, *more = lines(done.stdout)
     assert first == "3 records: 3 put onto the stream"
-    assert unknown == "what becomes of those on the stream, its consumer decides: its log tells"
+    assert unknown == "what becomes of those on the stream, its consumer decides: see its log"
     place = f"shardId-000000000000 from {gone[0]['kinesis']['sequenceNumber']}"
     assert " ".join(more).startswith(f"not fetched: {place}: ")
     assert sorted(other.content()) == sorted((each["payload"]["userId"], data_of(each)) for each in events)

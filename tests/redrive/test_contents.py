@@ -133,7 +133,7 @@ def test_something_else_is_named_and_the_others_are_read(
     contents = read_contents(quarantine)
     assert contents.unreadable.keys() == {name}
     assert contents.unreadable[name].startswith("it holds something else, or is damaged (")
-    assert contents.unreadable[name].endswith("): see what it is, and mend it or move it away")
+    assert contents.unreadable[name].endswith("): see what it is, and repair it or move it away")
     assert open_in(quarantine) == [0, 1]
 
 

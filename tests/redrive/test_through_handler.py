@@ -314,7 +314,7 @@ class TestPartsOfAnAggregatedRecord:
         records = on_shard([content[:-1] + b"?"])
         KinesisHandler([StrictProcessor(repository())], quarantine=quarantine)({"Records": records})
         sent = redrive(through_handler(repository(), quarantine), quarantine)
-        assert left_of(sent) == [(0, "aggregated record: the MD5 checksum does not match")]
+        assert left_of(sent) == [(0, "KPL record: the MD5 checksum does not match")]
         assert open_in(quarantine) == [0]
 
     def test_a_record_is_handled_once_though_it_waits_as_a_whole_and_in_part(

@@ -1,4 +1,4 @@
-"""A stream on kinesis-local, and a line to it on which requests go wrong."""
+"""A stream on kinesis-local, and a wire to it on which requests fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kinesis_handler.local.stream.client import kinesis_client
-from stream.line import Line
 from stream.real_stream import Stream
+from stream.wire import Wire
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
@@ -34,8 +34,8 @@ def stream(client: "KinesisClient") -> Stream:
 
 
 @pytest.fixture
-def line(client: "KinesisClient") -> Iterator[Line]:
-    """Return a line that goes wrong as a test says; in the end all that was to go wrong has done so."""
-    with Line(client) as made:
+def wire(client: "KinesisClient") -> Iterator[Wire]:
+    """Return a wire that fails as a test says; at the end every planned failure must have happened."""
+    with Wire(client) as made:
         yield made
     assert made.faults_left == 0

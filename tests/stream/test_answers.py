@@ -10,8 +10,8 @@ from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.local.stream.writer import StreamWriter
 from stream.consumption import Consumption
-from stream.line import Line
 from stream.real_stream import FIRST, Stream
+from stream.wire import Wire
 
 HTML = "<html><body>Please log in</body></html>"
 
@@ -39,10 +39,10 @@ def a_record(**members: object) -> str:
 @pytest.mark.parametrize("operation", READS)
 @pytest.mark.parametrize("body", ["", "{}", HTML, '{"Records": null}'], ids=["empty", "{}", "HTML", "null"])
 def test_an_answer_without_its_members_may_be_asked_for_again(
-    stream: Stream, line: Line, operation: str, body: str
+    stream: Stream, wire: Wire, operation: str, body: str
 ) -> None:
     reader = stream.reader()
-    line.reply(operation, body)
+    wire.reply(operation, body)
     expected = f"the stream '{stream.name}': .* has no {MEMBERS[operation]}"
     with pytest.raises(StreamUnavailableError, match=expected):
         READS[operation](reader)
@@ -67,21 +67,21 @@ def test_an_answer_without_its_members_may_be_asked_for_again(
     ],
 )
 def test_an_answer_of_other_types_or_with_half_a_record_may_be_asked_for_again(
-    stream: Stream, line: Line, operation: str, body: str
+    stream: Stream, wire: Wire, operation: str, body: str
 ) -> None:
     reader = stream.reader()
-    line.reply(operation, body)
+    wire.reply(operation, body)
     with pytest.raises(StreamUnavailableError, match=f"the stream '{stream.name}': "):
         READS[operation](reader)
     READS[operation](reader)
 
 
-def test_a_consumer_goes_on_behind_whatever_answer(stream: Stream, line: Line) -> None:
+def test_a_consumer_goes_on_behind_whatever_answer(stream: Stream, wire: Wire) -> None:
     stream.put(b"1", b"2")
     reader = stream.reader()
     assert reader.arn
     for operation in ("ListShards", "GetShardIterator", "GetRecords"):
-        line.reply(operation, "{}", HTML)
+        wire.reply(operation, "{}", HTML)
     assert Consumption(stream, reader=reader).run().data == [b"1", b"2"]
 
 
@@ -89,18 +89,18 @@ def test_a_consumer_goes_on_behind_whatever_answer(stream: Stream, line: Line) -
     "body", ["{}", HTML, '{"Records": []}', '{"Records": [{}]}', '{"Records": 1}'], ids=repr
 )
 def test_records_of_which_the_answer_does_not_speak_are_put_again(
-    stream: Stream, line: Line, body: str
+    stream: Stream, wire: Wire, body: str
 ) -> None:
     waits: list[float] = []
-    line.reply("PutRecords", body)
+    wire.reply("PutRecords", body)
     refused = StreamWriter(stream.client, stream.name, waits.append).put([("anna", b"1")])
     assert refused == {}
     assert len(waits) == 1
     assert Consumption(stream).run().data == [b"1"]
 
 
-def test_a_record_without_a_partition_key_is_delivered_without_one(stream: Stream, line: Line) -> None:
-    line.reply("GetRecords", a_record(PartitionKey=None))
+def test_a_record_without_a_partition_key_is_delivered_without_one(stream: Stream, wire: Wire) -> None:
+    wire.reply("GetRecords", a_record(PartitionKey=None))
     [record] = stream.reader().shard(FIRST, Checkpoint()).read().records
     assert record["kinesis"].get("partitionKey") is None
     assert record["kinesis"]["sequenceNumber"] == "1"

@@ -8,8 +8,8 @@ import pytest
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stores.memory import MemoryRepository
 from stream.consumption import PATIENCE, Consumption, Hasty
-from stream.line import Line
 from stream.real_stream import FIRST, SECOND, Stream
+from stream.wire import Wire
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -153,13 +153,13 @@ def test_a_start_that_was_interrupted_begins_no_shard_elsewhere_than_it_was_told
 
 
 def test_a_long_shard_is_read_page_by_page_until_it_has_caught_up(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch, line: Line
+    stream: Stream, monkeypatch: pytest.MonkeyPatch, wire: Wire
 ) -> None:
     monkeypatch.setattr("kinesis_handler.local.stream.reader.MAX_RECORDS", 3)
     stream.put(*(f"{number}".encode() for number in range(8)))
     read = Consumption(stream).run()
     assert read.data == [f"{number}".encode() for number in range(8)]
-    assert len(line.bodies("GetRecords")) == 3
+    assert len(wire.bodies("GetRecords")) == 3
     assert read.consumer.progress[FIRST].behind_ms == 0
 
 

@@ -16,9 +16,9 @@ from kinesis_handler.local.stream.stop import Stop
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from stream.consumption import Consumption, Hasty
-from stream.line import THROTTLED, Line, error
 from stream.real_stream import FIRST, SECOND, Stream
 from stream.test_consumer import until
+from stream.wire import THROTTLED, Wire, error
 
 FORBIDDEN = error("AccessDeniedException", message="not for you")
 FAILED = {"batchItemFailures": [{"itemIdentifier": ""}]}
@@ -40,11 +40,11 @@ class GoesDown(MemoryRepository[Checkpoint]):
 
 
 def test_an_error_for_good_in_one_shard_stops_all_and_is_raised(
-    make_stream: Callable[[int], Stream], line: Line
+    make_stream: Callable[[int], Stream], wire: Wire
 ) -> None:
     stream = make_stream(3)
     read = Consumption(stream, until_caught_up=False)
-    line.on("GetShardIterator", FORBIDDEN, about=SECOND)
+    wire.on("GetShardIterator", FORBIDDEN, about=SECOND)
     with pytest.raises(StreamError, match=f"the stream '{stream.name}': not for you"):
         read.run()
     assert read.states == {FIRST: "stopped", SECOND: "failed", "shardId-000000000002": "stopped"}
@@ -52,13 +52,13 @@ def test_an_error_for_good_in_one_shard_stops_all_and_is_raised(
 
 
 def test_after_an_error_for_good_the_children_of_what_ended_are_not_begun(
-    make_stream: Callable[[int], Stream], line: Line
+    make_stream: Callable[[int], Stream], wire: Wire
 ) -> None:
     stream = make_stream(2)
     stream.put_on(FIRST, b"1")
     stream.split(FIRST)
     read = Consumption(stream, function=lambda *_: until(read.stop.is_set), until_caught_up=False)
-    line.on("GetShardIterator", FORBIDDEN, about=SECOND)
+    wire.on("GetShardIterator", FORBIDDEN, about=SECOND)
     with pytest.raises(StreamError, match="not for you"):
         read.run()
     assert read.states == {FIRST: "stopped", SECOND: "failed"}
@@ -66,13 +66,13 @@ def test_after_an_error_for_good_the_children_of_what_ended_are_not_begun(
 
 
 def test_a_list_of_shards_that_is_refused_for_good_stops_all_and_is_raised(
-    stream: Stream, line: Line
+    stream: Stream, wire: Wire
 ) -> None:
     stream.put(b"1")
     stream.split(FIRST)
 
     def forbid(_shard_id: str, _data: list[bytes]) -> None:
-        line.on("ListShards", FORBIDDEN)
+        wire.on("ListShards", FORBIDDEN)
 
     read = Consumption(stream, function=forbid, until_caught_up=False)
     with pytest.raises(StreamError, match="not for you"):
@@ -81,11 +81,11 @@ def test_a_list_of_shards_that_is_refused_for_good_stops_all_and_is_raised(
     assert read.checkpoints()[FIRST] == Checkpoint(ended=True)
 
 
-def test_a_throttled_shard_waits_longer_each_time_shows_why_and_goes_on(stream: Stream, line: Line) -> None:
+def test_a_throttled_shard_waits_longer_each_time_shows_why_and_goes_on(stream: Stream, wire: Wire) -> None:
     stream.put(b"1", b"2")
     stop = Hasty(lambda: read.problems)
     read = Consumption(stream, stop=stop)
-    line.on("GetRecords", *[THROTTLED] * 7)
+    wire.on("GetRecords", *[THROTTLED] * 7)
     read.run()
     why = {FIRST: f"the stream '{stream.name}': Rate exceeded for shard"}
     waits = [min(FIRST_WAIT * 2**number, LONGEST_WAIT) for number in range(7)]
@@ -94,14 +94,14 @@ def test_a_throttled_shard_waits_longer_each_time_shows_why_and_goes_on(stream: 
     assert read.problems == {}
 
 
-def test_a_list_of_shards_that_is_throttled_is_waited_for(stream: Stream, line: Line) -> None:
+def test_a_list_of_shards_that_is_throttled_is_waited_for(stream: Stream, wire: Wire) -> None:
     stream.put(b"1")
     left, _ = stream.split(FIRST)
     stream.put_on(left, b"2")
 
     def throttle(shard_id: str, _data: list[bytes]) -> None:
         if shard_id == FIRST:
-            line.on("ListShards", THROTTLED, THROTTLED)
+            wire.on("ListShards", THROTTLED, THROTTLED)
 
     assert Consumption(stream, function=throttle).run().data == [b"1", b"2"]
 
@@ -206,10 +206,10 @@ def test_a_stop_while_a_failed_batch_waits_for_its_retry_ends_it_at_once_and_los
 
 
 def test_a_stop_at_the_tip_or_while_it_waits_for_something_ends_it_at_once(
-    make_stream: Callable[[int], Stream], line: Line
+    make_stream: Callable[[int], Stream], wire: Wire
 ) -> None:
     stream = make_stream(2)
-    line.on("GetRecords", THROTTLED)
+    wire.on("GetRecords", THROTTLED)
     read = Consumption(stream, stop=Stop(), until_caught_up=False)
     with read.running() as raised:
         until(lambda: read.problems)

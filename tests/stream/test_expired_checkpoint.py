@@ -14,8 +14,8 @@ from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stores.memory import MemoryRepository
 from stream.consumption import Consumption
 from stream.fake_kinesis import fake_kinesis
-from stream.line import THROTTLED, Line, error
 from stream.real_stream import FIRST, SECOND, Stream
+from stream.wire import THROTTLED, Wire, error
 
 EXPIRED = error("InvalidArgumentException", message="StartingSequenceNumber 5 is no longer available")
 AN_HOUR = 3_600_000
@@ -41,12 +41,12 @@ def store_with(stream: Stream, **places: Checkpoint) -> MemoryRepository[Checkpo
 
 
 def test_reading_goes_on_with_the_oldest_record_and_says_from_when_to_when_records_are_lost(
-    stream: Stream, line: Line
+    stream: Stream, wire: Wire
 ) -> None:
     numbers = stream.put(b"1", b"2")
     first = arrived(stream)
     store = store_with(stream, **{FIRST: Checkpoint(after="5", arrived_at=first - AN_HOUR)})
-    line.on("GetShardIterator", EXPIRED, about="AFTER_SEQUENCE_NUMBER")
+    wire.on("GetShardIterator", EXPIRED, about="AFTER_SEQUENCE_NUMBER")
     with capture_logs() as logged:
         read = Consumption(stream, store).run()
     assert read.data == [b"1", b"2"]
@@ -62,41 +62,41 @@ def test_reading_goes_on_with_the_oldest_record_and_says_from_when_to_when_recor
     assert Consumption(stream, store).run().consumer.progress[FIRST].lost == "", "it is told once"
 
 
-def test_of_a_checkpoint_without_a_time_the_record_is_named(stream: Stream, line: Line) -> None:
+def test_of_a_checkpoint_without_a_time_the_record_is_named(stream: Stream, wire: Wire) -> None:
     stream.put(b"1")
     store = store_with(stream, **{FIRST: Checkpoint(after="5")})
-    line.on("GetShardIterator", EXPIRED, about="AFTER_SEQUENCE_NUMBER")
+    wire.on("GetShardIterator", EXPIRED, about="AFTER_SEQUENCE_NUMBER")
     read = Consumption(stream, store).run()
     assert "between record 5 and " in read.consumer.progress[FIRST].lost
 
 
-def test_of_an_empty_shard_all_up_to_now_is_lost(stream: Stream, line: Line) -> None:
+def test_of_an_empty_shard_all_up_to_now_is_lost(stream: Stream, wire: Wire) -> None:
     store = store_with(stream, **{FIRST: Checkpoint(after="5", arrived_at=1_000)})
-    line.on("GetShardIterator", EXPIRED, about="AFTER_SEQUENCE_NUMBER")
+    wire.on("GetShardIterator", EXPIRED, about="AFTER_SEQUENCE_NUMBER")
     read = Consumption(stream, store).run()
     assert read.states == {FIRST: "caught up"}
     assert "between 1970-01-01T00:00:01+00:00 and 20" in read.consumer.progress[FIRST].lost
 
 
-def test_of_other_shards_nothing_is_read_again(make_stream: Callable[[int], Stream], line: Line) -> None:
+def test_of_other_shards_nothing_is_read_again(make_stream: Callable[[int], Stream], wire: Wire) -> None:
     stream = make_stream(2)
     stream.put_on(FIRST, b"1")
     [number] = stream.put_on(SECOND, b"2")
     store = store_with(stream, **{FIRST: Checkpoint(after="5"), SECOND: Checkpoint(after=number)})
-    line.on("GetShardIterator", EXPIRED, about=FIRST)
+    wire.on("GetShardIterator", EXPIRED, about=FIRST)
     assert Consumption(stream, store).run().data == [b"1"]
 
 
-def test_a_stream_that_is_throttled_just_then_is_waited_for(stream: Stream, line: Line) -> None:
+def test_a_stream_that_is_throttled_just_then_is_waited_for(stream: Stream, wire: Wire) -> None:
     stream.put(b"1")
     store = store_with(stream, **{FIRST: Checkpoint(after="5")})
-    line.on("GetShardIterator", THROTTLED, EXPIRED, THROTTLED, about=FIRST)
+    wire.on("GetShardIterator", THROTTLED, EXPIRED, THROTTLED, about=FIRST)
     assert Consumption(stream, store).run().data == [b"1"]
 
 
-def test_only_a_sequence_number_can_expire(stream: Stream, line: Line) -> None:
+def test_only_a_sequence_number_can_expire(stream: Stream, wire: Wire) -> None:
     reader = stream.reader()
-    line.on("GetShardIterator", EXPIRED, EXPIRED)
+    wire.on("GetShardIterator", EXPIRED, EXPIRED)
     with pytest.raises(ExpiredCheckpointError, match="no longer available"):
         reader.shard(FIRST, Checkpoint(after="5")).read()
     with pytest.raises(StreamError) as told:

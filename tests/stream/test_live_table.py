@@ -5,16 +5,16 @@ import io
 import pytest
 from rich.console import Console
 
-from kinesis_handler.cli.shards import ShardLines, live, span
+from kinesis_handler.cli.shards import ShardTable, live, span
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.local.stream.progress import ShardProgress, State
 from kinesis_handler.outcome import Status
 from stream.real_stream import FIRST, SECOND
 
 
-def written(lines: ShardLines) -> list[str]:
+def written(table: ShardTable) -> list[str]:
     console = Console(file=io.StringIO(), width=140)
-    console.print(lines.table())
+    console.print(table.table())
     file = console.file
     assert isinstance(file, io.StringIO)
     return [" ".join(line.split()) for line in file.getvalue().splitlines()]
@@ -27,7 +27,7 @@ def test_each_shard_has_a_line_with_what_failed_and_what_it_waits_for() -> None:
     }
     tally = Tally()
     tally.outcomes[Status.FAILED] = 2
-    assert written(ShardLines(progress, {FIRST: tally})) == [
+    assert written(ShardTable(progress, {FIRST: tally})) == [
         "shard state records a second age behind failed",
         f"{FIRST} reading 1,234 0 1.5 h 1.5 min 2",
         f"{SECOND} ended 0 0 Rate exceeded\\x1b[2J",
@@ -36,16 +36,16 @@ def test_each_shard_has_a_line_with_what_failed_and_what_it_waits_for() -> None:
 
 def test_a_shard_that_is_begun_later_gets_a_line_too() -> None:
     progress = {FIRST: ShardProgress()}
-    lines = ShardLines(progress, {})
-    assert len(written(lines)) == 2
+    table = ShardTable(progress, {})
+    assert len(written(table)) == 2
     progress[SECOND] = ShardProgress()
-    assert len(written(lines)) == 3
+    assert len(written(table)) == 3
 
 
 def test_the_rate_has_nothing_of_what_was_read_before_the_first_look() -> None:
-    lines = ShardLines({FIRST: ShardProgress(records=1_000)}, {})
-    written(lines)
-    assert written(lines)[1] == f"{FIRST} reading 1,000 0"
+    table = ShardTable({FIRST: ShardProgress(records=1_000)}, {})
+    written(table)
+    assert written(table)[1] == f"{FIRST} reading 1,000 0"
 
 
 def test_where_there_is_no_terminal_there_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:

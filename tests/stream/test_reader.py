@@ -11,8 +11,8 @@ from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.local.stream.reader import ShardReader
 from kinesis_handler.local.stream.shards import Shard
-from stream.line import Line
 from stream.real_stream import FIRST, SECOND, Stream
+from stream.wire import Wire
 
 
 def data(records: list[LambdaRecord]) -> list[bytes]:
@@ -122,12 +122,12 @@ def test_all_shards_are_listed_with_their_parents(make_stream: Callable[[int], S
 
 
 def test_more_shards_than_one_answer_holds_are_all_listed(
-    make_stream: Callable[[int], Stream], line: Line
+    make_stream: Callable[[int], Stream], wire: Wire
 ) -> None:
     stream = make_stream(230)
     found = stream.reader().shards()
     assert [each.id for each in found] == [f"shardId-{number:012d}" for number in range(230)]
-    assert len(line.bodies("ListShards")) == 3
+    assert len(wire.bodies("ListShards")) == 3
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ def test_a_stream_is_read_by_its_arn_as_by_its_name(stream: Stream) -> None:
     assert read_all(by_arn.shard(by_arn.shards()[0].id, Checkpoint())) == [b"1"]
 
 
-def test_a_stream_that_is_made_anew_under_its_name_is_another_one(stream: Stream, line: Line) -> None:
+def test_a_stream_that_is_made_anew_under_its_name_is_another_one(stream: Stream, wire: Wire) -> None:
     before = stream.reader().identity
     stream.client.delete_stream(StreamName=stream.name)
     # The two lives of a stream are at least as far apart as it takes AWS to remove one.
     deadline = time.monotonic() + 10
     while int(before.rpartition(":")[2]) >= int(time.time()) and time.monotonic() < deadline:
-        line.client.list_streams()
+        wire.client.list_streams()
     stream.client.create_stream(StreamName=stream.name, ShardCount=1)
     after = stream.reader().identity
     assert before != after

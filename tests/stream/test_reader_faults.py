@@ -17,9 +17,9 @@ from kinesis_handler.errors import StreamError, StreamUnavailableError
 from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.reader import StreamReader
-from stream.line import THROTTLED, Fault, Line, error, raising
 from stream.real_stream import FIRST, Stream
 from stream.test_reader import data
+from stream.wire import THROTTLED, Fault, Wire, error, raising
 
 URL = "http://localhost"
 
@@ -41,73 +41,73 @@ PASSING = {
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_what_may_pass_is_told_and_a_later_call_goes_on_behind_the_last_record(
-    stream: Stream, line: Line, fault: Fault
+    stream: Stream, wire: Wire, fault: Fault
 ) -> None:
     stream.put(b"1", b"2")
     reader = stream.reader().shard(FIRST, Checkpoint())
-    line.on("GetRecords", fault)
+    wire.on("GetRecords", fault)
     with pytest.raises(StreamUnavailableError, match=f"the stream '{stream.name}': "):
         reader.read()
     assert data(reader.read().records) == [b"1", b"2"]
     stream.put(b"3")
-    line.on("GetRecords", fault)
+    wire.on("GetRecords", fault)
     with pytest.raises(StreamUnavailableError):
         reader.read()
     assert data(reader.read().records) == [b"3"]
 
 
-def test_an_iterator_that_is_no_good_any_more_is_renewed_and_no_other(stream: Stream, line: Line) -> None:
+def test_an_iterator_that_is_no_good_any_more_is_renewed_and_no_other(stream: Stream, wire: Wire) -> None:
     [last] = stream.put(b"1")
     reader = stream.reader().shard(FIRST, Checkpoint())
     for _ in range(3):
         reader.read()
-    assert len(line.bodies("GetShardIterator")) == 1
-    line.on("GetRecords", error("ExpiredIteratorException"))
+    assert len(wire.bodies("GetShardIterator")) == 1
+    wire.on("GetRecords", error("ExpiredIteratorException"))
     with pytest.raises(StreamUnavailableError):
         reader.read()
     reader.read()
-    _, renewed = line.bodies("GetShardIterator")
+    _, renewed = wire.bodies("GetShardIterator")
     assert renewed["ShardIteratorType"] == "AFTER_SEQUENCE_NUMBER"
     assert renewed["StartingSequenceNumber"] == last
 
 
-def test_an_iterator_that_could_not_be_had_is_asked_for_again(stream: Stream, line: Line) -> None:
+def test_an_iterator_that_could_not_be_had_is_asked_for_again(stream: Stream, wire: Wire) -> None:
     stream.put(b"1")
     reader = stream.reader().shard(FIRST, Checkpoint())
-    line.on("GetShardIterator", THROTTLED)
+    wire.on("GetShardIterator", THROTTLED)
     with pytest.raises(StreamUnavailableError, match="Rate exceeded for shard"):
         reader.read()
     assert data(reader.read().records) == [b"1"]
 
 
-def test_a_throttled_list_of_shards_is_told_and_may_be_asked_for_again(stream: Stream, line: Line) -> None:
+def test_a_throttled_list_of_shards_is_told_and_may_be_asked_for_again(stream: Stream, wire: Wire) -> None:
     reader = stream.reader()
-    line.on("ListShards", THROTTLED)
+    wire.on("ListShards", THROTTLED)
     with pytest.raises(StreamUnavailableError):
         reader.shards()
     assert [each.id for each in reader.shards()] == [FIRST]
 
 
-def test_a_throttled_description_may_be_asked_for_again(stream: Stream, line: Line) -> None:
+def test_a_throttled_description_may_be_asked_for_again(stream: Stream, wire: Wire) -> None:
     reader = stream.reader()
-    line.on("DescribeStreamSummary", THROTTLED)
+    wire.on("DescribeStreamSummary", THROTTLED)
     with pytest.raises(StreamUnavailableError):
         _ = reader.identity
     assert reader.identity.startswith(stream.arn)
 
 
-def test_what_is_refused_for_good_is_no_passing_error(stream: Stream, line: Line) -> None:
+def test_what_is_refused_for_good_is_no_passing_error(stream: Stream, wire: Wire) -> None:
     reader = stream.reader().shard(FIRST, Checkpoint())
-    line.on("GetRecords", error("AccessDeniedException", message="not for you"))
+    wire.on("GetRecords", error("AccessDeniedException", message="not for you"))
     with pytest.raises(StreamError, match=f"the stream '{stream.name}': not for you") as told:
         reader.read()
     assert not isinstance(told.value, StreamUnavailableError)
 
 
-def test_a_stream_that_is_missing_is_named(line: Line) -> None:
+def test_a_stream_that_is_missing_is_named(wire: Wire) -> None:
     for name in ("nowhere", "arn:aws:kinesis:us-east-1:000000000000:stream/nowhere"):
         with pytest.raises(StreamError, match=f"the stream '{name}': it does not exist: are its name and"):
-            _ = StreamReader(line.client, name).arn
+            _ = StreamReader(wire.client, name).arn
 
 
 def test_a_stream_that_is_removed_while_it_is_read_is_named(stream: Stream) -> None:

@@ -20,9 +20,9 @@ from kinesis_handler.local.stream.writer import (
     MAX_RECORDS,
     StreamWriter,
 )
-from stream.line import THROTTLED, Line, error
 from stream.real_stream import Stream
 from stream.test_reader import data
+from stream.wire import THROTTLED, Wire, error
 
 RECORDS = [(f"user-{number % 5}", f"{number}".encode()) for number in range(40)]
 
@@ -67,15 +67,15 @@ def test_a_stream_is_written_by_its_arn_too(stream: Stream, pauses: list[float])
     assert read(stream) == by_key(RECORDS[:1])
 
 
-def test_nothing_to_put_is_no_request(writer: StreamWriter, line: Line) -> None:
+def test_nothing_to_put_is_no_request(writer: StreamWriter, wire: Wire) -> None:
     assert writer.put([]) == {}
-    assert line.sent == []
+    assert wire.sent == []
 
 
 def test_the_order_is_kept_although_records_are_refused(
-    stream: Stream, writer: StreamWriter, line: Line, pauses: list[float]
+    stream: Stream, writer: StreamWriter, wire: Wire, pauses: list[float]
 ) -> None:
-    line.refuse([b"0", b"7", b"11", b"35", b"39"], times=2)
+    wire.refuse([b"0", b"7", b"11", b"35", b"39"], times=2)
     assert writer.put(RECORDS) == {}
     assert read(stream) == by_key(RECORDS)
     assert 2 <= len(pauses) <= 10
@@ -83,9 +83,9 @@ def test_the_order_is_kept_although_records_are_refused(
 
 
 def test_a_record_that_is_refused_for_good_is_given_up_with_those_behind_it_and_others_go_on(
-    stream: Stream, writer: StreamWriter, line: Line, pauses: list[float]
+    stream: Stream, writer: StreamWriter, wire: Wire, pauses: list[float]
 ) -> None:
-    line.refuse([b"12"], times=ATTEMPTS)
+    wire.refuse([b"12"], times=ATTEMPTS)
     left = writer.put(RECORDS)
     behind_it = [number for number in range(12, 40) if number % 5 == 2]
     assert sorted(left) == behind_it
@@ -96,44 +96,44 @@ def test_a_record_that_is_refused_for_good_is_given_up_with_those_behind_it_and_
 
 
 def test_a_record_that_is_larger_than_kinesis_takes_is_given_up_at_once_with_those_behind_it(
-    stream: Stream, writer: StreamWriter, line: Line, pauses: list[float]
+    stream: Stream, writer: StreamWriter, wire: Wire, pauses: list[float]
 ) -> None:
     too_large = b"x" * (1024 * 1024 + 1)
     left = writer.put([("anna", b"1"), ("anna", too_large), ("ben", b"2"), ("anna", b"3"), ("ben", b"4")])
     assert sorted(left) == [1, 3]
     assert left[1].startswith("InvalidArgumentException: ")
     assert read(stream) == {"anna": [b"1"], "ben": [b"2", b"4"]}
-    assert len(line.bodies("PutRecords")) == 2
+    assert len(wire.bodies("PutRecords")) == 2
     assert pauses == []
 
 
 def test_a_request_that_is_throttled_as_a_whole_is_sent_again(
-    stream: Stream, writer: StreamWriter, line: Line, pauses: list[float]
+    stream: Stream, writer: StreamWriter, wire: Wire, pauses: list[float]
 ) -> None:
-    line.on("PutRecords", THROTTLED, THROTTLED)
+    wire.on("PutRecords", THROTTLED, THROTTLED)
     assert writer.put(RECORDS) == {}
     assert read(stream) == by_key(RECORDS)
     assert pauses == [FIRST_WAIT, 2 * FIRST_WAIT]
 
 
 def test_where_every_request_is_throttled_all_is_given_up(
-    stream: Stream, writer: StreamWriter, line: Line
+    stream: Stream, writer: StreamWriter, wire: Wire
 ) -> None:
-    line.on("PutRecords", *[THROTTLED] * ATTEMPTS)
+    wire.on("PutRecords", *[THROTTLED] * ATTEMPTS)
     left = writer.put(RECORDS)
     assert sorted(left) == list(range(40))
     assert set(left.values()) == {f"the stream '{stream.name}': Rate exceeded for shard"}
     assert read(stream) == {}
 
 
-def test_a_stream_that_is_missing_is_named(line: Line, pauses: list[float]) -> None:
+def test_a_stream_that_is_missing_is_named(wire: Wire, pauses: list[float]) -> None:
     with pytest.raises(StreamError, match="the stream 'nowhere': it does not exist"):
-        StreamWriter(line.client, "nowhere", pauses.append).put(RECORDS)
+        StreamWriter(wire.client, "nowhere", pauses.append).put(RECORDS)
     assert pauses == []
 
 
-def test_a_stream_that_may_not_be_written_is_an_error(writer: StreamWriter, line: Line) -> None:
-    line.on("PutRecords", error("AccessDeniedException", message="not for you"))
+def test_a_stream_that_may_not_be_written_is_an_error(writer: StreamWriter, wire: Wire) -> None:
+    wire.on("PutRecords", error("AccessDeniedException", message="not for you"))
     with pytest.raises(StreamError, match="not for you"):
         writer.put(RECORDS)
 

@@ -17,7 +17,7 @@ from kinesis_handler import KinesisHandler, RepositoryError
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.memory import MemoryRepository
-from kinesis_handler.telemetry.spans import MAX_TOLD, span
+from kinesis_handler.telemetry.spans import MAX_RECORDED, span
 from kinesis_handler.testing import FakeClock, invocation
 from user_limits.api.app import build_api
 from user_limits.api.instrumented import instrumented
@@ -114,12 +114,12 @@ def test_a_record_that_was_not_applied_is_an_event_of_the_span_with_the_fields_o
 
 
 def test_a_span_tells_of_a_bounded_number_of_records(traces: Traces) -> None:
-    handle(traces, [*[b"{"] * (MAX_TOLD + 1), *(created(n, f"req-{n}") for n in range(MAX_TOLD + 1))])
+    handle(traces, [*[b"{"] * (MAX_RECORDED + 1), *(created(n, f"req-{n}") for n in range(MAX_RECORDED + 1))])
     batch = traces.named("process batch")
-    assert len(batch.events) == MAX_TOLD
+    assert len(batch.events) == MAX_RECORDED
     ids = dict(batch.attributes or {})["kinesis_handler.correlation_ids"]
     assert isinstance(ids, tuple)
-    assert len(ids) == MAX_TOLD
+    assert len(ids) == MAX_RECORDED
 
 
 def test_a_batch_in_which_a_record_failed_is_an_error(traces: Traces) -> None:

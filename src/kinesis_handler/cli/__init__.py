@@ -1,12 +1,12 @@
-"""The command line: another door onto the same corridor, for any application."""
+"""The command line of any application: runs the same engine as Lambda does."""
 
 import sys
 
 
 def main() -> None:
-    """Run `kinesis-handler`, or say what to install if the command line's own libraries are missing."""
+    """Run `kinesis-handler`, or name the extra to install if the command line's libraries are missing."""
     try:
-        from kinesis_handler.cli.commands import app  # noqa: PLC0415 - so that its absence can be told
+        from kinesis_handler.cli.commands import app  # noqa: PLC0415 - to report a missing library
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
         if library not in {"typer", "rich"}:

@@ -1,4 +1,4 @@
-"""`checkpoints`: shows how far `consume` has read a stream into a store, and puts it elsewhere."""
+"""Implements `checkpoints`: shows how far `consume` has read a stream into a store, and moves that."""
 
 import time
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ from kinesis_handler.local.stream.reader import StreamReader
 StreamName = Annotated[str, typer.Option("--stream", metavar="NAME", help="The stream: its name or its ARN.")]
 
 PLAIN_WIDTH = 160
-"""Columns where there is no terminal: a sequence number alone has 56."""
+"""Width of the output without a terminal, in columns: a sequence number alone has 56."""
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def checkpoints() -> None:
-    """Show how far `consume` has read a stream into a store, or put it elsewhere."""
+    """Show how far `consume` has read a stream into a store, or move its checkpoints."""
 
 
 @app.command()
@@ -42,9 +42,9 @@ def show(
     store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
 ) -> None:
-    """Show where each shard is to be read on, and since when it has been so.
+    """Show where reading each shard continues, and when that was last moved.
 
-    On the first line stands which process reads the stream into this store, if one does.
+    The first line names the process that reads the stream into this store, if there is one.
     """
     with exit_on_error():
         application = load_application(application_name, store)
@@ -85,43 +85,43 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             "--to",
             metavar="WHERE",
             help="trim-horizon (the oldest record), latest, a time, how long ago, or a sequence number of the"
-            " shard: behind it.",
+            " shard, to continue after it.",
         ),
     ],
-    shard: Annotated[str | None, typer.Option(metavar="ID", help="This shard alone, not all.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="ID", help="Only this shard, instead of all.")] = None,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("--yes", help="Move the checkpoints.")] = False,  # noqa: FBT002
 ) -> None:
-    """Let the next `consume` read on from elsewhere, if --yes is given.
+    """Move where the next `consume` continues, if --yes is given.
 
-    What is read again is known again, and counted once. What is left out is not in the store. It is refused
-    while a process reads the stream into this store.
+    Records that are read again are recognized, and counted once. Skipped records are missing in the store.
+    The command is refused while a process reads the stream into this store.
     """
     with exit_on_error():
         application = load_application(application_name, store)
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
-        places = _places(reader, starting_point("--to", to, reader, numbers=True), shard)
+        targets = _targets(reader, starting_point("--to", to, reader, numbers=True), shard)
         stored = Checkpoints(open_checkpoints(application), reader.identity)
-        what = f"{shard} of {stream}" if shard else f"every shard of {stream} ({len(places)})"
+        what = f"{shard} of {stream}" if shard else f"every shard of {stream} ({len(targets)})"
         if not yes:
             raise ConfigurationError(f"this puts {what} to {to}, wherever they have been read to: say --yes")
-        stored.reset(places, time.time())
+        stored.reset(targets, time.time())
         echo(f"put {what} to {to}")
 
 
-def _places(reader: StreamReader, place: Checkpoint, shard: str | None) -> Mapping[str, Checkpoint]:
-    """Return where each shard goes. Raises ConfigurationError if that cannot be."""
+def _targets(reader: StreamReader, target: Checkpoint, shard: str | None) -> Mapping[str, Checkpoint]:
+    """Return the new checkpoint of each shard. Raises ConfigurationError if it is impossible."""
     listed = [each.id for each in reader.shards()]
-    if shard is None and place.after is not None:
+    if shard is None and target.after is not None:
         raise ConfigurationError("--to is a sequence number, which is of one shard: say --shard")
     if shard is not None and shard not in listed:
         raise ConfigurationError(f"--shard is {shard!r}; the stream {reader.name!r} has {', '.join(listed)}")
-    return dict.fromkeys([shard] if shard is not None else listed, place)
+    return dict.fromkeys([shard] if shard is not None else listed, target)
 
 
 def _described(checkpoint: Checkpoint | None) -> dict[str, str | None]:
-    """Return in words where a shard goes on, and when the record arrived that this is behind."""
+    """Return in words where a shard continues, and when the last record before that arrived."""
     if checkpoint is None:
         goes_on = "at its beginning: not begun"
     elif checkpoint.ended:

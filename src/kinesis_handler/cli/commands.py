@@ -1,4 +1,4 @@
-"""The commands."""
+"""Defines the commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +49,7 @@ def kinesis_handler() -> None:
     """Turn a Kinesis stream of facts into current state."""
 
 
-Events = typer.Argument(help="JSON array, JSON lines, or a Lambda event with Records; - is standard input.")
+Events = typer.Argument(help="A JSON array, JSON lines, or a Lambda event with Records; - is standard input.")
 
 
 @app.command()
@@ -61,9 +61,9 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,  # noqa: FBT002
 ) -> None:
-    """Run events through the handler, as Lambda would, and show what they lead to.
+    """Run events through the handler, as Lambda would, and show the resulting state.
 
-    The exit status is 0 if nothing failed for good, 1 if something did or what is stored cannot be read, 2 if
+    The exit status is 0 if nothing failed for good, 1 if something did or stored state cannot be read, 2 if
     there is nothing to run.
     """
     with exit_on_error():
@@ -84,10 +84,10 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     application_name: ApplicationName = None,
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any that is free.")] = 8_000,
-    live: Annotated[bool, typer.Option("--live", help="Make up further events, about one a second.")] = False,  # noqa: FBT002
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any free port.")] = 8_000,
+    live: Annotated[bool, typer.Option("--live", help="Generate demo events, about one a second.")] = False,  # noqa: FBT002
     insecure: Annotated[  # noqa: FBT002
-        bool, typer.Option("--insecure", help="Let others on the network read everything, without a token.")
+        bool, typer.Option("--insecure", help="Let anyone on the network read everything, without a token.")
     ] = False,
 ) -> None:
     """Run events through the handler, if there are any, then serve the API until Ctrl-C.

@@ -1,6 +1,6 @@
-"""Where all that the commands print goes through: on a terminal, text is text.
+"""Prints the output of all commands, with text of producers escaped.
 
-Ids, names, keys and reasons come from producers. None of them is markup, and none is an escape sequence.
+Ids, names, keys and reasons come from producers. They are printed neither as markup nor as escape sequences.
 """
 
 import sys
@@ -15,16 +15,16 @@ from rich.text import Text
 from kinesis_handler.printable import printable, printable_json, printable_lines
 
 PLAIN_WIDTH = 120
-"""Characters of a line in a file or a pipe, at least."""
+"""Smallest width of a line in a file or a pipe, in characters."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class PlainConsole(Console):
-    """A console that takes text for text: it knows no markup, and escapes what a terminal would obey.
+    """A console that prints text as text: without markup, and with control characters escaped.
 
-    A string is escaped before it is laid out, whatever table it stands in. Make a `Text` by `styled`, which
-    does the same; one that was not is escaped when it is written.
+    A string is escaped before it is laid out, in any table. Make a `Text` with `styled`, which does the same;
+    any other `Text` is escaped when it is written.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -33,11 +33,11 @@ class PlainConsole(Console):
             self.width = max(self.width, PLAIN_WIDTH)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return a string as a text, in one line."""
+        """Return a string as a text of one line."""
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield the segments of a renderable; what it did not escape itself is escaped here."""
+        """Yield the segments of a renderable, escaped."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment
@@ -46,17 +46,17 @@ class PlainConsole(Console):
 
 
 def standard_output() -> PlainConsole:
-    """Return where reports are printed; a file or a pipe is as wide as it takes."""
+    """Return the console for reports; a file or a pipe is wide enough for a table."""
     return PlainConsole()
 
 
 def standard_error() -> PlainConsole:
-    """Return where problems are told, and where progress is shown."""
+    """Return the console for problems and progress."""
     return PlainConsole(stderr=True)
 
 
 def styled(text: str, style: str = "") -> Text:
-    """Return a text in a style as rich names them (`bold`, `red`, `dim`)."""
+    """Return a text in a style of rich (`bold`, `red`, `dim`)."""
     return Text(printable(text), style)
 
 
@@ -66,7 +66,7 @@ def echo(text: str, style: str = "", *, err: bool = False) -> None:
 
 
 def echo_error(text: str) -> None:
-    """Print on standard error what went wrong."""
+    """Print an error on standard error."""
     standard_error().print(Text.assemble(("Error: ", "bold red"), styled(text)), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""`consume`: a real stream through the handler, where there is no Lambda."""
+"""Implements `consume`: reads a real stream through the handler, without Lambda."""
 
 from typing import Annotated
 
@@ -35,9 +35,8 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         typer.Option(
             "--from",
             metavar="WHERE",
-            help="Where to begin the first time: trim-horizon (the oldest record, unless said otherwise), "
-            "latest, a time, or how long ago. Later it goes on from its checkpoints: `checkpoints reset` "
-            "moves them.",
+            help="Where to begin the first time: trim-horizon (the oldest record, the default), latest, a "
+            "time, or how long ago. Later it continues from its checkpoints: `checkpoints reset` moves them.",
         ),
     ] = None,
     until_caught_up: Annotated[  # noqa: FBT002
@@ -48,15 +47,15 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
 ) -> None:
-    """Read a stream shard by shard through the handler, and keep how far it is beside what it leads to.
+    """Read a stream shard by shard through the handler, and store checkpoints next to the state.
 
-    Parents are read before their children, each shard by a thread of its own. A store, a quarantine or a
-    stream that is down is waited for, however long, and nothing is given up for it; what fails for good goes
-    to the quarantine. Ctrl-C or SIGTERM end it after the batches in hand; the next start goes on from there.
-    A second process that reads the same stream into the same store is refused.
+    Each shard has its own thread; parents are read before their children. An outage of the store, the
+    quarantine or the stream is waited out, however long, and no record is given up for it; records that fail
+    for good go to the quarantine. Ctrl-C or SIGTERM end it after the current batches; the next start
+    continues there. A second process that reads the same stream into the same store is refused.
 
-    The exit status is 0 if nothing failed for good, 1 if something did, if the stream no longer had it, or if
-    what is stored cannot be read, 2 if it cannot work.
+    The exit status is 0 if nothing failed for good, 1 if something did, if the stream had lost records, or if
+    stored state cannot be read, 2 if it cannot work.
     """
     with exit_on_error():
         application = load_application(application_name, store)
@@ -82,7 +81,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                 with live(consumer.progress, delivery.tallies):
                     consumer.run()
                 lost = [each.lost for each in consumer.progress.values() if each.lost]
-            except Stopped:  # before there was anything to read
+            except Stopped:  # before reading began
                 lost = []
         tally = delivery.total()
         if until_caught_up and not stop.is_set():
@@ -95,7 +94,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     raise typer.Exit(1 if tally.failed or lost or not all_read else 0)
 
 
-def _consumer(  # noqa: PLR0913 - what it is made of
+def _consumer(  # noqa: PLR0913 - the parts of a consumer
     application: Application,
     reader: StreamReader,
     delivery: Delivery,
@@ -105,7 +104,7 @@ def _consumer(  # noqa: PLR0913 - what it is made of
     stop: Stop,
     outages: Outages,
 ) -> StreamConsumer:
-    """Return what reads a stream. May be called again if the stream or the store does not answer.
+    """Return the consumer of a stream. It may be called again if the stream or the store does not answer.
 
     Raises ConfigurationError or StreamError if the stream cannot be read into that store.
     """

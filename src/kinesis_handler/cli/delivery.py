@@ -1,4 +1,4 @@
-"""How the batches of a real stream are delivered to the handler, where there is no Lambda."""
+"""Delivers the batches of a real stream to the handler, without Lambda."""
 
 import time
 from collections.abc import Callable
@@ -18,35 +18,35 @@ TIMEOUT = 60.0
 
 
 class Delivery:
-    """Makes the event source mapping of each shard, and counts what became of its records.
+    """Makes the event source mapping of each shard, and counts the outcomes of its records.
 
     Args:
-        application: whose handler takes them, and whose quarantine what fails for good.
+        application: its handler gets the records, and its quarantine those that fail for good.
         batch_size: records in a batch, at most.
-        retries: deliveries of a failed batch after the first. None is used up while something is down.
-        outages: waits for what is down; None for one of its own.
+        retries: deliveries of a failed batch after the first. An outage uses up none.
+        outages: waits while something is down; None for a new one.
     """
 
     def __init__(
         self, application: Application, *, batch_size: int, retries: int, outages: Outages | None = None
     ) -> None:
         self.tallies: dict[str, Tally] = {}
-        """Of each shard that was read."""
+        """Tallies by the id of each shard that was read."""
         self._application = application
         self._batch_size = batch_size
         self._retries = retries
         self._outages = outages or Outages()
 
     def mapping(self, shard_id: str, wait: Wait) -> EventSourceMapping:
-        """Return what delivers the batches of a shard."""
+        """Return the event source mapping of a shard."""
         tally = self.tallies[shard_id] = Tally()
 
         def function(invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
             attempts = _Attempts(invocation["Records"], self._handle, tally)
             return self._outages.wait_out(attempts, wait, shard_id).response()
 
-        def keep(discarded: DiscardedBatch) -> None:
-            # Before it is in the quarantine nothing may go on: it would be lost.
+        def to_quarantine(discarded: DiscardedBatch) -> None:
+            # Wait until it is in the quarantine: it would be lost otherwise.
             if (quarantine := self._application.quarantine) is not None:
                 self._outages.wait_out(lambda: _quarantine(quarantine, discarded), wait, shard_id)
 
@@ -55,17 +55,17 @@ class Delivery:
             batch_size=self._batch_size,
             maximum_retry_attempts=self._retries,
             bisect_batch_on_function_error=True,
-            on_failure=keep,
+            on_failure=to_quarantine,
             deliver_too_large=True,
             sleep=wait,
         )
 
     def settle(self, shard_id: str) -> None:
-        """Count the batch in hand: it will not be delivered again."""
+        """Count the current batch: it will not be delivered again."""
         self.tallies[shard_id].settle()
 
     def total(self) -> Tally:
-        """Return what became of all records."""
+        """Return the outcomes of all records."""
         total = Tally()
         for tally in self.tallies.values():
             total.include(tally)
@@ -77,9 +77,9 @@ class Delivery:
 
 
 class _Attempts:
-    """Delivers a batch until nothing is down. Until then its beginning is tried, up to what failed first.
+    """Delivers a batch until nothing is down. During an outage it tries only up to the first failure.
 
-    An outage has no end, and each record that fails in it is a line in the log.
+    An outage may last long, and each record that fails in it is a line in the log.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class _Attempts:
         self._part = records
 
     def __call__(self) -> BatchResult:
-        """Return what became of the batch. Raises the first error that says that something is down."""
+        """Return the result of the batch. Raises the first error that reports an outage."""
         while True:
             result = self._handle(self._part)
             for each in result.notable:

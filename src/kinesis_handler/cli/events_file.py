@@ -1,4 +1,4 @@
-"""Files of events → records on a shard in memory."""
+"""Reads files of events into records on a shard in memory."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.quarantine.entry import SequenceNumber
 
 UNKNOWN_AGGREGATE = "-"
-"""The partition key of events that name no aggregate: one for all, which keeps them in order."""
+"""Partition key of all events without an aggregate, so that they stay in order."""
 
 
 class _Keyed(Struct, rename="camel"):
@@ -58,7 +58,7 @@ _perhaps_invocation = msgspec.json.Decoder(_PerhapsInvocation)
 def open_events(path: Path) -> Iterator[BinaryIO]:
     """Open a file of events; `-` is standard input.
 
-    Raises UnreadableInputError if there is no such file, or it may not be read.
+    Raises UnreadableInputError if the file does not exist, or may not be read.
     """
     if str(path) == "-":
         yield sys.stdin.buffer
@@ -72,11 +72,11 @@ def open_events(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_records(file: BinaryIO, name: str) -> Iterator[LambdaRecord]:
-    """Yield the records that a file holds, in their order.
+    """Yield the records of a file, in order.
 
-    The file is one of these: a JSON array of events; one event a line, read line by line and so of any
-    length; a single event; a Lambda invocation, whose `Records` are taken as they are. Whether an event
-    is valid is not asked here: that is for the handler to say.
+    The file is a JSON array of events; or one event a line, read line by line and so of any length; or a
+    single event; or a Lambda invocation, whose `Records` are yielded unchanged. The events are not validated:
+    the handler does that.
 
     Raises UnreadableInputError if the file is not JSON, and says which event, which line, and why.
     """
@@ -101,9 +101,9 @@ def read_records(file: BinaryIO, name: str) -> Iterator[LambdaRecord]:
 
 
 def read_contents(file: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
-    """Yield partition key and data of each record that a file holds, as they are to be put onto a stream.
+    """Yield partition key and data of each record of a file, to be put onto a stream.
 
-    A record without a partition key goes under its sequence number: it was in order with no other.
+    A record without a partition key gets its sequence number as key: it was ordered with no other.
 
     Raises UnreadableInputError as `read_records` does, and at data that is not base64.
     """
@@ -126,7 +126,7 @@ def _each_line(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[bytes]
 
 
 def _problem(line: bytes) -> str | None:
-    """Say why a line is not JSON. One that is nested too deeply is: the handler will reject it."""
+    """Return why a line is not JSON; None if it is, or is nested too deeply: the handler will reject that."""
     try:
         _one.decode(line)
     except msgspec.DecodeError as error:
@@ -137,7 +137,7 @@ def _problem(line: bytes) -> str | None:
 
 
 def _lambda_records(content: bytes, name: str) -> list[LambdaRecord]:
-    """Return the records as they came, once it is seen that the handler can report each of them."""
+    """Return the records unchanged, after checking that the handler can report each of them."""
     try:
         _invocation.decode(content)
     except msgspec.ValidationError as error:
@@ -166,7 +166,7 @@ def _partition_key(event: bytes) -> str:
 
 
 def _where(content: bytes) -> str:
-    """Tell at which event, of an array or by itself, and on which line JSON breaks; nothing if unknown."""
+    """Return the event and the line of the JSON error, as the beginning of a message; empty if unknown."""
     text = content.decode(errors="replace")
     decode = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
     between = re.compile(r"[\s,]*")

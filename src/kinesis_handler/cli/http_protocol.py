@@ -1,7 +1,7 @@
-"""HTTP as uvicorn speaks it, with bounds on what a client may send, and on how long it may take.
+"""Adds bounds to uvicorn's HTTP: on what a client may send, and on how long it may take.
 
-uvicorn bounds headers only with its other, slower parser, and waits for a request without end. What is
-refused here is answered with a problem document (RFC 9457).
+uvicorn bounds headers only with its other, slower parser, and waits for a request without end. A refused
+request is answered with a problem document (RFC 9457).
 """
 
 import sys
@@ -17,22 +17,22 @@ if sys.platform != "win32":
     from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 
 MAX_CONNECTIONS = 1_000
-"""Connections at once, where the process may open that many files."""
+"""Most concurrent connections, if the process may open that many files."""
 
 
 LINGER = 2.0
-"""Seconds that a client has to read why its connection ends."""
+"""Seconds that a client has to read the refusal before its connection ends."""
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
-    """What one client may take of the server.
+    """Bounds on what a client may use of the server.
 
     Args:
         head: bytes of a request's line and headers.
         seconds: from a request's first byte, or from the start of the connection, to the request's last byte;
-            and for a client to take what it was sent.
-        connections: how many there may be. Beyond that, the one that has been waiting the longest for its
-            request is closed in favour of a new one.
+            also the time for a client to read what it was sent.
+        connections: how many there may be. Beyond that, a new connection closes the one that has waited the
+            longest for its request.
     """
 
     head: int = 32_768
@@ -40,8 +40,8 @@ class Bounds(Struct, frozen=True, kw_only=True):
     connections: int = MAX_CONNECTIONS
 
 
-def bounds_here() -> Bounds:
-    """Return bounds that leave half of the files that this process may open for other things."""
+def process_bounds() -> Bounds:
+    """Return bounds that leave half of this process's open files for other purposes."""
     if sys.platform == "win32":
         return Bounds()
     files, _ = getrlimit(RLIMIT_NOFILE)
@@ -51,12 +51,12 @@ def bounds_here() -> Bounds:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A connection that a client can neither fill nor hold."""
+    """A connection that a client can neither flood nor occupy."""
 
     bounds = Bounds()
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request, in place of a connection that waits already if there are too many."""
+        """Begin to wait for a request; if there are too many connections, close one that waits."""
         self._head = 0
         self._is_in_body = False
         self._is_complete = False
@@ -65,17 +65,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stuck: TimerHandle | None = None
         self.waiting_since = self.loop.time()
         if len(self.connections) >= self.bounds.connections and not self._close_another():
-            self.app = _busy  # for this connection
+            self.app = _busy  # for this connection only
         super().connection_made(transport)
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop all timers."""
         self._stop_timers()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, no further than a head may go."""
+        """Parse more data, of the head no more than its bound."""
         self._is_complete = False
         while data and not (self._is_refused or self.transport.is_closing()):
             piece = data
@@ -97,24 +97,24 @@ class BoundedProtocol(HttpToolsProtocol):
             self._late = None
 
     def on_message_begin(self) -> None:
-        """Note that a request has begun."""
+        """Record that a request has begun."""
         self._is_complete = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Note that a head is complete."""
+        """Record that a head is complete."""
         self._head = 0
         self._is_in_body = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Note that a request is complete."""
+        """Record that a request is complete."""
         self._is_in_body = False
         self._is_complete = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request, or for the client to take the last answer."""
+        """Begin to wait for the next request, or for the client to read the last answer."""
         self.waiting_since = self.loop.time()
         super().on_response_complete()
         if self.transport.is_closing():
@@ -126,28 +126,28 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_client(self.bounds.seconds)
 
     def pause_writing(self) -> None:
-        """Wait for the client to take what it has been sent."""
+        """Wait for the client to read what it was sent."""
         super().pause_writing()
         self._await_client(self.bounds.seconds)
 
     def resume_writing(self) -> None:
-        """Go on: the client has taken it."""
+        """Continue: the client has read it."""
         super().resume_writing()
         if self._stuck is not None:
             self._stuck.cancel()
             self._stuck = None
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what it is called with
-        """Refuse what is no HTTP."""
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Refuse data that is not HTTP."""
         self._refuse(400, "this is no request of HTTP/1.1")
 
     def is_waiting(self) -> bool:
-        """Tell whether the client, and not the application, is what is waited for."""
-        cycle: RequestResponseCycle | None = self.cycle  # none yet, on a new connection
+        """Tell whether the connection waits for the client, and not for the application."""
+        cycle: RequestResponseCycle | None = self.cycle  # None on a new connection
         return not self.transport.is_closing() and (cycle is None or cycle.response_complete)
 
     def _close_another(self) -> bool:
-        """Close the connection that has waited the longest for a request. Tell whether there was any."""
+        """Close the connection that has waited the longest for a request; return whether there was one."""
         others = [each for each in self.connections if isinstance(each, BoundedProtocol)]
         waiting = [each for each in others if each.is_waiting()]
         if not waiting:
@@ -173,19 +173,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stuck = self.loop.call_later(seconds, self.transport.abort)
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Say why this is the end, and read no further."""
+        """Answer with the reason, and stop reading."""
         self._is_refused = True
         self._stop_timers()
         if self.transport.is_closing():
             return
-        if not self.is_waiting():  # an answer is on its way: it is the last one
+        if not self.is_waiting():  # an answer is being sent: it is the last one
             self.cycle.keep_alive = False
             return
         head, body = _problem(status, detail)
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
         lines += [b"%s: %s" % each for each in head]
         self.transport.write(b"\r\n".join([*lines, b"", body]))
-        # To close at once would be a reset, if the client still sends: it might never read why.
+        # Closing at once would be a reset if the client still sends: it might never read the reason.
         self.transport.write_eof()
         self._await_client(LINGER)
 
@@ -198,12 +198,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def bounded(bounds: Bounds) -> type[BoundedProtocol]:
-    """Return the protocol with these bounds."""
+    """Return a protocol class with these bounds."""
     return type("BoundedProtocol", (BoundedProtocol,), {"bounds": bounds})
 
 
 async def _busy(_scope: Any, _receive: Any, send: Any) -> None:
-    """Answer as an ASGI application that has no room for another request."""
+    """Answer, as an ASGI application, that the server has no room."""
     head, body = _problem(503, "the server has no room for another connection; try again")
     await send({"type": "http.response.start", "status": 503, "headers": [*head, (b"retry-after", b"1")]})
     await send({"type": "http.response.body", "body": body})

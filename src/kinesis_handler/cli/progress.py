@@ -1,4 +1,4 @@
-"""How far a long piece of work is, how fast, and how long it will take: on a terminal only."""
+"""Shows the progress, rate and remaining time of a long operation, on a terminal only."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,17 +17,17 @@ from rich.progress import (
 from kinesis_handler.cli.console import standard_error
 
 EVERY = 0.2
-"""Seconds between two looks."""
+"""Seconds between two updates."""
 
 
 @contextmanager
 def progress(what: str, done: Callable[[], int], total: Callable[[], int]) -> Iterator[None]:
-    """Show how far the block is.
+    """Show the progress of the block.
 
     Args:
-        what: stands behind the number.
-        done: tells how many there have been.
-        total: tells about how many there will be; 0 if that is not known. Asked for on a terminal only.
+        what: the text after the number.
+        done: returns how many there have been.
+        total: returns about how many there will be; 0 if unknown. It is called on a terminal only.
     """
     console = standard_error()
     if not console.is_terminal:
@@ -61,8 +61,8 @@ def progress(what: str, done: Callable[[], int], total: Callable[[], int]) -> It
 
 
 class _Rate(ProgressColumn):
-    """Items a second, over the last ones."""
+    """Recent items a second."""
 
     def render(self, task: Task) -> str:
-        """Return what is shown."""
+        """Return the text of the column."""
         return f"{task.speed:,.0f}/s" if task.speed else ""

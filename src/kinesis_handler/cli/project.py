@@ -1,4 +1,4 @@
-"""What the pyproject.toml of the current folder says for the command line, below `[tool.kinesis-handler]`."""
+"""Reads the command line's settings: `[tool.kinesis-handler]` in the current folder's pyproject.toml."""
 
 import tomllib
 from pathlib import Path
@@ -12,10 +12,10 @@ _TABLE = "[tool.kinesis-handler]"
 
 
 class ProjectSettings:
-    """The settings of a project, each read when it is asked for.
+    """The settings of a project, each checked when it is read.
 
     Args:
-        table: what stands below `[tool.kinesis-handler]`.
+        table: the content of `[tool.kinesis-handler]`.
         file: the pyproject.toml, for errors.
     """
 
@@ -52,7 +52,7 @@ class ProjectSettings:
 def project_settings(folder: Path | None = None) -> ProjectSettings:
     """Read the settings of a folder, the current one if none is given.
 
-    Raises ConfigurationError if there is a pyproject.toml that cannot be read.
+    Raises ConfigurationError if its pyproject.toml cannot be read.
     """
     file = (folder or Path.cwd()) / PYPROJECT
     try:

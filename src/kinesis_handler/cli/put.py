@@ -1,4 +1,4 @@
-"""`put`: a file of events onto a real stream."""
+"""Implements `put`: puts a file of events onto a real stream."""
 
 import time
 from itertools import islice
@@ -15,19 +15,23 @@ from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.writer import StreamWriter, create_stream
 
 AT_ONCE = 500
+"""Records put at once."""
 
 
 def put(
     stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
     events: Annotated[
         Path | None,
-        typer.Argument(help="JSON array, JSON lines, or a Lambda event with Records; - is standard input."),
+        typer.Argument(help="A JSON array, JSON lines, or a Lambda event with Records; - is standard input."),
     ] = None,
     shards: Annotated[
-        int | None, typer.Option("--create", metavar="SHARDS", min=1, help="Make the stream first.")
+        int | None,
+        typer.Option(
+            "--create", metavar="SHARDS", min=1, help="Create the stream first, with this number of shards."
+        ),
     ] = None,
 ) -> None:
-    """Put events onto a stream, those of one aggregate in their order.
+    """Put events onto a stream, those of one aggregate in order.
 
     The exit status is 0 if all were put, 1 if some were refused for good, 2 if it cannot work.
     """
@@ -46,6 +50,6 @@ def put(
                 refused += len(left)
                 for reason in sorted(set(left.values())):
                     echo(reason, "red", err=True)
-    told = f", {refused:,} refused" if refused else ""
-    echo(f"{put_count:,} {'record' if put_count == 1 else 'records'} put onto {stream}{told}")
+    refusals = f", {refused:,} refused" if refused else ""
+    echo(f"{put_count:,} {'record' if put_count == 1 else 'records'} put onto {stream}{refusals}")
     raise typer.Exit(1 if refused else 0)

@@ -1,4 +1,4 @@
-"""`quarantine`: what was rejected or given up, why, and since when."""
+"""Implements `quarantine`: shows rejected and given-up records, with reasons and times."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -21,13 +21,13 @@ from kinesis_handler.quarantine.entry import Entry
 
 MAX_SHOWN = 20
 MAX_TEXT = 500
-"""Characters of a record's data: a person wants to see what it is like. --json has the whole."""
+"""Most records shown by default, and most characters of a record's data; --json has all of it."""
 
 Reason = Annotated[
-    str, typer.Option(metavar="TEXT", help="Only records whose reason, or kind of error, has this in it.")
+    str, typer.Option(metavar="TEXT", help="Only records whose reason or error class contains this text.")
 ]
 MAX_UNREADABLE = 20
-"""Objects that are named: a lifecycle rule may have archived thousands."""
+"""Most unreadable objects that are named: a lifecycle rule may have archived thousands."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -36,7 +36,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def quarantine() -> None:
-    """See which records were rejected or given up, and why."""
+    """Show which records were rejected or given up, and why."""
 
 
 @app.command("list")
@@ -45,9 +45,9 @@ def list_reasons(
     reason: Reason = "",
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Count the records that wait by their reason, with the arrival of the first and the last.
+    """Count the waiting records by reason, with the arrival of the first and the last.
 
-    The exit status is 1 if something there cannot be read, and so is not counted.
+    The exit status is 1 if an object cannot be read, and so is not counted.
     """
     contents, entries = _waiting(application_name, reason)
     groups = grouped(entries)
@@ -56,14 +56,14 @@ def list_reasons(
         _end(contents)
     print_groups(groups)
     console = standard_output()
-    done = len({place for each in contents for place in each.done})
+    done = len({position for each in contents for position in each.done})
     if done:
         console.print(f"{done:,} more {'is' if done == 1 else 'are'} done with", style="dim")
     for document in (each for some in contents for each in some.unfetched.values()):
         info = document.info
-        place = f"{info.shard_id} from {info.start_sequence_number}"
-        told = f"{info.batch_size:,} records of {place} are on the stream only: `redrive` fetches them"
-        console.print(told, style="yellow")
+        position = f"{info.shard_id} from {info.start_sequence_number}"
+        text = f"{info.batch_size:,} records of {position} are on the stream only: `redrive` fetches them"
+        console.print(text, style="yellow")
     _end(contents)
 
 
@@ -71,12 +71,12 @@ def list_reasons(
 def show(
     application_name: ApplicationName = None,
     reason: Reason = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many records, from the latest back.")] = MAX_SHOWN,
+    limit: Annotated[int, typer.Option(min=1, help="How many records, the latest first.")] = MAX_SHOWN,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show records that wait, the latest first: their place in the stream, the reason, the data.
+    """Show waiting records, the latest first: position in the stream, reason, data.
 
-    The exit status is 1 if something there cannot be read.
+    The exit status is 1 if an object cannot be read.
     """
     contents, found = _waiting(application_name, reason)
     found.sort(key=lambda entry: entry.arrived_at or "", reverse=True)
@@ -86,8 +86,8 @@ def show(
     console = standard_output()
     for entry in found[:limit]:
         part = "" if entry.sub_sequence_number is None else f"-{entry.sub_sequence_number}"
-        place = f"{entry.shard_id} {entry.sequence_number}{part}"
-        console.print(styled(f"{entry.arrived_at or 'unknown'}  {place}", "bold"))
+        position = f"{entry.shard_id} {entry.sequence_number}{part}"
+        console.print(styled(f"{entry.arrived_at or 'unknown'}  {position}", "bold"))
         console.print(styled(f"  {entry.error}: {entry.reason}", "yellow"))
         event = f"  event {entry.event_id} of type {entry.event_type}" if entry.event_id else "  no event"
         console.print(styled(event))
@@ -100,7 +100,7 @@ def show(
 
 
 class Group(Struct, frozen=True):
-    """Records that wait for one reason: how many, and when the first and the last arrived."""
+    """Waiting records with one reason: their number, and the arrival of the first and the last."""
 
     error: str
     reason: str
@@ -119,7 +119,7 @@ def grouped(entries: Iterable[Entry]) -> list[Group]:
 
 
 def print_groups(groups: Sequence[Group]) -> None:
-    """Print a table with a line for each reason."""
+    """Print a table with a row for each reason."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("records", justify="right")
     for heading in ("first", "last", "error"):
@@ -131,18 +131,18 @@ def print_groups(groups: Sequence[Group]) -> None:
 
 
 def read_all(application: Application) -> list[Contents]:
-    """Read what the quarantine holds, and what Lambda's on-failure destination does.
+    """Read the contents of the quarantine, and of Lambda's on-failure destination.
 
     Raises ConfigurationError if there is neither, and QuarantineError if one cannot be read.
     """
-    places = [each for each in (application.quarantine, application.on_failure) if each is not None]
-    if not places:
+    quarantines = [each for each in (application.quarantine, application.on_failure) if each is not None]
+    if not quarantines:
         raise ConfigurationError("there is no quarantine: the settings name none")
-    return [read_contents(each) for each in places]
+    return [read_contents(each) for each in quarantines]
 
 
 def print_unreadable(contents: Sequence[Contents]) -> int:
-    """Name what cannot be read on standard error, each with what to do; return how much there is."""
+    """Print the unreadable objects on standard error, with advice; return their number."""
     unreadable = [each for some in contents for each in sorted(some.unreadable.items())]
     for name, why in unreadable[:MAX_UNREADABLE]:
         echo(f"not read: {name}: {why}", "red", err=True)
@@ -156,12 +156,12 @@ def _end(contents: Sequence[Contents]) -> NoReturn:
 
 
 def matches(entry: Entry, reason: str) -> bool:
-    """Tell whether an entry is meant by --reason."""
+    """Tell whether --reason selects an entry."""
     return reason in entry.reason or reason in entry.error
 
 
 def _waiting(application_name: str | None, reason: str) -> tuple[list[Contents], list[Entry]]:
-    """Return all contents, and the entries that wait, in the order of the stream."""
+    """Return all contents, and the waiting entries, in the order of the stream."""
     with exit_on_error():
         contents = read_all(load_application(application_name))
     entries = [each.entry for each in waiting_in(contents).values()]
@@ -169,7 +169,7 @@ def _waiting(application_name: str | None, reason: str) -> tuple[list[Contents],
 
 
 def _readable(data: str) -> str:
-    """Return a record's data as text, on one line, or in base64 if it is none."""
+    """Return a record's data as text on one line, or in base64 if it is not text."""
     try:
         text = " ".join(base64.b64decode(data, validate=True).decode().split())
     except ValueError:

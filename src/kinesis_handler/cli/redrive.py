@@ -1,4 +1,4 @@
-"""`redrive`: what was rejected or given up goes back on its way."""
+"""Implements `redrive`: sends rejected and given-up records again."""
 
 import time
 from collections import Counter
@@ -41,11 +41,11 @@ from kinesis_handler.quarantine.contents import Contents, remove_finished, waiti
 from kinesis_handler.quarantine.entry import Entry
 
 MAX_NAMED = 5
-"""Records that are named, of those that were left out."""
+"""Most omitted records that are named."""
 
 
 class Through(StrEnum):
-    """The ways that there are."""
+    """The targets of a redrive."""
 
     HANDLER = "handler"
     STREAM = "stream"
@@ -53,43 +53,47 @@ class Through(StrEnum):
 
 def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     through: Annotated[
-        Through, typer.Option(help="Into the store by the handler, or onto the stream as new records.")
+        Through, typer.Option(help="Send records to the handler, or put them onto the stream as new records.")
     ],
     reason: Reason = "",
     since: Annotated[
-        str, typer.Option(metavar="WHEN", help="Only what arrived then or later: a time, or 6h or 3d ago.")
+        str,
+        typer.Option(
+            metavar="WHEN", help="Only records that arrived then or later: a time, or how long ago: 6h, 3d."
+        ),
     ] = "",
     accept_superseded: Annotated[  # noqa: FBT002
         bool,
-        typer.Option("--accept-superseded", help="Be done with what comes too late to be applied, too."),
+        typer.Option("--accept-superseded", help="Mark superseded records as done, too."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and end.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and end.")] = False,  # noqa: FBT002
     delete: Annotated[  # noqa: FBT002
-        bool, typer.Option("--delete", help="Then remove the objects that are done with as a whole.")
+        bool, typer.Option("--delete", help="Afterwards delete the objects whose records are all done.")
     ] = False,
     queue: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="First fetch what an on-failure SQS queue refers to."),
+        typer.Option(metavar="URL", help="First fetch the records that an on-failure SQS queue refers to."),
     ] = None,
     stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Another stream than the records came from.")
+        str | None, typer.Option(metavar="NAME", help="Put records onto this stream instead of their own.")
     ] = None,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
 ) -> None:
-    """Send rejected and failed records again, in the order of the stream, and mark those that are done with.
+    """Send rejected and failed records again, in the order of the stream, and mark those that are done.
 
-    What comes too late, because later events of its key were applied, is superseded: it stays, and is told.
+    A record is superseded if later events of its key have been applied: it stays, and is reported.
 
-    Interrupted and run again, it goes on where it was. What a document only refers to is fetched from the
-    stream first, while it is retained.
+    After an interruption, run it again: it continues. Records that a document only refers to are first
+    fetched from the stream, while it retains them.
 
-    The exit status is 0 if all is done with, 1 if something is left or was not read, 2 if it cannot work.
+    The exit status is 0 if all records are done, 1 if some are left or could not be read, 2 if it cannot
+    work.
     """
     with exit_on_error():
         application = load_application(application_name, store)
         earliest = parse_moment("--since", since, time.time()) if since else 0.0
-        way = _target(through, application, stream, accept_superseded=accept_superseded)
+        target = _target(through, application, stream, accept_superseded=accept_superseded)
         if queue is not None and application.quarantine is None:
             raise ConfigurationError(
                 "--queue needs a quarantine to keep the records in: the settings name none"
@@ -105,9 +109,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             _print_unfetched(contents, _queue(application, queue))
             _print_undated(undated, since)
             raise typer.Exit(1 if print_unreadable(contents) else 0)
-        verdicts = _send(sending, way)
+        verdicts = _send(sending, target)
         removed = remove_finished(contents) if delete else 0
-    _tell(verdicts, problems, removed)
+    _print_results(verdicts, problems, removed)
     _print_undated(undated, since)
     unread = print_unreadable(contents)
     left = any(verdict.needs_attention for _, verdict in verdicts)
@@ -115,12 +119,12 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
 
 def _arrived(entry: Entry, earliest: float) -> bool:
-    """Tell whether an entry is meant by --since: all are if it is not given."""
+    """Tell whether --since selects an entry: without it, all entries."""
     return earliest == 0 or (entry.arrived is not None and entry.arrived >= earliest)
 
 
 def _undated(contents: Sequence[Contents], reason: str) -> list[Entry]:
-    """Return what --since cannot judge: whose time of arrival is not known."""
+    """Return the entries that --since cannot select, because their time of arrival is not known."""
     waiting = (each.entry for each in waiting_in(contents).values())
     return [entry for entry in waiting if entry.arrived is None and matches(entry, reason)]
 
@@ -156,13 +160,13 @@ def _queue(application: Application, url: str | None) -> FailedBatchQueue | None
 
 
 def _reader_of(application: Application) -> ReaderOf:
-    """Return what makes the reader of a stream, with one client for all."""
+    """Return a function that makes the reader of a stream, with one client for all."""
     client = cache(lambda: kinesis_client(default_region=application.default_region))
     return cache(lambda arn: StreamReader(client(), arn))
 
 
-def _send(sending: Redrive, way: RedriveTarget) -> list[tuple[Entry, Verdict]]:
-    """Send all of it behind a progress bar; return what became of each entry."""
+def _send(sending: Redrive, target: RedriveTarget) -> list[tuple[Entry, Verdict]]:
+    """Send all entries with a progress bar; return the verdict on each."""
     console = standard_error()
     verdicts: list[tuple[Entry, Verdict]] = []
     with Progress(
@@ -174,14 +178,14 @@ def _send(sending: Redrive, way: RedriveTarget) -> list[tuple[Entry, Verdict]]:
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task(way.name, total=len(sending.entries))
-        for sent in sending.run(way):
+        task = bar.add_task(target.name, total=len(sending.entries))
+        for sent in sending.run(target):
             verdicts += sent.verdicts
             bar.advance(task, len(sent.verdicts))
     return verdicts
 
 
-def _tell(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], removed: int) -> None:
+def _print_results(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], removed: int) -> None:
     console = standard_output()
     counts = Counter(verdict.result for _, verdict in verdicts)
     parts = [f"{counts[result]:,} {result}" for result in Result if counts[result]]
@@ -189,7 +193,7 @@ def _tell(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], re
     records = f"{len(verdicts):,} {'record' if len(verdicts) == 1 else 'records'}"
     console.print(f"{records}: {', '.join(parts)}" if parts else f"{records} to send")
     if counts[Result.PUT]:
-        console.print("what becomes of those on the stream, its consumer decides: its log tells", style="dim")
+        console.print("what becomes of those on the stream, its consumer decides: see its log", style="dim")
     if left := [(entry, verdict) for entry, verdict in verdicts if verdict.needs_attention]:
         print_groups(
             grouped(replace(entry, error=verdict.result, reason=verdict.reason) for entry, verdict in left)
@@ -199,17 +203,17 @@ def _tell(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], re
 
 
 def _print_undated(undated: Sequence[Entry], since: str) -> None:
-    """Name what was left out because nobody knows when it arrived."""
+    """Print the entries that were left out because their time of arrival is not known."""
     if not undated:
         return
     records = f"{len(undated):,} {'record has' if len(undated) == 1 else 'records have'}"
-    places = ", ".join(f"{entry.shard_id} {entry.sequence_number}" for entry in undated[:MAX_NAMED])
+    positions = ", ".join(f"{entry.shard_id} {entry.sequence_number}" for entry in undated[:MAX_NAMED])
     more = f" and {len(undated) - MAX_NAMED:,} more" if len(undated) > MAX_NAMED else ""
-    told = (
-        f"left out: {records} no time of arrival, so that --since {since} cannot choose: {places}{more}. "
+    text = (
+        f"left out: {records} no time of arrival, so that --since {since} cannot choose: {positions}{more}. "
         "Leave --since out, or choose by --reason"
     )
-    standard_output().print(told, style="yellow")
+    standard_output().print(text, style="yellow")
 
 
 def _print_unfetched(contents: Sequence[Contents], queue: FailedBatchQueue | None) -> None:

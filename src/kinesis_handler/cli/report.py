@@ -1,4 +1,4 @@
-"""What a run led to: tables for people, one JSON object for machines."""
+"""Prints the result of a run: tables for people, one JSON object for machines."""
 
 from collections.abc import Sequence
 from itertools import groupby, islice
@@ -17,13 +17,13 @@ from kinesis_handler.outcome import Status
 
 MAX_ROWS = 100
 MAX_READ = 10_000
-"""A store may hold far more than a run leads to, and a person wants to see."""
+"""Most rows printed, and most aggregates read: a store may hold far more than a person wants to see."""
 
 _STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
 
 
 def print_json(application: Application, tally: Tally) -> bool:
-    """Print the outcomes and what every view shows, numbers exact; return whether all of it could be read."""
+    """Print the outcomes and every view, numbers exact; return whether all of it could be read."""
     unreadable: list[UnreadableError] = []
     documents = {}
     for view in application.views:
@@ -38,7 +38,7 @@ def print_json(application: Application, tally: Tally) -> bool:
 
 
 def print_tables(application: Application, tally: Tally) -> bool:
-    """Print a table for each view, then what `print_summary` does; return whether all of it could be read."""
+    """Print a table for each view, then the summary; return whether all of it could be read."""
     unreadable: list[UnreadableError] = []
     for view in application.views:
         _print_view(standard_output(), view, unreadable)
@@ -48,7 +48,7 @@ def print_tables(application: Application, tally: Tally) -> bool:
 
 
 def _print_unreadable(errors: Sequence[UnreadableError]) -> None:
-    """Print on the error output what could not be read, and why."""
+    """Print on standard error what could not be read, and why."""
     for error in errors[:MAX_ROWS]:
         echo(f"cannot be read: {error}", "red", err=True)
     if len(errors) > MAX_ROWS:
@@ -56,20 +56,20 @@ def _print_unreadable(errors: Sequence[UnreadableError]) -> None:
 
 
 def print_summary(tally: Tally) -> None:
-    """Print the count of each outcome and remark, and what failed for good."""
+    """Print the count of each outcome and remark, and the records that failed for good."""
     console = standard_output()
     print_outcomes(console, tally)
     for handled in tally.failed:
         event = f"event {handled.event.id}, " if handled.event is not None else ""
-        place = f"record {handled.record.sequence_number}"
-        console.print(f"failed for good: {event}{place}: {handled.outcome.error}", style="red")
+        record = f"record {handled.record.sequence_number}"
+        console.print(f"failed for good: {event}{record}: {handled.outcome.error}", style="red")
     more = tally.outcomes[Status.FAILED] - len(tally.failed)
     if more:
         console.print(f"… and {more:,} more failed for good", style="red")
 
 
 def print_outcomes(console: Console, tally: Tally) -> None:
-    """Print the count of each outcome and remark, in a line."""
+    """Print the count of each outcome and remark, on one line."""
     total = sum(tally.outcomes.values())
     counted = [(status, count) for status, count in tally.outcomes.items() if count]
     line = Text(f"{total:,} {'record' if total == 1 else 'records'}{': ' if counted else ''}", "bold")
@@ -77,13 +77,13 @@ def print_outcomes(console: Console, tally: Tally) -> None:
         Text(", ").join(Text(f"{count:,} {status}", _STYLES.get(status, "")) for status, count in counted)
     )
     if tally.remarks:
-        told = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
-        line.append_text(styled(f" · remarks: {told}", "yellow"))
+        remarks = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
+        line.append_text(styled(f" · remarks: {remarks}", "yellow"))
     console.print(line)
 
 
 def _print_view(console: Console, view: View[Any], unreadable: list[UnreadableError]) -> None:
-    """Print a table with the aggregates of each partition below its name; collect what cannot be read."""
+    """Print a table with the aggregates of each partition below its name; collect read errors."""
     found = view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error))
     aggregates = sorted(islice(found, MAX_READ), key=attrgetter("key"))
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))

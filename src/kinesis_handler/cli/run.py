@@ -1,4 +1,4 @@
-"""`run`: a shard in memory, the event source mapping, and the very handler that runs on Lambda."""
+"""Implements `run`: a shard in memory, the event source mapping, and the handler that runs on Lambda."""
 
 import time
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMappin
 from kinesis_handler.quarantine.on_failure import failed_batch
 
 RETRY_WAIT = 0.1
-"""Seconds before the first retry: a person waits for it."""
+"""Seconds before the first retry: short, because a person waits."""
 
-PATIENCE = 1
-"""Seconds after which a terminal shows how many records are done."""
+SHOWN_AFTER = 1
+"""Seconds after which a terminal shows the number of records."""
 
 
 def run_locally(
     application: Application, records: Iterable[LambdaRecord], *, batch_size: int, retries: int
 ) -> Tally:
-    """Run the records of one shard through the application's handler, and tell what became of them."""
+    """Run the records of one shard through the application's handler, and return their outcomes."""
     tally = Tally()
 
     def function(invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
@@ -31,7 +31,7 @@ def run_locally(
         tally.add(result)
         return result.response()
 
-    def keep(discarded: DiscardedBatch) -> None:
+    def give_up(discarded: DiscardedBatch) -> None:
         tally.give_up(discarded)
         if application.quarantine is not None:
             application.quarantine.keep(*failed_batch(discarded, time.time()).object())
@@ -42,7 +42,7 @@ def run_locally(
         maximum_retry_attempts=retries,
         bisect_batch_on_function_error=True,
         retry_wait=RETRY_WAIT,
-        on_failure=keep,
+        on_failure=give_up,
     )
     console = standard_error()
     progress = Progress(
@@ -59,7 +59,7 @@ def run_locally(
         for batch in mapping.run(records):
             tally.settle()
             progress.advance(task, len(batch))
-            if time.monotonic() - begun > PATIENCE:
+            if time.monotonic() - begun > SHOWN_AFTER:
                 progress.start()
     finally:
         progress.stop()

@@ -1,4 +1,4 @@
-"""`serve`: the application's API on a web server, and if it is to be watched, further events behind it."""
+"""Implements `serve`: runs the application's API on a web server, with demo events on request."""
 
 import gc
 import ipaddress
@@ -18,33 +18,33 @@ from kinesis_handler.errors import ConfigurationError, KinesisHandlerError, Unre
 from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
 
 PAUSE = 1.0
-"""Seconds between two made-up events."""
+"""Seconds between two demo events."""
 
 GRACE = 2
-"""Seconds that requests have to end after Ctrl-C."""
+"""Seconds that requests have to finish after Ctrl-C."""
 
 
 def serve_api(  # noqa: PLR0913 - the command has as many options
     application: Application, api: Api, *, host: str, port: int, live: bool, insecure: bool
 ) -> None:
-    """Serve the application's API until the process is told to end.
+    """Serve the application's API until Ctrl-C or SIGTERM.
 
-    Raises ConfigurationError if it may not be served there, or if that is not possible.
+    Raises ConfigurationError if it may not or cannot be served there.
     """
     if api.is_open and not insecure and not _is_this_machine(host):
         raise ConfigurationError(
-            f"--host is {host!r}, and AUTH is 'none': whoever gets there could read everything. "
+            f"--host is {host!r}, and AUTH is 'none': anyone who can reach it could read everything. "
             "Set AUTH=jwt, or say --insecure"
         )
     try:
         import uvicorn  # noqa: PLC0415 - only this command needs it
 
-        from kinesis_handler.cli.http_protocol import bounded, bounds_here  # noqa: PLC0415
+        from kinesis_handler.cli.http_protocol import bounded, process_bounds  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"serve needs {error.name}: pip install 'kinesis-handler[serve]'") from error
     config = uvicorn.Config(
         api.build(local=api.is_open and not insecure),
-        http=bounded(bounds_here()),
+        http=bounded(process_bounds()),
         lifespan="off",
         ws="none",
         log_config=None,
@@ -53,7 +53,7 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
     )
-    gc.freeze()  # what has been loaded stays: no need to look through it for garbage again and again
+    gc.freeze()  # loaded objects stay: the collector need not look through them again and again
     with _listening(host, port) as listener, _demo_events(application, live=live):
         try:
             signal.signal(signal.SIGTERM, _interrupt)
@@ -66,7 +66,7 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
 def _is_this_machine(host: str) -> bool:
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, which leads who knows where
+    except ValueError:  # a name, which may lead anywhere
         return False
 
 
@@ -84,7 +84,7 @@ def _address(listener: socket.socket) -> str:
 
 
 def _example(application: Application, api: Api) -> str:
-    """Return the path of something that is there to be seen."""
+    """Return the path of a stored aggregate, or else of the root."""
     for view in application.views:
         for aggregate in islice(view.repository.scan(on_unreadable=_pass_over), 1):
             return api.path(aggregate.key[0])
@@ -92,17 +92,17 @@ def _example(application: Application, api: Api) -> str:
 
 
 def _pass_over(_key: Key, _error: UnreadableError) -> None:
-    """Look for another one: whoever asks for this one is told what is wrong with it."""
+    """Skip it: a request for it reports the problem."""
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End as Ctrl-C does."""
+    """Raise what Ctrl-C raises."""
     raise KeyboardInterrupt
 
 
 @contextmanager
 def _demo_events(application: Application, *, live: bool) -> Iterator[None]:
-    """Let further events arrive, as long as the context lasts, if there are to be any."""
+    """Let demo events arrive while the context lasts, if `live`."""
     if not live:
         yield
         return
@@ -119,7 +119,7 @@ def _demo_events(application: Application, *, live: bool) -> Iterator[None]:
 
 
 def _trickle(application: Application, events: Iterator[tuple[str, bytes]], over: Event) -> None:
-    """Deliver one event after the other; each is made up when the one before it has been applied."""
+    """Deliver one event after the other; each is generated after the one before it was applied."""
 
     def pause(seconds: float) -> None:
         over.wait(seconds)

@@ -1,4 +1,4 @@
-"""The live table of `consume`: a line for each shard."""
+"""Shows the live table of `consume`: a row for each shard."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,19 +15,19 @@ from kinesis_handler.outcome import Status
 
 REFRESHES_PER_SECOND = 2
 WINDOW = 5.0
-"""Seconds that a rate is taken over."""
+"""Seconds over which a rate is measured."""
 
 _STYLES = {State.READING: "green", State.FAILED: "bold red", State.STOPPED: "yellow"}
 
 
 @contextmanager
 def live(progress: Mapping[str, ShardProgress], tallies: Mapping[str, Tally]) -> Iterator[None]:
-    """Show how far each shard is for as long as the block takes; on a terminal only."""
+    """Show the progress of each shard while the block runs, on a terminal only."""
     console = standard_error()
     if not console.is_terminal:
         yield
         return
-    lines = ShardLines(progress, tallies)
+    lines = ShardTable(progress, tallies)
     with Live(
         console=console,
         get_renderable=lines.table,
@@ -37,8 +37,8 @@ def live(progress: Mapping[str, ShardProgress], tallies: Mapping[str, Tally]) ->
         yield
 
 
-class ShardLines:
-    """The table, made anew at each look from what the threads have written."""
+class ShardTable:
+    """Builds the table, at each refresh, from what the threads have written."""
 
     def __init__(self, progress: Mapping[str, ShardProgress], tallies: Mapping[str, Tally]) -> None:
         self._progress = progress
@@ -46,7 +46,7 @@ class ShardLines:
         self._seen: dict[str, list[tuple[float, int]]] = {}
 
     def table(self) -> Table:
-        """Return a line for each shard: what it does, how fast, how old its records are, what failed."""
+        """Return a table with a row for each shard: state, rate, age of its records, failures."""
         table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
         for heading in ("shard", "state"):
             table.add_column(heading, no_wrap=True)
@@ -70,7 +70,7 @@ class ShardLines:
         return table
 
     def _rate(self, shard_id: str, records: int, now: float) -> float:
-        """Return records a second over the last seconds."""
+        """Return the records a second over the last seconds."""
         seen = self._seen.setdefault(shard_id, [])
         seen.append((now, records))
         while len(seen) > 2 and seen[1][0] <= now - WINDOW:  # noqa: PLR2004 - the two ends of the window
@@ -80,7 +80,7 @@ class ShardLines:
 
 
 def span(seconds: float | None) -> str:
-    """Write how long something is in its largest unit."""
+    """Write a time span in its largest unit."""
     if seconds is None:
         return ""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, for commands that do not end by themselves."""
+"""Handles Ctrl-C and SIGTERM for commands that do not end by themselves."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 @contextmanager
 def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Call `end` at the first Ctrl-C or SIGTERM, so that what is in hand is done. A second ends at once."""
+    """Call `end` at the first Ctrl-C or SIGTERM, so that current work finishes. A second ends at once."""
     before: dict[int, Any] = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(number: int, _frame: object) -> None:

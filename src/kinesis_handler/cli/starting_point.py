@@ -1,4 +1,4 @@
-"""Where a shard is to be read from, as a person says it on the command line."""
+"""Parses where reading a shard begins, as a person writes it on the command line."""
 
 import re
 import time
@@ -8,19 +8,19 @@ from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.local.stream.reader import StreamReader
 
 _SEQUENCE_NUMBER = re.compile("[0-9]{20,128}")
-"""Longer than a time in digits can be."""
+"""Pattern of sequence numbers, which are longer than any time in digits."""
 
 
 def starting_point(option: str, text: str, stream: StreamReader, *, numbers: bool = False) -> Checkpoint:
-    """Return the checkpoint that a word, a time, a span or a sequence number stands for.
+    """Return the checkpoint for a word, a time, a span or a sequence number.
 
     Args:
-        option: what the text was said for.
-        text: `trim-horizon`, `latest` (with `_` as well, in any case), or what `parse_moment` takes.
-        stream: whose `latest` is meant.
-        numbers: take a sequence number too; what comes behind it is read.
+        option: the option that has the text.
+        text: `trim-horizon`, `latest` (with `_` too, in any case), or the text for `parse_moment`.
+        stream: the stream whose `latest` is meant.
+        numbers: accept a sequence number too; reading begins after it.
 
-    Raises ConfigurationError if it is none of these, StreamError if the stream does not say what time it is.
+    Raises ConfigurationError if it is none of these, StreamError if the stream does not return its time.
     """
     if numbers and _SEQUENCE_NUMBER.fullmatch(text):
         return Checkpoint(after=text)

@@ -1,4 +1,4 @@
-"""What became of every record that went through the handler, however often it was delivered."""
+"""Counts the outcome of every record of a run once, however often it was delivered."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from kinesis_handler.local.event_source import DiscardedBatch
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status, not_applied
 
 MAX_FAILURES = 20
-"""How many records that failed for good are remembered: their number may have no end."""
+"""Most records that failed for good which a tally holds: there may be any number."""
 
 
 class Tally:
@@ -18,29 +18,29 @@ class Tally:
         self.outcomes: Counter[Status] = Counter(dict.fromkeys(Status, 0))
         self.remarks: Counter[str] = Counter()
         self.failed: list[HandledRecord] = []
-        """The first records that failed for good, with what the last delivery said."""
+        """First records that failed for good, with the outcome of the last delivery."""
         self._open: dict[tuple[str, str, int], HandledRecord] = {}
 
     def add(self, result: BatchResult) -> None:
-        """Take in a delivery. What became of a record before it succeeded does not count."""
+        """Add a delivery. The outcomes of a record before it succeeded do not count."""
         for handled in result:
-            place = _place(handled.record)
-            known = self._open.get(place)
+            identity = _identity(handled.record)
+            known = self._open.get(identity)
             if known is None or known.outcome.status is Status.FAILED:
-                self._open[place] = handled
+                self._open[identity] = handled
 
     def give_up(self, discarded: DiscardedBatch) -> None:
-        """Take in what was given up before it was ever delivered: it failed, and nothing else tells of it."""
+        """Add records that were given up before any delivery: they failed, and no result has them."""
         if discarded.invocations:
             return
         for source in discarded.records:
             kinesis = source["kinesis"]
             record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
             failed = not_applied(RetryableError(f"it was given up undelivered: {discarded.condition}"))
-            self._open[_place(record)] = HandledRecord(record, None, failed)
+            self._open[_identity(record)] = HandledRecord(record, None, failed)
 
     def settle(self) -> None:
-        """Count the records taken in so far: they will not be delivered again."""
+        """Count the records added so far: they will not be delivered again."""
         for handled in self._open.values():
             self.outcomes[handled.outcome.status] += 1
             self.remarks.update(remark.name for remark in handled.outcome.remarks)
@@ -49,12 +49,12 @@ class Tally:
         self._open.clear()
 
     def include(self, other: "Tally") -> None:
-        """Add up with what has been settled elsewhere."""
+        """Add the settled counts of another tally."""
         self.outcomes.update(other.outcomes)
         self.remarks.update(other.remarks)
         self.failed = [*self.failed, *other.failed][:MAX_FAILURES]
 
 
-def _place(record: Record) -> tuple[str, str, int]:
-    """Tell a record from all others: a file may hold records of several shards."""
+def _identity(record: Record) -> tuple[str, str, int]:
+    """Return what identifies a record: a file may hold records of several shards."""
     return str(record.source.get("eventID")), record.sequence_number, record.sub_sequence_number

@@ -1,4 +1,4 @@
-"""A moment, and how long something takes, as a person says it on the command line."""
+"""Parses times and time spans, as a person writes them on the command line."""
 
 import re
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def parse_moment(option: str, text: str, now: float, *, allowed: str = FORMS) -> float:
-    """Return seconds since epoch, at most those of now. What names no time zone is taken for UTC.
+    """Return seconds since epoch, at most `now`. A time without a time zone is in UTC.
 
     Raises ConfigurationError that names the option, its value and what is allowed.
     """
@@ -26,12 +26,12 @@ def parse_moment(option: str, text: str, now: float, *, allowed: str = FORMS) ->
 
 
 def parse_span(option: str, text: str) -> int:
-    """Return seconds, of which there is at least one.
+    """Return a time span in seconds, at least 1.
 
     Raises ConfigurationError that names the option, its value and what is allowed.
     """
-    told = _SPAN.fullmatch(text)
-    seconds = int(told[1]) * _SECONDS[told[2]] if told else 0
+    match = _SPAN.fullmatch(text)
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not seconds:
         raise ConfigurationError(f"{option} is {text!r}; allowed: a time such as 90s, 30m, 6h, 3d")
     return seconds

@@ -1,1 +1,1 @@
-"""From what Lambda hands over to events: records, KPL records, envelopes."""
+"""Turns an invocation by Lambda into events: records, KPL records, envelopes."""

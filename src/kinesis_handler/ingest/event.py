@@ -1,4 +1,4 @@
-"""Record → event: the envelope, then the payload by the schema that is registered for its type."""
+"""Decodes a record into an event: the envelope, then the payload by the schema of its type."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -14,12 +14,12 @@ from kinesis_handler.ingest.schema import reason
 Payload = TypeVar("Payload", covariant=True)  # noqa: PLC0105 - it is in the public signature: Event[Payload]
 
 Text = Annotated[str, Meta(max_length=1024)]
-"""Text of the envelope. The bound keeps one event from filling the memory, or an item of a store."""
+"""Text of the envelope. The bound prevents one event from filling the memory, or an item of a store."""
 
 RequiredText = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 Timestamp = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
-"""Milliseconds since epoch, in the years 1 to 9999: those that RFC 3339 can write."""
+"""Milliseconds since epoch, in the years 1 to 9999, which RFC 3339 can write."""
 
 SequenceNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -28,12 +28,12 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
     """One fact of the stream. Two events are equal only if they are the same object.
 
     Args:
-        id: the producer repeats it when it sends an event twice.
+        id: the same again when the producer sends an event twice.
         type: decides which processor takes the event.
         created_at: milliseconds since epoch.
-        payload: an instance of the schema registered for the type; if there is none, an object without
+        payload: an instance of the schema registered for the type; without a schema, an object without
             attributes.
-        record: where it came from.
+        record: the record that carried it.
         sequence_number: the producer's order within one aggregate, with gaps. Not Kinesis's.
         aggregate_id: the producer's name for the aggregate.
         source: the producer's name for itself.
@@ -51,7 +51,7 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
     correlation_id: str | None = None
 
 
-# Of the decoder; of nesting; of a number without a declared type that is beyond Decimal's range.
+# From the decoder; from nesting; from a number without a declared type that is beyond Decimal's range.
 _UNDECODABLE = (ValueError, RecursionError, ArithmeticError)
 
 
@@ -71,7 +71,7 @@ class _Envelope(Struct, gc=False, rename="camel"):
 
 
 class _AnyObject(Struct):
-    """The payload of a type without a schema: an object, and nothing is read of it."""
+    """The payload of a type without a schema: an object whose content is not read."""
 
 
 class EventDecoder:
@@ -83,19 +83,19 @@ class EventDecoder:
         self._without_schema = Decoder(_AnyObject)
 
     def register(self, schemas: Mapping[str, type[Struct]]) -> None:
-        """Decode payloads of these event types by these schemas from now on."""
+        """Register the schemas by which payloads of these event types are decoded."""
         for event_type, schema in schemas.items():
             # A number without a declared type is exact: float would round it.
             self._payload_decoders[event_type] = Decoder(schema, float_hook=Decimal)
 
     def decode(self, record: Record, content: bytes) -> Event[Any] | InvalidEventError:
-        """Return the event that `content` is, or the reason why it is none.
+        """Return the event in `content`, or the error if it is not one.
 
-        The reason is returned, not raised: the traceback of what is raised would keep the content in
-        memory for as long as the reason is kept.
+        The error is returned, not raised: the traceback of a raised one would hold the content in memory for
+        as long as the error lives.
         """
         try:
-            # The decoder skips what no schema asks for without looking whether it is UTF-8.
+            # The decoder skips fields outside the schema without checking that they are UTF-8.
             if not content.isascii():
                 content.decode()
             envelope = self._decode_envelope(content)

@@ -1,12 +1,12 @@
-"""Aggregated records: many user records in the data of one Kinesis record, as the KPL writes them.
+"""Unpacks KPL records: many user records in the data of one Kinesis record.
 
 Four magic bytes, a protobuf message, and the MD5 of that message:
 
     AggregatedRecord { repeated string partition_key_table = 1; repeated Record records = 3; }
     Record           { required uint64 partition_key_index = 1; required bytes data = 3; }
 
-Explicit hash keys and tags are passed over: nothing here needs them. Read by hand, because protobuf's
-runtime would cost more at a cold start than the rest of the engine together.
+Explicit hash keys and tags are skipped: nothing needs them. The message is parsed by hand, because
+protobuf's runtime would cost more at a cold start than the rest of the engine together.
 
 Source: https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
 and https://protobuf.dev/programming-guides/encoding/
@@ -19,10 +19,10 @@ from kinesis_handler.errors import UndecodableRecordError
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 USER_RECORD_OVERHEAD = 256
-"""Bytes that each user record counts for beside its data: a million empty ones cost memory too."""
+"""Bytes counted for each user record in addition to its data: a million empty ones cost memory too."""
 
 MAX_PARTITION_KEY = 256
-"""Characters, as of any partition key. A thousand records may name one key."""
+"""Longest partition key, in characters. A thousand records may name one key."""
 
 _DIGEST_SIZE = 16
 _VARINT, _BYTES = 0, 2
@@ -34,18 +34,18 @@ _PARTITION_KEY_INDEX, _DATA = 1, 3
 
 
 def disaggregate(data: bytes, limit: int) -> list[tuple[str, bytes]]:
-    """Take an aggregated record apart into (partition key, data) of each user record, in order.
+    """Unpack a KPL record: return (partition key, data) of each user record, in order.
 
     Raises UndecodableRecordError if the checksum or the message is broken, or if the user records and
     partition keys, each with its overhead, come to more than `limit` bytes.
     """
     message, digest = data[len(MAGIC) : -_DIGEST_SIZE], data[-_DIGEST_SIZE:]
     if hashlib.md5(message, usedforsecurity=False).digest() != digest:
-        raise UndecodableRecordError("aggregated record: the MD5 checksum does not match")
+        raise UndecodableRecordError("KPL record: the MD5 checksum does not match")
     try:
         return _user_records(message, limit)
     except ValueError as error:
-        raise UndecodableRecordError(f"aggregated record: {error}") from error
+        raise UndecodableRecordError(f"KPL record: {error}") from error
 
 
 def _user_records(message: bytes, limit: int) -> list[tuple[str, bytes]]:
@@ -62,7 +62,7 @@ def _user_records(message: bytes, limit: int) -> list[tuple[str, bytes]]:
             partition_keys.append(_text(value))
         elif field == _RECORDS:
             indexed.append(_user_record(value))
-    # The table may stand behind the records that point into it, so it is looked up last.
+    # The table may come after the records that point into it, so it is looked up last.
     if any(index >= len(partition_keys) for index, _ in indexed):
         raise ValueError("a user record names a partition key that is not in the table")
     if not indexed:
@@ -94,7 +94,7 @@ def _text(value: bytes) -> str:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value) of a protobuf message, but for values of fixed width: none is of use."""
+    """Yield (field number, value) of a protobuf message, without values of fixed width: none is needed."""
     position, end = 0, len(message)
     while position < end:
         tag, position = _varint(message, position)
@@ -117,7 +117,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """Read a base-128 number, seven bits a byte, least first: (number, position behind it)."""
+    """Read a base-128 number, seven bits a byte, least significant first: (number, position after it)."""
     number = 0
     for shift in range(0, _VARINT_BITS, 7):
         if position >= len(message):

@@ -17,15 +17,15 @@ from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD, disaggregate
 from kinesis_handler.lambda_types import LambdaRecord
 
 DEFAULT_MAX_UNPACKED_BYTES = 16 * 1024 * 1024
-"""More than the largest record that Kinesis takes, 10 MiB, comes to with what it costs to have it.
+"""Default limit: the largest record that Kinesis accepts, 10 MiB, fits with its overhead.
 
 Source: https://docs.aws.amazon.com/streams/latest/dev/large-records.html
 """
 
 LOOK_EVERY_BYTES = 1024 * 1024
-"""Bytes that are unpacked between two looks at the clock: some milliseconds.
+"""Bytes unpacked between two looks at the clock: some milliseconds.
 
-What came as it is does not count: an invocation holds 6 MB of it at most.
+Data that is neither compressed nor a KPL record does not count: an invocation holds at most 6 MB of it.
 """
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -53,7 +53,7 @@ class Record(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def shard_id(self) -> str:
-        """The shard, out of Lambda's `eventID` (`shardId-000000000006:4959…`)."""
+        """The shard, from Lambda's `eventID` (`shardId-000000000006:4959…`)."""
         return str(self.source.get("eventID") or "").partition(":")[0]
 
     @property
@@ -63,7 +63,7 @@ class Record(Struct, frozen=True, eq=False, gc=False):
 
 
 Content = bytes | UndecodableRecordError | OutOfTimeError
-"""What a record holds: the producer's bytes, decompressed, or why there are none."""
+"""Content of a record: the producer's bytes, decompressed, or the error."""
 
 
 def _endless() -> bool:
@@ -82,7 +82,7 @@ def unpack(
     that came in a few thousand, and only one of them should be in memory at a time.
 
     Args:
-        records: as Lambda hands them over.
+        records: as Lambda passes them.
         limit: bytes that each may hold when it is unpacked.
         out_of_time: returns whether it is too late to unpack one more. Asked once for some bytes that have
             been unpacked, and so never before the first record.
@@ -96,7 +96,7 @@ def unpack(
             kinesis = source["kinesis"]
             record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
             encoded = kinesis["data"]
-            reportable = record.sequence_number.encode().isdigit()  # of bytes it is far quicker
+            reportable = record.sequence_number.encode().isdigit()  # far faster on bytes
         except (KeyError, TypeError, AttributeError, UnicodeError) as error:
             raise InvalidInvocationError(f"Records[{index}] is not a Kinesis record: {error!r}") from error
         if not reportable or len(record.sequence_number) > _MAX_DIGITS:
@@ -111,7 +111,7 @@ def unpack(
         except (ValueError, TypeError):
             yield record, UndecodableRecordError("data is not base64")
             continue
-        if data.startswith(b"{"):  # nearly always: neither magic number begins so
+        if data.startswith(b"{"):  # nearly always: no magic number begins like this
             yield record, data
         elif data.startswith(AGGREGATED_MAGIC):
             unpacked += yield from _user_records(record, data, limit)
@@ -128,7 +128,7 @@ def _user_records(
     try:
         user_records = disaggregate(data, limit)
     except UndecodableRecordError as error:
-        # A new one: the traceback of this one would keep the record's data in memory.
+        # A new error: the traceback of this one would hold the record's data in memory.
         yield record, UndecodableRecordError(str(error))
         return len(data)
     allowance = _Allowance(limit)
@@ -147,11 +147,11 @@ class _Allowance:
 
     @property
     def used(self) -> int:
-        """How many bytes have been decompressed, also of what was too large."""
+        """Bytes that have been decompressed, including those of content that was too large."""
         return self._limit - self._left
 
     def inflate(self, data: bytes) -> bytes | UndecodableRecordError:
-        """Decompress what is gzipped; anything else comes back as it is."""
+        """Decompress data if it is gzipped; return other data unchanged."""
         if not data.startswith(_GZIP_MAGIC):
             return data
         content = bytearray()
@@ -176,7 +176,7 @@ _MILLISECONDS_FROM = 100_000_000_000
 def arrival_time(record: LambdaRecord) -> float | None:
     """Return when a record arrived on its stream, in seconds since epoch; None if it does not say.
 
-    Lambda gives seconds. Some emulators give milliseconds, which is seen by their size.
+    Lambda gives seconds. Some emulators give milliseconds, recognized by their size.
     """
     value: object = record["kinesis"].get("approximateArrivalTimestamp")
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""Which types a payload or a state may have: those that msgspec can decode into. Pure."""
+"""Checks the types of payloads and states: msgspec must be able to decode into them. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,18 +13,18 @@ from kinesis_handler.errors import ConfigurationError, UnstorableError
 
 ALLOWED = "a msgspec.Struct, dataclass, class of attrs, TypedDict or other type that msgspec can decode into"
 
-# Where msgspec saw the error, at the very end of its message.
-_PLACE = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
+# The path of the error, at the very end of msgspec's message.
+_PATH = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
 
 _OF_JSON = (dict, list, str, int, float, Decimal, bool, NoneType)
 
 
 CODEC_ERRORS = (TypeError, ValueError, ArithmeticError, RecursionError)
-"""What is raised where a value cannot be written, or be read as a type."""
+"""Exceptions raised when a value cannot be encoded, or decoded as a type."""
 
 
 def not_readable_again(error: Exception, name: str) -> UnstorableError:
-    """Return the error for a state that could not be read again as what it must be."""
+    """Return the error for a state that could not be decoded again as its type."""
     return UnstorableError(f"it could not be read again as a {name}: {reason(error)}")
 
 
@@ -32,8 +32,8 @@ def require_decodable(schemas: Mapping[str, Any], processor: str) -> None:
     """Refuse a schema that msgspec cannot decode into: every event of its type would be rejected.
 
     Args:
-        schemas: what the payload of each event type is decoded into.
-        processor: the name of the one that takes them.
+        schemas: the schema of each event type's payload.
+        processor: the name of the processor that takes them.
 
     Raises ConfigurationError.
     """
@@ -46,11 +46,11 @@ def require_decodable(schemas: Mapping[str, Any], processor: str) -> None:
 
 
 def type_problem(kind: Any, *, written: bool = False) -> str | None:
-    """Say why msgspec cannot decode into a type, if it cannot.
+    """Return why msgspec cannot decode into a type; None if it can.
 
     Args:
         kind: the type.
-        written: it is encoded too, with all its fields. Else one that has a default need not be there.
+        written: check fields with a default too, because the type is also encoded, with all its fields.
     """
     try:
         Decoder(kind)
@@ -63,7 +63,7 @@ def type_problem(kind: Any, *, written: bool = False) -> str | None:
 
 
 def _custom_types(part: Any, seen: set[int], *, written: bool) -> Iterator[Any]:
-    """Return the types within a type that msgspec leaves to hooks, which there are none of here."""
+    """Return the types within a type that msgspec leaves to hooks; this engine has no such hook."""
     if isinstance(part, tuple):
         for each in part:
             yield from _custom_types(each, seen, written=written)
@@ -79,7 +79,7 @@ def _custom_types(part: Any, seen: set[int], *, written: bool) -> Iterator[Any]:
 
 
 def _is_of_json(kind: Any) -> bool:
-    """Tell if what JSON decodes to may be one of these as it is: an object, say, or something with a size."""
+    """Tell whether a decoded JSON value can be an instance of this class without a hook, such as `object`."""
     try:
         return any(issubclass(each, kind) for each in _OF_JSON)
     except TypeError:
@@ -87,14 +87,14 @@ def _is_of_json(kind: Any) -> bool:
 
 
 def reason(error: Exception, inside: str = "") -> str:
-    """Say what is wrong and where, without a value of the event: it will be logged."""
+    """Return what is wrong and where, without a value of the event: the text is logged."""
     if isinstance(error, UnicodeDecodeError):
         return f"Not UTF-8 at byte {error.start}"
     if isinstance(error, UnicodeEncodeError):
         return f"Half of a surrogate pair at character {error.start}"
     message = str(error)
-    place = _PLACE.search(message)
-    what, where = (message[: place.start()], place[1]) if place is not None else (message, "")
+    path = _PATH.search(message)
+    what, where = (message[: path.start()], path[1]) if path is not None else (message, "")
     if isinstance(error, RecursionError):
         what = "Nested too deeply"
     elif isinstance(error, ArithmeticError):

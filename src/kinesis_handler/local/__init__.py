@@ -1,1 +1,1 @@
-"""What runs a handler without Lambda: the event source mapping, a stream and its checkpoints, redrive."""
+"""Runs a handler without Lambda: the event source mapping, a stream and its checkpoints, redrive."""

@@ -1,4 +1,4 @@
-"""How an event source mapping divides the records of a shard: into batches, and by their keys. Pure.
+"""Divides the records of a shard as an event source mapping does: into batches, and by keys. Pure.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html
 """
@@ -14,7 +14,7 @@ from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.lambda_types import LambdaRecord
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
-"""Bytes that Lambda hands a function in one invocation, of which the records' data is most.
+"""Largest invocation of a function by Lambda, in bytes; most of it is the records' data.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -23,9 +23,9 @@ _MAGIC_IN_BASE64 = pybase64.b64encode(MAGIC[:3]).decode()
 
 
 def batches(records: Iterable[LambdaRecord], batch_size: int) -> Iterator[list[LambdaRecord]]:
-    """Yield batches that are full by their number of records, or by their size; in order.
+    """Yield batches in order, each full by its number of records or by its size.
 
-    A record that is larger than an invocation can be is a batch by itself: see `exceeds_payload`.
+    A record that is too large for an invocation is a batch of its own: see `exceeds_payload`.
     """
     batch: list[LambdaRecord] = []
     size = 0
@@ -41,30 +41,30 @@ def batches(records: Iterable[LambdaRecord], batch_size: int) -> Iterator[list[L
 
 
 def exceeds_payload(batch: list[LambdaRecord]) -> bool:
-    """Tell whether a batch is one record that no invocation by Lambda can carry."""
+    """Tell whether a batch is one record that is too large for an invocation by Lambda."""
     return len(batch) == 1 and len(batch[0]["kinesis"]["data"]) > PAYLOAD_LIMIT
 
 
 def lanes(records: Iterable[LambdaRecord], count: int) -> list[list[LambdaRecord]]:
-    """Divide records by their partition keys, in their order, as the keys are divided among shards."""
+    """Divide records by their partition keys, as keys are divided among shards; each lane is in order."""
     divided: list[list[LambdaRecord]] = [[] for _ in range(count)]
     for record in records:
         kinesis = record["kinesis"]
-        key = kinesis.get("partitionKey") or kinesis["sequenceNumber"]  # without a key, each by itself
+        key = kinesis.get("partitionKey") or kinesis["sequenceNumber"]  # without a key, each separately
         digest = md5(key.encode(), usedforsecurity=False).digest()
-        # By the end of the hash: by its beginning the keys of one shard are much the same.
+        # By the end of the hash: the keys of one shard have similar beginnings.
         divided[int.from_bytes(digest[8:]) % count].append(record)
     return [lane for lane in divided if lane]
 
 
 def refuse_foreign_keys(records: Iterable[LambdaRecord], count: int) -> None:
-    """Refuse to deliver KPL records in several batches at once.
+    """Refuse KPL records if several batches are delivered at once.
 
-    The KPL puts all that it aggregates under a partition key of its own making, and what it sends by itself
-    under the producer's. Batches delivered at once are divided by the former: events of one key would be in
-    two of them, and overtake each other.
+    The KPL gives a KPL record a partition key of its own, and a single record the producer's. Concurrent
+    batches are divided by the key of the Kinesis record: events of one producer's key would be in two of
+    them, and overtake each other.
 
-    Raises ConfigurationError at a KPL record with a user record whose partition key is another than its own.
+    Raises ConfigurationError at a KPL record with a user record whose partition key differs from its own.
     """
     for record in records:
         kinesis = record["kinesis"]

@@ -1,7 +1,7 @@
-"""What Lambda does around a handler of a Kinesis stream: batches, checkpoint, retries, bisect, on-failure.
+"""Invokes a handler as Lambda's event source mapping does: batches, checkpoint, retries, bisect, on-failure.
 
-It runs the handler where there is no Lambda, by the same rules. Its parameters are those of Lambda's event
-source mapping, under Lambda's names, and with Lambda's defaults: two of them are dangerous, see below.
+It runs the handler without Lambda, by the same rules. Its parameters have the names and the defaults of
+Lambda's event source mapping: two of the defaults are dangerous, see below.
 
 Sources: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
 and https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
@@ -26,7 +26,7 @@ __all__ = ["DiscardedBatch", "EventSourceMapping", "SequenceNumbers", "lambda_re
 LambdaFunction = Callable[[dict[str, Any], LambdaContext], object]
 
 TOO_LARGE: Literal["RequestTooLargeException"] = "RequestTooLargeException"
-"""What Lambda calls an invocation that is more than it takes: no document of AWS names a condition for it."""
+"""Lambda's error for an invocation that is too large; AWS documents no discard condition for it."""
 
 LONGEST_RETRY_WAIT = 60
 """Seconds between two retries."""
@@ -35,13 +35,13 @@ DiscardCondition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded", "Reque
 
 
 class DiscardedBatch(Struct, frozen=True):
-    """Records that the mapping gave up, as its on-failure destination gets them.
+    """Records that the mapping gave up, as passed to its on-failure destination.
 
     Args:
-        condition: why, in Lambda's words; `RequestTooLargeException` for a record by itself that is larger
-            than an invocation can be.
+        condition: why, in Lambda's words; `RequestTooLargeException` for a single record that is too large
+            for an invocation.
         records: as they were delivered, in stream order.
-        invocations: how often they had been delivered.
+        invocations: how often they were delivered.
     """
 
     condition: DiscardCondition
@@ -50,11 +50,11 @@ class DiscardedBatch(Struct, frozen=True):
 
 
 class LocalContext:
-    """The context of one invocation: its id, and how much time it has left.
+    """The context of one invocation: its id, and its remaining time.
 
     Args:
         clock: seconds.
-        deadline: when, by that clock, the invocation is over.
+        deadline: when, by that clock, the invocation ends.
     """
 
     def __init__(self, clock: Callable[[], float], deadline: float) -> None:
@@ -75,19 +75,19 @@ class EventSourceMapping:
     Args:
         function: the Lambda function, called with the invocation and a context.
         batch_size: records in a batch, at most 10,000.
-        maximum_batching_window: seconds for which whoever reads the shard waits for a batch to be full.
-        parallelization_factor: how many batches are delivered at once, up to 10. Those of one partition key
-            still come one after the other; KPL records have others than the events in them, and are
-            refused. What is read at once is settled as a whole.
+        maximum_batching_window: seconds that the reader of the shard waits for a batch to be full.
+        parallelization_factor: how many batches are delivered at once, up to 10. Records of one
+            partition key are still delivered in order; KPL records are refused, because their keys are not
+            those of their events. What is read at once is settled as a whole.
         maximum_retry_attempts: deliveries after the first. -1, Lambda's default, never gives up: one bad
             record then blocks its shard until it leaves the stream.
         maximum_record_age: seconds after its arrival at which a record is given up; -1 for never.
         bisect_batch_on_function_error: split a batch that failed, at the number that the function
             returned, else in halves. A split does not count as a retry.
         report_batch_item_failures: read the function's response; without it, only an exception is a failure.
-        on_failure: gets what is given up. Without one it is gone, as on Lambda.
-        deliver_too_large: deliver also a record that is more than an invocation by Lambda can carry (its
-            data is above 4.5 MiB), where no Lambda has to. Otherwise it is given up, undelivered.
+        on_failure: gets given-up records. Without it they are lost, as on Lambda.
+        deliver_too_large: deliver also a record that is too large for an invocation by Lambda (its data is
+            above 4.5 MiB). Otherwise it is given up, undelivered.
         timeout: seconds that the function has for one invocation.
         retry_wait: seconds before the first retry; twice as many before each further one, at most
             `LONGEST_RETRY_WAIT`.
@@ -131,11 +131,11 @@ class EventSourceMapping:
     def run(self, records: Iterable[LambdaRecord]) -> Iterator[list[LambdaRecord]]:
         """Deliver the records of a shard, and yield each batch when it is settled.
 
-        Nothing is delivered before the first batch is asked for, and the next is only begun when the one
-        before is settled: order is kept, and memory holds one batch; with a parallelization factor, so many.
+        Nothing is delivered before the first batch is requested, and the next begins only when the previous
+        one is settled: the order holds, and memory holds one batch, or as many as the parallelization factor.
 
-        Raises InvalidInvocationError at two records that have one sequence number, and ConfigurationError at
-        a KPL record where batches are delivered at once. Nothing of such a batch has been delivered.
+        Raises InvalidInvocationError at two records with the same sequence number, and ConfigurationError at
+        a KPL record if batches are delivered at once. Nothing of such a batch has been delivered.
         """
         for batch in batches(records, self._batch_size * self._parallel):
             refuse_repeated_numbers(batch)
@@ -149,7 +149,7 @@ class EventSourceMapping:
             yield batch
 
     def is_full(self, records: list[LambdaRecord]) -> bool:
-        """Tell whether records need not wait for more: they fill a batch."""
+        """Tell whether records fill a batch, so that none need wait for more."""
         size = sum(len(each["kinesis"]["data"]) for each in records)
         return len(records) >= self._batch_size * self._parallel or size >= PAYLOAD_LIMIT
 
@@ -161,7 +161,7 @@ class EventSourceMapping:
         if exceeds_payload(batch) and not self._deliver_too_large:
             self._give_up(TOO_LARGE, batch, 0)
             return
-        # A stack: what a split puts behind must wait until what it puts in front is settled.
+        # A stack: the second part of a split waits until the first part is settled.
         waiting: list[tuple[list[LambdaRecord], int, int]] = [(batch, 0, 0)]
         while waiting:
             records, retries, invocations = waiting.pop()
@@ -186,11 +186,11 @@ class EventSourceMapping:
                 waiting.append((left, retries + 1, invocations))
 
     def _invoke(self, records: list[LambdaRecord]) -> int | None:
-        """Call the function: the place of the first record to be delivered again, None if there is none."""
+        """Call the function; return the index of the first record to deliver again, None if there is none."""
         context = LocalContext(self._clock, self._clock() + self._timeout)
         try:
             response = self._function({"Records": records}, context)
-        except Exception:  # noqa: BLE001 - whatever a function raises, Lambda delivers the batch again
+        except Exception:  # noqa: BLE001 - Lambda delivers the batch again after any exception
             return 0
         return first_failure(response, records) if self._report else None
 
@@ -210,12 +210,12 @@ class EventSourceMapping:
 
 
 def first_failure(response: object, records: list[LambdaRecord]) -> int | None:
-    """Read a function's response as Lambda does: from which record on is the batch delivered again?
+    """Read a function's response as Lambda does: find the record from which the batch is delivered again.
 
     Returns:
-        The place of the record with the lowest sequence number that was reported; 0, the whole batch, for
-        a response that Lambda cannot make sense of; None for complete success. A response without
-        `batchItemFailures` is a success, whatever else it says.
+        The index of the record with the lowest sequence number that was reported; 0, the whole batch, for
+        a response that Lambda cannot interpret; None for complete success. A response without
+        `batchItemFailures` is a success, whatever else it has.
     """
     if not response:
         return None
@@ -224,11 +224,11 @@ def first_failure(response: object, records: list[LambdaRecord]) -> int | None:
     failures = response.get("batchItemFailures")
     if not failures:
         return None
-    place_of: dict[str, int] = {}
-    for place, record in enumerate(records):  # a record that came twice is where it came first
-        place_of.setdefault(record["kinesis"]["sequenceNumber"], place)
+    index_of: dict[str, int] = {}
+    for index, record in enumerate(records):  # a repeated record counts by its first index
+        index_of.setdefault(record["kinesis"]["sequenceNumber"], index)
     try:
-        return min(place_of[failure["itemIdentifier"]] for failure in failures)
+        return min(index_of[failure["itemIdentifier"]] for failure in failures)
     except (KeyError, TypeError):  # not in the batch, empty, null, or under another name
         return 0
 

@@ -1,4 +1,4 @@
-"""A shard in memory: records in the shape in which Lambda delivers them, and the numbers they get."""
+"""Simulates a shard in memory: makes records as Lambda delivers them, and numbers them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,11 +10,11 @@ from kinesis_handler.lambda_types import KinesisPayload, LambdaRecord
 
 _EPOCH = 496 * 10**53
 _MICROSECOND = 10**33
-"""Numbers that lie between one microsecond and the next."""
+"""Sequence numbers in one microsecond."""
 
 
 class SequenceNumbers:
-    """Numbers for records, each higher than all before it, whatever the clock says and whichever thread asks.
+    """Generates sequence numbers, each higher than all before it, whatever the clock and the calling thread.
 
     They look like those of Kinesis, 56 digits, and begin with the time: those of a later process are higher
     than those of an earlier one.
@@ -25,7 +25,7 @@ class SequenceNumbers:
         self._lock = Lock()
 
     def next(self, now: float) -> str:
-        """Return the number of a record that arrives at a time, in seconds since epoch."""
+        """Return the next number, for a record that arrives at a time, in seconds since epoch."""
         with self._lock:
             self._last = max(self._last + 1, _EPOCH + int(now * 1_000_000) * _MICROSECOND)
             return str(self._last)
@@ -42,15 +42,16 @@ def put_on_shard(
     clock: Callable[[], float] = time.time,
     numbers: SequenceNumbers = _of_this_process,
 ) -> Iterator[LambdaRecord]:
-    """Give each (partition key, data) its position on a shard, as Kinesis does, in the shape of Lambda.
+    """Put each (partition key, data) on a shard, as Kinesis does; yield the records as Lambda delivers them.
 
     Args:
         data: partition key, None if it has none, and content of each record.
         shard_id: the shard's.
         stream_arn: the stream's.
         clock: seconds since epoch, at which each record arrives.
-        numbers: gives the sequence numbers. All calls of a process share one by default, so that what is
-            put later is later. Numbers of one's own, with a clock of one's own, are the same every time.
+        numbers: generates the sequence numbers. By default all calls of a process share one generator, so
+            that a later record has a higher number. With a clock and a generator of its own, a call yields
+            the same numbers every time.
     """
     for partition_key, content in data:
         now = clock()
@@ -66,14 +67,14 @@ def lambda_record(  # noqa: PLR0913, PLR0917 - a record has that many parts
     data: str,
     arrived_at: float | None,
 ) -> LambdaRecord:
-    """Return a record of a stream in the shape in which Lambda delivers it.
+    """Return a record of a stream as Lambda delivers it.
 
     Args:
-        stream_arn: the stream's, in which its region stands; empty if it is not known.
+        stream_arn: the stream's, which contains its region; empty if it is not known.
         shard_id: the shard's.
         sequence_number: the record's.
         partition_key: the record's; None if it has none.
-        data: what the producer put, in base64.
+        data: the producer's data, in base64.
         arrived_at: seconds since epoch; None if that is not known.
     """
     kinesis: KinesisPayload = {

@@ -1,7 +1,7 @@
-"""The quarantine: where records are kept that cannot be applied, so that nothing is lost (G5).
+"""The quarantine: keeps records that cannot be applied, so that nothing is lost (G5).
 
-It keeps objects by name. What they hold: `entry` has the records that a handler rejected, `on_failure` the
-batches that an event source mapping gave up, `contents` reads both.
+It keeps objects by name. `entry` defines the objects with records that a handler rejected, `on_failure` those
+with batches that an event source mapping gave up; `contents` reads both.
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ class Quarantine(Protocol):
     """Keeps objects by name."""
 
     def keep(self, name: str, content: bytes) -> None:
-        """Store an object whole, in place of one of that name, before this returns.
+        """Store an object, whole, before this returns. It replaces one of the same name.
 
-        Raises QuarantineError if it is not known to be stored.
+        Raises QuarantineError unless it is known to be stored.
         """
 
 
 class ReadableQuarantine(Quarantine, Protocol):
-    """Keeps objects, and gives them back."""
+    """Keeps objects, and returns them."""
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all objects, in their order; also of what cannot be read.
+        """Yield the names of all objects, sorted, including those that cannot be read.
 
         Raises QuarantineError if they cannot be listed.
         """
@@ -34,11 +34,11 @@ class ReadableQuarantine(Quarantine, Protocol):
     def read(self, name: str) -> bytes:
         """Return an object.
 
-        Raises UnreadableObjectError if it cannot be read, and QuarantineError if none can.
+        Raises UnreadableObjectError if it cannot be read, and QuarantineError if no object can.
         """
 
     def delete(self, name: str) -> None:
-        """Remove an object. A missing one does nothing.
+        """Delete an object. A missing one is ignored.
 
-        Raises QuarantineError if it cannot be removed.
+        Raises QuarantineError if it cannot be deleted.
         """

@@ -1,8 +1,9 @@
-"""What a quarantine holds: read as a whole, each record once, without those that are done with.
+"""Reads a whole quarantine: each record once, without those that have been dealt with.
 
-Two kinds of objects lie in it: lines of entries, and documents of an on-failure destination. A third says
-which of their records have gone through since: `done/<name of the object>/<first record>.jsonl`. Nothing is
-ever changed in place, so that whoever is interrupted leaves nothing half done.
+A quarantine holds three kinds of objects: lines of entries, documents of an on-failure destination, and
+marks. Marks name the records of an object that have been dealt with since, under
+`done/<name of the object>/<first record>.jsonl`. No object is ever changed in place, so an interruption
+leaves nothing half done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,18 +14,18 @@ from msgspec import Struct
 
 from kinesis_handler.errors import UnreadableObjectError
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
-from kinesis_handler.quarantine.entry import ENDING, Entry, Place, decode_entries, rfc3339
+from kinesis_handler.quarantine.entry import ENDING, Entry, Position, decode_entries, rfc3339
 from kinesis_handler.quarantine.on_failure import FailedBatch
 
 DONE = "done/"
 
-MOVE_AWAY = "see what it is, and mend it or move it away"
+MOVE_AWAY = "see what it is, and repair it or move it away"
 
 
 class Mark(Struct, frozen=True, rename="camel"):
-    """A record that is done with: where it was on the stream, how it went, and when (RFC 3339 in UTC).
+    """A record that has been dealt with: its position, how it was sent, and when (RFC 3339 in UTC).
 
-    `outcome` is what became of it, as `redrive` says it; marks of older versions lack it.
+    `outcome` is what `redrive` reports of it; marks of older versions lack it.
     """
 
     stream: str
@@ -36,38 +37,38 @@ class Mark(Struct, frozen=True, rename="camel"):
     outcome: str = ""
 
     @property
-    def place(self) -> Place:
-        """Where it was on the stream."""
-        return Place(self.stream, self.shard_id, int(self.sequence_number), self.sub_sequence_number)
+    def position(self) -> Position:
+        """The position on the stream."""
+        return Position(self.stream, self.shard_id, int(self.sequence_number), self.sub_sequence_number)
 
 
 class Contents(Struct, frozen=True):
-    """What a quarantine holds.
+    """The contents of a quarantine.
 
     Args:
-        quarantine: where.
-        objects: of each object its entries, also those that are done with.
+        quarantine: the quarantine itself.
+        objects: the entries of each object, including those that have been dealt with.
         unfetched: documents that do not carry their records, by the name of their object.
-        marks: of each object of marks the places that it is about.
-        unreadable: what cannot be read or does not belong there, by its name: why, and what to do. The
-            records in it are neither counted nor sent, and nothing of it is removed.
+        marks: the positions in each object of marks.
+        unreadable: why an object cannot be read or does not belong there, and what to do, by its name. The
+            records in it are neither counted nor sent, and it is not deleted.
     """
 
     quarantine: ReadableQuarantine
     objects: dict[str, list[Entry]]
     unfetched: dict[str, FailedBatch]
-    marks: dict[str, set[Place]]
+    marks: dict[str, set[Position]]
     unreadable: dict[str, str]
 
     @property
-    def done(self) -> set[Place]:
-        """The places of the records that are done with."""
-        return {place for places in self.marks.values() for place in places}
+    def done(self) -> set[Position]:
+        """The positions of the records that have been dealt with."""
+        return {position for positions in self.marks.values() for position in positions}
 
-    def mark(self, name: str, done: Mapping[Place, str], through: str, at: float) -> None:
-        """Say that records of an object are done with, and what became of each.
+    def mark(self, name: str, done: Mapping[Position, str], through: str, at: float) -> None:
+        """Mark records of an object as dealt with, each with its outcome.
 
-        Raises QuarantineError if that is not known to be kept.
+        Raises QuarantineError unless the mark is known to be stored.
         """
         mark, content = marks(name, done, through, at)
         self.quarantine.keep(mark, content)
@@ -75,49 +76,49 @@ class Contents(Struct, frozen=True):
 
 
 class Waiting(NamedTuple):
-    """A record that waits: its entry, and where that lies."""
+    """A record that waits: its entry, and the contents and object that hold it."""
 
     contents: Contents
     name: str
     entry: Entry
 
 
-def waiting_in(contents: Sequence[Contents]) -> dict[Place, Waiting]:
-    """Return what waits in several quarantines, each record once, in the order of the stream."""
-    done = {place for each in contents for place in each.done}
+def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
+    """Return the records that wait in several quarantines, each once, in the order of the stream."""
+    done = {position for each in contents for position in each.done}
     found = {
-        entry.place: Waiting(each, name, entry)
+        entry.position: Waiting(each, name, entry)
         for each in contents
         for name, entries in each.objects.items()
         for entry in entries
-        if entry.place not in done
+        if entry.position not in done
     }
-    return {place: found[place] for place in sorted(found)}
+    return {position: found[position] for position in sorted(found)}
 
 
 def remove_finished(contents: Sequence[Contents]) -> int:
-    """Remove the objects of which every record is done with; return how many there were.
+    """Delete the objects whose records have all been dealt with; return their number.
 
-    A mark goes when no object is left that has a record which it is about, and after the objects: the other
-    way round records that are done with would wait again. While an object cannot be read all marks stay: one
-    may be about it.
+    A mark is deleted after the objects, when no object has a record that it names: in the opposite order,
+    records that have been dealt with would wait again. While an object cannot be read all marks stay: one may
+    name its records.
 
-    Raises QuarantineError if something cannot be removed.
+    Raises QuarantineError if an object cannot be deleted.
     """
-    done = {place for each in contents for place in each.done}
+    done = {position for each in contents for position in each.done}
     removed = 0
     for each in contents:
         for name, entries in list(each.objects.items()):
-            if all(entry.place in done for entry in entries):
+            if all(entry.position in done for entry in entries):
                 each.quarantine.delete(name)
                 del each.objects[name]
                 removed += 1
     if any(each.unreadable for each in contents):
         return removed
-    left = {entry.place for each in contents for entries in each.objects.values() for entry in entries}
+    left = {entry.position for each in contents for entries in each.objects.values() for entry in entries}
     for each in contents:
-        for mark, places in list(each.marks.items()):
-            if left.isdisjoint(places):
+        for mark, positions in list(each.marks.items()):
+            if left.isdisjoint(positions):
                 each.quarantine.delete(mark)
                 del each.marks[mark]
     return removed
@@ -128,9 +129,9 @@ _LINES = msgspec.json.Encoder()
 
 
 def read_contents(quarantine: ReadableQuarantine) -> Contents:
-    """Read all of a quarantine, but for what cannot be read or does not belong there: that is named.
+    """Read a whole quarantine; name the objects that cannot be read or do not belong there.
 
-    Raises QuarantineError if it cannot be listed, or nothing in it can be read.
+    Raises QuarantineError if it cannot be listed, or no object can be read.
     """
     contents = Contents(quarantine, {}, {}, {}, {})
     for name in quarantine.names():
@@ -145,7 +146,7 @@ def read_contents(quarantine: ReadableQuarantine) -> Contents:
 
 
 def _hold_back_unmarked(contents: Contents) -> None:
-    """Leave out an object of which a mark cannot be read: which of its records still wait is not known."""
+    """Leave out an object if one of its marks cannot be read: which records still wait is not known."""
     for mark in [name for name in contents.unreadable if name.startswith(DONE)]:
         name = mark.removeprefix(DONE).rpartition("/")[0]
         if contents.objects.pop(name, None) is not None:
@@ -156,10 +157,10 @@ def _hold_back_unmarked(contents: Contents) -> None:
 
 def _take(contents: Contents, name: str, content: bytes) -> None:
     if name.startswith(DONE):
-        contents.marks[name] = {mark.place for mark in _MARKS.decode_lines(content)}
+        contents.marks[name] = {mark.position for mark in _MARKS.decode_lines(content)}
     elif name.endswith(ENDING):
         contents.objects[name] = decode_entries(content)
-    else:  # as Lambda names them, they have no ending
+    else:  # Lambda's names for them have no extension
         document = on_failure.decode(content)
         entries = document.entries()
         if entries:
@@ -168,20 +169,20 @@ def _take(contents: Contents, name: str, content: bytes) -> None:
             contents.unfetched[name] = document
 
 
-def marks(name: str, done: Mapping[Place, str], through: str, at: float) -> tuple[str, bytes]:
-    """Return the name and the content of the object which says that these records of an object are done with.
+def marks(name: str, done: Mapping[Position, str], through: str, at: float) -> tuple[str, bytes]:
+    """Return the name and the content of the object that marks records of another object as dealt with.
 
     Args:
-        name: of the object.
-        done: what became of the records, by their places.
-        through: how they went.
+        name: the name of the other object.
+        done: the outcomes of the records, by their positions.
+        through: how they were sent.
         at: seconds since epoch.
     """
-    places = sorted(done)
+    positions = sorted(done)
     when = rfc3339(at) or ""
     lines = [
         Mark(*each[:2], str(each.sequence_number), each.sub_sequence_number, through, when, done[each])
-        for each in places
+        for each in positions
     ]
-    number = f"{places[0].sequence_number}-{places[0].sub_sequence_number}"
+    number = f"{positions[0].sequence_number}-{positions[0].sub_sequence_number}"
     return f"{DONE}{name}/{number}.jsonl", _LINES.encode_lines(lines)

@@ -1,4 +1,4 @@
-"""A quarantine in a folder: for one machine, and for development."""
+"""Implements a quarantine in a folder: for one machine, and for development."""
 
 import os
 import tempfile
@@ -12,13 +12,13 @@ __all__ = ["DirectoryQuarantine"]
 
 
 class DirectoryQuarantine:
-    """Keeps each object as a file below a folder, which is made with the first one."""
+    """Keeps each object as a file in a folder, which is made with the first object."""
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
 
     def keep(self, name: str, content: bytes) -> None:
-        """See `Quarantine.keep`. The file is on the disk when this returns, and never half of it."""
+        """See `Quarantine.keep`. The file is on the disk when this returns, and is never half written."""
         path = self._folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,9 +27,9 @@ class DirectoryQuarantine:
             raise self._error(error) from error
 
     def names(self) -> Iterator[str]:
-        """See `ReadableQuarantine.names`. A folder that is not there yet is an empty one.
+        """See `ReadableQuarantine.names`. A missing folder counts as empty.
 
-        What begins with a dot is passed over. A folder below it that may not be listed is one name.
+        It skips names that begin with a dot, and yields a subfolder that cannot be listed as one name.
         """
         if self._folder.is_dir():
             yield from sorted(self._names())
@@ -51,7 +51,7 @@ class DirectoryQuarantine:
         """See `ReadableQuarantine.read`."""
         path = self._folder / name
         try:
-            if path.exists() and not path.is_file():  # to read a pipe would wait for ever
+            if path.exists() and not path.is_file():  # reading a pipe would wait for ever
                 raise UnreadableObjectError("it is no file to be read: see what it is, and move it away")
             return path.read_bytes()
         except OSError as error:

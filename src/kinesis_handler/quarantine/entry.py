@@ -1,10 +1,11 @@
-"""Records that can never succeed, as a handler keeps them. Pure.
+"""Encodes rejected records as entries of a quarantine. Pure.
 
-An entry is a line of JSON; those of a batch go into one object. Its name is made of what was rejected and not
-of when: a batch that is delivered again overwrites its own object, and no object of which it is but a part.
+An entry is a line of JSON; the entries of a batch form one object. Its name depends on the rejected records
+and not on the time: a batch that is delivered again overwrites its own object, and not one that holds more
+than it.
 
-Of an aggregated record each part that was rejected has an entry, and the first of them has the data: a few
-kilobytes may hold thousands of parts.
+Each rejected user record of a KPL record has an entry, and the first of them has the data: a few kilobytes
+may hold thousands of user records.
 """
 
 import re
@@ -23,22 +24,22 @@ from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
 
 ENDING = ".jsonl"
-"""Of the names of objects with entries, and of no others but marks."""
+"""Extension of the names of objects with entries, and of marks, but of no other objects."""
 
 SequenceNumber = Annotated[str, Meta(pattern="^[0-9]{1,128}$")]
 
 _RFC3339 = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
 _LINES = msgspec.json.Encoder()
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]|^\.+$")
-"""What would be another folder, or none that a person can type."""
+"""Parts of a name that would be another folder, or that a person cannot type."""
 
 
 WHOLE = -1
-"""In place of a sub-sequence number: the record with all that it holds."""
+"""Value of a sub-sequence number that stands for the whole record."""
 
 
-class Place(NamedTuple):
-    """Where a record was on the stream: no two have the same. Of one shard, they are in stream order."""
+class Position(NamedTuple):
+    """The position of a record: unique, and within a shard in stream order."""
 
     stream: str
     shard_id: str
@@ -47,20 +48,20 @@ class Place(NamedTuple):
 
 
 class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A record that was not applied: all that is needed to see why, and to send it again.
+    """A record that was not applied: enough to see why, and to send it again.
 
     Args:
-        reason: why it was not.
-        error: name of the error's class; for what an event source mapping gave up, its condition.
-        event_id: the event's, with its type and correlation id, if that much of it could be read.
+        reason: why it was not applied.
+        error: name of the error's class; the condition, if an event source mapping gave it up.
+        event_id: the event's, with its type and correlation id, if the envelope could be read.
         stream: ARN of the stream.
-        sub_sequence_number: the place inside an aggregated record, whose `data` is that of the whole; None if
-            the entry stands for all that the record holds.
-        partition_key: the producer's; for a user record of an aggregate, its own; None if it has none.
-        arrived_at: when it came onto the stream, RFC 3339 in UTC; None if that is not known.
-        handler_version: which version rejected it.
-        data: the Kinesis record's data, base64, as it came. In an object, an entry of the same record as the
-            one before it leaves it out.
+        sub_sequence_number: the index in a KPL record, whose `data` is that of the whole; None if the entry
+            stands for the whole record.
+        partition_key: the producer's; a user record of a KPL record has its own; None if it has none.
+        arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
+        handler_version: the version that rejected it.
+        data: the Kinesis record's data, base64, unchanged. In an object, an entry of the same record as the
+            one before it omits it.
     """
 
     reason: str
@@ -83,22 +84,22 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
         return datetime.fromisoformat(self.arrived_at).timestamp() if self.arrived_at else None
 
     @property
-    def place(self) -> Place:
-        """Where it was on the stream."""
+    def position(self) -> Position:
+        """The position on the stream."""
         sub_sequence_number = self.sub_sequence_number if self.sub_sequence_number is not None else WHOLE
-        return Place(self.stream, self.shard_id, int(self.sequence_number), sub_sequence_number)
+        return Position(self.stream, self.shard_id, int(self.sequence_number), sub_sequence_number)
 
 
 _ENTRIES = msgspec.json.Decoder(Entry)
 
 
 def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
-    """Return the objects that keep these records, by name: one for each shard, a line for each record.
+    """Return objects with these records, by name: one for each shard, a line for each record.
 
     A name is `date/stream/shard/sequence number-sub-sequence number.digest.jsonl`: the numbers of the first
-    record in it, and a digest of the places of all.
+    record in it, and a digest of the positions of all.
     """
-    entries = sorted(map(_entry, rejected), key=lambda entry: entry.place)
+    entries = sorted(map(_entry, rejected), key=lambda entry: entry.position)
     return {
         object_name(group[0], _ending(group)): _LINES.encode_lines(_without_repeats(group))
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
@@ -107,18 +108,18 @@ def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
 
 
 def _ending(entries: Sequence[Entry]) -> str:
-    digest = blake2b(repr([entry.place for entry in entries]).encode(), digest_size=6).hexdigest()
+    digest = blake2b(repr([tuple(entry.position) for entry in entries]).encode(), digest_size=6).hexdigest()
     return f"-{entries[0].sub_sequence_number}.{digest}{ENDING}"
 
 
 def decode_entries(content: bytes) -> list[Entry]:
     """Return the entries of an object, each with the data of its record.
 
-    Raises msgspec.DecodeError if there is something else in it.
+    Raises msgspec.DecodeError if the content is something else.
     """
     entries: list[Entry] = []
     for entry in _ENTRIES.decode_lines(content):
-        repeats = entries and not entry.data and entry.place[:WHOLE] == entries[-1].place[:WHOLE]
+        repeats = entries and not entry.data and entry.position[:WHOLE] == entries[-1].position[:WHOLE]
         entries.append(replace(entry, data=entries[-1].data) if repeats else entry)
     return entries
 
@@ -157,7 +158,7 @@ def object_name(first: Entry, ending: str) -> str:
 
 
 def rfc3339(seconds: float | None) -> str | None:
-    """Return a time since epoch in UTC, with milliseconds; None for what is no time."""
+    """Return a time since epoch in UTC, with milliseconds; None if it is not a time."""
     try:
         text = datetime.fromtimestamp(cast("float", seconds), UTC).isoformat(timespec="milliseconds")
     except (TypeError, ValueError, OverflowError, OSError):
@@ -166,9 +167,9 @@ def rfc3339(seconds: float | None) -> str | None:
 
 
 def _text(value: object) -> str:
-    """Return what must be text and may be anything, so that it can be written and read again.
+    """Return text that can be encoded and decoded again, from a value that may be anything.
 
-    Text that is right comes back as it is and not as a copy: thousands of entries may have the same.
+    Valid text is returned itself and not as a copy: thousands of entries may share it.
     """
     text = value if isinstance(value, str) else repr(value)
     return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,7 +1,7 @@
-"""Batches that an event source mapping gave up, in the form of Lambda's on-failure destination. Pure.
+"""Encodes batches that an event source mapping gave up, as Lambda's on-failure destination does. Pure.
 
-A bucket gets the whole invocation, with its records; a queue or a topic is told only where they were on the
-stream.
+A bucket gets the whole invocation, with its records; a queue or a topic gets only the positions of the
+records.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
@@ -30,7 +30,7 @@ class _ResponseContext(Struct, rename="camel"):
 
 
 class BatchInfo(Struct, frozen=True, rename="camel"):
-    """Where the records of a batch are, or were, on the stream."""
+    """The positions of a batch's records on the stream."""
 
     shard_id: str
     start_sequence_number: SequenceNumber
@@ -42,7 +42,7 @@ class BatchInfo(Struct, frozen=True, rename="camel"):
 
 
 class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One document of an on-failure destination. `payload` is the invocation as JSON, if it is there."""
+    """A document of an on-failure destination. `payload` is the invocation as JSON, if it carries one."""
 
     request_context: _RequestContext
     response_context: _ResponseContext | None = None
@@ -67,11 +67,11 @@ class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
         return replace(self, payload=msgspec.json.encode({"Records": records}).decode())
 
     def entries(self) -> list[Entry]:
-        """Return an entry for each of the records, none if it does not carry them."""
+        """Return an entry for each record, or no entries if the document does not carry them."""
         return [self._entry(record) for record in self.records or ()]
 
     def object(self) -> tuple[str, bytes]:
-        """Return the name and the content of the object that keeps it: the same batch has the same name.
+        """Return the name and the content of its quarantine object: the same batch has the same name.
 
         Raises ValueError if it does not carry its records.
         """
@@ -133,7 +133,7 @@ def failed_batch(discarded: DiscardedBatch, at: float) -> FailedBatch:
     """Return the document of a batch that our own event source mapping gave up.
 
     Args:
-        discarded: what it handed over.
+        discarded: the batch, as the mapping passed it.
         at: seconds since epoch.
     """
     first, last = discarded.records[0], discarded.records[-1]

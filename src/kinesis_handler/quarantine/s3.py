@@ -1,4 +1,4 @@
-"""A quarantine in an S3 bucket."""
+"""Implements a quarantine in an S3 bucket."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,19 +23,19 @@ _TO_DO = {
     "SlowDown": "S3 asked to slow down, several times: try again later",
 }
 _OF_THE_BUCKET = {"NoSuchBucket", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-"""Codes of errors that all objects have: to go on would name each of them."""
+"""Error codes that concern the whole bucket: to continue would report every object."""
 
 
 class S3Quarantine:
-    """Keeps each object in a bucket. To keep takes the permission `s3:PutObject`, and no other.
+    """Keeps each object in a bucket. `keep` needs the permission `s3:PutObject`, and no other.
 
     The client is made with the first object: a cold start does not pay for what most batches never need.
 
     Args:
         bucket: its name.
-        prefix: of all keys, without a slash at its end; may be empty.
-        region: of the bucket; None for the one that the AWS SDK finds.
-        default_region: where it finds none.
+        prefix: the beginning of all keys, without a slash at its end; may be empty.
+        region: the bucket's region; None for the one that the AWS SDK finds.
+        default_region: the region if the SDK finds none.
 
     Raises ConfigurationError if there is no region.
     """
@@ -55,14 +55,14 @@ class S3Quarantine:
     def keep(self, name: str, content: bytes) -> None:
         """See `Quarantine.keep`."""
         key = self._prefix + name
-        with self._told():
+        with self._bucket_errors():
             self._writing_client.put_object(
                 Bucket=self._bucket, Key=key, Body=content, ContentType="application/x-ndjson"
             )
 
     def names(self) -> Iterator[str]:
-        """See `ReadableQuarantine.names`. The empty objects that a console makes for a folder are none."""
-        with self._told():
+        """See `ReadableQuarantine.names`. It skips the empty objects that a console makes for folders."""
+        with self._bucket_errors():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix
             )
@@ -73,7 +73,7 @@ class S3Quarantine:
 
     def read(self, name: str) -> bytes:
         """See `ReadableQuarantine.read`."""
-        with self._told():
+        with self._bucket_errors():
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
             except ClientError as error:
@@ -88,11 +88,12 @@ class S3Quarantine:
 
     def delete(self, name: str) -> None:
         """See `ReadableQuarantine.delete`."""
-        with self._told():
+        with self._bucket_errors():
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _bucket_errors(self) -> Iterator[None]:
+        """Raise QuarantineError for errors of the SDK."""
         try:
             yield
         except (ClientError, BotoCoreError) as error:
@@ -102,12 +103,12 @@ class S3Quarantine:
 
     @cached_property
     def _writing_client(self) -> "S3Client":
-        # Once, and not for long: where it fails the records fail, and come again.
+        # One short attempt: if it fails the records fail, and are delivered again.
         return self._made(Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1}))
 
     @cached_property
     def _client(self) -> "S3Client":
-        # Who reads is a person with a command, and has no deadline.
+        # A person reads with a command, without a deadline.
         retries: Any = {"mode": "standard", "total_max_attempts": 5}
         return self._made(Config(connect_timeout=5, read_timeout=30, retries=retries))
 

@@ -1,1 +1,1 @@
-"""What is told of a batch: log lines for people, metrics for alarms, spans for where the time went."""
+"""Reports on a batch: log lines for people, metrics for alarms, spans for where the time went."""

@@ -1,7 +1,7 @@
-"""Logs: one line for each batch, and one for each record that a reader should know of.
+"""Writes logs: one line for each batch, and one for each record that needs attention.
 
-JSON lines for machines; on a terminal, coloured ones for people. No value of a payload stands in a line
-above debug: an error or a remark names fields and places only.
+Lines are JSON for machines; on a terminal, coloured text for people. No line above debug has a value of a
+payload: errors and remarks name only fields and positions.
 """
 
 import json
@@ -33,27 +33,28 @@ _OTHER_NAMES: Mapping[str, LogLevel] = {
     "exception": "error",
     "fatal": "critical",
 }
-"""What Python, structlog and Lambda call some levels besides."""
+"""Other names of levels in Python, structlog and Lambda."""
 
 LEVEL_NAMES = (*get_args(LogLevel), *_OTHER_NAMES)
 
 _ON_EVERY_LINE = {"component", "request_id", "cold_start", "shard_id", "sequence_number"}
-"""What machines search by, and what would push all else off the right edge of a terminal."""
+"""Fields that machines search by, and that would push all others off the right edge of a terminal."""
 
 _SEPARATES = frozenset(" \t\r\n=\"'")
-"""What a value on a terminal is quoted for."""
+"""Characters for which a value on a terminal is quoted."""
 
 
 def configure_logging(service: str = "", level: str = "", stream: TextIO | None = None) -> None:
-    """Let structlog write JSON lines, or to a terminal coloured text. It is for a program's entry point.
+    """Configure structlog to write JSON lines, or coloured text on a terminal.
 
-    The library configures nothing by itself: it writes with structlog as that is configured.
+    Call it in a program's entry point. The library configures nothing by itself: it writes with structlog as
+    that is configured.
 
     Args:
-        service: what each line is said to be of; by default the Lambda function's name.
-        level: the lowest that is written, by a name of Python's, structlog's or Lambda's: `debug`, `info`,
-            `warning`, `error`, `critical` and such; by default that of LOG_LEVEL, or else `info`.
-        stream: where they go; by default to standard error.
+        service: the `service` of each line; by default the Lambda function's name.
+        level: the lowest level that is written, by a name of Python's, structlog's or Lambda's: `debug`,
+            `info`, `warning`, `error`, `critical` and others; by default LOG_LEVEL, or else `info`.
+        stream: the output; by default standard error.
 
     Raises ConfigurationError if there is no such level.
     """
@@ -72,9 +73,9 @@ def configure_logging(service: str = "", level: str = "", stream: TextIO | None 
 
 
 def read_level(environment: Mapping[str, str]) -> LogLevel:
-    """Return the level that LOG_LEVEL says, by whatever name, or else `info`.
+    """Return the level that LOG_LEVEL names, under any of its names, or else `info`.
 
-    Raises ConfigurationError if it says another word.
+    Raises ConfigurationError if it is not the name of a level.
     """
     return _level(read_choice(environment, "LOG_LEVEL", LEVEL_NAMES, "info"))
 
@@ -89,7 +90,7 @@ def _level(name: str) -> LogLevel:
 def ensure_logging() -> None:
     """Configure logging for a command, unless its application has: structlog's default is standard output.
 
-    Raises ConfigurationError if `LOG_LEVEL` is none.
+    Raises ConfigurationError if `LOG_LEVEL` is not a level.
     """
     if not structlog.is_configured():
         configure_logging()
@@ -98,13 +99,13 @@ def ensure_logging() -> None:
 def log_batch(
     log: FilteringBoundLogger, result: BatchResult, counted: Mapping[str, int], duration_ms: float
 ) -> None:
-    """Write what became of a batch: its odd records one by one, then the counts of all."""
-    log = log.bind()  # once: what structlog hands out first makes itself anew for each thing it is asked
+    """Log a batch: each record that needs attention, then the counts of all."""
+    log = log.bind()  # once: structlog's first, lazy logger binds itself again at each call
     debug = _is_debug(log)
     for handled in result if debug else result.needs_attention():
         _log_record(log, handled, debug=debug)
     if counted:
-        # Bound, and not given beside the others: what a processor counts may be called as one of them.
+        # Bound, and not passed with the others: a processor's counter may have the name of one of them.
         log = log.bind(**counted)
     log.info(
         "batch handled",
@@ -116,8 +117,8 @@ def log_batch(
 
 
 def _is_debug(log: FilteringBoundLogger) -> bool:
-    """Tell whether lines at debug are wanted. Where nobody configured structlog, nobody asked for them."""
-    # Of its class: structlog's generic logger takes whatever it is asked for as something to be logged.
+    """Tell whether lines at debug are wanted. If structlog is not configured, they are not."""
+    # On its class: structlog's generic logger takes any attribute for a method that logs.
     asked = getattr(type(log), "is_enabled_for", None) or getattr(type(log), "isEnabledFor", None)
     return structlog.is_configured() and asked is not None and bool(asked(log, DEBUG))
 
@@ -140,7 +141,7 @@ def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: boo
 
 
 def fields_of(handled: HandledRecord) -> dict[str, Any]:
-    """Tell which record it is and why it was not applied, without a value of its payload."""
+    """Return the fields that identify a record, and why it was not applied, without its payload."""
     record = handled.record
     fields: dict[str, Any] = {"shard_id": record.shard_id, "sequence_number": record.sequence_number}
     if record.sub_sequence_number:
@@ -154,14 +155,14 @@ def fields_of(handled: HandledRecord) -> dict[str, Any]:
 
 def _for_machines(service: str) -> list[Processor]:
     def begin(_logger: object, _method: str, line: EventDict) -> EventDict:
-        """Put what every line has in front, in an order that a reader can rely on."""
+        """Put the fields of every line first, always in the same order."""
         begins = {"level": line.pop("level"), "time": line.pop("time"), "message": line.pop("message")}
         return {**begins, "service": service, **_without(line)}
 
     def render(_logger: object, _method: str, line: EventDict) -> str:
         try:
             return msgspec.json.encode(line, enc_hook=str).decode()
-        except UnicodeError:  # a lone surrogate, which came in some text: it must not fail what is logged
+        except UnicodeError:  # a lone surrogate in some text: it must not fail the line
             return json.dumps(line, default=str)
 
     return [
@@ -195,7 +196,7 @@ def _for_people() -> list[Processor]:
 
 
 def _indent_tracebacks(_logger: object, _method: str, line: EventDict) -> EventDict:
-    """Move what takes several lines to the right: none of them can be taken for a line of the log."""
+    """Indent values of several lines, so that none of them can be taken for a line of the log."""
     for name in ("exception", "stack"):
         if name in line:
             line[name] = textwrap.indent(printable_lines(str(line[name])), "    ")
@@ -207,19 +208,19 @@ def _shown(value: object) -> str:
 
 
 def _quoted(value: object) -> str:
-    """Write a value as one word: text that has spaces or quotes stands in quotes, and cannot pass for two."""
+    """Write a value as one word: text with spaces or quotes is quoted, and cannot be taken for two values."""
     if isinstance(value, str) and not _SEPARATES.intersection(value):
         return printable(value)
     return printable(repr(value))
 
 
 def _without(line: EventDict, *names: str) -> EventDict:
-    """Leave out these fields, and those of which nothing is known."""
+    """Leave out these fields, and those that are None."""
     return {name: value for name, value in line.items() if name not in names and value is not None}
 
 
 class _StandardError:
-    """Standard error as it is at each write: it may have been redirected since, below a progress display."""
+    """Writes to the current standard error: it may have been redirected since, below a progress display."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)

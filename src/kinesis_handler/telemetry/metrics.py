@@ -1,4 +1,4 @@
-"""Metrics: one line for each batch in CloudWatch's embedded metric format, which turns it into metrics.
+"""Writes metrics: one line for each batch, in CloudWatch's embedded metric format.
 
 Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -20,25 +20,25 @@ NAMESPACE = "KinesisHandler"
 DIMENSION = "service"
 
 CONFLICTS = "conflicts"
-"""How often another writer got in between: each time, a key is loaded, folded and saved again."""
+"""Conflicts with other writers: after each, a key is loaded, folded and saved again."""
 
 RECORDS = "Records"
 END_TO_END_AGE = "EndToEndAge"
-"""Milliseconds from an event's `createdAt` until it was applied; of a large batch a hundred of them."""
+"""Milliseconds from an event's `createdAt` until it was applied; a sample of a hundred for a large batch."""
 
 MAX_VALUES = 100
-"""What the format lets one line have of a metric."""
+"""Most values of a metric that the format allows in one line."""
 
 _counted: ContextVar[dict[str, int] | None] = ContextVar("counted", default=None)
 
 
 def metric_of(name: str) -> str:
-    """Return the metric of what the log calls so: `Applied` of `applied`, `PhaseNotReadable` likewise."""
+    """Return a metric's name from its name in the log: `Applied` from `applied`, without underscores."""
     return name.replace("_", " ").title().replace(" ", "")
 
 
 def count(name: str, number: int = 1) -> None:
-    """Add to what is counted of the batch or the request at hand; where there is none, do nothing."""
+    """Add to a counter of the current batch or request; without one, do nothing."""
     counted = _counted.get()
     if counted is not None and number:
         counted[name] = counted.get(name, 0) + number
@@ -46,7 +46,7 @@ def count(name: str, number: int = 1) -> None:
 
 @contextmanager
 def counting() -> Iterator[dict[str, int]]:
-    """Collect what `count` is told as long as the context lasts."""
+    """Collect the counters of `count` while the context lasts."""
     counted: dict[str, int] = {}
     token = _counted.set(counted)
     try:
@@ -56,14 +56,14 @@ def counting() -> Iterator[dict[str, int]]:
 
 
 class Metrics(Protocol):
-    """Where the handler's figures go."""
+    """Receives the handler's figures."""
 
     def batch(self, result: BatchResult, counted: Mapping[str, int]) -> None:
-        """Tell the figures of a batch: what became of its records, and what `count` was told."""
+        """Report a batch: the outcomes of its records, and the counters of `count`."""
 
 
 class EmbeddedMetrics:
-    """Writes them as lines of JSON among those of the log, which on Lambda go to CloudWatch.
+    """Writes metrics as lines of JSON among those of the log, which Lambda sends to CloudWatch.
 
     Args:
         service: the value of their one dimension, `service`.
@@ -88,7 +88,7 @@ class EmbeddedMetrics:
         self._line(now, _counts(result, counted), ages)
 
     def counts(self, counted: Mapping[str, int]) -> None:
-        """Tell what was counted where there was no batch; of nothing there is no line."""
+        """Report counters outside of a batch; without any, write no line."""
         if counted:
             self._line(self._now(), _metrics_of(counted))
 
@@ -113,7 +113,7 @@ class EmbeddedMetrics:
 
 
 def _counts(result: BatchResult, counted: Mapping[str, int]) -> dict[str, int]:
-    """Return every figure of a batch; those that are always there win over others of the same name."""
+    """Return every figure of a batch; the standard ones win over others of the same name."""
     always = {
         RECORDS: len(result),
         **_metrics_of(result.counts()),
@@ -128,5 +128,5 @@ def _metrics_of(counts: Mapping[Status, int] | Mapping[str, int]) -> dict[str, i
 
 
 def _spread(events: Sequence[Any]) -> Sequence[Any]:
-    """Return at most as many as a line may have, from the first to the last."""
+    """Return at most MAX_VALUES events, evenly from the first to the last."""
     return events[:: -(-len(events) // MAX_VALUES) or 1]

@@ -1,7 +1,7 @@
-"""Spans: where the time of a batch, or of a request, went, by the OpenTelemetry API.
+"""Traces where the time of a batch or a request went, by the OpenTelemetry API.
 
-OpenTelemetry is not imported here before there is a tracer: without one a span costs a look at a context
-variable. What is below the handler or the API begins its spans with `span`, and need not know of the tracer.
+OpenTelemetry is imported only if there is a tracer: without one a span costs a look at a context variable.
+Code below the handler or the API begins its spans with `span`, and does not need the tracer.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,8 @@ from kinesis_handler.telemetry.logs import fields_of
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
-MAX_TOLD = 100
-"""Correlation ids, and records, that the span of one batch tells of. A span has its bounds, too."""
+MAX_RECORDED = 100
+"""Most correlation ids, and most records, in the span of one batch. A span has its bounds, too."""
 
 _tracer: ContextVar["Tracer | None"] = ContextVar("tracer", default=None)
 
@@ -25,7 +25,7 @@ _NO_SPAN = nullcontext()
 
 
 def span(name: str, **attributes: Any) -> AbstractContextManager["Span | None"]:
-    """Begin a span below the one at hand; None where nothing is traced."""
+    """Begin a child of the current span; None without a tracer."""
     tracer = _tracer.get()
     if tracer is None:
         return _NO_SPAN
@@ -33,7 +33,7 @@ def span(name: str, **attributes: Any) -> AbstractContextManager["Span | None"]:
 
 
 def batch_span(tracer: "Tracer | None", request_id: str | None) -> AbstractContextManager["Span | None"]:
-    """Begin the span of a batch, and let `span` begin others below it as long as the context lasts."""
+    """Begin the span of a batch, and let `span` begin its children while the context lasts."""
     return _NO_SPAN if tracer is None else _batch_span(tracer, request_id)
 
 
@@ -55,7 +55,7 @@ def _batch_span(tracer: "Tracer", request_id: str | None) -> Iterator["Span"]:
 def request_span(
     tracer: "Tracer", method: str, headers: Mapping[str, str], **attributes: Any
 ) -> Iterator["Span"]:
-    """Begin the span of a request, below the one that its headers name unless there is one at hand."""
+    """Begin the span of a request: a child of the current span, or else of the one that its headers name."""
     from opentelemetry import propagate, trace  # noqa: PLC0415 - only where something is traced
 
     at_hand = trace.get_current_span().get_span_context().is_valid
@@ -70,7 +70,7 @@ def request_span(
 
 @contextmanager
 def tracing(tracer: "Tracer") -> Iterator[None]:
-    """Let `span` begin spans of this tracer as long as the context lasts."""
+    """Let `span` begin spans of this tracer while the context lasts."""
     token = _tracer.set(tracer)
     try:
         yield
@@ -79,7 +79,7 @@ def tracing(tracer: "Tracer") -> Iterator[None]:
 
 
 def annotate_span(handling: "Span | None", result: BatchResult) -> None:
-    """Tell the span of a batch what became of its records: the counts, and those that were odd."""
+    """Annotate the span of a batch with its counts, and with the records that need attention."""
     if handling is None or not handling.is_recording():
         return
     from opentelemetry.trace import StatusCode  # noqa: PLC0415 - only where something is traced
@@ -93,8 +93,8 @@ def annotate_span(handling: "Span | None", result: BatchResult) -> None:
     correlation_ids = dict.fromkeys(
         known for each in result if (known := each.identity.correlation_id) is not None
     )
-    handling.set_attribute("kinesis_handler.correlation_ids", [*islice(correlation_ids, MAX_TOLD)])
-    for each in islice(result.needs_attention(), MAX_TOLD):
+    handling.set_attribute("kinesis_handler.correlation_ids", [*islice(correlation_ids, MAX_RECORDED)])
+    for each in islice(result.needs_attention(), MAX_RECORDED):
         fields = {name: value for name, value in fields_of(each).items() if value is not None}
         for remark in each.outcome.remarks:
             handling.add_event(remark.name, {**fields, "detail": remark.detail})

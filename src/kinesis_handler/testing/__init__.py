@@ -1,4 +1,4 @@
-"""For tests, of an application's as of our own: records, a clock, faults, and the laws of a repository."""
+"""Helps to test applications and the library: records, a clock, faults, and the laws of a repository."""
 
 from kinesis_handler.testing.faults import FaultyRepository
 from kinesis_handler.testing.laws import LawState, RepositoryLaws

@@ -1,4 +1,4 @@
-"""Faults: a repository that fails as stores do, at random but repeatably."""
+"""Injects faults: a repository that fails as stores do, at random but reproducibly."""
 
 from collections.abc import Collection, Iterator, Sequence
 from random import Random
@@ -14,16 +14,16 @@ State = TypeVar("State")
 
 
 class FaultyRepository(Generic[State]):
-    """Keeps aggregates in another repository, and fails on the way there and back.
+    """Wraps another repository, and fails before and after its calls.
 
     Faults: a call that raises; keys that cannot be read; changes that are not written and fail; changes
-    that are written and fail all the same, as when the answer is lost; conflicts.
+    that are written but reported as failed, as when the answer is lost; conflicts.
 
     Args:
-        repository: where the aggregates are kept.
-        random: what decides.
-        rate: how likely each fault is, from 0 to 1.
-        budget: how many faults of reading there are, and of writing, before the store is well for good.
+        repository: stores the aggregates.
+        random: decides which calls fail.
+        rate: probability of each fault, from 0 to 1.
+        budget: number of faults when reading, and when writing, after which no more are injected.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class FaultyRepository(Generic[State]):
         return saved
 
     def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
-        """Say what the other repository says."""
+        """Return the refusal of the other repository."""
         return self._repository.refusal(aggregate)
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:

@@ -1,4 +1,4 @@
-"""Values that a store may stumble over."""
+"""Values that are difficult for a store."""
 
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ STRANGE = [
     "..",
     "a" * 255,
 ]
-"""Parts of keys that a store could confuse or stumble over."""
+"""Partition and sort keys that a store could confuse or fail on."""
 
 
 NUMBERS = [
@@ -33,7 +33,7 @@ NUMBERS = [
     "-9E+125",
     "1.0E+2",
 ]
-"""Numbers at the edge of what DynamoDB takes, and with zeros at their end."""
+"""Numbers at the limits of DynamoDB, and with trailing zeros."""
 
 
 UNSTORABLE_NUMBERS: list[Decimal | float] = [
@@ -41,7 +41,7 @@ UNSTORABLE_NUMBERS: list[Decimal | float] = [
     *map(Decimal, ("1" * 39, "0." + "1" * 39, "1." + "0" * 38, "1E+126", "-1E-131", "0E-400")),
     *map(float, ("nan", "inf", "-inf", "1e126", "-1e-131", "5e-324")),
 ]
-"""Numbers that no store keeps: they are not finite, or have more digits than DynamoDB's."""
+"""Numbers that no store can hold: not finite, or beyond the digits or the range of DynamoDB."""
 
 
 UNSTORABLE_KEYS = [
@@ -54,4 +54,4 @@ UNSTORABLE_KEYS = [
     ("\ud800", "1"),
     ("a", "\udfff"),
 ]
-"""Keys that no store takes: a part is empty, longer than DynamoDB's, or not to be written in UTF-8."""
+"""Keys that no store accepts: a part is empty, longer than DynamoDB allows, or not encodable in UTF-8."""

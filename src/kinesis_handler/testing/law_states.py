@@ -1,4 +1,4 @@
-"""What the laws of a repository save and look for."""
+"""Provides the states that the laws of a repository save and read."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from kinesis_handler.stores import Change, Repository, Saved
 
 
 class LawState(Struct, frozen=True):
-    """What the laws keep in a repository: a state with what a store may find hard."""
+    """The state of the laws, with values that are difficult for a store."""
 
     count: int = 0
     amount: Decimal = Decimal(0)
@@ -25,7 +25,7 @@ LawRepository = Repository[LawState]
 
 
 def aggregate(key: Key, version: int = 1, **state: Any) -> Aggregate[LawState]:
-    """Return an aggregate with some state, as a fold of `version` events would leave it."""
+    """Return an aggregate with a state, as after a fold of `version` events."""
     return Aggregate(
         key=key,
         state=LawState(**state),
@@ -45,27 +45,27 @@ def after(before: Aggregate[LawState], **state: Any) -> Change[LawState]:
 
 
 def insert(repository: LawRepository, *aggregates: Aggregate[LawState]) -> None:
-    """Save new aggregates, and see that they were."""
+    """Save new aggregates, and assert that they were saved."""
     saved = repository.save([Change(None, each) for each in aggregates])
     assert not saved.conflicts
     assert not saved.failed
 
 
 def assert_unstorable(saved: Saved, keys: set[Key]) -> None:
-    """See that these changes can never be saved, and that nothing else went wrong."""
+    """Assert that the changes of these keys are unstorable, and that no other failed."""
     assert {key: type(error) for key, error in saved.failed.items()} == dict.fromkeys(keys, UnstorableError)
     assert not saved.conflicts
 
 
 def load(repository: LawRepository, key: Key) -> Aggregate[LawState] | None:
-    """Load one aggregate, and see that nothing failed."""
+    """Load one aggregate, and assert that nothing failed."""
     loaded = repository.load([key])
     assert not loaded.failed
     return loaded.found.get(key)
 
 
 def amount_of(found: Aggregate[LawState] | None) -> Decimal:
-    """Return the amount of what was found, and see that it was."""
+    """Return the amount of an aggregate, and assert that it was found."""
     assert found is not None
     return found.state.amount
 

@@ -1,6 +1,6 @@
-"""The laws of a repository, as tests that any implementation must pass.
+"""Defines the laws of a repository, as tests that any implementation must pass.
 
-Subclass `RepositoryLaws`, say how a repository is made, and let pytest collect the subclass:
+Subclass `RepositoryLaws`, implement `make_repository`, and let pytest collect the subclass:
 
     class TestMyRepository(RepositoryLaws):
         def make_repository(self, clock, ttl):
@@ -46,7 +46,7 @@ TTL = 3_600
 
 
 class RepositoryLaws(ABC):
-    """What every repository promises. Time comes from the clock that it is made with."""
+    """The laws of every repository. Time comes from the clock that it is made with."""
 
     @abstractmethod
     def make_repository(self, clock: Callable[[], float], ttl: int) -> LawRepository:
@@ -66,8 +66,8 @@ class RepositoryLaws(ABC):
 
     def test_numbers_of_38_digits_come_back_to_the_last_zero(self) -> None:
         repository = self._repository()
-        for place, digits in enumerate(NUMBERS):
-            first = aggregate(("a", str(place)), amount=Decimal(digits))
+        for index, digits in enumerate(NUMBERS):
+            first = aggregate(("a", str(index)), amount=Decimal(digits))
             insert(repository, first)
             assert str(amount_of(load(repository, first.key))) == digits
             repository.save([after(first, amount=Decimal("1.10"))])
@@ -75,11 +75,11 @@ class RepositoryLaws(ABC):
 
     def test_a_float_comes_back_as_it_was(self) -> None:
         repository = self._repository()
-        for place, ratio in enumerate((0.1, -0.0, 1.0, 1e-130, 9.99e125, 2 / 3)):
-            insert(repository, aggregate(("a", str(place)), ratio=ratio))
-            assert load(repository, ("a", str(place))) == aggregate(("a", str(place)), ratio=ratio)
+        for index, ratio in enumerate((0.1, -0.0, 1.0, 1e-130, 9.99e125, 2 / 3)):
+            insert(repository, aggregate(("a", str(index)), ratio=ratio))
+            assert load(repository, ("a", str(index))) == aggregate(("a", str(index)), ratio=ratio)
 
-    def test_a_number_that_no_store_keeps_is_unstorable_and_keeps_no_other_from_being_saved(self) -> None:
+    def test_a_number_that_no_store_can_hold_is_unstorable_and_all_other_changes_are_saved(self) -> None:
         for number in UNSTORABLE_NUMBERS:
             repository = self._repository()
             bad_state: dict[str, Any] = {"amount" if isinstance(number, Decimal) else "ratio": number}
@@ -92,10 +92,10 @@ class RepositoryLaws(ABC):
             assert found == {("a", "changed"): first, ("a", "good"): good.after}, number
             repository.delete(found)
 
-    def test_a_key_that_no_store_takes_is_unstorable_and_keeps_no_other_from_being_saved(self) -> None:
+    def test_a_key_that_no_store_accepts_is_unstorable_and_all_other_changes_are_saved(self) -> None:
         repository = self._repository()
-        for place, key in enumerate(UNSTORABLE_KEYS):
-            good = aggregate(("a", f"good-{place}"))
+        for index, key in enumerate(UNSTORABLE_KEYS):
+            good = aggregate(("a", f"good-{index}"))
             assert_unstorable(repository.save([Change(None, aggregate(key)), Change(None, good)]), {key})
             assert repository.load([key, good.key]).found == {good.key: good}
             assert key not in [each.key for each in repository.find(key[0]).aggregates]
@@ -107,7 +107,7 @@ class RepositoryLaws(ABC):
         insert(repository, *(aggregate(key) for key in keys[:220]))
         assert set(repository.load(keys).found) == set(keys[:220])
 
-    def test_keys_of_any_characters_are_kept_apart(self) -> None:
+    def test_keys_of_any_characters_are_distinct(self) -> None:
         repository = self._repository()
         keys = [(partition, sort) for partition in STRANGE for sort in STRANGE[:4]]
         insert(repository, *(aggregate(key, note=repr(key)) for key in keys))
@@ -146,7 +146,7 @@ class RepositoryLaws(ABC):
         assert repository.save([after(first)]).conflicts == {("a", "1")}
         assert load(repository, ("a", "1")) is None
 
-    def test_a_conflict_of_one_key_keeps_no_other_from_being_saved(self) -> None:
+    def test_after_a_conflict_of_one_key_all_other_changes_are_saved(self) -> None:
         repository = self._repository()
         insert(repository, aggregate(("a", "50")))
         saved = repository.save([Change(None, aggregate(("a", f"{number}"))) for number in range(100)])
@@ -180,7 +180,7 @@ class RepositoryLaws(ABC):
         for limit in (1, 3, 7, 8, 9, 100):
             assert [each.key[1] for each in find_all(repository, "a", limit)] == sorted(sorts)
 
-    def test_a_cursor_that_was_not_handed_out_is_refused(self) -> None:
+    def test_a_cursor_that_came_with_no_page_is_refused(self) -> None:
         repository = self._repository()
         for cursor in ("", "?", "not a cursor", "ÿ", "AAAA*"):
             try:
@@ -209,16 +209,16 @@ class RepositoryLaws(ABC):
             parts = [list(repository.scan(Part(index, segments))) for index in range(segments)]
             assert sorted(each.key for part in parts for each in part) == sorted(keys)
 
-    def test_a_part_goes_on_behind_any_key_that_it_has_yielded(self) -> None:
+    def test_a_part_continues_after_any_key_that_it_has_yielded(self) -> None:
         repository = self._repository()
         insert(repository, *(aggregate((f"p{number % 3}", f"s{number}")) for number in range(12)))
         for index in range(2):
             keys = [each.key for each in repository.scan(Part(index, 2))]
-            for place, key in enumerate(keys):
+            for number, key in enumerate(keys):
                 rest = [each.key for each in repository.scan(Part(index, 2, after=key))]
-                assert rest == keys[place + 1 :]
+                assert rest == keys[number + 1 :]
 
-    def test_what_has_expired_is_absent_for_every_read(self) -> None:
+    def test_an_expired_aggregate_is_absent_for_every_read(self) -> None:
         clock = FakeClock()
         repository = self.make_repository(clock, TTL)
         insert(repository, aggregate(("a", "1")))
@@ -229,7 +229,7 @@ class RepositoryLaws(ABC):
         assert repository.find("a").aggregates == []
         assert list(repository.scan()) == []
 
-    def test_what_has_expired_can_be_inserted_anew_but_not_changed(self) -> None:
+    def test_an_expired_aggregate_can_be_inserted_again_but_not_changed(self) -> None:
         clock = FakeClock()
         repository = self.make_repository(clock, TTL)
         ages = (30 * 86_400, 90, 1, 0)  # seconds since the expiry: a store may remove an item long after it
@@ -241,11 +241,11 @@ class RepositoryLaws(ABC):
         keys = {first.key for first in firsts}
         assert repository.save([after(first) for first in firsts]).conflicts == keys
         assert not repository.load(keys).found
-        anew = [aggregate(key, count=1) for key in keys]
-        insert(repository, *anew)
-        assert repository.load(keys).found == {each.key: each for each in anew}
+        again = [aggregate(key, count=1) for key in keys]
+        insert(repository, *again)
+        assert repository.load(keys).found == {each.key: each for each in again}
 
-    def test_every_write_puts_the_expiry_off(self) -> None:
+    def test_every_write_postpones_the_expiry(self) -> None:
         clock = FakeClock()
         repository = self.make_repository(clock, TTL)
         first = aggregate(("a", "1"))

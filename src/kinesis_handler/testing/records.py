@@ -1,4 +1,4 @@
-"""Invocations made of events, and a clock that stands still."""
+"""Makes invocations from events, and a clock that stands still."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,9 +9,9 @@ from kinesis_handler.local.event_source import put_on_shard
 
 
 class FakeClock:
-    """A clock that moves only when it is told to. Called, it tells its time in seconds.
+    """A clock that moves only by `advance`. A call returns its time in seconds.
 
-    It begins in 2096: a real store that looks at its own clock must not find that all has expired long ago.
+    It begins in 2096: for a real store, which has its own clock, nothing must have expired.
     """
 
     def __init__(self, now: float = 4_000_000_000) -> None:
@@ -21,18 +21,18 @@ class FakeClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let some time pass: also what `time.sleep` is replaced by."""
+        """Let some time pass; it can also replace `time.sleep`."""
         self.now += seconds
 
 
 def invocation(events: Iterable[object], *, partition_key: str | None = "key") -> dict[str, Any]:
-    """Return an invocation by Lambda with a record for each event, in their order.
+    """Return an invocation by Lambda with a record for each event, in order.
 
     Records of a later call have higher sequence numbers than those of an earlier one.
 
     Args:
-        events: each anything that can be written as JSON, or bytes, which are taken for a record's data.
-        partition_key: of all the records; None for a stream that distributes records by itself.
+        events: values that can be encoded as JSON, or bytes, which become a record's data.
+        partition_key: the key of all records; None for a stream that distributes records itself.
     """
     data = (event if isinstance(event, bytes) else msgspec.json.encode(event) for event in events)
     return {"Records": list(put_on_shard((partition_key, each) for each in data))}

@@ -1,7 +1,8 @@
-"""The laws of a repository that writes its states down, as tests that any implementation must pass.
+"""Defines the laws of a repository that stores encoded states, as tests that any implementation must pass.
 
-What is written may be read by a later release, whose types are others, and it may be damaged. Subclass
-`StoredLaws` beside `RepositoryLaws`, and say how what is stored is opened as another type and damaged:
+A later release, with other types, may read a stored state, and a stored state may be damaged. Subclass
+`StoredLaws` in addition to `RepositoryLaws`, and implement how to open the store as another type, and how to
+damage it:
 
     class TestMyStoredStates(StoredLaws):
         def open_repository(self, state_type):
@@ -27,20 +28,20 @@ from kinesis_handler.testing.law_states import LawState, aggregate, assert_unsto
 
 
 class InnerOld(Struct, frozen=True):
-    """What is within a state, before fields were added to it."""
+    """A part of a state, before fields were added to it."""
 
     size: int
 
 
 class Inner(Struct, frozen=True):
-    """What is within a state, with a field more."""
+    """A part of a state, with an added field."""
 
     size: int
     unit: str = "cm"
 
 
 class InnerLater(Struct, frozen=True):
-    """What is within a state, with another default."""
+    """A part of a state, with another default."""
 
     size: int
     unit: str = "inch"
@@ -54,7 +55,7 @@ class Old(Struct, frozen=True):
 
 
 class New(Struct, frozen=True):
-    """A state with fields more."""
+    """A state with added fields."""
 
     inner: Inner
     count: int = 0
@@ -80,15 +81,15 @@ SORTS = [f"{number}" for number in range(7)]
 
 
 class StoredLaws(ABC):
-    """What every repository promises that writes its states down."""
+    """The laws of every repository that stores encoded states."""
 
     @abstractmethod
     def open_repository(self, state_type: type[Any]) -> Repository[Any]:
-        """Return a repository of states of this type: the same one each time, empty at the first."""
+        """Return a repository of states of this type: the same store at each call, empty at the first."""
 
     @abstractmethod
     def damage(self, key: Key) -> None:
-        """Make what is stored under a key no state of any type."""
+        """Overwrite the state stored under a key with data that is no state of any type."""
 
     def test_a_default_that_changes_does_not_change_what_was_inserted(self) -> None:
         state = New(Inner(5))
@@ -108,7 +109,7 @@ class StoredLaws(ABC):
         self._update(replace(before, count=1))
         assert self._fields_read_later() == _fields(New(Inner(5), count=1))
 
-    def test_what_could_not_be_read_again_is_unstorable_and_keeps_no_other_from_being_saved(self) -> None:
+    def test_a_state_that_could_not_be_read_again_is_unstorable_and_all_other_changes_are_saved(self) -> None:
         repository = self.open_repository(LawState)
         wrong: list[dict[str, Any]] = [
             {"count": "1"},
@@ -117,20 +118,20 @@ class StoredLaws(ABC):
             {"note": "\ud83c"},
             {"tags": ("\udfb2",)},
         ]
-        bad = [aggregate(("bad", f"{place}"), **state) for place, state in enumerate(wrong)]
-        good = [aggregate(("good", f"{place}")) for place in range(len(bad) + 1)]
+        bad = [aggregate(("bad", f"{index}"), **state) for index, state in enumerate(wrong)]
+        good = [aggregate(("good", f"{index}")) for index in range(len(bad) + 1)]
         mixed = [good[-1], *chain.from_iterable(zip(bad, good, strict=False))]
         assert_unstorable(repository.save([Change(None, each) for each in mixed]), {each.key for each in bad})
         assert {each.key for each in repository.scan()} == {each.key for each in good}
 
-    def test_what_is_damaged_fails_its_own_key_and_no_other_is_kept_from_being_loaded(self) -> None:
+    def test_a_damaged_state_fails_its_own_key_and_all_others_are_loaded(self) -> None:
         repository = self._damaged("3")
         loaded = repository.load([("a", sort) for sort in SORTS])
         assert sorted(key[1] for key in loaded.found) == [sort for sort in SORTS if sort != "3"]
         assert {key: type(error) for key, error in loaded.failed.items()} == {("a", "3"): UnreadableError}
         assert "('a', '3')" in str(loaded.failed["a", "3"])
 
-    def test_a_page_names_what_is_damaged_and_has_all_others(self) -> None:
+    def test_a_page_names_damaged_states_and_has_all_others(self) -> None:
         repository = self._damaged("0", "3", "6")
         for limit in (1, 2, 3, 7, 100):
             found: list[str] = []
@@ -146,7 +147,7 @@ class StoredLaws(ABC):
             assert found == ["1", "2", "4", "5"]
             assert named == ["0", "3", "6"]
 
-    def test_a_scan_reports_what_is_damaged_and_yields_all_others(self) -> None:
+    def test_a_scan_reports_damaged_states_and_yields_all_others(self) -> None:
         repository = self._damaged("0", "3", "6")
         for parts in ([None], [Part(number, 3) for number in range(3)]):
             named: dict[Key, UnreadableError] = {}
@@ -159,7 +160,7 @@ class StoredLaws(ABC):
             assert sorted(named) == [("a", "0"), ("a", "3"), ("a", "6")]
             assert all(str(key) in str(error) for key, error in named.items())
 
-    def test_a_scan_that_reports_to_nobody_yields_all_others_before_it_raises(self) -> None:
+    def test_a_scan_without_a_callback_yields_all_others_before_it_raises(self) -> None:
         repository = self._damaged("3")
         found: list[str] = []
         reason = ""
@@ -170,14 +171,14 @@ class StoredLaws(ABC):
         assert "('a', '3')" in reason
         assert sorted(found) == [sort for sort in SORTS if sort != "3"]
 
-    def test_what_is_damaged_is_not_written_over_and_keeps_no_other_from_being_saved(self) -> None:
+    def test_a_damaged_state_is_not_overwritten_and_all_other_changes_are_saved(self) -> None:
         repository = self._damaged("3")
         saved = repository.save([Change(None, aggregate(("a", sort), note="new")) for sort in ("3", "7")])
         assert saved.conflicts | saved.failed.keys() == {("a", "3")}
         assert repository.load([("a", "3")]).failed.keys() == {("a", "3")}
         assert repository.load([("a", "7")]).found.keys() == {("a", "7")}
 
-    def test_what_is_damaged_can_be_deleted_and_inserted_again(self) -> None:
+    def test_a_damaged_state_can_be_deleted_and_inserted_again(self) -> None:
         repository = self._damaged("3")
         repository.delete([("a", "3")])
         insert(repository, aggregate(("a", "3"), note="again"))
@@ -212,5 +213,5 @@ def _of(state: Struct) -> Aggregate[Any]:
 
 
 def _fields(state: Any) -> dict[str, Any]:
-    """Return what a state has, without the types that it is made of."""
+    """Return the fields of a state, without its types."""
     return {**asdict(state), "inner": asdict(state.inner), "inners": [asdict(each) for each in state.inners]}

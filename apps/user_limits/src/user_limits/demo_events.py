@@ -1,4 +1,4 @@
-"""Made-up events that go on from the limits that are stored: for a demonstration, and for nothing else."""
+"""Generates events that continue from the stored limits, for demonstrations only."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000
 PERIOD = {"WEEK": 7 * DAY, "CALENDAR_WEEK": 7 * DAY, "MONTH": 30 * DAY, "CALENDAR_MONTH": 30 * DAY}
-"""How far a reset moves the next one, in milliseconds; of any other period by a day."""
+"""Milliseconds by which a reset moves the next one; a day for any other period."""
 
 FULL = 110
-"""The percentage from which a limit is reset, so that the bars do not all end at the right."""
+"""Percentage from which a limit is reset, so that not all bars become full."""
 
 ENOUGH = 1_000
-"""How many of the stored limits are looked at for each event, at most."""
+"""Most stored limits that are read for each event."""
 
 STEPS = [Decimal(step) / 100 for step in range(1, 9)]
-"""A change of the progress, as a part of the value."""
+"""Changes of the progress, as fractions of the value."""
 
 
 def demo_events(
     limits: ReadableRepository[Limit], *, seed: int = 1, clock: Callable[[], float] = time.time
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield (user id, event) without end: a progress that grows, and now and then a reset.
+    """Yield (user id, event) without end: progress changes, and an occasional reset.
 
-    Each takes up what is stored at that moment. It ends where nothing is.
+    Each event continues from the stored state at that time. The iterator ends if nothing is stored.
     """
     random = Random(seed)  # noqa: S311 - the same demonstration each time, and no secret
     for number in count(1):
-        unreadable: dict[Key, UnreadableError] = {}  # there are events of the others
+        unreadable: dict[Key, UnreadableError] = {}  # others still get events
         found = limits.scan(on_unreadable=unreadable.__setitem__)
         stored = sorted(islice(found, ENOUGH), key=lambda each: each.key)
         if not stored:

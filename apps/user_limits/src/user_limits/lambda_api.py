@@ -1,11 +1,11 @@
-"""The door on AWS for the API: `user_limits.lambda_api.handler` is the function's handler."""
+"""The entry point of the API on Lambda: `user_limits.lambda_api.handler` is the handler."""
 
 import gc
 
-# What a start allocates, stays: to look through it for garbage again and again is a fifth of a cold start.
+# Objects of the start stay: looking through them for garbage again and again is a fifth of a cold start.
 gc.disable()
 
-from kinesis_handler.extras import require_extra  # noqa: E402 - what it imports is what there is to allocate
+from kinesis_handler.extras import require_extra  # noqa: E402 - its imports allocate those objects
 from user_limits.wiring import api  # noqa: E402
 
 with require_extra("API", "api"):

@@ -1,11 +1,11 @@
-"""The door on AWS for the stream: `user_limits.lambda_consumer.handler` is the function's handler."""
+"""The entry point of the consumer on Lambda: `user_limits.lambda_consumer.handler` is the handler."""
 
 import gc
 
-# What a start allocates, stays: to look through it for garbage again and again is a fifth of a cold start.
+# Objects of the start stay: looking through them for garbage again and again is a fifth of a cold start.
 gc.disable()
 
-from user_limits.wiring import consumer  # noqa: E402 - what it imports is what there is to allocate
+from user_limits.wiring import consumer  # noqa: E402 - its imports allocate those objects
 
 handler = consumer()
 

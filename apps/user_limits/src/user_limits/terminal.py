@@ -1,4 +1,4 @@
-"""A limit as a row of the command line's table. Pure."""
+"""Formats a limit as a row of the command line's table. Pure."""
 
 from decimal import Context, Decimal
 from unicodedata import category
@@ -12,21 +12,21 @@ HEADINGS = ("limit", "used", "", "progress", "resets", "note")
 
 BAR_WIDTH = 10
 NEAR = 80
-"""The percentage from which a limit counts as nearly used up."""
+"""Percentage from which a limit counts as nearly used up."""
 MOST = 9_999
-"""The highest percentage that is written out: an amount of 1E125 may be used of one of 1E-130."""
+"""Highest percentage that is written out: of a limit of 1E-130, an amount of 1E125 may be used."""
 MOST_WHOLE, MOST_FRACTION = 21, 12
-"""Digits before and behind the point that a person reads; of longer amounts the first ones are written."""
+"""Most digits before and after the decimal point; of longer amounts the first digits are written."""
 _FIRST_DIGITS = Context(prec=6)
 
 _BLANK = "\u115f\u1160\u2800\u3164\uffa0"
-"""Letters and signs that look like none."""
+"""Letters and symbols that look blank."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def limit_row(aggregate: Aggregate[Limit]) -> tuple[Cell, ...]:
-    """Return the cells under HEADINGS."""
+    """Return the cells of a row, by HEADINGS."""
     limit = aggregate.state
     percent, exceeded = shown_percentage(limit), limit.progress > limit.value
     style = "red" if exceeded else "yellow" if percent >= NEAR else "green"
@@ -47,7 +47,7 @@ def limit_row(aggregate: Aggregate[Limit]) -> tuple[Cell, ...]:
 
 
 def bar(percent: Decimal) -> str:
-    """Draw a percentage as a bar of BAR_WIDTH characters; what is above 100 does not show."""
+    """Draw a percentage as a bar of BAR_WIDTH characters, full from 100 up."""
     eighths = int(min(max(percent, Decimal(0)), Decimal(100)) * BAR_WIDTH * 8 / 100)
     full, part = divmod(eighths, 8)
     drawn = "█" * full + (_EIGHTHS[part] if part else "")
@@ -55,7 +55,7 @@ def bar(percent: Decimal) -> str:
 
 
 def _progress(limit: Limit) -> str:
-    """Write progress and value in the limit's unit: a session's in hours and minutes."""
+    """Write progress and value in the limit's unit: hours and minutes for a session."""
     if limit.type == "SESSION":
         return f"{_duration(limit.progress)} of {_duration(limit.value)}"
     return f"{_amount(limit.progress)} of {_amount(limit.value)} {limit.currency_code or ''}".rstrip()
@@ -68,7 +68,7 @@ def _percent(percent: Decimal) -> str:
 
 
 def _amount(amount: Decimal) -> str:
-    """Write an amount with all its digits, unless there are more than anybody reads."""
+    """Write an amount with all its digits, unless there are too many to read."""
     return f"{amount:,f}" if _is_readable(amount) else f"{amount.normalize(_FIRST_DIGITS):E}"
 
 
@@ -79,7 +79,7 @@ def _is_readable(amount: Decimal) -> bool:
 
 
 def _duration(seconds: Decimal) -> str:
-    """Write seconds as hours and minutes, with the seconds that there are besides: what is used adds up."""
+    """Write seconds as hours and minutes, with the remaining seconds: they add up."""
     if not _is_readable(seconds):
         return f"{_amount(seconds)} s"
     hours, rest = divmod(abs(seconds), 3_600)
@@ -91,7 +91,7 @@ def _duration(seconds: Decimal) -> str:
 
 
 def _next(limit: Limit) -> str:
-    """Write the day on which the limit is reset next; of one that ends before, on which it ends."""
+    """Write the day of the next reset, or the day on which the limit ends, if that is earlier."""
     if limit.status == "CANCELED":
         return ""
     if limit.active_until is not None and ends_first(limit):
@@ -106,5 +106,5 @@ def _title(limit: Limit) -> str:
 
 
 def _is_seen(name: str) -> bool:
-    """Tell whether there is a letter, digit, mark or sign in a name, and not blanks alone."""
+    """Tell whether a name has a visible character: a letter, digit, mark, punctuation or symbol."""
     return any(category(each)[0] in "LMNPS" and each not in _BLANK for each in name)

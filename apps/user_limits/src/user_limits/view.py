@@ -1,4 +1,4 @@
-"""A limit as it is shown to others: the document of the API and of `--json`. Pure."""
+"""Converts a limit to its public document, for the API and `--json`. Pure."""
 
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -21,10 +21,10 @@ PeriodType = Literal[
     "INDEFINITE",
     "INSTANCE",
 ]
-"""A period as it is shown."""
+"""Period as shown."""
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-"""A time as it is shown: RFC 3339 in UTC."""
+"""Time as shown: RFC 3339 in UTC."""
 
 PERIOD_TYPES: dict[Period, PeriodType] = {
     "DAY": "DAILY",
@@ -37,9 +37,9 @@ PERIOD_TYPES: dict[Period, PeriodType] = {
     "INSTANCE": "INSTANCE",
 }
 
-# Wide enough to hold the quotient of the largest and the smallest amount, so that it rounds only once.
+# Wide enough for the quotient of the largest and the smallest amount, so that it rounds only once.
 _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
-# A context is slow to look a method up: to do so each time would be a third of a percentage's work.
+# Looking up a method of a context is slow: a third of the time of a percentage.
 _divide, _multiply, _subtract, _add = _WIDE.divide, _WIDE.multiply, _WIDE.subtract, _WIDE.add
 _quantize, _normalize = _WIDE.quantize, _WIDE.normalize
 _HUNDRED = Decimal(100)
@@ -47,13 +47,13 @@ _HUNDREDTH = Decimal("0.01")
 _JUST_BELOW, _JUST_ABOVE = Decimal("99.99"), Decimal("100.01")
 _EPOCH = date(1970, 1, 1).toordinal()
 
-# To look digits up takes half as long as to format them.
+# Looking digits up takes half as long as formatting them.
 _TWO_DIGITS = [f"{number:02}" for number in range(60)]
 _FRACTIONS = ["", *(f".{number:03}" for number in range(1, 1_000))]
 
 
 class LastResetDocument(Struct, frozen=True, gc=False, rename="camel"):
-    """The last reset, with the figures that it stated."""
+    """The last reset, with its figures."""
 
     at: Time
     amount: Decimal | None
@@ -69,8 +69,8 @@ class LimitData(Struct, frozen=True, gc=False, rename="camel"):
         remaining_amount: what is left of it, never below 0.
         expires_at: when the progress will be reset.
         previous_amount: the value before the last redefinition.
-        rebuilt: the limit's creation was not seen, it has been rebuilt from a reset.
-        drifted_at: when an event last told figures that were not the known ones.
+        rebuilt: the limit's creation was not seen; it has been rebuilt from a reset.
+        drifted_at: when an event last had figures that differed from the stored ones.
     """
 
     limit_id: str
@@ -112,12 +112,12 @@ def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
 
 
 def limit_data(limit: Limit) -> LimitData:
-    """Return what is shown of a limit."""
+    """Return the public fields of a limit."""
     return LimitData(*_fields(limit))
 
 
 def _fields(limit: Limit) -> tuple[Any, ...]:
-    """Return the fields of LimitData in their order: by their names, a document takes a fifth longer."""
+    """Return the fields of LimitData in order: by name, a document takes a fifth longer."""
     reset = limit.last_reset
     return (
         limit.limit_id,
@@ -142,7 +142,7 @@ def _fields(limit: Limit) -> tuple[Any, ...]:
 
 
 def percentage(limit: Limit) -> Decimal:
-    """Return how much of the value is used; of a limit of 0, 100 if there is progress, else 0."""
+    """Return the used percentage of the value; for a limit of 0, 100 if there is progress, else 0."""
     if not limit.value:
         return _HUNDRED if limit.progress > ZERO else ZERO
     exact = _divide(_multiply(limit.progress, _HUNDRED), limit.value)
@@ -151,7 +151,7 @@ def percentage(limit: Limit) -> Decimal:
 
 
 def shown_percentage(limit: Limit) -> Decimal:
-    """Return the percentage for people's eyes: 100 is said only of what is used up, and no more than that."""
+    """Return the percentage for people: exactly 100 only for a limit that is exactly used up."""
     percent = percentage(limit)
     if percent != _HUNDRED or limit.progress == limit.value or not limit.value:
         return percent
@@ -159,7 +159,7 @@ def shown_percentage(limit: Limit) -> Decimal:
 
 
 def ends_first(limit: Limit) -> bool:
-    """Tell whether the limit's time is over before it would be reset once more."""
+    """Tell whether the limit ends before its next reset."""
     end, reset = limit.active_until, limit.next_reset_time
     return end is not None and (reset is None or end <= reset)
 
@@ -182,7 +182,7 @@ def rfc3339(milliseconds: int) -> str:
 
 @lru_cache(1024)
 def _date(day: int) -> str:
-    """Return the date of a day since epoch: few days occur, and this is half of the work."""
+    """Return the date of a day since epoch, cached: few days occur, and this is half of the work."""
     return date.fromordinal(_EPOCH + day).isoformat()
 
 

@@ -22,12 +22,12 @@ from api.test_access import access, token
 from kinesis_handler.stores.cursor import encode_cursor
 from user_limits.api.app import Options, build_api
 from user_limits.api.documents import EXAMPLE as DESCRIBED
-from user_limits.api.documents import limit_answer
+from user_limits.api.documents import limit_response
 from user_limits.api.routes import ALLOWED, PREFIX
 from user_limits.events import LimitStatus
 from user_limits.view import PERIOD_TYPES
 
-EXAMPLE_ANSWER = json.loads(msgspec.json.encode(limit_answer(DESCRIBED)))
+EXAMPLE_ANSWER = json.loads(msgspec.json.encode(limit_response(DESCRIBED)))
 
 USERS = ("usr_456", "anna")
 IDS = ("lmt_123", "a", "b", "c")

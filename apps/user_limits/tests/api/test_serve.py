@@ -117,7 +117,9 @@ def refusal(*arguments: str) -> str:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "limits.example", "127.0.0.1.example"])  # noqa: S104
 def test_without_tokens_it_listens_on_this_machine_only(host: str) -> None:
     told = refusal("--host", host, "--port", "0")
-    assert told.startswith(f"Error: --host is {host!r}, and AUTH is 'none': whoever gets there could read")
+    assert told.startswith(
+        f"Error: --host is {host!r}, and AUTH is 'none': anyone who can reach it could read"
+    )
 
 
 def test_insecure_it_listens_anywhere() -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.stored import EXAMPLE, repository_of, serving
-from kinesis_handler.cli.http_protocol import Bounds, bounded, bounds_here
+from kinesis_handler.cli.http_protocol import Bounds, bounded, process_bounds
 from user_limits.api.app import Options, build_api
 
 LIMITS = "/api/v1/users/usr_456/limits"
@@ -221,4 +221,4 @@ def test_connections_leave_files_for_the_process_to_open() -> None:
     import resource
 
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert 0 < bounds_here().connections <= files // 2
+    assert 0 < process_bounds().connections <= files // 2

@@ -1,7 +1,7 @@
-"""Sends what could not be applied again, in the order of the stream, and marks what is done with.
+"""Sends quarantined records again, in the order of the stream, and marks those that are dealt with.
 
-A mark is written behind each batch, when all of it has gone. Whoever is interrupted before sends one batch
-twice, which is harmless (G3), and forgets nothing.
+Marks are written after each batch, when all of it has been sent. After an interruption one batch is sent
+twice, which is harmless (G3), and none is lost.
 """
 
 import time
@@ -16,43 +16,43 @@ from msgspec import Struct
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import lambda_record
 from kinesis_handler.quarantine.contents import Contents, waiting_in
-from kinesis_handler.quarantine.entry import WHOLE, Entry, Place
+from kinesis_handler.quarantine.entry import WHOLE, Entry, Position
 
 
 class Item(Struct, frozen=True):
-    """A record of the stream that is to be sent, and the entries that stand for it or for parts of it."""
+    """A record of the stream to be sent, and the entries that stand for it or for its user records."""
 
     record: LambdaRecord
     entries: tuple[Entry, ...]
 
 
 class Result(StrEnum):
-    """What became of an entry. Only of what goes through the handler is it known whether it was applied."""
+    """The outcome of an entry. Only the handler knows whether a record was applied."""
 
     FAILED = "failed again"
     REJECTED = "rejected again"
     SUPERSEDED = "superseded"
-    """Later events of its key have been applied: to apply it now would undo them."""
+    """Later events of its key have been applied: applying it now would undo them."""
     APPLIED = "applied"
     DUPLICATE = "duplicate"
     """It was applied before."""
     IGNORED = "ignored"
     """No processor takes its type any more."""
     HELD_BACK = "held back"
-    """It was not sent: one before it was not taken."""
+    """It was not sent: an earlier one was not accepted."""
     PUT = "put onto the stream"
-    """What becomes of it is for those to say who read the stream."""
+    """Its outcome is decided by the consumers of the stream."""
     REFUSED = "refused"
-    """The stream does not take it."""
+    """The stream does not accept it."""
 
 
 class Verdict(Struct, frozen=True):
-    """What became of an entry.
+    """The result of sending an entry, with its reason.
 
     Args:
-        result: in a word.
-        reason: why it was not taken; empty if it was.
-        done: whether it is done with, and to be marked so.
+        result: the outcome.
+        reason: why it was not accepted; empty if it was.
+        done: whether it has been dealt with, and is to be marked.
     """
 
     result: Result
@@ -61,49 +61,49 @@ class Verdict(Struct, frozen=True):
 
     @property
     def needs_attention(self) -> bool:
-        """Whether something waits on: the entry, or what is rejected of it as an entry of its own."""
+        """Whether something still waits: the entry, or a new entry for a rejected user record."""
         return not self.done or self.result is Result.REJECTED
 
 
 class RedriveTarget(Protocol):
-    """A way on which records go back."""
+    """Where records are sent again."""
 
     @property
     def name(self) -> str:
-        """What the marks call it."""
+        """Its name in the marks."""
 
     @property
     def batch_size(self) -> int:
-        """How many records go at once."""
+        """How many records are sent at once."""
 
-    def send(self, items: Sequence[Item]) -> Mapping[Place, Verdict]:
-        """Send records, in stream order; return what became of each entry, by its place."""
+    def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+        """Send records, in stream order; return the verdict on each entry, by its position."""
 
 
 class Sent(Struct, frozen=True):
-    """A batch that was sent, and what became of each of its entries, in the order of the stream."""
+    """A batch that was sent, with the verdict on each of its entries, in the order of the stream."""
 
     verdicts: list[tuple[Entry, Verdict]]
 
     @property
     def done(self) -> list[Entry]:
-        """The entries that are done with."""
+        """The entries that have been dealt with."""
         return [entry for entry, verdict in self.verdicts if verdict.done]
 
     @property
     def left(self) -> list[tuple[Entry, str]]:
-        """The entries that wait on, each with the reason."""
+        """The entries that still wait, each with the reason."""
         return [(entry, verdict.reason) for entry, verdict in self.verdicts if not verdict.done]
 
 
 class Redrive:
-    """What waits in several quarantines, and how it is sent again.
+    """Sends the waiting records of several quarantines again.
 
-    All of it is held in memory, so that it can be sent in the order of the stream.
+    It holds all of them in memory, so that it can send them in the order of the stream.
 
     Args:
-        contents: what has been read of them.
-        chosen: which entries are to be sent.
+        contents: the contents of the quarantines.
+        chosen: tells whether an entry is to be sent.
         clock: seconds since epoch.
     """
 
@@ -116,35 +116,36 @@ class Redrive:
         self._clock = clock
         self._waiting = waiting_in(contents)
         self.entries = [each.entry for each in self._waiting.values() if chosen(each.entry)]
-        """What is to be sent, in the order of each shard."""
+        """Entries to be sent, in the order of each shard."""
 
-    def run(self, way: RedriveTarget) -> Iterator[Sent]:
-        """Send it, and yield what became of each batch when that has been marked.
+    def run(self, target: RedriveTarget) -> Iterator[Sent]:
+        """Send all entries; yield each batch when it has been marked.
 
-        Raises QuarantineError if something cannot be marked.
+        Raises QuarantineError if a mark cannot be stored.
         """
         items = [
-            _item(tuple(group)) for _, group in groupby(self.entries, key=lambda entry: entry.place[:WHOLE])
+            _item(tuple(group))
+            for _, group in groupby(self.entries, key=lambda entry: entry.position[:WHOLE])
         ]
-        for first in range(0, len(items), way.batch_size):
-            batch = items[first : first + way.batch_size]
-            verdicts = way.send(batch)
-            sent = Sent([(entry, verdicts[entry.place]) for item in batch for entry in item.entries])
-            self._mark(sent, way.name)
+        for first in range(0, len(items), target.batch_size):
+            batch = items[first : first + target.batch_size]
+            verdicts = target.send(batch)
+            sent = Sent([(entry, verdicts[entry.position]) for item in batch for entry in item.entries])
+            self._mark(sent, target.name)
             yield sent
 
-    def _mark(self, sent: Sent, way: str) -> None:
-        by_object: dict[tuple[int, str], dict[Place, str]] = defaultdict(dict)
+    def _mark(self, sent: Sent, target: str) -> None:
+        by_object: dict[tuple[int, str], dict[Position, str]] = defaultdict(dict)
         for entry, verdict in sent.verdicts:
             if verdict.done:
-                waiting = self._waiting[entry.place]
-                by_object[id(waiting.contents), waiting.name][entry.place] = verdict.result
+                waiting = self._waiting[entry.position]
+                by_object[id(waiting.contents), waiting.name][entry.position] = verdict.result
         for (_, name), results in by_object.items():
-            self._waiting[next(iter(results))].contents.mark(name, results, way, self._clock())
+            self._waiting[next(iter(results))].contents.mark(name, results, target, self._clock())
 
 
 def _item(entries: tuple[Entry, ...]) -> Item:
-    """Put the record together that these entries are about."""
+    """Build the record of these entries."""
     first = entries[0]
     record = lambda_record(
         first.stream, first.shard_id, first.sequence_number, first.partition_key, first.data, first.arrived

@@ -12,13 +12,13 @@ from kinesis_handler.quarantine.contents import Contents
 from kinesis_handler.quarantine.on_failure import BatchInfo, FailedBatch
 
 ReaderOf = Callable[[str], StreamReader]
-"""Returns what reads the stream with an ARN."""
+"""Returns the reader of the stream with an ARN."""
 
 
 def fetch_records(contents: Contents, reader_of: ReaderOf) -> Iterator[str]:
-    """Put the records of each document that lacks them into it; yield what is wrong with some.
+    """Complete each document that lacks its records; yield the problems.
 
-    Raises QuarantineError if a document cannot be kept.
+    Raises QuarantineError if a document cannot be stored.
     """
     for name, document in list(contents.unfetched.items()):
         whole, problem = _with_records(document, reader_of)
@@ -33,11 +33,11 @@ def fetch_records(contents: Contents, reader_of: ReaderOf) -> Iterator[str]:
 def fetch_from_queue(
     queue: FailedBatchQueue, quarantine: ReadableQuarantine, reader_of: ReaderOf
 ) -> Iterator[str]:
-    """Move documents from a queue into a quarantine, with their records; yield what is wrong with some.
+    """Move documents from a queue into a quarantine, with their records; yield the problems.
 
-    A message is deleted when its document has been kept; one of which no record is to be had stays.
+    A message is deleted when its document has been stored; it stays if none of its records can be fetched.
 
-    Raises QuarantineError if the queue or the quarantine does not do its part.
+    Raises QuarantineError if the queue or the quarantine fails.
     """
     for message_id, receipt, document in queue.receive():
         if document is None:
@@ -55,20 +55,20 @@ def fetch_from_queue(
 
 
 def _with_records(document: FailedBatch, reader_of: ReaderOf) -> tuple[FailedBatch | None, str]:
-    """Return the document with its records, None if there are none; and what is wrong."""
+    """Return the document with its records, None if there are none; and the problem, if any."""
     info = document.info
     try:
         records = reader_of(info.stream_arn).between(
             info.shard_id, info.start_sequence_number, info.end_sequence_number
         )
     except StreamError as error:
-        return None, f"{_place(info)}: {error}"
+        return None, f"{_range(info)}: {error}"
     lost = info.batch_size - len(records)
     problem = (
-        f"{_place(info)}: {lost} of {info.batch_size} records are no longer on the stream" if lost else ""
+        f"{_range(info)}: {lost} of {info.batch_size} records are no longer on the stream" if lost else ""
     )
     return (document.with_records(records) if records else None), problem
 
 
-def _place(info: BatchInfo) -> str:
+def _range(info: BatchInfo) -> str:
     return f"{info.shard_id} from {info.start_sequence_number}"

@@ -1,4 +1,4 @@
-"""An SQS queue as an on-failure destination: it is told where the records were on the stream, and no more.
+"""Reads an SQS queue that is an on-failure destination: its messages have only the positions of the records.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 VISIBILITY_TIMEOUT = 300
-"""Seconds for which nobody else gets a message that has been received: it takes less to fetch its records."""
+"""Seconds for which no other client gets a received message: fetching its records takes less."""
 
 MAX_MESSAGES = 10
-"""Of one answer."""
+"""Most messages of one answer."""
 
 
 class _Notification(Struct, rename="pascal"):
-    """What SNS puts around a message, unless its subscription asks for the message alone."""
+    """The envelope of SNS around a message, unless its subscription has raw message delivery."""
 
     message: str
     topic_arn: str
 
 
 class Message(NamedTuple):
-    """A message: its id, what deletes it, and its document; None if it is something else."""
+    """A message: its id, the receipt that deletes it, and its document; None if it is something else."""
 
     id: str
     receipt: str
@@ -47,16 +47,16 @@ class FailedBatchQueue:
     """The documents in a queue.
 
     Args:
-        url: of the queue; its region stands in it, else it is the one that the SDK finds.
-        default_region: where it finds none.
+        url: the URL of the queue; its region is in it, or else is the one that the SDK finds.
+        default_region: the region if the SDK finds none.
 
-    Raises QuarantineError if the URL is none, and ConfigurationError if there is no region or the settings
-    that the SDK finds are no good.
+    Raises QuarantineError if the URL is invalid, and ConfigurationError if there is no region or the SDK's
+    settings are invalid.
     """
 
     def __init__(self, url: str, *, default_region: str | None = None) -> None:
         self.url = url
-        with self._told():
+        with self._queue_errors():
             _, _, region_and_more = (urlsplit(url).hostname or "").partition("sqs.")
         region = region_and_more.partition(".")[0]
         config = Config(retries={"mode": "standard", "total_max_attempts": 3})
@@ -64,8 +64,8 @@ class FailedBatchQueue:
         self._client = cast("SQSClient", client)
 
     def __len__(self) -> int:
-        """Return about how many messages wait. Raises QuarantineError if the queue cannot be asked."""
-        with self._told():
+        """Return the approximate number of messages. Raises QuarantineError if the queue cannot be read."""
+        with self._queue_errors():
             answer = self._client.get_queue_attributes(
                 QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"]
             )
@@ -79,12 +79,12 @@ class FailedBatchQueue:
         Raises QuarantineError if the queue cannot be read.
         """
         while True:
-            with self._told():
+            with self._queue_errors():
                 answer = self._client.receive_message(
                     QueueUrl=self.url,
                     MaxNumberOfMessages=MAX_MESSAGES,
                     VisibilityTimeout=VISIBILITY_TIMEOUT,
-                    WaitTimeSeconds=1,  # 0 would ask a few of its servers only
+                    WaitTimeSeconds=1,  # 0 would ask only some of its servers
                 )
             messages = answer.get("Messages", [])
             if not messages:
@@ -95,11 +95,12 @@ class FailedBatchQueue:
 
     def delete(self, receipt: str) -> None:
         """Delete a message. Raises QuarantineError if that fails."""
-        with self._told():
+        with self._queue_errors():
             self._client.delete_message(QueueUrl=self.url, ReceiptHandle=receipt)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _queue_errors(self) -> Iterator[None]:
+        """Raise QuarantineError for errors of the SDK."""
         try:
             yield
         except (ClientError, BotoCoreError, ValueError) as error:
@@ -110,7 +111,7 @@ def _document(body: str) -> FailedBatch | None:
     for text in (body, _unwrapped(body)):
         try:
             document = on_failure.decode(text)
-            document.entries()  # raises at a payload that is something else
+            document.entries()  # raises if the payload is something else
         except (msgspec.DecodeError, ValueError, RecursionError):
             continue
         return document

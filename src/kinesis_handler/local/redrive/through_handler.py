@@ -1,4 +1,4 @@
-"""Back through the handler: with the places they had on the stream, so that what is known still holds."""
+"""Sends records through the handler again, with their original positions: duplicates are recognized."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +10,10 @@ from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.local.redrive import Item, Result, Verdict
 from kinesis_handler.outcome import HandledRecord, Status
 from kinesis_handler.quarantine import Quarantine
-from kinesis_handler.quarantine.entry import Entry, Place, objects
+from kinesis_handler.quarantine.entry import Entry, Position, objects
 
 TIMEOUT = 300.0
-"""Seconds that a batch may take: there is no Lambda that would end it."""
+"""Seconds that a batch may take: no Lambda would end it."""
 
 HELD_BACK = "an earlier record of the same partition key failed again"
 
@@ -27,26 +27,26 @@ _RESULTS = {
     Status.DUPLICATE: Result.DUPLICATE,
     Status.IGNORED: Result.IGNORED,
 }
-"""The worst first: of several parts of a record, its result is that of the worst."""
+"""Results by status, the worst first: a record has the result of its worst user record."""
 
 _ORDER = list(_RESULTS)
 
 
 class ThroughHandler:
-    """Hands records to the handler, in stream order.
+    """Passes records to the handler, in stream order.
 
-    When one has failed again, those behind it with its partition key are held back, in later batches too. One
-    that is rejected again, or comes too late, stays where it is. What is rejected of a batch that was given
-    up is kept as entries of its own, with the reason, and the document is done with.
+    When one has failed again, later ones of its partition key are held back, in later batches too. An entry
+    that is rejected again, or is superseded, stays in the quarantine. Rejected user records of a given-up
+    batch get entries of their own, with the reason, and the document has been dealt with.
 
-    A record without a partition key holds back no other: the stream keeps it in order with none.
+    A record without a partition key holds back no other: the stream does not order it.
 
     Args:
         handler: the application's.
-        quarantine: where such entries are kept; without one, the document waits on.
-        accept_superseded: what comes too late is done with.
-        batch_size: records in a batch. By default no more than an aggregate remembers events of: what is
-            sent twice, because it was interrupted before its mark, is found to be a duplicate.
+        quarantine: stores such entries; without one, the document still waits.
+        accept_superseded: take superseded records for dealt with.
+        batch_size: records in a batch. By default no more than the recent event ids of an aggregate: a record
+            that is sent twice, because of an interruption before its mark, is found to be a duplicate.
         clock: seconds since epoch.
     """
 
@@ -68,18 +68,18 @@ class ThroughHandler:
         self._clock = clock
         self._failed_keys: set[str] = set()
 
-    def send(self, items: Sequence[Item]) -> Mapping[Place, Verdict]:
-        """See `Way.send`. Raises QuarantineError if what is rejected cannot be kept."""
-        verdicts: dict[Place, Verdict] = {}
+    def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+        """See `RedriveTarget.send`. Raises QuarantineError if a rejected record cannot be stored."""
+        verdicts: dict[Position, Verdict] = {}
         batch: list[Item] = []
         for each in items:
             keys = _partition_keys(each)
             if self._failed_keys.isdisjoint(keys):
                 batch.append(each)
-            else:  # with all that an aggregated record holds: what lies behind any of it waits too
+            else:  # all keys of a KPL record: later records of any of them wait too
                 self._failed_keys |= keys
                 held_back = Verdict(Result.HELD_BACK, HELD_BACK, done=False)
-                verdicts |= dict.fromkeys((entry.place for entry in each.entries), held_back)
+                verdicts |= dict.fromkeys((entry.position for entry in each.entries), held_back)
         context = LocalContext(self._clock, self._clock() + TIMEOUT)
         invocation = {"Records": [each.record for each in batch]}
         result = self._handler.handle(invocation, context, keep_rejected=False)
@@ -91,15 +91,15 @@ class ThroughHandler:
                 self._failed_keys.add(key)
         for each in batch:
             for entry in each.entries:
-                verdicts[entry.place] = self._verdict(entry, of_record[id(each.record)])
+                verdicts[entry.position] = self._verdict(entry, of_record[id(each.record)])
         return verdicts
 
     def _verdict(self, entry: Entry, handled: Sequence[HandledRecord]) -> Verdict:
-        """Say what became of an entry; of a whole record, keep what is rejected."""
+        """Return the verdict on an entry; for a whole record, store its rejected user records."""
         if entry.sub_sequence_number is not None:
             sub_sequence_number = entry.sub_sequence_number
             of_entry = [each for each in handled if each.record.sub_sequence_number == sub_sequence_number]
-            # Of a record that cannot be taken apart, there is but one outcome.
+            # A record that cannot be unpacked has only one outcome.
             handled = of_entry or handled
         waiting = {Status.FAILED, Status.REJECTED, Status.SUPERSEDED}
         if self._accept_superseded:

@@ -1,4 +1,4 @@
-"""Back onto the stream: as new records, behind all that has come since."""
+"""Puts records onto the stream again, as new records after all others."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from kinesis_handler.ingest.kpl import MAGIC, disaggregate
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.local.redrive import Item, Result, Verdict
 from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter
-from kinesis_handler.quarantine.entry import Entry, Place
+from kinesis_handler.quarantine.entry import Entry, Position
 
 NOT_BASE64 = "its data is not base64: what was on the stream is not known"
 NO_PARTITION_KEY = "its partition key is empty: no stream takes it"
@@ -18,7 +18,7 @@ HELD_BACK = "an earlier record of the same partition key was refused"
 
 
 class _Put(NamedTuple):
-    """What is put for some entries, or why it cannot be."""
+    """The record to put for some entries, or why it cannot be put."""
 
     entries: Sequence[Entry]
     partition_key: str
@@ -27,16 +27,16 @@ class _Put(NamedTuple):
 
 
 class ThroughStream:
-    """Puts records onto the stream that they came from, or another, with the partition key they had.
+    """Puts records onto their own stream, or another, with their original partition keys.
 
-    One that had none goes under its sequence number: it was in order with no other, and a stream that
-    distributes records by itself ignores it.
+    A record without a partition key gets its sequence number as key: it was ordered with no other, and a
+    stream that distributes records itself ignores the key.
 
-    A part of an aggregated record goes by itself: the other parts went through. When a record is refused,
-    those behind it with its partition key are held back, in later batches too.
+    A user record of a KPL record is put alone: the others succeeded. When a record is refused, later ones of
+    its partition key are held back, in later batches too.
 
     Args:
-        writer_of: returns what writes the stream with an ARN.
+        writer_of: returns the writer of the stream with an ARN.
     """
 
     name = "stream"
@@ -46,9 +46,9 @@ class ThroughStream:
         self._writer_of = writer_of
         self._refused: set[tuple[str, str]] = set()
 
-    def send(self, items: Sequence[Item]) -> Mapping[Place, Verdict]:
-        """See `Way.send`."""
-        verdicts: dict[Place, Verdict] = {}
+    def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+        """See `RedriveTarget.send`."""
+        verdicts: dict[Position, Verdict] = {}
         of_stream: dict[str, list[_Put]] = {}
         for item in items:
             for put in _puts(item):
@@ -60,25 +60,25 @@ class ThroughStream:
                     verdict = Verdict(Result.REFUSED, put.problem, done=False)
                 else:
                     of_stream.setdefault(stream, []).append(put)
-                verdicts |= dict.fromkeys((entry.place for entry in put.entries), verdict)
+                verdicts |= dict.fromkeys((entry.position for entry in put.entries), verdict)
         for stream, puts in of_stream.items():
             for put, why in self._refusals(stream, puts):
                 self._refused.add((stream, put.partition_key))
                 refused = Verdict(Result.REFUSED, why, done=False)
-                verdicts |= dict.fromkeys((entry.place for entry in put.entries), refused)
+                verdicts |= dict.fromkeys((entry.position for entry in put.entries), refused)
         return verdicts
 
     def _refusals(self, stream: str, puts: Sequence[_Put]) -> list[tuple[_Put, str]]:
-        """Put what goes onto one stream; return what was refused, and why."""
+        """Put the records of one stream; return those that were refused, and why."""
         try:
             refused = self._writer_of(stream).put([(put.partition_key, put.data) for put in puts])
-        except StreamError as error:  # others go on: what was put onto them must be marked
+        except StreamError as error:  # other streams go on: their records must be marked
             return [(put, str(error)) for put in puts]
         return [(puts[index], why) for index, why in refused.items()]
 
 
 def _puts(item: Item) -> Iterator[_Put]:
-    """Yield what is to be put for each entry. The whole record, if it waits, takes its parts with it."""
+    """Yield the records to put for the entries. If the whole record waits, it covers its user records."""
     try:
         data = pybase64.b64decode(item.record["kinesis"]["data"], validate=True)
     except ValueError:
@@ -99,7 +99,7 @@ def _partition_key(entry: Entry) -> str:
 
 
 def _parts(data: bytes) -> list[tuple[str, bytes]]:
-    """Return (partition key, data) of each part of an aggregated record; nothing if it is none, or broken."""
+    """Return (partition key, data) of each user record of a KPL record; none for other or broken data."""
     if not data.startswith(MAGIC):
         return []
     try:

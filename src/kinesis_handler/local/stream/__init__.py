@@ -1,1 +1,1 @@
-"""A real Kinesis stream: read shard by shard through the handler, where there is no Lambda; and written."""
+"""Reads a real Kinesis stream shard by shard through the handler, without Lambda, and writes one."""

@@ -1,4 +1,4 @@
-"""How far each shard has been read: stored beside what that led to, so that a restart goes on there."""
+"""Stores how far each shard has been read, next to the resulting state, so that a restart continues there."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,9 @@ from kinesis_handler.stores import Repository
 __all__ = ["FIRST_START", "Checkpoint", "Checkpoints"]
 
 FIRST_START = "first-start"
-"""In place of a shard: where all shards began that there were then. Ended, when each has a checkpoint."""
+"""Name of a row, instead of a shard: where the shards began at the first start.
+
+The row is ended when each of those shards has a checkpoint."""
 
 _ATTEMPTS = 5
 
@@ -22,9 +24,9 @@ class Checkpoints:
     """The checkpoints of one stream, as one process moves them.
 
     Args:
-        repository: where they are kept: the partition is the stream, the sort key the shard.
-        stream: what the stream is known by, for ever: of a name's two lives each has its own.
-        clock: seconds, from any beginning: when the claim on the stream is to be renewed.
+        repository: stores them: the partition is the stream, the sort key the shard.
+        stream: the identity of the stream: two streams that had the same name, one after the other, differ.
+        clock: seconds, from any starting point, for renewing the claim on the stream.
     """
 
     def __init__(
@@ -32,23 +34,23 @@ class Checkpoints:
     ) -> None:
         self._store = CheckpointStore(repository, stream)
         self.claim = Claim(self._store, clock)
-        """On the reading of the stream into this store: `begin` takes it."""
+        """The claim on reading the stream into this store: `begin` takes it."""
 
     def begin(
         self,
         shards: Callable[[], Iterable[str]],
-        place: Checkpoint,
+        start: Checkpoint,
         at: float,
         pause: Callable[[float], None] = time.sleep,
     ) -> dict[str, Checkpoint]:
-        """Return the checkpoint of each shard; at the first start, give one to every shard that there is.
+        """Return the checkpoint of each shard; at the first start, give one to every existing shard.
 
-        A shard that has none later is the child of one that has been read, and is read from its beginning. A
-        first start that was interrupted is finished here, from the place that it had.
+        A shard without a checkpoint at a later start is the child of a shard that has been read, and is read
+        from its beginning. A first start that was interrupted is completed, from its own starting point.
 
         Args:
-            shards: returns the ids of those that there are.
-            place: where to begin at the first start.
+            shards: returns the ids of the existing shards.
+            start: where to begin at the first start.
             at: seconds since epoch.
             pause: waits for some seconds, to see whether another process is alive.
 
@@ -57,27 +59,27 @@ class Checkpoints:
         """
         self.claim.take(at, pause)
         rows = self._store.load()
-        places = _places(rows)
+        checkpoints = _checkpoints_in(rows)
         known = rows.get(FIRST_START)
-        first = replace(known.state, owner="") if known is not None else place
+        first = replace(known.state, owner="") if known is not None else start
         if known is None:
             self.save([(FIRST_START, first)], at)
         if not first.ended:
-            new = {shard: first for shard in shards() if shard not in places}
+            new = {shard: first for shard in shards() if shard not in checkpoints}
             self.save(new.items(), at)
             self.save([(FIRST_START, replace(first, ended=True))], at)
-            places |= new
-        return places
+            checkpoints |= new
+        return checkpoints
 
     def load(self) -> dict[str, Checkpoint]:
         """Return the checkpoint of each shard that has one.
 
         Raises RepositoryError if they cannot be read.
         """
-        return _places(self._store.load())
+        return _checkpoints_in(self._store.load())
 
     def owner(self) -> str | None:
-        """Return who reads the stream, as `described` puts it, or died while it did; None if nobody does.
+        """Return the process that reads the stream, or died reading it, as `described`; None without one.
 
         Raises RepositoryError if that cannot be read.
         """
@@ -85,20 +87,21 @@ class Checkpoints:
         return None if row is None or row.state.ended else described(row.state.owner)
 
     def rows(self) -> dict[str, Row]:
-        """Return the checkpoint of each shard with the time of its last move. Raises RepositoryError."""
+        """Return the row of each shard: its checkpoint, and when it was moved. Raises RepositoryError."""
         return {name: row for name, row in self._store.load().items() if name not in {FIRST_START, CLAIM}}
 
-    def save(self, places: Iterable[tuple[str, Checkpoint]], at: float) -> None:
-        """Keep the checkpoints of shards.
+    def save(self, checkpoints: Iterable[tuple[str, Checkpoint]], at: float) -> None:
+        """Save the checkpoints of shards.
 
         Args:
-            places: of each shard its id and its checkpoint.
+            checkpoints: shard ids, each with a checkpoint.
             at: seconds since epoch.
 
-        Raises RepositoryError if one is not known to be kept, and StreamError if someone else has moved it
-        who has the claim. Who has lost the claim may write once more before it knows: that is written over.
+        Raises RepositoryError if one is not known to be saved, and StreamError if another process with the
+        claim has moved it. A process that has lost the claim may write once more before it knows: its write
+        is replaced.
         """
-        left = dict(places)
+        left = dict(checkpoints)
         for _ in range(_ATTEMPTS):
             conflicts = self._store.write(left.items(), at)
             if not conflicts:
@@ -111,28 +114,28 @@ class Checkpoints:
         raise StreamError(f"{min(conflicts)} is being read into this store by another process: stop one")
 
     def reset(
-        self, places: Mapping[str, Checkpoint], at: float, pause: Callable[[float], None] = time.sleep
+        self, checkpoints: Mapping[str, Checkpoint], at: float, pause: Callable[[float], None] = time.sleep
     ) -> None:
-        """Put shards where they are to be read on.
+        """Move shards to the checkpoints from which they are to be read.
 
         Args:
-            places: of each shard its id and its checkpoint.
+            checkpoints: shard ids, each with a checkpoint.
             at: seconds since epoch.
             pause: waits for some seconds, to see whether another process is alive.
 
-        Raises StreamError if the stream is being read into this store, and RepositoryError if it is not known
-        to be done.
+        Raises StreamError if the stream is being read into this store, and RepositoryError unless all are
+        known to be moved.
         """
         self.claim.take(at, pause)
         try:
             self._store.load()
-            # Ended: what has a place from now on is not given that of the next start.
-            self.save([*places.items(), (FIRST_START, Checkpoint(ended=True))], at)
+            # Ended, so that the next start does not move these shards to its own starting point.
+            self.save([*checkpoints.items(), (FIRST_START, Checkpoint(ended=True))], at)
         finally:
             self.claim.release(at)
 
 
-def _places(rows: Mapping[str, Row]) -> dict[str, Checkpoint]:
+def _checkpoints_in(rows: Mapping[str, Row]) -> dict[str, Checkpoint]:
     return {
         shard: replace(row.state, owner="")
         for shard, row in rows.items()

@@ -1,8 +1,8 @@
-"""One process reads a stream into a store: it has a claim there, which it renews for as long as it lives.
+"""Claims a stream for one process, which renews its claim in the store for as long as it lives.
 
-Who comes later is refused while the claim is renewed, and takes it over when it is not. That is seen by
-watching it for a while: no clocks of two machines are compared. On the machine of the process that had it, it
-is seen at once, by its process id.
+A later process is refused while the claim is renewed, and takes it over otherwise. It finds out by watching
+the claim for a while: the clocks of two machines are never compared. On the machine of the previous process
+it finds out at once, by the process id.
 """
 
 import os
@@ -16,25 +16,27 @@ from kinesis_handler.errors import RepositoryError, StreamError
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint, CheckpointStore, Row
 
 CLAIM = "consumer"
-"""The name of the claim's row, in place of a shard. Ended, when the process that had it is done."""
+"""Name of the claim's row, instead of a shard. The row is ended when its process has finished."""
 
 RENEWED_EVERY = 10.0
 LOST_AFTER = 40.0
-"""Seconds without a renewal after which a claim is free: more than the longest wait between two attempts."""
+"""Seconds between renewals, and seconds without one after which a claim is free.
+
+The latter is more than the longest wait between two attempts."""
 
 _AFTER_A_FAILURE = 2.0
 _ATTEMPTS = 5
 
 _held: set[str] = set()
-"""The owners of the claims that this very process has."""
+"""Owners of the claims that this process holds."""
 
 
 class Claim:
     """The claim of one process on the reading of a stream into a store.
 
     Args:
-        store: its rows.
-        clock: seconds, from any beginning.
+        store: the rows of the stream.
+        clock: seconds, from any starting point.
     """
 
     def __init__(self, store: CheckpointStore, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,7 +45,7 @@ class Claim:
         self._renew_at: float | None = None  # while it is held
 
     def take(self, at: float, pause: Callable[[float], None]) -> None:
-        """Take the claim. Where another process seems to have it, watch first whether it is alive.
+        """Take the claim. If another process seems to hold it, first watch whether that process is alive.
 
         Args:
             at: seconds since epoch.
@@ -60,11 +62,11 @@ class Claim:
         self._renew_at = self._clock() + RENEWED_EVERY
 
     def due_in(self) -> float:
-        """Return the seconds until it should be renewed, if it is held."""
+        """Return the seconds until the claim should be renewed."""
         return RENEWED_EVERY if self._renew_at is None else max(0.0, self._renew_at - self._clock())
 
     def renew(self, at: float) -> None:
-        """Renew the claim if it is held, or try to: a store that is down is tried again soon.
+        """Renew the claim if it is held; if the store is down, try again soon.
 
         Raises StreamError if another process has taken it over.
         """
@@ -83,12 +85,12 @@ class Claim:
             self._renew_at = self._clock() + RENEWED_EVERY
 
     def is_held(self) -> bool:
-        """Read whether this process has the claim. Raises RepositoryError if that cannot be read."""
+        """Read whether this process holds the claim. Raises RepositoryError if that cannot be read."""
         row = self._store.read(CLAIM)
         return row is not None and row.state.owner == self._store.owner and not row.state.ended
 
     def release(self, at: float) -> None:
-        """Give the claim back. If the store does not take that, the next process has to see for itself."""
+        """Release the claim. If the store does not answer, the next process has to watch the claim."""
         if self._store.owner not in _held:
             return
         _held.discard(self._store.owner)
@@ -128,20 +130,20 @@ class Claim:
 
 
 def described(owner: str) -> str:
-    """Return what a process is called in a sentence, by the owner's name that its rows have."""
+    """Return a description of a process for a sentence, from the owner's name in its rows."""
     host, process = _host_and_process(owner)
     return f"another process ({process} on {host})" if process else "another process"
 
 
 def _is_dead(owner: str) -> bool:
-    """Tell whether the process that an owner's name speaks of is known to be gone."""
+    """Tell whether the process in an owner's name is known to be gone."""
     host, process = _host_and_process(owner)
     if host != gethostname() or not process.isdigit():
         return False
     if int(process) == os.getpid():
         return owner not in _held
     try:
-        os.kill(int(process), 0)  # sends nothing
+        os.kill(int(process), 0)  # sends no signal
     except ProcessLookupError:
         return True
     except OSError:  # it is another user's

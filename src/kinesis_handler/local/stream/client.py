@@ -1,4 +1,4 @@
-"""The client of Kinesis: botocore's, and what its errors mean."""
+"""Makes clients of Kinesis, and maps their errors."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
 
 _SERVER_ERROR = 500
-_PASSING = {
+_RETRYABLE = {
     "ExpiredIteratorException",
     "ExpiredNextTokenException",
     "KMSThrottlingException",
@@ -26,10 +26,10 @@ _PASSING = {
     "ThrottlingException",
 }
 _CUT_OFF = (UnreachableError, HTTPClientError, IncompleteReadError, ResponseParserError)
-"""What comes of a line that does not hold, and of an answer that ends too early."""
+"""Errors of a connection that fails, and of an answer that ends too early."""
 
 _UNREADABLE = (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
-"""What botocore raises when it parses an answer whose members are of other types than its model says.
+"""Errors of botocore when the members of an answer are not of the types in its model.
 
 RuntimeError is for a time that no calendar has.
 """
@@ -43,9 +43,9 @@ _ADVICE = {
 def kinesis_client(
     region: str | None = None, endpoint: str | None = None, *, default_region: str | None = None
 ) -> "KinesisClient":
-    """Return a client. What is not given here comes from where the SDK always looks: see `aws_client`.
+    """Return a client. Parameters that are not given come from the SDK's usual sources: see `aws_client`.
 
-    Raises ConfigurationError if there is no region, or the settings that the SDK finds are no good.
+    Raises ConfigurationError if there is no region, or the SDK's settings are invalid.
     """
     config = Config(
         connect_timeout=5,
@@ -58,36 +58,36 @@ def kinesis_client(
 
 
 @contextmanager
-def told(stream: str) -> Iterator[None]:
-    """Raise StreamUnavailableError for an error that may pass, StreamError for any other."""
+def stream_errors(stream: str) -> Iterator[None]:
+    """Raise StreamUnavailableError for a retryable error of the SDK, StreamError for any other."""
     try:
         yield
     except ClientError as error:
         answer = error.response
         code = answer.get("Error", {}).get("Code", "")
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        may_pass = code in _PASSING or status >= _SERVER_ERROR
+        retryable = code in _RETRYABLE or status >= _SERVER_ERROR
         text = _ADVICE.get(code) or answer.get("Error", {}).get("Message") or code
-        raise _error(stream, text, may_pass=may_pass) from error
+        raise _error(stream, text, retryable=retryable) from error
     except (BotoCoreError, ResponseParserError) as error:
-        raise _error(stream, explain(error, "kinesis"), may_pass=isinstance(error, _CUT_OFF)) from error
+        raise _error(stream, explain(error, "kinesis"), retryable=isinstance(error, _CUT_OFF)) from error
 
 
 def ask(stream: str, call: Callable[..., Any], *members: str, **parameters: Any) -> dict[str, Any]:
     """Send a request to Kinesis; return its answer, which has these members.
 
-    botocore takes an answer that is empty, cut, or a page of HTML for one without members. It says nothing
-    about the stream, and asking again is harmless: an unfit answer is none.
+    botocore takes an answer that is empty, cut, or a page of HTML for one without members. Such an answer
+    says nothing about the stream, and a new request is harmless: it counts as no answer.
 
     Args:
         stream: the name in the error.
         call: the client's method.
-        members: names without which the answer is of no use.
-        parameters: of the request.
+        members: names of members that the answer must have.
+        parameters: the request's parameters.
 
-    Raises StreamUnavailableError for an unfit answer or an error that may pass, StreamError for any other.
+    Raises StreamUnavailableError for an incomplete answer or a retryable error, StreamError for any other.
     """
-    with told(stream):
+    with stream_errors(stream):
         try:
             answer = call(**parameters)
         except BotoCoreError:  # some of them are ValueErrors too
@@ -102,9 +102,9 @@ def require(stream: str, what: str, part: Mapping[str, Any], *members: str) -> N
     """Raise StreamUnavailableError that names the first member which a part of an answer lacks."""
     for member in members:
         if part.get(member) is None:
-            raise _error(stream, f"{what} has no {member}", may_pass=True)
+            raise _error(stream, f"{what} has no {member}", retryable=True)
 
 
-def _error(stream: str, text: str, *, may_pass: bool) -> StreamError:
+def _error(stream: str, text: str, *, retryable: bool) -> StreamError:
     message = f"the stream {stream!r}: {text}"
-    return StreamUnavailableError(message) if may_pass else StreamError(message)
+    return StreamUnavailableError(message) if retryable else StreamError(message)

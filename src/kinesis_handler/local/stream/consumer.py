@@ -1,8 +1,8 @@
 """Reads a whole stream through a handler, on one machine: a thread a shard, parents before children.
 
-Each shard has an event source mapping of its own, which does with its batches what Lambda does. Behind each
-batch that is settled the shard's checkpoint is moved: whoever is stopped, by whatever, goes on from there,
-and what was delivered twice is harmless (G3).
+Each shard has its own event source mapping, which delivers batches as Lambda does. The shard's checkpoint is
+moved after each settled batch: a process that stops for any reason continues from there, and delivering a
+record twice is harmless (G3).
 """
 
 import time
@@ -20,25 +20,25 @@ from kinesis_handler.local.stream.shards import readable
 from kinesis_handler.local.stream.stop import Stop, Stopped
 
 Finished = SimpleQueue[tuple[str, Exception | None]]
-"""Gets the id of each shard whose thread is done, and what went wrong."""
+"""Ids of the shards whose threads have finished, each with its error, if any."""
 
 
 class StreamConsumer:
     """Reads the shards of a stream until it is stopped, or has caught up.
 
     Args:
-        stream: what is read.
+        stream: the stream to read.
         checkpoints: how far it has been read.
-        make_mapping: builds what delivers a shard's records.
+        make_mapping: builds the event source mapping of a shard.
         begin: where to begin if there is no checkpoint yet.
         until_caught_up: end as soon as each shard has been read to its tip.
-        stop: ends it before.
-        on_batch: called with a shard's id when a batch of it has been settled.
-        outages: waits for what is down; None for one of its own.
+        stop: ends it earlier.
+        on_batch: called with a shard's id when one of its batches has been settled.
+        outages: waits while something is down; None for a new one.
         clock: seconds since epoch.
     """
 
-    def __init__(  # noqa: PLR0913 - what a shard's thread needs, and each from somewhere else
+    def __init__(  # noqa: PLR0913 - a shard's thread needs each of them
         self,
         stream: StreamReader,
         checkpoints: Checkpoints,
@@ -52,7 +52,7 @@ class StreamConsumer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.progress: dict[str, ShardProgress] = {}
-        """Of each shard that is or was read."""
+        """Progress by the id of each shard that is being or was read."""
         self._stream = stream
         self._checkpoints = checkpoints
         self._make_mapping = make_mapping
@@ -64,9 +64,9 @@ class StreamConsumer:
         self._clock = clock
 
     def run(self) -> None:
-        """Read until there is nothing more to do, or it is told to stop.
+        """Read until nothing is left to read, or it is stopped.
 
-        Raises StreamError if the stream cannot be read, or someone else reads it into the same store.
+        Raises StreamError if the stream cannot be read, or another process reads it into the same store.
         """
         try:
             self._read_all(self._outages.wait_out(self._checkpoints_at_start, self._wait))
@@ -83,8 +83,8 @@ class StreamConsumer:
             self._stop.pause,
         )
 
-    def _read_all(self, places: dict[str, Checkpoint]) -> None:
-        ended = {shard for shard, place in places.items() if place.ended}
+    def _read_all(self, checkpoints: dict[str, Checkpoint]) -> None:
+        ended = {shard for shard, checkpoint in checkpoints.items() if checkpoint.ended}
         finished: Finished = SimpleQueue()
         running: set[str] = set()
         problem: Exception | None = None
@@ -94,7 +94,7 @@ class StreamConsumer:
                 due = self._to_begin(ended) if has_ended else []
                 for shard_id in due:
                     running.add(shard_id)
-                    self._start(shard_id, places.get(shard_id, Checkpoint()), finished)
+                    self._start(shard_id, checkpoints.get(shard_id, Checkpoint()), finished)
                 if not running:
                     break
                 done = list(self._next(finished))
@@ -112,7 +112,7 @@ class StreamConsumer:
             raise problem
 
     def _to_begin(self, ended: Collection[str]) -> list[str]:
-        """Return the shards whose turn it is, now that those have ended."""
+        """Return the shards that can begin now that these have ended."""
         if self._stop.is_set():
             return []
         try:
@@ -122,7 +122,7 @@ class StreamConsumer:
         return [each.id for each in readable(listed, ended) if each.id not in self.progress]
 
     def _next(self, finished: Finished) -> Iterator[tuple[str, Exception | None]]:
-        """Wait until a shard's thread is done; return all that are by then. Meanwhile the claim is renewed.
+        """Wait until a shard's thread finishes; yield all that have by then. Renew the claim meanwhile.
 
         Raises StreamError if another process has taken the stream over.
         """
@@ -141,18 +141,18 @@ class StreamConsumer:
             self._checkpoints.claim.renew(self._clock())
 
     def _wait(self, seconds: float, why: str = "") -> None:
-        """Wait for what is down, in the thread that renews the claim."""
+        """Wait during an outage, in the thread that renews the claim."""
         del why  # it is in the log
         self._renew()
         self._stop.pause(seconds)
 
-    def _start(self, shard_id: str, place: Checkpoint, finished: Finished) -> None:
+    def _start(self, shard_id: str, checkpoint: Checkpoint, finished: Finished) -> None:
         progress = self.progress[shard_id] = ShardProgress()
 
         def work() -> None:
             problem: Exception | None = None
             try:
-                progress.state = self._shard(shard_id, place, progress).run()
+                progress.state = self._shard(shard_id, checkpoint, progress).run()
             except Stopped:
                 progress.state = State.STOPPED
             except Exception as error:  # noqa: BLE001 - it is raised where the thread was started
@@ -161,10 +161,10 @@ class StreamConsumer:
 
         Thread(target=work, name=shard_id, daemon=True).start()
 
-    def _shard(self, shard_id: str, place: Checkpoint, progress: ShardProgress) -> ShardConsumer:
+    def _shard(self, shard_id: str, checkpoint: Checkpoint, progress: ShardProgress) -> ShardConsumer:
         return ShardConsumer(
             shard_id,
-            place,
+            checkpoint,
             stream=self._stream,
             checkpoints=self._checkpoints,
             make_mapping=self._make_mapping,

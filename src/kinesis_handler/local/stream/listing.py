@@ -1,4 +1,4 @@
-"""The list of a stream's shards, asked for once by all who need it."""
+"""Caches the list of a stream's shards for all threads that need it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,9 +7,9 @@ from threading import Lock
 from kinesis_handler.local.stream.shards import Shard, is_closed
 
 INTERVAL = 1.0
-"""Seconds for which a list is current: each shard's thread asks, and 10,000 shards take ten requests.
+"""Seconds for which a list is current: each shard's thread needs it, and 10,000 shards take ten requests.
 
-Kinesis allows 1,000 requests of ListShards a second and stream:
+Kinesis allows 1,000 requests of ListShards per second and stream:
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_ListShards.html
 """
 
@@ -18,8 +18,8 @@ class ShardListing:
     """Lists the shards of a stream for any number of threads, no more often than needed.
 
     Args:
-        list_shards: asks the stream for all of its shards; what it raises goes to the caller.
-        clock: seconds, from any beginning.
+        list_shards: requests all shards of the stream; its exceptions reach the caller.
+        clock: seconds, from any starting point.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class ShardListing:
 
     def shards(self) -> Sequence[Shard]:
         """Return all shards, as they were at most INTERVAL ago."""
-        with self._lock:  # who waits here gets the list that the one in front has asked for
+        with self._lock:  # a waiting thread gets the list that the first one has requested
             return self._current()
 
     def is_closed(self, shard_id: str) -> bool:
-        """Tell whether a shard is known to be closed. A closed one stays closed, so an old list will do.
+        """Tell whether a shard is known to be closed. A closed one stays closed, so an old list is enough.
 
-        An open one may have been closed since the list was made: ask again later.
+        An open one may have been closed since the list was made: call it again later.
         """
         with self._lock:
             if self._shards is not None and is_closed(self._shards, shard_id):

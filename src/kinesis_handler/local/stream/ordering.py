@@ -1,4 +1,4 @@
-"""Whether a stream keeps the order that an application relies on. Pure.
+"""Checks whether a stream preserves the order that an application relies on. Pure.
 
 Source: https://docs.aws.amazon.com/streams/latest/dev/service-managed-record-distribution.html
 """
@@ -10,16 +10,17 @@ STRATEGY, AUTO = "RecordDistributionStrategy", "AUTO"
 
 
 def order_problem(summary: Mapping[str, Any], *, any_order: bool = False) -> str | None:
-    """Return the sentence that says why a stream is not to be read, None if it may be.
+    """Return why a stream must not be read, as a sentence; None if it may be.
 
     With the strategy AUTO, Kinesis spreads the records of a partition key over all shards, and records may
-    have no partition key at all. Shards are read side by side: an event that is read after a later one of its
-    key is superseded, with a producer's number as without one. That is a loss, unless the later one said all.
+    have no partition key at all. Shards are read concurrently: an event that is read after a later one of its
+    key is superseded, with or without a producer's number. That is a loss, unless the later event carries the
+    whole state.
 
     Args:
-        summary: `StreamDescriptionSummary` in the answer of DescribeStreamSummary. The strategy is not in it
+        summary: `StreamDescriptionSummary` in the answer of DescribeStreamSummary. The strategy is missing
             for a stream of provisioned capacity, whose order is by partition key.
-        any_order: the application reaches the right state in whatever order the events of a key come.
+        any_order: the application reaches the right state whatever the order of a key's events.
     """
     if any_order or summary.get(STRATEGY) != AUTO:
         return None

@@ -1,8 +1,8 @@
-"""Waits out a store, a quarantine or a stream that is down, however long, and says so in the log.
+"""Waits out outages of a store, a quarantine or a stream, however long, and logs them.
 
-Nothing is wrong with a record whose store is down: it uses up no retry and grows no older. What takes a
-person to mend (access that is refused, a table that was removed) is waited for too: until then every record
-of the stream would fail, and end in the quarantine.
+An outage is not the record's fault: the record uses up no retry and grows no older. Faults that a person has
+to fix (denied access, a removed table) count as outages too: otherwise every record of the stream would fail
+and end in the quarantine.
 """
 
 import time
@@ -27,12 +27,12 @@ from kinesis_handler.retry import Pauses
 T = TypeVar("T")
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-"""Seconds between two attempts: twice as long each time."""
+"""Shortest and longest wait between two attempts, in seconds: it doubles each time."""
 
 _WAITS = Pauses(FIRST_WAIT, LONGEST_WAIT)
 
 FIRST_REMINDER, LONGEST_REMINDER = 60.0, 3_600.0
-"""Seconds between two log lines about one outage: twice as long each time."""
+"""Shortest and longest time between log lines about one outage, in seconds: it doubles each time."""
 
 _REMINDERS = Pauses(FIRST_REMINDER, LONGEST_REMINDER)
 
@@ -45,7 +45,7 @@ _WHAT = {
 
 
 class Wait(Protocol):
-    """Waits for some seconds, and says what for to whoever looks at the progress."""
+    """Waits for some seconds, and shows the reason in the progress."""
 
     def __call__(self, seconds: float, why: str = "") -> None:
         """Wait."""
@@ -59,12 +59,12 @@ class _Outage(Struct):
 
 
 def is_outage(error: Exception | None) -> bool:
-    """Tell whether an error says that something is down, and nothing about the record that met it."""
+    """Tell whether an error reports an outage, and nothing about the record that met it."""
     return _what(error) is not None
 
 
 class Outages:
-    """Waits until what is down is back, for any number of threads, and logs each outage once for all.
+    """Waits until an outage ends, for any number of threads, and logs each outage once for all of them.
 
     Args:
         clock: seconds since epoch.
@@ -77,11 +77,11 @@ class Outages:
         self._outages: dict[str, _Outage] = {}
 
     def wait_out(self, attempt: Callable[[], T], wait: Wait, who: str = "") -> T:
-        """Try until nothing is down, and return what the attempt does.
+        """Try until nothing is down, and return the result of the attempt.
 
         Args:
-            attempt: raises an error that `is_outage` while something is down. What else it raises is raised.
-            wait: waits between two attempts; what it raises ends this.
+            attempt: raises an error that `is_outage` during an outage. Other exceptions reach the caller.
+            wait: waits between two attempts; its exceptions reach the caller.
             who: the thread's shard.
         """
         failures, down = 0, ""
@@ -132,8 +132,8 @@ class Outages:
 
 
 def _what(error: Exception | None) -> str | None:
-    """Return what an error says is down: `store`, `quarantine` or `stream`; None if it says no such thing."""
-    if isinstance(error, UnreadableError):  # of one key, and it does not pass
+    """Return what is down by an error: `store`, `quarantine` or `stream`; None if it is no outage."""
+    if isinstance(error, UnreadableError):  # it concerns one key, and waiting does not help
         return None
     return next((what for kind, what in _WHAT.items() if isinstance(error, kind)), None)
 

@@ -1,4 +1,4 @@
-"""How far a consumer is with each shard, for anyone to look at."""
+"""Holds the progress of a consumer with each shard, for any thread to read."""
 
 from enum import StrEnum
 
@@ -16,14 +16,14 @@ class State(StrEnum):
 
 
 class ShardProgress(Struct):
-    """How far a shard is. Written by its thread.
+    """The progress of a shard, written by its thread.
 
     Args:
         records: how many have been settled.
-        behind_ms: how far behind the tip the last look at it ended, in milliseconds.
-        age: how old the last settled record was then, in seconds; None before the first.
-        problem: what it waits for to pass, else nothing.
-        lost: what the stream no longer had when it was to be read, in a sentence, else nothing.
+        behind_ms: how far behind the tip the last read ended, in milliseconds.
+        age: the age of the last settled record at that time, in seconds; None before the first.
+        problem: the outage that it waits for, if any.
+        lost: what the stream no longer had when it was to be read, as a sentence, if anything.
     """
 
     state: State = State.READING

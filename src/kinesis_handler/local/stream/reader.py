@@ -1,4 +1,4 @@
-"""Reads the records of a stream, in the shape in which Lambda delivers them.
+"""Reads the records of a stream, in the form in which Lambda delivers them.
 
 Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
 
 MAX_RECORDS = 10_000
-"""Of one answer; it holds 10 MB at most."""
+"""Most records of one answer, which holds at most 10 MB."""
 
 _AFTER = "AFTER_SEQUENCE_NUMBER"
 _OF_A_SHARD = ("ShardId", "SequenceNumberRange")
@@ -34,12 +34,12 @@ _OF_A_RECORD = ("SequenceNumber", "Data", "ApproximateArrivalTimestamp")
 
 
 class Page(Struct, frozen=True):
-    """What one look at a shard brought.
+    """The result of one read of a shard.
 
     Args:
         records: in stream order.
-        behind_ms: how far behind the tip of the shard it ends, in milliseconds; 0 at the tip. 1 if an answer
-            that was not whole says that it is there.
+        behind_ms: how far behind the tip of the shard it ends, in milliseconds; 0 at the tip. 1 if an
+            incomplete answer claims to be at the tip.
         ended: the shard is closed, and this was the last of it.
     """
 
@@ -53,8 +53,8 @@ class StreamReader:
 
     Args:
         client: botocore's: see `kinesis_client`.
-        name: of the stream, or its ARN.
-        clock: seconds, from any beginning: how old the list of shards is.
+        name: the stream's name or ARN.
+        clock: seconds, from any starting point, for the age of the list of shards.
     """
 
     def __init__(
@@ -62,34 +62,34 @@ class StreamReader:
     ) -> None:
         self.name = name
         self.listing = ShardListing(self._list_shards, clock)
-        """Its shards, for all who read it."""
+        """The stream's shards, for all threads."""
         self._client = client
 
     @cached_property
     def arn(self) -> str:
-        """The stream's ARN. Raises StreamError if it cannot be asked for."""
+        """The stream's ARN. Raises StreamError if it cannot be read."""
         return str(self.summary["StreamARN"])
 
     @property
     def summary(self) -> Mapping[str, Any]:
-        """What the stream was like when it was first asked: `StreamDescriptionSummary`.
+        """The description of the stream at the first request: `StreamDescriptionSummary`.
 
-        Raises StreamError if it cannot be asked for.
+        Raises StreamError if it cannot be read.
         """
         summary: Mapping[str, Any] = self._answer["StreamDescriptionSummary"]
         return summary
 
     @property
     def identity(self) -> str:
-        """What no other stream has, one of the same name that is made after this one was removed neither."""
+        """The identity of the stream: a later stream of the same name has another one."""
         created_at = self.summary["StreamCreationTimestamp"]
         return f"{self.arn}:{int(created_at.timestamp())}"
 
     @property
     def opened_at(self) -> int:
-        """The stream's own time when it was first asked for anything, in milliseconds since epoch.
+        """The stream's own time at the first request, in milliseconds since epoch.
 
-        Raises StreamError if its answer does not say.
+        Raises StreamError if its answer has no date.
         """
         date = self._answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         try:
@@ -99,7 +99,7 @@ class StreamReader:
             raise StreamError(f"the stream {self.name!r}: {text}") from error
 
     def shards(self) -> Sequence[Shard]:
-        """Return all shards that still have records, as they were a second ago at most.
+        """Return all shards that still have records; the list is at most a second old.
 
         Raises StreamError if they cannot be listed.
         """
@@ -116,19 +116,19 @@ class StreamReader:
                 parents = each.get("ParentShardId"), each.get("AdjacentParentShardId")
                 closed = "EndingSequenceNumber" in each["SequenceNumberRange"]
                 shards.append(Shard(each["ShardId"], tuple(filter(None, parents)), closed))
-            # The token stands for all else. botocore's paginator says the stream again, which is refused.
+            # The token replaces all other parameters. botocore's paginator repeats the stream: it is refused.
             token = answer.get("NextToken")
             which = {"NextToken": token} if token else {}
         return shards
 
-    def shard(self, shard_id: str, place: Checkpoint) -> "ShardReader":
-        """Return what reads a shard on from a place."""
-        return ShardReader(self._client, self, shard_id, _where(place))
+    def shard(self, shard_id: str, checkpoint: Checkpoint) -> "ShardReader":
+        """Return a reader of a shard that continues from a checkpoint."""
+        return ShardReader(self._client, self, shard_id, _where(checkpoint))
 
     def between(self, shard_id: str, first: str, last: str) -> list[LambdaRecord]:
         """Return the records of a shard from one sequence number to another, both included.
 
-        Those that the stream no longer retains are not among them. Raises StreamError if they cannot be read.
+        Those that the stream no longer retains are left out. Raises StreamError if they cannot be read.
         """
         end = int(last)
         found: list[LambdaRecord] = []
@@ -151,7 +151,7 @@ class StreamReader:
 
 
 class ShardReader:
-    """Reads one shard on from a place, in the words of GetShardIterator. See `StreamReader.shard`."""
+    """Reads one shard from a starting point, in the terms of GetShardIterator. See `StreamReader.shard`."""
 
     def __init__(
         self, client: "KinesisClient", stream: StreamReader, shard_id: str, where: dict[str, Any]
@@ -163,12 +163,12 @@ class ShardReader:
         self._iterator: str | None = None
 
     def read(self) -> Page:
-        """Return what comes next, which may be nothing yet. Not to be called behind the end.
+        """Read the next page, which may be empty. Do not call it after the end of the shard.
 
-        Raises StreamError if the shard cannot be read: a StreamUnavailableError if it may be called again, an
-        ExpiredCheckpointError if the stream refuses the sequence number behind which it is to be read.
+        Raises StreamError if the shard cannot be read: a StreamUnavailableError if a later call may succeed,
+        an ExpiredCheckpointError if the stream refuses the sequence number of the checkpoint.
         """
-        # An iterator lasts for five minutes, and a batch may take longer: after an error a new one is made.
+        # An iterator is valid for five minutes, and a batch may take longer: an error needs a new one.
         iterator, self._iterator = self._iterator, None
         answer = ask(
             self._stream.name,
@@ -191,8 +191,8 @@ class ShardReader:
     def _is_end(self, answer: Mapping[str, Any]) -> bool:
         """Tell whether an answer without a further iterator is the shard's last.
 
-        Such an answer alone proves nothing. The last one of a closed shard names the shards that came of it;
-        where it does not, the next one has no record and is at the tip.
+        Such an answer alone proves nothing. The last one of a closed shard names its child shards; if it does
+        not, the next answer has no record and is at the tip.
         """
         nothing_left = not answer["Records"] and not answer.get("MillisBehindLatest", 0)
         is_last = bool(answer.get("ChildShards")) or nothing_left
@@ -232,10 +232,10 @@ def _is_invalid_argument(error: StreamError) -> bool:
     return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "InvalidArgumentException"
 
 
-def _where(place: Checkpoint) -> dict[str, Any]:
-    if place.after is not None:
-        return {"ShardIteratorType": _AFTER, "StartingSequenceNumber": place.after}
-    if place.since is not None:
-        moment = datetime.fromtimestamp(place.since / 1_000, UTC)
+def _where(checkpoint: Checkpoint) -> dict[str, Any]:
+    if checkpoint.after is not None:
+        return {"ShardIteratorType": _AFTER, "StartingSequenceNumber": checkpoint.after}
+    if checkpoint.since is not None:
+        moment = datetime.fromtimestamp(checkpoint.since / 1_000, UTC)
         return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": moment}
     return {"ShardIteratorType": "TRIM_HORIZON"}

@@ -1,4 +1,4 @@
-"""Reads one shard through its event source mapping, and moves its checkpoint behind each batch."""
+"""Reads one shard through its event source mapping, and moves its checkpoint after each batch."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,30 +18,30 @@ from kinesis_handler.local.stream.stop import Stop
 T = TypeVar("T")
 
 BEHIND, AT_THE_TIP = 0.2, 1.0
-"""Seconds between two looks at a shard. A shard allows five a second to all who read it."""
+"""Seconds between two reads of a shard. A shard allows five reads a second to all its readers together."""
 
 MakeMapping = Callable[[str, Wait], EventSourceMapping]
-"""Takes a shard's id, and what it can wait with; returns the mapping that delivers its batches."""
+"""Takes a shard's id and a function that waits; returns the mapping that delivers the shard's batches."""
 
 
 class ShardConsumer:
-    """Reads one shard until it is stopped, has ended, or has caught up if that is enough.
+    """Reads one shard until it is stopped, has ended, or has caught up if `until_caught_up`.
 
     Args:
-        shard_id: which one.
-        checkpoint: where it is to be read on.
-        stream: what it belongs to.
-        checkpoints: where its checkpoint is moved.
-        make_mapping: builds what delivers its records.
-        progress: gets how far it is.
-        until_caught_up: whether its tip is enough.
-        stop: ends it before.
+        shard_id: the shard.
+        checkpoint: where to continue.
+        stream: the stream of the shard.
+        checkpoints: where its checkpoint is saved.
+        make_mapping: builds the event source mapping of the shard.
+        progress: is updated with the shard's progress.
+        until_caught_up: whether to end at the tip of the shard.
+        stop: ends it earlier.
         on_batch: called with the shard's id when a batch has been settled.
-        outages: waits for what is down.
+        outages: waits while something is down.
         clock: seconds since epoch.
     """
 
-    def __init__(  # noqa: PLR0913 - each from somewhere else
+    def __init__(  # noqa: PLR0913 - a shard's thread needs each of them
         self,
         shard_id: str,
         checkpoint: Checkpoint,
@@ -71,7 +71,10 @@ class ShardConsumer:
         self._expired: Checkpoint | None = None
 
     def run(self) -> State:
-        """Read the shard. Raises StreamError if that cannot be done, Stopped if it is stopped."""
+        """Read the shard; return its last state.
+
+        Raises StreamError if it cannot be read, Stopped if it is stopped.
+        """
         while True:
             page = self._page()
             for batch in self._mapping.run(page.records):
@@ -94,7 +97,7 @@ class ShardConsumer:
         self._stop.pause(0)
 
     def _page(self) -> Page:
-        """Read what comes next; if that is something, wait for more until a batch is full or its time up."""
+        """Read the next page; if it has records, wait until a batch is full or the window is over."""
         page = self._read()
         end = self._clock() + self._mapping.maximum_batching_window
         while page.records and not page.ended and not self._mapping.is_full(page.records):
@@ -107,20 +110,20 @@ class ShardConsumer:
         return page
 
     def _read(self) -> Page:
-        """Read what comes next. Behind an expired checkpoint that is the oldest record there is."""
+        """Read the next page. After an expired checkpoint it begins with the oldest record."""
         try:
             page = self._waiting(self._reader.read)
         except ExpiredCheckpointError:
-            # What is gone does not come back, and to stop would only let more of it go.
+            # Expired records do not come back, and stopping would only let more of them expire.
             self._expired = self._checkpoint
             self._reader = self._stream.shard(self._shard_id, Checkpoint())
             page = self._waiting(self._reader.read)
         if self._expired is not None and (page.records or page.ended or not page.behind_ms):
-            self._say_what_is_lost(self._expired, page)
+            self._report_loss(self._expired, page)
             self._expired = None
         return page
 
-    def _say_what_is_lost(self, expired: Checkpoint, page: Page) -> None:
+    def _report_loss(self, expired: Checkpoint, page: Page) -> None:
         first = page.records[0]["kinesis"]["approximateArrivalTimestamp"] if page.records else self._clock()
         begin = f"record {expired.after}" if expired.arrived_at is None else _iso(expired.arrived_at / 1_000)
         log = structlog.get_logger(component="consumer")
@@ -140,7 +143,7 @@ class ShardConsumer:
         self._checkpoint = checkpoint
 
     def _waiting(self, attempt: Callable[[], T]) -> T:
-        """Try until it works: what is down is waited for, a shard has nothing better to do."""
+        """Try until it succeeds: an outage is waited out."""
         return self._outages.wait_out(attempt, self._wait, self._shard_id)
 
     def _wait(self, seconds: float, why: str = "") -> None:

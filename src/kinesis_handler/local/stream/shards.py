@@ -1,7 +1,7 @@
-"""In which order shards are read: parents before children. Pure.
+"""Decides the order in which shards are read: parents before children. Pure.
 
 A shard that is split, or merged with its neighbour, is closed, and its children take over its partition keys.
-Whoever wants the records of a key in order must have read all of the parents before the first of a child.
+To read the records of a key in order, read all of the parents before the first record of a child.
 
 Source: https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
 """
@@ -17,7 +17,7 @@ class Shard(Struct, frozen=True):
     Args:
         id: its name.
         parents: the shards that it came from: none, one after a split, two after a merge.
-        closed: it takes no more records, because it was split or merged: it has an ending sequence number.
+        closed: it accepts no more records, because it was split or merged: it has an ending sequence number.
     """
 
     id: str
@@ -39,7 +39,7 @@ def readable(shards: Sequence[Shard], ended: Collection[str]) -> list[Shard]:
 
 
 def is_closed(shards: Sequence[Shard], shard_id: str) -> bool:
-    """Tell whether a shard is known to take no more records: it has an end, or has children.
+    """Tell whether a shard is known to accept no more records: it has an end, or has children.
 
     A shard that left the list with its last records is still the parent of its children.
     """

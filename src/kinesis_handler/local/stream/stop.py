@@ -1,27 +1,27 @@
-"""How a consumer is told to end, from a signal or from another thread."""
+"""Stops a consumer, from a signal or from another thread."""
 
 from threading import Event
 
 
 class Stopped(BaseException):
-    """What ends a shard's thread when it has been told to stop. No error: nobody may wait for it to pass."""
+    """Ends a shard's thread after a stop. It is not an Exception, so that nothing retries it."""
 
 
 class Stop:
-    """Told once, from anywhere, that all is to end after the batches in hand."""
+    """A switch that ends all threads after their current batches, set once, from any thread."""
 
     def __init__(self) -> None:
         self._event = Event()
 
     def set(self) -> None:
-        """End. May be called by a signal's handler."""
+        """Stop all threads. A signal's handler may call it."""
         self._event.set()
 
     def is_set(self) -> bool:
-        """Tell whether all is to end."""
+        """Tell whether all threads are to stop."""
         return self._event.is_set()
 
     def pause(self, seconds: float) -> None:
-        """Wait. Raises Stopped as soon as all is to end."""
+        """Wait. Raises Stopped as soon as it is set."""
         if self._event.wait(seconds):
             raise Stopped

@@ -1,7 +1,7 @@
 """Puts records onto a stream, in the order of each partition key.
 
-PutRecords keeps no order: a record of a request may be refused, and go with a later one, while those behind
-it went through. So no request has two records of one partition key, and what is refused waits in front.
+PutRecords does not preserve order: one record of a request may be refused, and sent again later, while those
+after it succeed. So no request has two records of one partition key, and a refused record blocks its key.
 
 Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinesis_handler.errors import StreamUnavailableError
-from kinesis_handler.local.stream.client import ask, told
+from kinesis_handler.local.stream.client import ask, stream_errors
 from kinesis_handler.retry import Pauses
 
 if TYPE_CHECKING:
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
 MAX_RECORDS = 500
 MAX_BYTES = 4 * 1024 * 1024
-"""Of a request: data and partition keys. Kinesis takes 10 MiB, and as much for one record."""
+"""Largest request, in bytes of data and partition keys. Kinesis accepts 10 MiB, also for one record."""
 
 ATTEMPTS = 8
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
-"""Seconds behind a request of which something was refused: twice as long each time."""
+"""Shortest and longest wait after a request with refused records, in seconds: it doubles each time."""
 
 _PAUSES = Pauses(FIRST_WAIT, LONGEST_WAIT)
 
-_PASSING = {"ProvisionedThroughputExceededException", "InternalFailure"}
-"""Codes with which a record is refused that may be taken later."""
+_RETRYABLE = {"ProvisionedThroughputExceededException", "InternalFailure"}
+"""Error codes of refused records that may be accepted later."""
 
 _WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
-"""Seconds between two looks at a stream that is being made, and how many."""
+"""Interval in seconds, and number, of the looks at a stream that is being created."""
 
 _Queue = deque[tuple[int, bytes]]
 
 
 class _Refusal(NamedTuple):
     reason: str
-    may_pass: bool
+    retryable: bool
 
 
 def create_stream(client: "KinesisClient", name: str, shards: int) -> None:
-    """Make a stream, and wait until it can be used.
+    """Create a stream, and wait until it is active.
 
-    Raises StreamError if there is one of this name, or it may not be made.
+    Raises StreamError if a stream of this name exists, or it may not be created.
     """
-    with told(name):
+    with stream_errors(name):
         client.create_stream(StreamName=name, ShardCount=shards)
         client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig=_WAIT)
 
@@ -57,7 +57,7 @@ class StreamWriter:
 
     Args:
         client: botocore's: see `kinesis_client`.
-        name: of the stream, or its ARN.
+        name: the stream's name or ARN.
         sleep: waits for some seconds.
     """
 
@@ -68,9 +68,9 @@ class StreamWriter:
         self._sleep = sleep
 
     def put(self, records: Sequence[tuple[str, bytes]]) -> Mapping[int, str]:
-        """Put (partition key, data) of each record; return why records were not put, by their index.
+        """Put (partition key, data) of each record; return the reasons of refused records, by index.
 
-        Where one of a partition key is refused for good, those behind it are not put either.
+        After a record that is refused for good, later records of its partition key are not put either.
 
         Raises StreamError if the stream cannot be written at all.
         """
@@ -85,7 +85,7 @@ class StreamWriter:
             for key in asked:
                 if key in refused:
                     refusals[key] += 1
-                    if refusals[key] == ATTEMPTS or not refused[key].may_pass:
+                    if refusals[key] == ATTEMPTS or not refused[key].retryable:
                         given_up.update((index, refused[key].reason) for index, _ in queues.pop(key))
                         del refusals[key]
                     continue
@@ -98,26 +98,26 @@ class StreamWriter:
         return given_up
 
     def _request(self, partition_keys: Sequence[str], queues: Mapping[str, _Queue]) -> Mapping[str, _Refusal]:
-        """Put the first record of each of these queues; return which were refused, by partition key."""
+        """Put the first record of each of these queues; return the refusals by partition key."""
         entries: list[PutRecordsRequestEntryTypeDef] = [
             {"PartitionKey": key, "Data": queues[key][0][1]} for key in partition_keys
         ]
         try:
             answers = self._put(entries)
         except StreamUnavailableError as error:
-            return dict.fromkeys(partition_keys, _Refusal(str(error), may_pass=True))
+            return dict.fromkeys(partition_keys, _Refusal(str(error), retryable=True))
         return {
             key: _Refusal(
-                f"{each['ErrorCode']}: {each.get('ErrorMessage', '')}", each["ErrorCode"] in _PASSING
+                f"{each['ErrorCode']}: {each.get('ErrorMessage', '')}", each["ErrorCode"] in _RETRYABLE
             )
             for key, each in zip(partition_keys, answers, strict=True)
             if "ErrorCode" in each
         }
 
     def _put(self, entries: "Sequence[PutRecordsRequestEntryTypeDef]") -> Sequence[Mapping[str, str]]:
-        """Put records in one request; return the answer about each of them.
+        """Put records in one request; return the answer for each of them.
 
-        An answer that does not speak of each of them is none: all are put again, as after a lost answer.
+        An answer that does not cover each of them counts as lost: all are put again.
         """
         answer = ask(self.name, self._client.put_records, "Records", Records=entries, **self._stream)
         answers: Sequence[Mapping[str, str]] = answer["Records"]
@@ -130,7 +130,7 @@ class StreamWriter:
 
 
 def _first_of_each(queues: Mapping[str, _Queue]) -> list[str]:
-    """Return as many partition keys as a request may have records: at least one."""
+    """Return the partition keys of the next request: as many as fit, at least one."""
     keys: list[str] = []
     size = 0
     for key, queue in queues.items():

@@ -1,4 +1,4 @@
-"""Puts the API together, out of what it is given: it reads nothing from the environment."""
+"""Builds the API from its parameters: it reads nothing from the environment."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,16 +22,16 @@ from user_limits.limit import Limit
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """How the API is to behave.
+    """Options of the API.
 
     Args:
-        in_threads: reading the store waits for something else, and others have to go on meanwhile.
-        timeout: seconds within which a request is answered; None if nothing here waits.
-        access: tells by a token who asks; None if anybody may read everything.
+        in_threads: read the store in threads, because reading blocks.
+        timeout: seconds within which a request is answered; None if nothing blocks.
+        access: identifies the caller by a token; None if anybody may read everything.
         cors_origins: the origins whose pages may read the answers.
         rate_limit: requests that one client may make in a minute; 0 for any number.
-        with_page: the page is served too. It knows of no tokens.
-        local: requests for any other host than this machine are refused.
+        with_page: serve the page too. It sends no tokens.
+        local: refuse requests for any host but this machine.
     """
 
     in_threads: bool = False
@@ -52,8 +52,8 @@ def build_api(
     """Return the API as an ASGI application.
 
     Args:
-        limits: what it shows.
-        options: how it is to behave.
+        limits: the stored limits.
+        options: the options of the API.
         clock: seconds since epoch.
     """
     options = options or Options()

@@ -1,4 +1,4 @@
-"""What a route answers: a document with its entity tag, or that it has not changed."""
+"""Answers a request with a document and its entity tag, or with 304 if the caller has it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,19 +10,19 @@ from user_limits.api.etag import is_known
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
-# Only the caller may keep it, and has to ask whether it still holds before it is shown again.
+# Only the caller may cache it, and has to revalidate it before each use.
 _CACHING = (b"cache-control", b"private, no-cache")
 _JSON = (b"content-type", b"application/json")
 
 
-class Answer:
-    """An ASGI application that sends one document, its numbers exactly as they are stored.
+class ConditionalJson:
+    """An ASGI application that sends one document, its numbers exactly as stored.
 
-    It takes the place of the framework's response, which takes as long as all the rest together.
+    It replaces the framework's response, which takes as long as the rest of a request.
 
     Args:
         tag: the document's entity tag.
-        make: makes it, if the caller does not have it.
+        make: makes the document, if the caller does not have it.
     """
 
     __slots__ = ("_make", "_tag")
@@ -32,7 +32,7 @@ class Answer:
         self._make = make
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
-        """Send the document, or that the one which the caller has still holds."""
+        """Send the document, or 304 if the caller has it."""
         headers = [(b"etag", self._tag.encode()), _CACHING]
         body, status = b"", 304
         if not is_known(self._tag, header(scope, b"if-none-match")):
@@ -43,6 +43,6 @@ class Answer:
 
 
 def header(scope: Any, name: bytes) -> str | None:
-    """Return the value of a header, whose name is in lower case; the last one, if there are several."""
+    """Return the value of a header, whose name is in lower case; the last value if there are several."""
     value: bytes | None = dict(scope["headers"]).get(name)
     return value.decode("latin-1") if value is not None else None

@@ -1,4 +1,4 @@
-"""Which pages of other origins may read the answers. Pure."""
+"""Decides which pages of other origins may read the answers. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,19 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Cors:
-    """The origins that may, each as a browser writes it (`https://shop.example`); `*` for any.
+    """Allows origins, each as a browser writes it (`https://shop.example`); `*` for any.
 
-    No cookie is ever looked at, so a page can read only what it has a token for.
+    Cookies are ignored, so a page can read only what it has a token for.
     """
 
     def __init__(self, origins: Sequence[str] = ()) -> None:
         self._origins = frozenset(origins)
 
     def headers(self, origin: str | None) -> Headers:
-        """Return what an answer to a page of this origin carries."""
+        """Return the headers of an answer to a page of this origin."""
         if not self._origins:
             return []
-        # Whether or not this origin may: no cache is to give the answer for one origin to another.
+        # Also for other origins: no cache may give the answer for one origin to another.
         headers = [(b"vary", b"Origin")]
         if origin is not None and self._allows(origin):
             headers.append((b"access-control-allow-origin", origin.encode("latin-1")))
@@ -26,7 +26,7 @@ class Cors:
         return headers
 
     def preflight_headers(self, origin: str | None) -> Headers:
-        """Return what a browser is told when it asks if it may ask; nothing if it may not."""
+        """Return the headers of an answer to a preflight request; none if it is not allowed."""
         if not self._allows(origin):
             return []
         return [

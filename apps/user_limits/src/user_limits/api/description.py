@@ -1,6 +1,6 @@
-"""The API's description, OpenAPI 3.1: parameters from the routes, answers from the documents' own types.
+"""Builds the API's description, OpenAPI 3.1: parameters from the routes, answers from the document types.
 
-It is made when it is first asked for, so that no start waits for it.
+It is built at the first request, so that no start waits for it.
 """
 
 import re
@@ -18,12 +18,12 @@ from msgspec import Struct, to_builtins
 from kinesis_handler.version import __version__
 from user_limits.api.documents import (
     EXAMPLE,
-    LimitAnswer,
     LimitMeta,
-    LimitsAnswer,
+    LimitResponse,
+    LimitsResponse,
     PageMeta,
-    limit_answer,
-    limits_answer,
+    limit_response,
+    limits_response,
 )
 from user_limits.api.health import Health
 from user_limits.api.problems import MEDIA_TYPE, METHODS, Problem, ProblemError, wrong_parameter
@@ -33,16 +33,15 @@ from user_limits.view import LastResetDocument, LimitData, LimitDocument
 Json = dict[str, Any]
 
 INTRODUCTION = """\
-The current state of users' limits, as the events on the stream have led to it. It can be read, and nothing
-else: what changes a limit is an event. Numbers are exact, times are in UTC. What cannot be answered as it was
-asked for is answered with a problem document (RFC 9457)."""
+The current state of users' limits, from the events on the stream. The API is read-only: only events change a
+limit. Numbers are exact, times are in UTC. Errors are problem documents (RFC 9457)."""
 
 DOCUMENTS: Sequence[type[Struct]] = (
-    LimitAnswer,
+    LimitResponse,
     LimitData,
     LastResetDocument,
     LimitMeta,
-    LimitsAnswer,
+    LimitsResponse,
     LimitDocument,
     PageMeta,
     Problem,
@@ -50,13 +49,13 @@ DOCUMENTS: Sequence[type[Struct]] = (
 )
 
 ANSWERS: dict[str, Struct] = {
-    "listLimits": limits_answer([EXAMPLE], None),
-    "listActiveLimits": limits_answer([EXAMPLE], None),
-    "getLimit": limit_answer(EXAMPLE),
+    "listLimits": limits_response([EXAMPLE], None),
+    "listActiveLimits": limits_response([EXAMPLE], None),
+    "getLimit": limit_response(EXAMPLE),
     "health": Health(),
     "ready": Health(),
 }
-"""An example of what each operation answers with, which says its type too."""
+"""Example answers by operation; they also give the type of the answer."""
 
 EXAMPLES = {
     "userId": EXAMPLE.key[0],
@@ -66,38 +65,38 @@ EXAMPLES = {
     "limit": 10,
 }
 
-SERVERS = [{"url": "/", "description": "Where this description comes from."}]
+SERVERS = [{"url": "/", "description": "The server of this description."}]
 
-TAG = {"description": "What tells whether the answer has changed.", "schema": {"type": "string"}}
+TAG = {"description": "Changes when the answer changes.", "schema": {"type": "string"}}
 SECONDS = {
     "description": "Seconds to wait before asking again.",
     "schema": {"type": "integer", "minimum": 1},
 }
 CHALLENGE = {"description": "What kind of token is needed.", "schema": {"type": "string"}}
-ALLOW = {"description": "What can be done here.", "schema": {"type": "string", "examples": [METHODS]}}
+ALLOW = {"description": "The allowed methods.", "schema": {"type": "string", "examples": [METHODS]}}
 
 ID = r"^(?!\.{1,2}$)[^/\\]+$"
-"""What an id in a path may be: it is one step of it."""
+"""Pattern of an id in a path: one segment."""
 
 CURSOR = "cursor"
-"""The format of what only an answer can tell."""
+"""Format of values that only an answer provides."""
 
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "The `ETag` of what the caller has: if it still holds, the answer is 304, without a body.",
+    "description": "The `ETag` of an earlier answer: if unchanged, the answer is 304, without a body.",
     "schema": {"type": "string"},
 }
 
 INSTANCE = "urn:uuid:6a2f41a3-c54c-4b0e-9c3c-7d6f1b8f1d52"
 PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
     400: (
-        "A parameter is not as it may be.",
+        "A parameter is not allowed.",
         wrong_parameter("limit", "allowed for limit: a whole number from 1 to 100", ALLOWED["limit"]),
         {},
     ),
     401: (
-        "There is no token, or it is not taken.",
+        "The token is missing or invalid.",
         ProblemError(401, "the token has expired"),
         {"WWW-Authenticate": CHALLENGE},
     ),
@@ -107,11 +106,11 @@ PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
         {"WWW-Authenticate": CHALLENGE},
     ),
     404: ("There is no such limit.", ProblemError(404, "this user has no limit of this id"), {}),
-    405: ("It can only be read.", ProblemError(405, "this can only be read"), {"Allow": ALLOW}),
+    405: ("The API is read-only.", ProblemError(405, "this can only be read"), {"Allow": ALLOW}),
     413: ("The request is too large.", ProblemError(413, "a request has at most 8192 bytes"), {}),
     414: ("The URL is too long.", ProblemError(414, "a URL has at most 8192 bytes"), {}),
     421: (
-        "It is served to its own machine only.",
+        "The API is served to its own machine only.",
         ProblemError(421, "this is served to this machine only, by its own name or address"),
         {},
     ),
@@ -121,9 +120,9 @@ PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
         {"Retry-After": SECONDS},
     ),
     500: (
-        "Something went wrong here.",
+        "An internal error.",
         ProblemError(
-            500, "something went wrong here; the log tells more by this instance", instance=INSTANCE
+            500, "something went wrong here; the log knows more under this instance", instance=INSTANCE
         ),
         {},
     ),
@@ -139,7 +138,7 @@ EVERYWHERE = {400, 405, 413, 414, 421, 429, 500}
 LINK = {
     "limit": {
         "operationId": "getLimit",
-        "description": "Each limit of the list can be read by itself.",
+        "description": "Reads one limit of the list.",
         "parameters": {
             "userId": "$request.path.userId",
             "limitId": "$response.body#/data/0/limitId",
@@ -153,7 +152,7 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, with_tokens: bool) -> Json
 
     Args:
         handlers: the routes.
-        with_tokens: those of the limits ask for a token.
+        with_tokens: whether the routes of limits require a token.
     """
     config = OpenAPIConfig(title="User limits", version=__version__, description=INTRODUCTION)
     app = Litestar(list(handlers), openapi_config=config, logging_config=None)
@@ -170,7 +169,7 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, with_tokens: bool) -> Json
 
 
 def _complete(operation: Json, *, with_tokens: bool) -> None:
-    """Say what the operation answers, and show examples."""
+    """Complete an operation with its answers and examples."""
     name = operation["operationId"]
     is_about_limits = name.endswith(("Limit", "Limits"))
     for parameter in operation.get("parameters", []):
@@ -185,7 +184,7 @@ def _complete(operation: Json, *, with_tokens: bool) -> None:
         operation["parameters"] = [*operation["parameters"], IF_NONE_MATCH]
         success["headers"] = {"ETag": TAG}
         operation["responses"]["304"] = {
-            "description": "What the caller has still holds.",
+            "description": "The answer has not changed.",
             "headers": {"ETag": TAG},
         }
         problems |= {503, *(ON_TOKENS if with_tokens else ())}
@@ -204,7 +203,7 @@ def _complete(operation: Json, *, with_tokens: bool) -> None:
 
 
 def _simplify(parameter: Json) -> None:
-    """Leave out of a parameter what the framework says of it twice, or as if it could be null."""
+    """Remove the framework's duplicate descriptions of a parameter, and its null types."""
     schema = parameter["schema"]
     schema.pop("description", None)
     for each in schema.pop("oneOf", []):
@@ -232,7 +231,7 @@ def _content(description: str, media_type: str, example: Struct) -> Json:
 
 
 def _schemas() -> Json:
-    """Return the schemas of the documents; of each field they say what its class says."""
+    """Return the schemas of the documents, with the descriptions in their docstrings."""
     _, schemas = msgspec.json.schema_components(DOCUMENTS, ref_template="#/components/schemas/{name}")
     for document in DOCUMENTS:
         schema = schemas[document.__name__]
@@ -246,7 +245,7 @@ def _schemas() -> Json:
 
 
 def _meaning(document: type[Struct], field: str) -> str:
-    """Find in the docstrings of a class and its bases what a field means."""
+    """Return the description of a field in the docstrings of a class and its bases."""
     for each in document.__mro__:
         found = re.search(rf"^    {field}: (.+(?:\n {{8}}.+)*)", cleandoc(each.__doc__ or ""), re.MULTILINE)
         if found:
@@ -255,7 +254,7 @@ def _meaning(document: type[Struct], field: str) -> str:
 
 
 def _exact(schema: Any) -> Any:
-    """Replace msgspec's own form of a Decimal, a string, by the one that is sent."""
+    """Replace msgspec's schema of a Decimal, a string, by that of the number that is sent."""
     if isinstance(schema, dict):
         if schema.get("format") == "decimal":
             return {"type": "number"}

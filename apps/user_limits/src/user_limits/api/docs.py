@@ -1,4 +1,4 @@
-"""Where the API's description is: for tools, and as a page for people."""
+"""Serves the API's description: for tools, and as a page for people."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +15,7 @@ STYLE = Path(__file__).with_name("docs.css")
 
 
 def description_routes(describe: Callable[[], dict[str, Any]]) -> list[HTTPRouteHandler]:
-    """Return the handlers of `/openapi.json` and `/docs`, made when they are first asked for."""
+    """Return the handlers of `/openapi.json` and `/docs`, made at the first request."""
 
     @cache
     def document() -> Asset:

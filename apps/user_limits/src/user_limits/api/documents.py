@@ -1,4 +1,4 @@
-"""What the API answers with: documents of limits, in envelopes that say how current they are."""
+"""Defines the documents of the API: limits, in envelopes that say how current they are."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -22,7 +22,7 @@ class LimitMeta(Struct, frozen=True, rename="camel"):
     last_updated: Time
 
 
-class LimitAnswer(Struct, frozen=True):
+class LimitResponse(Struct, frozen=True):
     """One limit, and how current it is."""
 
     data: LimitData
@@ -30,13 +30,13 @@ class LimitAnswer(Struct, frozen=True):
 
 
 class PageMeta(Struct, frozen=True, rename="camel"):
-    """Where in a list a page is.
+    """The position of a page in a list.
 
     Args:
         count: how many limits are on this page.
-        next_cursor: asks for the next page; null on the last one.
-        unreadable: the ids of limits that are stored here and cannot be read: they are not in `data`. Not
-            there if there are none.
+        next_cursor: requests the next page; null on the last one.
+        unreadable: the ids of stored limits of this page that cannot be read: they are not in `data`. Absent
+            if there are none.
     """
 
     count: int
@@ -44,23 +44,23 @@ class PageMeta(Struct, frozen=True, rename="camel"):
     unreadable: Sequence[str] | UnsetType = UNSET
 
 
-class LimitsAnswer(Struct, frozen=True):
+class LimitsResponse(Struct, frozen=True):
     """A page of limits, each with how current it is, in the order of their ids."""
 
     data: Sequence[LimitDocument]
     meta: PageMeta
 
 
-def limit_answer(limit: Aggregate[Limit]) -> LimitAnswer:
-    """Return the answer of one limit."""
-    return LimitAnswer(limit_data(limit.state), LimitMeta(limit.version, rfc3339(limit.updated_at)))
+def limit_response(limit: Aggregate[Limit]) -> LimitResponse:
+    """Return the document of one limit."""
+    return LimitResponse(limit_data(limit.state), LimitMeta(limit.version, rfc3339(limit.updated_at)))
 
 
-def limits_answer(
+def limits_response(
     limits: Sequence[Aggregate[Limit]], next_cursor: str | None, unreadable: Sequence[str] = ()
-) -> LimitsAnswer:
-    """Return the answer of a page of limits, and of the ids of those that cannot be read."""
-    return LimitsAnswer(
+) -> LimitsResponse:
+    """Return the document of a page of limits, with the ids of those that cannot be read."""
+    return LimitsResponse(
         [limit_document(limit) for limit in limits], PageMeta(len(limits), next_cursor, unreadable or UNSET)
     )
 
@@ -85,4 +85,4 @@ EXAMPLE = Aggregate(
     record_sub_sequence_number=0,
     recent_event_ids=(),
 )
-"""The limit that the examples of the API's description show."""
+"""Limit in the examples of the API's description."""

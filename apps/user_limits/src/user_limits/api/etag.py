@@ -1,6 +1,6 @@
-"""Entity tags: what tells whether somebody still has what is stored. Pure.
+"""Makes entity tags, by which a caller learns whether an answer has changed. Pure.
 
-They are weak: two answers with the same tag say the same, though on the way one may have been compressed.
+They are weak: two answers with the same tag are equivalent, but one may have been compressed on the way.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ _TAG = re.compile(r'(?:W/)?("[^"]*")')
 def tag_of(aggregate: Aggregate[Any]) -> str:
     """Return the tag of one aggregate.
 
-    The version alone would not do: an aggregate that has expired begins again at 1. Nor would both, after a
-    release that shows more of it than the one before.
+    The version alone is not enough: an aggregate that has expired begins again at 1. Version and time are not
+    enough after a release that shows more of it than the previous one.
     """
     return f'W/"{aggregate.version}-{aggregate.updated_at}-{__version__}"'
 
@@ -28,7 +28,7 @@ def tag_of_list(
 ) -> str:
     """Return the tag of a page.
 
-    It changes with any entry, with which they are, with a next page, and with what cannot be read.
+    It changes with any entry, with their set, with a next page, and with the unreadable ids.
     """
     entries = [(each.key[1], each.version, each.updated_at) for each in aggregates]
     content = f"{__version__} {next_cursor} {entries} {list(unreadable)}"
@@ -37,7 +37,7 @@ def tag_of_list(
 
 
 def is_known(tag: str, if_none_match: str | None) -> bool:
-    """Tell whether the header `If-None-Match` names this tag, by the weak comparison that it asks for."""
+    """Tell whether the header `If-None-Match` names this tag, by weak comparison."""
     if not if_none_match:
         return False
     return if_none_match.strip() == "*" or tag.removeprefix("W/") in _TAG.findall(if_none_match)

@@ -1,4 +1,4 @@
-"""Whether the process runs, and whether it can read."""
+"""Reports whether the process runs, and whether it can read its store."""
 
 from typing import Any, Literal
 
@@ -11,25 +11,25 @@ from user_limits.api.problems import unavailable
 
 
 class Health(Struct, frozen=True):
-    """All is well: otherwise there is a problem in its place."""
+    """The process is healthy: otherwise the answer is a problem."""
 
     status: Literal["ok"] = "ok"
 
 
 def health_routes(limits: ReadableRepository[Any], *, in_threads: bool) -> list[HTTPRouteHandler]:
-    """Return the handlers: `/healthz` asks for the process, `/readyz` for its store."""
+    """Return the handlers: `/healthz` checks the process, `/readyz` its store."""
 
     @get("/healthz", operation_id="health", summary="Does the process run?", sync_to_thread=False)
     def health() -> Health:
-        """Answer, and so say that the process runs. A reason to restart it, if it does not."""
+        """Answer: the process runs. Without an answer, restart it."""
         return Health()
 
     @get("/readyz", operation_id="ready", summary="Can the limits be read?", sync_to_thread=in_threads)
     def ready() -> Health:
-        """Read a key that does not exist. A reason to send nobody here, if that cannot be done."""
+        """Read a key that does not exist. If that fails, send no requests to this process."""
         try:
             failed = limits.load([("readyz", "readyz")]).failed
-        except Exception as error:  # whatever it is, it cannot read
+        except Exception as error:  # after any exception, it cannot read
             raise unavailable(error) from error
         for problem in failed.values():
             raise unavailable(problem)

@@ -1,4 +1,4 @@
-"""What every request meets first, and every answer last: bounds, CORS, security headers."""
+"""Wraps the API: bounds and CORS for every request, security headers for every answer."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from user_limits.api.rate_limit import RateLimit
 
 MAX_URL = 8_192
 MAX_BODY = 8_192
-"""Bytes. Nothing here reads a body; one that is small does no harm."""
+"""Longest URL, and largest body, in bytes. Nothing reads a body; a small one does no harm."""
 
 MAX_DIGITS = 20
 
@@ -31,13 +31,13 @@ PAGE_POLICY = (
 )
 
 HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
-"""A host and perhaps a port. Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.2"""
+"""Pattern of a host, with an optional port. Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.2"""
 
 UNLIMITED = "/healthz"
-"""The path that does not count against the rate limit: a refusal would have the process restarted."""
+"""Path that does not count against the rate limit: a refusal would restart the process."""
 
 ROUTE = "user_limits.route"
-"""Extension of the scope: a dictionary, in which `template` will be the route's path with its parameters."""
+"""Name of an extension of the scope: a dictionary that gets `template`, the route's path with parameters."""
 
 SECURITY_HEADERS = [
     (b"content-security-policy", PAGE_POLICY.encode()),
@@ -48,17 +48,17 @@ SECURITY_HEADERS = [
 
 
 class HttpGuard:
-    """Wraps the application.
+    """Wraps an application with bounds and headers.
 
-    The scope is the server's, which reads it again to send the answer: the application gets its own.
+    The server reads its scope again to send the answer, so the application gets a copy.
     Source: https://asgi.readthedocs.io/en/latest/specs/main.html#middleware
 
     Args:
-        app: what answers.
-        cors: which other origins' pages may read the answers.
-        rate_limit: how much one client may ask.
-        timeout: seconds within which a request is answered; None if nothing here waits.
-        local: requests for any other host than this machine are refused.
+        app: the application.
+        cors: decides which other origins' pages may read the answers.
+        rate_limit: bounds the requests of a client.
+        timeout: seconds within which a request is answered; None if nothing blocks.
+        local: refuse requests for any host but this machine.
         clock: seconds.
     """
 
@@ -80,7 +80,7 @@ class HttpGuard:
         self._clock = clock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request. What is none, the server's lifespan, is the application's."""
+        """Answer an HTTP request; pass any other scope, such as the lifespan, to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -113,8 +113,8 @@ class HttpGuard:
                 await self._app(scope, receive, answer)
 
     def _admit(self, scope: Any) -> str:
-        """Return the path, decoded once. Raises ProblemError at a request that is not to be answered."""
-        # A page from elsewhere could have its own name lead here, and read what the browser may.
+        """Return the path, decoded once. Raises ProblemError at a request that must be refused."""
+        # A page of another host could point its name to this machine, and read what the browser may.
         if self._local and not is_this_machine(header(scope, b"host") or ""):
             raise ProblemError(421, "this is served to this machine only, by its own name or address")
         path = scope["raw_path"].partition(b"?")[0].decode(errors="replace")
@@ -124,7 +124,7 @@ class HttpGuard:
             raise ProblemError(414, f"a URL has at most {MAX_URL} bytes")
         if (length := header(scope, b"content-length")) and not _is_small(length):
             raise ProblemError(413, f"a request has at most {MAX_BODY} bytes")
-        # A slash that is hidden in an id would be one more step of the path, once it is decoded.
+        # An encoded slash in an id would add a segment to the path, once it is decoded.
         if "\\" in path or ("%" in path and HIDDEN_SLASH.search(path)):
             raise ProblemError(400, "an id has no slash and no backslash in it")
         decoded = unquote(path)
@@ -140,7 +140,7 @@ def is_this_machine(host: str) -> bool:
     if match is None:
         return False
     name = match["name"]
-    # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2: a final dot says that a name is complete
+    # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2: a final dot marks a complete name
     if name is not None and name.lower().removesuffix(".") == "localhost":
         return True
     try:
@@ -154,7 +154,7 @@ def _is_small(length: str) -> bool:
 
 
 class _Sender:
-    """Sends an answer with the headers that every one has."""
+    """Sends an answer with the headers of every answer."""
 
     def __init__(self, send: Any, headers: Headers, *, without_body: bool) -> None:
         self.begun = False

@@ -1,4 +1,4 @@
-"""What is told of each request: a span, and what was counted while it was answered."""
+"""Reports on each request: a span, and the counters of its handling."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ FIRST_SERVER_ERROR = 500
 
 
 def instrumented(app: ASGIApp, metrics: EmbeddedMetrics | None, tracer: "Tracer | None") -> ASGIApp:
-    """Return the application, whose requests are told of wherever somebody listens."""
+    """Return the application with metrics and spans for its requests, where they are configured."""
     if metrics is not None:
         app = _counted(app, metrics)
     return app if tracer is None else _traced(app, tracer)
@@ -42,16 +42,16 @@ def _traced(app: ASGIApp, tracer: "Tracer") -> ASGIApp:
             if CORRELATION_ID in headers:
                 begun.set_attribute("correlation_id", headers[CORRELATION_ID][:MAX_CORRELATION_ID])
 
-            async def tell(message: Any) -> None:
+            async def send_and_record(message: Any) -> None:
                 if message["type"] == "http.response.start":
                     _record_status(begun, message["status"])
                 await send(message)
 
             route: dict[str, str | None] = {}
             extensions = {**(scope.get("extensions") or {}), ROUTE: route}
-            await app({**scope, "extensions": extensions}, receive, tell)
+            await app({**scope, "extensions": extensions}, receive, send_and_record)
             if template := route.get("template"):
-                # Not by its path: that has ids in it, which are as many as there are players.
+                # Not the path itself: it has ids in it, as many as there are players.
                 begun.set_attribute("http.route", template)
                 begun.update_name(f"{scope['method']} {template}")
 

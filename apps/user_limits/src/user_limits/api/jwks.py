@@ -1,7 +1,7 @@
-"""The public keys of whoever issues tokens: known ones at once, new ones as soon as they are published.
+"""Provides the public keys of the token issuer: known ones at once, new ones as soon as they are published.
 
-One fetch runs at a time, in a thread of its own. A request whose key is known does not wait for it, unless
-all that is known may be out of date. A request that does wait does so for a few seconds, without a thread.
+One fetch runs at a time, in its own thread. A request with a known key does not wait for it, unless the known
+keys may be out of date. A request that does wait does so for a few seconds, without a thread.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ REFRESH_AFTER = 300
 """Seconds after which keys are fetched again while they are used."""
 
 MAX_AGE = 600
-"""Seconds after which a fetch is waited for, so that a withdrawn key is not trusted for longer."""
+"""Seconds after which a request waits for a fetch, so that a withdrawn key is not trusted for longer."""
 
 MAX_STALE = 3_600
 """Seconds for which keys are still trusted while they cannot be fetched."""
 
 PAUSE = 10
-"""Seconds from the start of a fetch to that of the next: anybody can make up key ids."""
+"""Seconds from the start of a fetch to that of the next: anybody can invent key ids."""
 
 WAIT = 3.0
 """Seconds that a request waits for a fetch."""
@@ -36,11 +36,11 @@ class KeySource:
     """The keys, by their ids.
 
     Args:
-        fetch: gets the JSON Web Key Set. It has to end by itself.
+        fetch: fetches the JSON Web Key Set. It must end by itself.
         clock: seconds.
         wait: seconds that a request waits for a fetch.
-        refresh_after: seconds after which keys are fetched again while they are used. Where nothing runs
-            between requests, as on Lambda, not less than `MAX_AGE`: there a fetch has to be waited for.
+        refresh_after: seconds after which keys are fetched again while they are used. If nothing runs between
+            requests, as on Lambda, at least `MAX_AGE`: there a request has to wait for the fetch.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class KeySource:
         self._fetching: Future[None] | None = None
 
     async def find(self, kid: str) -> Key | None:
-        """Return the key of an id; None if the issuer has none of this id.
+        """Return the key with an id; None if the issuer has no such key.
 
-        An unknown id may be that of a new key: the keys are fetched again, unless they just were.
+        An unknown id may belong to a new key: the keys are fetched again, unless they just were.
 
-        Raises ProblemError if it cannot be told: the fetch takes too long, or has failed.
+        Raises ProblemError if that is not known: the fetch takes too long, or has failed.
         """
         age, key = self._age(), self._known(kid)
         if key is not None and age < self._refresh_after:
             return key
         fetching = self._begin_fetch()
-        # While fetches fail, who has a key need not wait for each.
+        # While fetches fail, a request with a known key does not wait for each of them.
         if fetching is not None and (key is None or (age >= MAX_AGE and not self._has_failed)):
             await self._wait_for(fetching)
         key = self._known(kid)
@@ -88,7 +88,7 @@ class KeySource:
         return self._keys.get(kid) if self._age() <= MAX_STALE else None
 
     def _begin_fetch(self) -> "Future[None] | None":
-        """Return the fetch that runs, or one that begins; None if it is too soon for another."""
+        """Return the running fetch, or begin one; None if it is too soon for another."""
         with self._lock:
             now = self._clock()
             if self._fetching is not None and not self._fetching.done():
@@ -98,19 +98,19 @@ class KeySource:
             self._tried = now
             fetching: Future[None] = Future()
             self._fetching = fetching
-            fetching.set_running_or_notify_cancel()  # who stops waiting for it does not end it
-        # A daemon: the process may end while a server still makes it wait.
+            fetching.set_running_or_notify_cancel()  # cancelling a wait does not cancel the fetch
+        # A daemon: the process may end while the fetch still waits for a server.
         thread = Thread(target=self._refresh, args=(fetching, now), name="keys", daemon=True)
         try:
             thread.start()
-        except RuntimeError as error:  # there are as many threads as there may be
+        except RuntimeError as error:  # no more threads are allowed
             self._end_fetch(fetching, error)
         return fetching
 
     def _refresh(self, fetching: "Future[None]", began: float) -> None:
         try:
             self._keys = parse_keys(self._fetch())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the keys that are known hold on
+        except Exception as error:  # noqa: BLE001 - after any exception the known keys stay valid
             self._end_fetch(fetching, error)
         else:
             self._fetched = began
@@ -129,7 +129,7 @@ class KeySource:
         try:
             await asyncio.wait([waiting], timeout=self._wait)
         finally:
-            waiting.cancel()  # or it would call a loop that may be closed by then
+            waiting.cancel()  # otherwise it would call a loop that may be closed by then
 
     def _unavailable(self) -> ProblemError:
         seconds = max(1, ceil(self._tried + PAUSE - self._clock())) if self._has_failed else 1

@@ -1,4 +1,4 @@
-"""A JSON Web Key Set: fetched from a URL or a file within a deadline, and read as the keys that it holds.
+"""Fetches a JSON Web Key Set from a URL or a file within a deadline, and parses its keys.
 
 Source: https://www.rfc-editor.org/rfc/rfc7517#section-5
 """
@@ -25,13 +25,13 @@ FETCH_DEADLINE = 5.0
 MAX_BYTES = 262_144
 
 SMALLEST_RSA = 2_048
-"""Bits."""
+"""Smallest accepted RSA key, in bits."""
 
 
 def parse_keys(content: bytes) -> Mapping[str, Key]:
-    """Return the keys of a JSON Web Key Set that can check signatures, and leave out the others.
+    """Return the keys of a JSON Web Key Set that can check signatures, without the others.
 
-    Raises an error of msgspec if it is no such set.
+    Raises an error of msgspec if the content is not a key set.
     """
     parsed = msgspec.json.decode(content, type=_KeySet)
     keys: dict[str, Key] = {}
@@ -56,7 +56,7 @@ def _key(fields: dict[str, Any]) -> Key | None:
                 return rsa if rsa.public_key.key_size >= SMALLEST_RSA else None
             case {"kty": "EC", "crv": "P-256"}:
                 return ECKey.import_key(fields)
-    except Exception:  # noqa: BLE001 - one broken key does not take the others with it
+    except Exception:  # noqa: BLE001 - one broken key must not affect the others
         return None
     return None
 
@@ -64,13 +64,13 @@ def _key(fields: dict[str, Any]) -> Key | None:
 def fetcher(
     url: str, *, timeout: float = FETCH_TIMEOUT, deadline: float = FETCH_DEADLINE
 ) -> Callable[[], bytes]:
-    """Return what gets the set at a URL: `https:`, or `file:`.
+    """Return a function that fetches the key set at a URL: `https:`, or `file:`.
 
-    It raises an exception if the set cannot be had, and does so by the deadline; only looking up the host's
+    The function raises an exception if it fails, at the latest at the deadline; only resolving the host's
     name may take longer.
 
     Args:
-        url: where the set is.
+        url: the URL of the key set.
         timeout: seconds that the server may be silent.
         deadline: seconds for the whole fetch.
     """
@@ -78,7 +78,7 @@ def fetcher(
     def fetch() -> bytes:
         opened = _OpenSocket()
         opener = urllib.request.build_opener(_NoRedirects, _Http(opened), _Https(opened))
-        # The time-out begins again with each byte: a server that sends one after the other never meets it.
+        # The time-out restarts with each byte: a server that sends single bytes never exceeds it.
         timer = Timer(deadline, opened.cut)
         timer.daemon = True
         timer.start()
@@ -91,7 +91,7 @@ def fetcher(
             raise
         finally:
             timer.cancel()
-        if opened.is_cut:  # what was read looks like all there is
+        if opened.is_cut:  # a cut response looks complete
             raise _late(deadline)
         if len(content) > MAX_BYTES:
             raise ValueError(f"the key set has more than {MAX_BYTES} bytes")
@@ -120,12 +120,12 @@ class _OpenSocket:
         self.is_cut = True
         if self._socket is not None:
             with suppress(OSError):  # closed already
-                # Not the method of a TLS socket, which would change it under the thread that reads.
+                # Not the method of a TLS socket: it would modify the socket while the other thread reads.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 class _TrackedConnection(HTTPConnection):
-    """A connection that hands on each socket that it opens: the response outlives it."""
+    """A connection that registers each socket that it opens: the response outlives it."""
 
     def __init__(self, host: str, *, opened: _OpenSocket, **options: Any) -> None:
         self._opened = opened
@@ -138,7 +138,7 @@ class _TrackedConnection(HTTPConnection):
 
 
 class _TrackedSecureConnection(_TrackedConnection, HTTPSConnection):
-    """The same with TLS, whose handshake has the time-out as a whole."""
+    """A tracked connection with TLS; the time-out covers the whole handshake."""
 
 
 class _Http(urllib.request.HTTPHandler):
@@ -160,7 +160,7 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The keys are where the setting says, and not where that place sends to."""
+    """Refuses redirects: the keys are at the configured URL, and not at another."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Follow none: it ends as an HTTPError."""
+        """Return None: the redirect becomes an HTTPError."""

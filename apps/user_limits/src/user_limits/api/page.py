@@ -1,4 +1,4 @@
-"""The page that shows a user's limits: files, read once, served at the root."""
+"""Serves the page that shows a user's limits: files, read once, at the root."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ class Asset:
     """An ASGI application that sends one file.
 
     Args:
-        content: what is in it.
-        content_type: what that is.
+        content: the content of the file.
+        content_type: the type of the content.
     """
 
     def __init__(self, content: bytes, content_type: str) -> None:
@@ -40,7 +40,7 @@ class Asset:
         self._content_type = (b"content-type", content_type.encode())
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
-        """Send it, or that the one which the caller has still holds."""
+        """Send the file, or 304 if the caller has it."""
         headers, body, status = self._headers, b"", 304
         if not is_known(self._tag, header(scope, b"if-none-match")):
             length = (b"content-length", b"%d" % len(self._content))

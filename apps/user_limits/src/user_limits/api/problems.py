@@ -1,7 +1,7 @@
-"""Every answer that is not the one asked for, as an RFC 9457 problem document.
+"""Answers every failed request with an RFC 9457 problem document.
 
-None of them quotes a value of the request: ids and parameters are named, not echoed. What went wrong inside
-goes to the log, under the `instance` that the document carries.
+A problem quotes no value of the request: ids and parameters are named, not echoed. Internal errors are logged
+under the `instance` of the document.
 
 Source: https://www.rfc-editor.org/rfc/rfc9457
 """
@@ -25,23 +25,23 @@ from kinesis_handler.errors import InvalidCursorError, UnexpectedError, Unreadab
 MEDIA_TYPE = "application/problem+json"
 
 METHODS = "GET, HEAD, OPTIONS"
-"""What can be done with anything here."""
+"""Methods that every path allows."""
 
 RETRY_AFTER = 1
-"""Seconds after which a store that did not answer may be asked again."""
+"""Seconds after which a client may try again when the store did not answer."""
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """Why there is no other answer.
+    """The reason why a request failed.
 
     Args:
-        type: "about:blank" says that the status is all there is to tell the kinds of problems apart.
+        type: "about:blank" means that the status alone identifies the kind of problem.
         title: the status in words.
         status: the HTTP status.
         detail: what was wrong, for a person.
-        parameter: which parameter was wrong.
-        allowed: what that parameter may be.
-        instance: what this occurrence is called in the log.
+        parameter: the parameter that was wrong.
+        allowed: the allowed values of that parameter.
+        instance: the id of this occurrence in the log.
     """
 
     type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})] = "about:blank"
@@ -54,7 +54,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class ProblemError(Exception):
-    """Raised wherever a request cannot be answered as it was asked."""
+    """A request that fails, with its problem document."""
 
     def __init__(
         self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
@@ -65,7 +65,7 @@ class ProblemError(Exception):
 
 
 def wrong_parameter(name: str, detail: str, allowed: Sequence[str]) -> ProblemError:
-    """Return the problem of a parameter that is not allowed, or not as it is."""
+    """Return the problem of an unknown parameter, or of a value that is not allowed."""
     return ProblemError(400, detail, parameter=name, allowed=allowed)
 
 
@@ -77,7 +77,7 @@ def encoded(error: ProblemError) -> tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 def unexpected(error: Exception) -> ProblemError:
-    """Log an error that nobody foresaw, and return a problem that says no more than where to look."""
+    """Log an unexpected error, and return a problem that only names its instance in the log."""
     instance = f"urn:uuid:{uuid.uuid4()}"
     log = structlog.get_logger(component="api")
     fields = {"exc_info": error} if log.is_enabled_for(DEBUG) else {}
@@ -88,7 +88,7 @@ def unexpected(error: Exception) -> ProblemError:
 
 
 def unreadable(error: Exception) -> ProblemError:
-    """Log that a limit is stored and cannot be read, and return a problem: waiting does not help."""
+    """Log that a stored limit cannot be read, and return a problem: waiting does not help."""
     instance = f"urn:uuid:{uuid.uuid4()}"
     structlog.get_logger(component="api").error("limit not readable", instance=instance, reason=str(error))
     return ProblemError(
@@ -135,9 +135,9 @@ def _of_cursor(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]
 
 
 def _of_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
-    """Name the parameter, and what it may be, by the constraints that its handler declares."""
-    told: Any = error.extra
-    name = told[0].get("key", "") if told else ""
+    """Return a problem with the parameter and its allowed values, as its handler declares them."""
+    errors: Any = error.extra
+    name = errors[0].get("key", "") if errors else ""
     handler = request.scope["route_handler"]
     allowed = handler.opt.get("allowed", {}).get(name, [])
     detail = f"allowed for {name}: {', '.join(allowed)}"
@@ -145,7 +145,7 @@ def _of_validation(request: Request[Any, Any, Any], error: ValidationException) 
 
 
 def _of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """Answer what the framework itself refuses: it may name the path, and so does not get its words in."""
+    """Return a problem for a refusal by the framework, without its text, which may quote the path."""
     match error.status_code:
         case 404:
             problem = ProblemError(404, "there is nothing at this path")

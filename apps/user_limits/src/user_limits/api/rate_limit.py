@@ -1,4 +1,4 @@
-"""How much one client may ask, where no gateway counts."""
+"""Limits the requests of each client, where no gateway does."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from math import ceil
 from user_limits.api.problems import ProblemError
 
 WINDOW = 60
-"""Seconds."""
+"""Length of a window, in seconds."""
 
 
 class RateLimit:
@@ -25,12 +25,12 @@ class RateLimit:
         self._counts: Counter[str] = Counter()
 
     def check(self, client: str) -> None:
-        """Count a request. Raises ProblemError if it is one too many."""
+        """Count a request. Raises ProblemError if the client has exceeded its limit."""
         now = self._clock()
         window = int(now // WINDOW)
         if window != self._window:
             self._window = window
-            self._counts.clear()  # what it remembers is bounded by a minute's clients
+            self._counts.clear()  # the memory is bounded by the clients of a minute
         self._counts[client] += 1
         if self._counts[client] > self._requests:
             wait = ceil((window + 1) * WINDOW - now)

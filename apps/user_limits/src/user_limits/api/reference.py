@@ -1,4 +1,4 @@
-"""The page that shows the API's description to people: made here, without a script, from the description."""
+"""Renders the API's description as a page for people, without a script."""
 
 from collections.abc import Iterator
 from html import escape
@@ -108,7 +108,7 @@ def _schema(name: str, schema: Json) -> str:
 
 
 def _type(schema: Json) -> str:
-    """Say in a few words what a value may be."""
+    """Return a short description of a type."""
     return " or ".join(dict.fromkeys(_types(schema)))
 
 
@@ -124,17 +124,17 @@ def _types(schema: Json) -> Iterator[str]:
         for each in several:
             yield from _types(each)
     else:
-        told = schema.get("type", "")
+        declared = schema.get("type", "")
         bounds = [
             f"{word} {schema[key]}"
             for key, word in (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"))
             if key in schema
         ]
-        yield " ".join([escape(told if isinstance(told, str) else " or ".join(told)), *bounds])
+        yield " ".join([escape(declared if isinstance(declared, str) else " or ".join(declared)), *bounds])
 
 
 def _pretty(value: Any) -> str:
-    """Write an example over several lines, its numbers as they are."""
+    """Write an example over several lines, its numbers unchanged."""
     return msgspec.json.format(_encoder.encode(value), indent=2).decode()
 
 
@@ -147,6 +147,6 @@ def _row(*cells: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Escape, and show `code` as code."""
+    """Escape text, and mark `code` as code."""
     parts = escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))

@@ -1,4 +1,4 @@
-"""The three routes. Each reads, says what is there, and says so shortly if the caller has it already."""
+"""Defines the three routes. Each reads limits, and answers 304 if the caller already has them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -12,8 +12,8 @@ from litestar.types import ASGIApp, ExceptionHandlersMap
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.stores import Page, ReadableRepository
 from kinesis_handler.stores.cursor import encode_cursor
-from user_limits.api.conditional_json import Answer
-from user_limits.api.documents import limit_answer, limits_answer
+from user_limits.api.conditional_json import ConditionalJson
+from user_limits.api.documents import limit_response, limits_response
 from user_limits.api.etag import tag_of, tag_of_list
 from user_limits.api.problems import ProblemError, unreadable, wrong_parameter
 from user_limits.events import LimitType, Period
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1"
 
 MAX_NAME = 64
-"""How much of the name of an unknown parameter is told back."""
+"""Most characters of an unknown parameter's name that a problem repeats."""
 
 READ_AT_ONCE = 100
-"""How many limits are looked through at a time for active ones."""
+"""Limits read at a time when looking for active ones."""
 
 PeriodFilter = Literal[
     "DAY", "DAILY",
@@ -41,7 +41,7 @@ PeriodFilter = Literal[
     "INDEFINITE",
     "INSTANCE",
 ]  # fmt: skip
-"""A period as the events spell it, or as the answers do."""
+"""Period as spelled in the events, or in the answers."""
 
 PERIODS: Mapping[str, Period] = {
     spelling: period for period, shown in PERIOD_TYPES.items() for spelling in (period, shown)
@@ -68,30 +68,30 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "type": get_args(LimitType),
     "period": get_args(PeriodFilter),
 }
-"""What each parameter may be, as a problem tells it."""
+"""Allowed values of each parameter, for problems."""
 
 
-class AnswerHandler(HTTPRouteHandler):
-    """A handler of GET whose function returns an `Answer`, which is sent as it is.
+class ConditionalJsonHandler(HTTPRouteHandler):
+    """A handler of GET whose function returns a `ConditionalJson`, which is sent unchanged.
 
-    The framework's own looks each time how an answer is to be made of what was returned, and merges the
-    exception handlers of all layers anew: a tenth of all that it does for a request.
+    At each request the framework's own handler finds out how to make a response from the result, and merges
+    the exception handlers of all layers: a tenth of its work for a request.
     """
 
-    def __init__(self, path: str, **told: Any) -> None:
-        super().__init__(path, http_method="GET", **told)
+    def __init__(self, path: str, **given: Any) -> None:
+        super().__init__(path, http_method="GET", **given)
 
     async def to_response(
         self,
-        app: Litestar,  # noqa: ARG002 - what it is called with
+        app: Litestar,  # noqa: ARG002 - the framework's signature
         data: ASGIApp,
         request: Request[Any, Any, Any],  # noqa: ARG002
     ) -> ASGIApp:
-        """Return the answer."""
+        """Return the answer unchanged."""
         return data
 
     def resolve_exception_handlers(self) -> ExceptionHandlersMap:
-        """Return what tells the problems."""
+        """Return the exception handlers, merged once."""
         return self._exception_handlers
 
     @cached_property
@@ -105,12 +105,12 @@ def limit_routes(
     """Return the handlers of the routes.
 
     Args:
-        limits: what they read.
-        clock: seconds since epoch, for which limits are active.
-        in_threads: reading waits for something else, and others have to go on meanwhile.
+        limits: the stored limits.
+        clock: seconds since epoch, to find active limits.
+        in_threads: read in threads, because reading blocks.
     """
 
-    @AnswerHandler(
+    @ConditionalJsonHandler(
         f"{PREFIX}/users/{{userId:str}}/limits",
         operation_id="listLimits",
         summary="All limits of a user",
@@ -122,34 +122,33 @@ def limit_routes(
         userId: UserId,
         limit: PageSize = 100,
         cursor: Cursor = None,
-    ) -> Answer:
-        """List a user's limits by their ids, whatever their status. A user without any has an empty list.
+    ) -> ConditionalJson:
+        """List a user's limits by their ids, in any status. For a user without limits the list is empty.
 
-        A limit that is stored and cannot be read is named in `meta.unreadable`, and keeps no other from being
-        listed.
+        A stored limit that cannot be read is named in `meta.unreadable`; all others are listed.
         """
         _check_query(request, "limit", "cursor")
         page = limits.find(userId, limit=limit, cursor=cursor)
         return _page(page)
 
-    @AnswerHandler(
+    @ConditionalJsonHandler(
         f"{PREFIX}/users/{{userId:str}}/limits/active",
         operation_id="listActiveLimits",
         summary="The limits of a user that hold now",
         sync_to_thread=in_threads,
         opt={"allowed": ALLOWED},
     )
-    def list_active_limits(  # noqa: PLR0913, PLR0917 - it has as many filters as it has
+    def list_active_limits(  # noqa: PLR0913, PLR0917 - one for each filter
         request: Request[Any, Any, Any],
         userId: UserId,
         type: TypeParameter = None,  # noqa: A002 - the parameter's name
         period: PeriodParameter = None,
         limit: PageSize = 100,
         cursor: Cursor = None,
-    ) -> Answer:
-        """List the limits whose status is ACTIVE and whose time it is: `activeFrom` ≤ now < `activeUntil`.
+    ) -> ConditionalJson:
+        """List the limits whose status is ACTIVE and that are valid now: `activeFrom` ≤ now < `activeUntil`.
 
-        A limit that is stored and cannot be read might be one of them: it is named in `meta.unreadable`.
+        A stored limit that cannot be read might be one of them: it is named in `meta.unreadable`.
         """
         _check_query(request, "type", "period", "limit", "cursor")
         wanted = PERIODS[period] if period is not None else None
@@ -164,7 +163,7 @@ def limit_routes(
 
         return _page(_find(limits, userId, is_wanted, limit, cursor))
 
-    @AnswerHandler(
+    @ConditionalJsonHandler(
         f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
         operation_id="getLimit",
         summary="One limit of a user",
@@ -175,11 +174,11 @@ def limit_routes(
         request: Request[Any, Any, Any],
         userId: UserId,
         limitId: LimitId,
-    ) -> Answer:
-        """Read one limit. A limit whose id is `active` can be read in the list only."""
+    ) -> ConditionalJson:
+        """Read one limit. A limit with the id `active` can be read only in the list."""
         _check_query(request)
         found = _load(limits, (userId, limitId))
-        return Answer(tag_of(found), lambda: limit_answer(found))
+        return ConditionalJson(tag_of(found), lambda: limit_response(found))
 
     return [list_limits, list_active_limits, get_limit]
 
@@ -206,7 +205,7 @@ def _find(
     count: int,
     cursor: str | None,
 ) -> Page[Limit]:
-    """Read on until there is a page of wanted limits, and it is known whether another one follows."""
+    """Read until a page of wanted limits is full, and it is known whether another page follows."""
     found: list[Aggregate[Limit]] = []
     damaged: dict[Key, UnreadableError] = {}
     while True:
@@ -215,32 +214,34 @@ def _find(
         damaged |= page.unreadable
         if len(found) > count:
             last = found[count - 1].key
-            here = {key: error for key, error in damaged.items() if key <= last}  # the next page has the rest
-            return Page(found[:count], encode_cursor(last[1]), here)
+            on_page = {
+                key: error for key, error in damaged.items() if key <= last
+            }  # the next page has the rest
+            return Page(found[:count], encode_cursor(last[1]), on_page)
         if page.cursor is None:
             return Page(found, None, damaged)
         cursor = page.cursor
 
 
-def _page(page: Page[Limit]) -> Answer:
-    """Answer with a page; what cannot be read is in the log, and named in the answer."""
+def _page(page: Page[Limit]) -> ConditionalJson:
+    """Answer with a page; log the unreadable limits, and name them in the answer."""
     for error in page.unreadable.values():
         unreadable(error)
     ids = [limit_id for _, limit_id in page.unreadable]
     tag = tag_of_list(page.aggregates, page.cursor, ids)
-    return Answer(tag, lambda: limits_answer(page.aggregates, page.cursor, ids))
+    return ConditionalJson(tag, lambda: limits_response(page.aggregates, page.cursor, ids))
 
 
 def _check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
-    """Refuse parameters that nobody reads: a filter whose name is misspelt would answer with too much."""
+    """Refuse unknown parameters: a misspelt filter would return too many limits."""
     if not request.scope["query_string"]:
         return
-    told = request.query_params
-    for name in told:
+    given = request.query_params
+    for name in given:
         if name not in allowed:
             raise wrong_parameter(name[:MAX_NAME], "this parameter is not known here", allowed)
-        if len(told.getall(name)) > 1:
+        if len(given.getall(name)) > 1:
             raise wrong_parameter(name, f"{name} is there more than once", ALLOWED[name])
     # The framework reads 5.0 and 1e1 as whole numbers too.
-    if not told.get("limit", "1").isdecimal():
+    if not given.get("limit", "1").isdecimal():
         raise wrong_parameter("limit", f"allowed for limit: {ALLOWED['limit'][0]}", ALLOWED["limit"])

@@ -1,4 +1,4 @@
-"""Tokens: checked against the keys of whoever issues them, and for being meant for this API, now."""
+"""Checks tokens: they must be signed by the issuer, current, and issued for this API."""
 
 import time
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from user_limits.api.jwks import KeySource
 from user_limits.api.key_set import Key
 
 ALGORITHMS = ("RS256", "ES256")
-"""Those of public keys only: what can be checked here cannot be signed here."""
+"""Algorithms with public keys only: the API can check tokens, but not sign them."""
 
 MAX_TOKEN = 8_192
-"""Characters."""
+"""Longest token, in characters."""
 
 LEEWAY = 30
-"""Seconds that clocks may be apart."""
+"""Seconds by which clocks may differ."""
 
 UNTRUSTED = "the token is not signed by a key that is trusted here"
 
 
 class TokenAccess:
-    """Takes a token for what it says if it is signed, current, and issued for this API.
+    """Accepts a token if it is signed by the issuer, current, and issued for this API.
 
     Args:
-        keys: the keys of whoever issues tokens.
-        issuer: who that is.
-        audience: what tokens for this API are issued for.
+        keys: the issuer's keys.
+        issuer: the issuer of tokens.
+        audience: the audience of tokens for this API.
         clock: seconds since epoch.
     """
 
@@ -46,7 +46,7 @@ class TokenAccess:
         )
 
     async def caller(self, token: str) -> Caller:
-        """See `Access.caller`. Raises ProblemError that says why, and quotes nothing of the token."""
+        """See `Access.caller`. Raises ProblemError with the reason, without quoting the token."""
         if len(token) > MAX_TOKEN:
             raise refused("the token is too long")
         key = await self._key(token)
@@ -66,7 +66,7 @@ class TokenAccess:
         return Caller(claims["sub"], frozenset(scope.split() if isinstance(scope, str) else ()))
 
     async def _key(self, token: str) -> Key:
-        """Return the key that a token names. One that names none is not tried with all."""
+        """Return the key that a token names. A token without a key id is refused, not tried with all keys."""
         try:
             kid = jws.extract_compact(token.encode()).headers().get("kid")
         except Exception as error:  # whatever is wrong with it: it comes from anybody

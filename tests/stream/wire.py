@@ -1,4 +1,4 @@
-"""The line to Kinesis, on which requests go wrong as a test says: hooks of botocore.
+"""The wire to Kinesis, on which requests fail as a test says: hooks of botocore.
 
 What befalls a request here is what botocore makes of it in the end: its own retries are over.
 """
@@ -28,7 +28,7 @@ Fault = Callable[[], Answer]
 BEFORE_CALL, BEFORE_SEND = "before-call.kinesis", "before-send.kinesis.PutRecords"
 
 
-class Line(AbstractContextManager["Line"]):
+class Wire(AbstractContextManager["Wire"]):
     """Makes the requests of a client visible, and lets them go wrong.
 
     Args:
