@@ -24,7 +24,7 @@ FIXTURES = frozenset(
 IMPORTS = re.compile(
     r"^(?:from|import) (?:moto|playwright|samtranslator|schemathesis|deploy|deployed)\b", re.MULTILINE
 )
-"""Of packages that requirements/check.txt lacks, and of those of ours that import them or install with pip."""
+"""Packages that requirements/check.txt lacks, and those of ours that import them or install with pip."""
 
 PROGRAMS = frozenset({"make", "sh", "bash"})
 """Programs that `make check` itself takes."""
