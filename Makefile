@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test coverage e2e lint docs reference bench bench-full chaos fuzz build deploy pictures browser \
-  dynamodb kinesis lock clean
+.PHONY: help run serve check test matrix coverage e2e lint docs reference bench bench-full chaos fuzz build deploy \
+  pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +16,18 @@ run: $(VENV)/.run ## Run the events of apps/user_limits/data through the handler
 serve: $(VENV)/.serve ## Run the events of apps/user_limits/data, then serve the API and its page, with demo events, until Ctrl-C
 	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve apps/user_limits/data/events.json --live
 
+check: $(VENV)/.check ## Lint, and run every test that needs no other program (half a minute)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy src apps/user_limits/src
+	@$(BIN)/vulture
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(ALONE)
+
 test: $(VENV)/.dev browser ## Run all tests
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
+
+matrix: $(VENV)/.check ## Run the tests of `make check` on each Python of 3.11 to 3.14, against the built wheels
+	@.ci/matrix $(BIN)/python $(ALONE)
 
 e2e: $(VENV)/.dev ## Run the template's resources on this machine, and compare with a failure-free run
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end
@@ -62,6 +72,7 @@ lock: $(VENV)/.dev ## Pin the current versions of the dependencies
 	$(BIN)/uv pip compile $(LOCK) --group lock --output-file requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group pip --output-file requirements/pip.txt
 	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws  --extra serve --group dev --output-file requirements/dev.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra serve --group check --output-file requirements/check.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --group tutorial --output-file requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws  --extra serve --group build --group tutorial --output-file requirements/serve.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml
@@ -81,8 +92,12 @@ pictures: $(VENV)/.dev browser ## Draw the pictures of the README
 clean: ## Remove everything that the other commands have created
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* .cache build dist site
 
+# The tests that need Python and the packages of requirements/check.txt only: testkit/check.py selects them. Two at a time.
+ALONE := -p testkit.check --quiet --numprocesses 2 --dist loadfile
+
 # One file serves every platform and Python from 3.11 on; hashes replace the address of an index.
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+  --no-emit-package kinesis-handler
 
 # Runs and deployments use the versions that are tested.
 AS_TESTED := $(LOCK) --constraint requirements/dev.txt
@@ -104,10 +119,14 @@ $(VENV)/.serve: requirements/serve.txt requirements/pip.txt pyproject.toml apps/
 	$(install)
 	@touch $(VENV)/.run
 
-# The dependencies of the tests include those of a run and of the API.
-$(VENV)/.dev: requirements/dev.txt requirements/pip.txt pyproject.toml apps/user_limits/pyproject.toml | $(VENV)/bin/python
+# The dependencies of checks include those of a run and of the API; those of tests include those of checks.
+$(VENV)/.check: requirements/check.txt requirements/pip.txt pyproject.toml apps/user_limits/pyproject.toml | $(VENV)/bin/python
 	$(install)
 	@touch $(VENV)/.run $(VENV)/.serve
+
+$(VENV)/.dev: requirements/dev.txt requirements/pip.txt pyproject.toml apps/user_limits/pyproject.toml | $(VENV)/bin/python
+	$(install)
+	@touch $(VENV)/.run $(VENV)/.serve $(VENV)/.check
 
 # The page's tests need Chromium. If it cannot be installed, they report that it is missing.
 browser:
@@ -124,6 +143,6 @@ define install
 	@$(PIP) --requirement requirements/pip.txt
 	@$(PIP) --requirement $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable apps/user_limits
-	@$(BIN)/python -m pip check --disable-pip-version-check >$(VENV)/.check || { cat $(VENV)/.check; false; }
+	@$(BIN)/python -m pip check --disable-pip-version-check >$(VENV)/.conflicts || { cat $(VENV)/.conflicts; false; }
 	@touch $@
 endef

@@ -33,7 +33,20 @@ APPLICATION = "KINESIS_HANDLER_APP"
 ONLY_LOOKED_UP = {
     f"make {name}"
     for name in (
-        *("test", "coverage", "e2e", "lint", "bench", "bench-full", "chaos", "fuzz", "build", "deploy"),
+        *(
+            "check",
+            "matrix",
+            "test",
+            "coverage",
+            "e2e",
+            "lint",
+            "bench",
+            "bench-full",
+            "chaos",
+            "fuzz",
+            "build",
+            "deploy",
+        ),
         *("dynamodb", "kinesis", "serve", "docs", "reference", "pictures", "lock"),
     )
 }

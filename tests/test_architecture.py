@@ -159,10 +159,8 @@ def test_only_one_module_writes_to_the_terminal() -> None:
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
-    graph = {
-        name_of(path): {each for each in imports_of(path) if each in map(name_of, MODULES)}
-        for path in MODULES
-    }
+    names = {name_of(path) for path in MODULES}
+    graph = {name_of(path): set(imports_of(path)) & names for path in MODULES}
     graph.pop("kinesis_handler")  # the package's face: it hands names on
     for name in OPENING:  # likewise: what is behind a port is imported when it is opened
         graph[name.removesuffix(".opening")].remove(name)

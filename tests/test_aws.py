@@ -193,6 +193,7 @@ class TestSetUp:
         ],
         ids=["is not there", "fails", "prints something else", "prints no JSON"],
     )
+    @pytest.mark.other_programs
     def test_a_program_that_should_print_credentials_and_does_not_is_told(
         self, service: str, program: str, why: str, config_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

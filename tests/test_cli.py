@@ -73,6 +73,7 @@ def test_without_arguments_it_runs_the_projects_own_stream_which_shows_what_the_
     assert any(limit["percentage"] > 100 for limit in limits)
 
 
+@pytest.mark.other_programs
 def test_people_get_a_table_and_the_count_of_each_outcome() -> None:
     done = run("run")
     assert done.returncode == 0
@@ -81,6 +82,7 @@ def test_people_get_a_table_and_the_count_of_each_outcome() -> None:
     assert "\x1b" not in done.stdout
 
 
+@pytest.mark.other_programs
 def test_the_log_goes_to_standard_error_as_json_lines() -> None:
     lines = [json.loads(line) for line in run("run").stderr.splitlines()]
     assert [line["message"] for line in lines] == [
@@ -135,6 +137,7 @@ def test_the_records_of_a_lambda_event_are_taken_as_they_are(tmp_path: Path, ind
     assert counts(call_json(str(path))) == {"applied": 1, "rejected": 2}
 
 
+@pytest.mark.other_programs
 def test_what_fails_for_good_is_named_and_the_exit_status_is_1() -> None:
     done = run("run", "-", "--retries", "1", stdin=json.dumps([MINIMAL, UNKNOWN]).encode())
     assert done.returncode == 1
@@ -259,6 +262,7 @@ def test_an_application_that_is_white_space_is_told_with_its_variable(value: str
     )
 
 
+@pytest.mark.other_programs
 def test_a_wrong_setting_stops_the_start_and_names_variable_value_and_what_is_allowed() -> None:
     done = run("run", settings={"LOG_LEVEL": "loud"})
     assert done.returncode == 2
@@ -276,6 +280,7 @@ def test_every_command_and_option_has_help() -> None:
             assert parameter.help, f"{name} {parameter.name}"
 
 
+@pytest.mark.other_programs
 def test_an_application_of_ones_own_need_not_be_installed(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from kinesis_handler import KinesisHandler\n"
@@ -321,6 +326,7 @@ def test_an_array_that_is_nested_too_deeply_to_be_taken_apart_is_unreadable() ->
 
 
 @pytest.mark.parametrize("library", ["typer", "rich"])
+@pytest.mark.other_programs
 def test_without_its_libraries_the_command_says_what_to_install(library: str) -> None:
     program = f"import sys; sys.modules[{library!r}] = None\nfrom kinesis_handler.cli import main\nmain()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, text=True)

@@ -122,6 +122,7 @@ def test_an_age_is_told_a_twentieth_too_high_at_most() -> None:
     assert Ages().within(0.5) is None
 
 
+@pytest.mark.other_programs
 def test_in_memory_all_events_are_applied_and_their_age_is_told() -> None:
     done = load("--rate", "500", "--for", "1s", "--json")
     assert done.returncode == 0, done.stderr
@@ -130,6 +131,7 @@ def test_in_memory_all_events_are_applied_and_their_age_is_told() -> None:
     assert 0 < told["age_ms"]["p50"] <= told["age_ms"]["p99"]
 
 
+@pytest.mark.other_programs
 def test_a_disk_that_is_full_ends_it_at_once_with_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "limits.db"
     SQLiteRepository(file, Limit)
@@ -188,6 +190,7 @@ def test_a_delivery_that_waits_to_be_tried_again_ends_when_the_load_is_told_to()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.other_programs
 def test_a_signal_ends_it_and_it_tells_what_was_done(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "limits.db"
     store = SQLiteRepository(file, Limit)
@@ -255,6 +258,7 @@ def test_what_nobody_stores_is_given_up_after_a_minute(
 
 
 @pytest.mark.parametrize("span", ["soon", "0s", "10", "-1s"])
+@pytest.mark.other_programs
 def test_a_time_that_is_none_is_told(span: str) -> None:
     done = load("--for", span)
     assert done.returncode == 2

@@ -46,6 +46,7 @@ def test_without_java_a_sentence_says_so(programs: Path) -> None:
     ],
     ids=["Java 8", "Java 11", "a JRE without a compiler"],
 )
+@pytest.mark.other_programs
 def test_with_another_java_than_a_jdk_17_a_sentence_says_so(
     version: str, complaint: str, programs: Path, cache: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_port_that_is_taken_is_told(dynamodb_endpoint: str) -> None:
         pass
 
 
+@pytest.mark.other_programs
 def test_people_are_told_how_to_use_it_and_stop_it_with_a_signal() -> None:
     with another_session(MODULE) as (process, told):
         assert set(told) == {
@@ -90,6 +92,7 @@ def test_people_are_told_how_to_use_it_and_stop_it_with_a_signal() -> None:
             pass
 
 
+@pytest.mark.other_programs
 def test_it_does_not_outlive_a_session_that_is_killed() -> None:
     with (
         another_session(MODULE) as (process, told),

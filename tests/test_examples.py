@@ -74,6 +74,7 @@ def run_outside(outside: Path, *arguments: str, **environment: str) -> subproces
     )
 
 
+@pytest.mark.other_programs
 def test_the_package_is_the_installed_one(outside: Path) -> None:
     program = "import kinesis_handler, user_limits; print(kinesis_handler.__file__, user_limits.__file__)"
     done = run_outside(outside, "-c", program)

@@ -122,6 +122,7 @@ def test_without_node_a_sentence_says_so(programs: Path) -> None:
         pass
 
 
+@pytest.mark.other_programs
 def test_with_a_node_that_is_too_old_a_sentence_says_so(programs: Path, cache: Path) -> None:
     (cache / f"kinesis-local-{PACKAGE.version}").mkdir(parents=True)
     told = '[ "$1" = --version ] && echo v10.24.1 && exit'
@@ -131,6 +132,7 @@ def test_with_a_node_that_is_too_old_a_sentence_says_so(programs: Path, cache: P
         pass
 
 
+@pytest.mark.other_programs
 def test_if_it_does_not_start_its_last_lines_are_told(programs: Path, cache: Path) -> None:
     (cache / f"kinesis-local-{PACKAGE.version}").mkdir(parents=True)
     told = '[ "$1" = --version ] && echo v20.20.2 && exit'
@@ -163,6 +165,7 @@ def test_two_at_once_do_not_meet_and_the_owners_variables_are_not_for_them(
     assert stream.name in stream.client.list_streams()["StreamNames"]
 
 
+@pytest.mark.other_programs
 def test_people_are_told_how_to_use_it_and_stop_it_with_a_signal() -> None:
     with another_session(MODULE) as (process, told):
         assert set(told) == {
@@ -178,6 +181,7 @@ def test_people_are_told_how_to_use_it_and_stop_it_with_a_signal() -> None:
             pass
 
 
+@pytest.mark.other_programs
 def test_it_does_not_outlive_a_session_that_is_killed() -> None:
     with (
         another_session(MODULE) as (process, told),

@@ -18,6 +18,8 @@ from stream.processes import until
 from testkit.emulators import lambda_runtime
 from testkit.emulators.lambda_runtime import Configuration, FunctionError, LambdaRuntime
 
+pytestmark = pytest.mark.other_programs
+
 Run = Callable[..., LambdaRuntime]
 
 FUNCTION = """

@@ -44,6 +44,7 @@ def test_without_npm_and_with_an_empty_cache_a_sentence_says_so(
     assert not list(cache.iterdir())
 
 
+@pytest.mark.other_programs
 def test_if_npm_fails_its_last_lines_are_told(pinned: NpmPackage, programs: Path, cache: Path) -> None:
     stub(programs / "npm", "echo 'npm error network No way out' >&2; exit 1")
     with pytest.raises(EmulatorError, match=r"npm could not fetch [^\n]*\nnpm error network No way out$"):
@@ -51,6 +52,7 @@ def test_if_npm_fails_its_last_lines_are_told(pinned: NpmPackage, programs: Path
     assert not list(cache.iterdir())
 
 
+@pytest.mark.other_programs
 def test_a_package_whose_integrity_differs_is_refused_and_not_kept(
     pinned: NpmPackage, programs: Path, cache: Path
 ) -> None:
@@ -61,6 +63,7 @@ def test_a_package_whose_integrity_differs_is_refused_and_not_kept(
     assert not list(cache.iterdir())
 
 
+@pytest.mark.other_programs
 def test_the_emulator_alone_is_taken_from_the_package_and_fetched_once(
     pinned: NpmPackage, programs: Path, cache: Path
 ) -> None:
@@ -72,6 +75,7 @@ def test_the_emulator_alone_is_taken_from_the_package_and_fetched_once(
     assert package.fetch() == folder
 
 
+@pytest.mark.other_programs
 def test_of_two_sessions_that_fetch_at_once_both_take_what_the_first_has_fetched(
     pinned: NpmPackage, programs: Path, cache: Path
 ) -> None:

@@ -3,6 +3,7 @@ import hashlib
 import tracemalloc
 from typing import Any, cast
 
+import aws_kinesis_agg.aggregator  # noqa: F401 - it puts on the path what messages_pb2 imports
 import pytest
 from aws_kinesis_agg.messages_pb2 import AggregatedRecord
 from hypothesis import given, settings

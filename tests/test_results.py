@@ -57,7 +57,7 @@ class Sums(Projection[Sum, Added]):
         return Sum((state.total if state is not None else Decimal(0)) + event.payload.amount)
 
 
-@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("dynamodb", marks=pytest.mark.other_programs)])
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository[Sum]:
     """Return an empty repository of each kind."""
     if request.param == "memory":
@@ -308,7 +308,9 @@ def test_a_future_is_no_state_even_where_nobody_has_said_what_is_one() -> None:
     loop.close()
 
 
-@pytest.mark.parametrize("repository", ["sqlite", "dynamodb"], indirect=True)
+@pytest.mark.parametrize(
+    "repository", ["sqlite", pytest.param("dynamodb", marks=pytest.mark.other_programs)], indirect=True
+)
 @pytest.mark.parametrize("total", ["x", 1j, [Decimal(1)], None], ids=str)
 def test_a_state_that_could_not_be_read_again_is_rejected_and_its_key_stays_readable(
     repository: Repository[Sum], total: Any

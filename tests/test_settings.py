@@ -319,6 +319,7 @@ def run_alone(program: str, **environment: str) -> str:
         ({"TRACING": "otel"}, "tracing", "opentelemetry", "tracing"),
     ],
 )
+@pytest.mark.other_programs
 def test_a_part_whose_library_is_missing_says_what_to_install(
     setting: dict[str, str], part: str, library: str, extra: str
 ) -> None:
@@ -336,6 +337,7 @@ except Exception as error:
 
 
 @pytest.mark.parametrize("library", ["litestar", "mangum"])
+@pytest.mark.other_programs
 def test_the_function_of_the_api_says_what_to_install_where_a_library_of_it_is_missing(library: str) -> None:
     program = f"""
 import sys
@@ -349,6 +351,7 @@ except Exception as error:
     assert run_alone(program, AUTH="none") == said
 
 
+@pytest.mark.other_programs
 def test_lambda_does_not_load_the_command_line() -> None:
     program = "import sys, user_limits.lambda_consumer; print(*sys.modules)"
     loaded = set(run_alone(program).split())
@@ -357,6 +360,7 @@ def test_lambda_does_not_load_the_command_line() -> None:
     assert not loaded & {"boto3", "botocore", "sqlite3"}, "a store that was not chosen costs nothing"
 
 
+@pytest.mark.other_programs
 def test_lambda_with_dynamodb_does_without_boto3() -> None:
     program = "import sys, user_limits.wiring as w; w.application(); print(*sys.modules)"
     loaded = set(run_alone(program, REPOSITORY_TYPE="dynamodb").split())

@@ -25,6 +25,7 @@ def build(project: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.other_programs
 def test_the_site_is_built_without_a_broken_link_and_loads_nothing_from_elsewhere(project: Path) -> None:
     done = build(project)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -35,6 +36,7 @@ def test_the_site_is_built_without_a_broken_link_and_loads_nothing_from_elsewher
         assert not re.findall(loads, page.read_text()), page
 
 
+@pytest.mark.other_programs
 def test_a_broken_link_or_anchor_stops_the_build(project: Path) -> None:
     page = project / "docs" / "how-it-works.md"
     whole = page.read_text()

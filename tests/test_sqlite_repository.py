@@ -114,6 +114,7 @@ def check_whole(database: Path, *, finished: bool) -> int:
     return total
 
 
+@pytest.mark.other_programs
 def test_a_process_that_is_killed_leaves_no_half_saved_limit_and_the_next_goes_on(
     stream: Path, tmp_path: Path
 ) -> None:
@@ -148,6 +149,7 @@ def count_events(database: Path) -> int:
         connection.close()
 
 
+@pytest.mark.other_programs
 def test_several_processes_write_one_file_and_none_loses_an_update(stream: Path, tmp_path: Path) -> None:
     database = tmp_path / "limits.db"
     processes = [run(stream, database) for _ in range(3)]

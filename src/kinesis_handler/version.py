@@ -1,3 +1,3 @@
-"""The version of the package, where no installed metadata has to be read for it."""
+"""The version of library and application: both pyproject.toml files take it from here."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

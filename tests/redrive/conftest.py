@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import botocore.session
 import pytest
-from moto.server import ThreadedMotoServer
 
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.quarantine import ReadableQuarantine
@@ -28,6 +27,8 @@ REGION = "eu-west-1"
 @pytest.fixture(scope="package")
 def aws(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
     """Serve buckets and queues."""
+    from moto.server import ThreadedMotoServer  # flask takes a while
+
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -50,7 +51,7 @@ def bucket(aws: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -> 
     return name
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.other_programs)])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> ReadableQuarantine:
     if request.param == "folder":
         return DirectoryQuarantine(tmp_path / "rejected")

@@ -303,6 +303,7 @@ def running(shell: Shell, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.other_programs
 def test_who_is_interrupted_and_run_again_forgets_nothing_and_applies_nothing_twice(
     shell: Shell, signal_number: signal.Signals
 ) -> None:

@@ -26,7 +26,7 @@ STREAM, SHARD = "arn:aws:kinesis:us-east-1:000000000000:stream/facts:1700000000"
 BEHIND_7 = Checkpoint(after="7")
 
 
-@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("dynamodb", marks=pytest.mark.other_programs)])
 def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository[Checkpoint]:
     """Return where checkpoints are kept."""
     match request.param:

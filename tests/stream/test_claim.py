@@ -108,6 +108,7 @@ def test_of_two_that_want_to_take_it_over_at_once_one_gets_it(processes: Process
     assert processes.owner() == "machine-3:7:c"
 
 
+@pytest.mark.other_programs
 def test_of_a_process_on_this_machine_that_is_gone_nothing_is_waited_for(processes: Processes) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()

@@ -142,6 +142,7 @@ def test_to_keep_what_is_rejected_is_a_child_too(traces: Traces, tmp_path: Any) 
     assert traces.named("quarantine").parent == traces.named("process batch").context
 
 
+@pytest.mark.other_programs
 def test_without_a_provider_of_the_sdk_the_batch_is_handled_all_the_same() -> None:
     program = """
 from opentelemetry.trace import get_tracer
@@ -152,6 +153,7 @@ assert KinesisHandler(tracer=get_tracer("t"))(invocation([{}])) == {"batchItemFa
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.other_programs
 def test_where_nothing_is_traced_a_span_is_none_and_opentelemetry_is_not_imported() -> None:
     with span("load", keys=1) as begun:
         assert begun is None

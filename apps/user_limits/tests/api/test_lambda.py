@@ -144,6 +144,7 @@ def run_alone(program: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.other_programs
 def test_the_entry_point_answers_and_loads_nothing_that_it_does_not_need() -> None:
     program = f"""
 import json, sys
@@ -160,11 +161,13 @@ print(*sys.modules)
     assert not modules & {"user_limits.demo_events"}
 
 
+@pytest.mark.other_programs
 def test_the_consumer_loads_nothing_of_the_api() -> None:
     loaded = set(run_alone("import sys, user_limits.lambda_consumer; print(*sys.modules)").split())
     assert not [name for name in loaded if name.startswith(("litestar", "mangum", "user_limits.api"))]
 
 
+@pytest.mark.other_programs
 def test_without_its_libraries_it_says_what_to_install() -> None:
     program = """
 import sys

@@ -64,6 +64,7 @@ def root_of(url: str) -> str:
     return "/".join(url.split("/")[:3])
 
 
+@pytest.mark.other_programs
 def test_it_runs_the_events_and_serves_what_they_lead_to_until_ctrl_c() -> None:
     with started("apps/user_limits/data/events.json") as (process, example):
         root, path = root_of(example), example.removeprefix(root_of(example))
@@ -82,6 +83,7 @@ def test_it_runs_the_events_and_serves_what_they_lead_to_until_ctrl_c() -> None:
         assert (process.returncode, out, err) == (0, "ended\n", "")
 
 
+@pytest.mark.other_programs
 def test_a_signal_to_terminate_ends_it_as_well() -> None:
     with started() as (process, example):
         assert example == f"{root_of(example)}/"
@@ -90,6 +92,7 @@ def test_a_signal_to_terminate_ends_it_as_well() -> None:
         assert process.returncode == 0
 
 
+@pytest.mark.other_programs
 def test_live_it_goes_on_and_what_it_makes_up_can_be_seen() -> None:
     with started("apps/user_limits/data/events.json", "--live") as (process, example):
         users = ("anna", "ben", "chiara", "daniel", "elin")
@@ -122,11 +125,13 @@ def test_without_tokens_it_listens_on_this_machine_only(host: str) -> None:
     )
 
 
+@pytest.mark.other_programs
 def test_insecure_it_listens_anywhere() -> None:
     with started("--host", "127.0.0.2", "--insecure") as (_, example):
         assert get(f"{root_of(example)}/healthz") == {"status": "ok"}
 
 
+@pytest.mark.other_programs
 def test_with_tokens_it_asks_for_one(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text('{"keys": []}')
     keys = (tmp_path / "keys.json").as_uri()
@@ -148,6 +153,7 @@ def test_a_file_that_is_not_there_is_told() -> None:
     assert "nowhere.json: No such file" in refusal("nowhere.json")
 
 
+@pytest.mark.other_programs
 def test_an_application_without_an_api_is_told(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from kinesis_handler import KinesisHandler\n"
