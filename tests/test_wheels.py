@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.other_programs
+
 ROOT = Path(__file__).parent.parent
 PARTS = {"kinesis_handler": ROOT, "user_limits": ROOT / "apps" / "user_limits"}
 SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE")
