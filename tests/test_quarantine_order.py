@@ -160,14 +160,17 @@ def test_what_is_rejected_when_a_key_is_folded_again_is_in_the_quarantine_too(
     assert store.states() == {"x": "ab"}
 
 
-def test_what_is_rejected_only_without_what_cannot_be_stored_is_in_the_quarantine_before_it_is_saved(
-    store: Store, journal: list[str]
+@pytest.mark.parametrize("letters", ["aL?b", "aLbc?d"], ids=["a part by itself", "the end of a part"])
+def test_what_is_rejected_only_without_what_cannot_be_stored_is_in_the_quarantine_before_what_lies_behind_it(
+    store: Store, journal: list[str], letters: str
 ) -> None:
-    handler = KinesisHandler([Letters(store)], quarantine=Quarantine(journal))
-    result = handler.handle(invocation(added("aL?b")))
-    assert statuses(result) == ["applied", "rejected", "rejected", "applied"]
-    kept = [place for place, each in enumerate(journal) if each.startswith("quarantine") and "x3" in each]
-    assert kept[0] < journal.index("save ab"), journal
+    quarantine = Quarantine(journal)
+    result = KinesisHandler([Letters(store)], quarantine=quarantine).handle(invocation(added(letters)))
+    expected = ["rejected" if letter in "L?" else "applied" for letter in letters]
+    assert statuses(result) == expected
+    at = f"x{letters.index('?') + 1}"
+    kept = [place for place, each in enumerate(journal) if each.startswith("quarantine") and at in each]
+    assert kept[0] < journal.index("save " + letters.replace("L", "").replace("?", "")), journal
 
 
 def test_a_rejected_event_that_could_not_be_kept_fails_with_all_others_that_were_rejected(
