@@ -60,6 +60,7 @@ def test_an_answer_without_its_members_may_be_asked_for_again(
         ("GetRecords", '{"Records": "x"}'),
         ("GetRecords", a_record(Data="e30")),
         ("GetRecords", a_record(ApproximateArrivalTimestamp="soon")),
+        ("GetRecords", a_record(ApproximateArrivalTimestamp=1e300)),
         ("GetRecords", a_record(SequenceNumber=None)),
         ("GetRecords", a_record(Data=None)),
         ("GetRecords", a_record(ApproximateArrivalTimestamp=None)),
@@ -101,6 +102,6 @@ def test_records_of_which_the_answer_does_not_speak_are_put_again(
 def test_a_record_without_a_partition_key_is_delivered_without_one(stream: Stream, line: Line) -> None:
     line.reply("GetRecords", a_record(PartitionKey=None))
     [record] = stream.reader().shard(FIRST, Checkpoint()).read().records
-    assert "partitionKey" not in record["kinesis"]
+    assert record["kinesis"]["partitionKey"] is None
     assert record["kinesis"]["sequenceNumber"] == "1"
     assert record["kinesis"]["data"] == "e30="
