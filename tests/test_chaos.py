@@ -90,7 +90,7 @@ def apply_again(patch: pytest.MonkeyPatch) -> None:
     def broken(aggregate: Any, *rest: Any) -> Any:
         if aggregate is not None:
             aggregate = replace(
-                aggregate, sequence_number=None, record_sequence_number="-1", recent_event_ids=()
+                aggregate, sequence_number=None, record_sequence_number="0", recent_event_ids=()
             )
         return fold(aggregate, *rest)
 

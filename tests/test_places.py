@@ -8,6 +8,7 @@ from msgspec import Struct
 from kinesis_handler import ConfigurationError
 from kinesis_handler.opening import OpenStore, open_quarantine
 from kinesis_handler.places import (
+    LASTING_STORE_FORMS,
     QUARANTINE_FORMS,
     STORE_FORMS,
     DynamoDB,
@@ -116,6 +117,15 @@ def test_in_a_file_states_are_kept_beside_the_checkpoints(tmp_path: Path) -> Non
         store = OpenStore(SQLite(str(path)))
         assert not list(store.keep(LawState, ("one", "two")).repository.scan())
         assert not list(store.checkpoints().repository.scan())
+
+
+def test_memory_is_no_store_for_a_lambda_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "parcels")
+    with pytest.raises(ConfigurationError) as caught:
+        OpenStore(InMemory()).keep(LawState, ("one", "two"))
+    assert str(caught.value) == (
+        f"the store is 'inmemory:', which a Lambda function forgets; allowed: {LASTING_STORE_FORMS}"
+    )
 
 
 @pytest.mark.parametrize("url", ["rejected", "file://rejected", "s3://A", "https://bucket"])

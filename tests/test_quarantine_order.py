@@ -24,7 +24,7 @@ class Added(Struct):
 
 
 class Letters(Projection[str]):
-    """Strings letters together, but never a `#`."""
+    """Strings letters together, but never a `#`, and a `?` only behind an `L`."""
 
     event_types = {"ADDED": Added}
 
@@ -32,9 +32,10 @@ class Letters(Projection[str]):
         return "letters", event.payload.key
 
     def apply(self, state: str | None, event: Event[Added]) -> str:
-        if event.payload.letter == "#":
+        letter = event.payload.letter
+        if letter == "#" or (letter == "?" and "L" not in (state or "")):
             raise RejectedError("never")
-        return (state or "") + event.payload.letter
+        return (state or "") + letter
 
 
 class Store(MemoryRepository[str]):
@@ -136,6 +137,7 @@ def test_while_the_quarantine_is_down_no_further_slice_is_begun(store: Store, jo
     handler = KinesisHandler([Letters(store, slice_size=1)], quarantine=Quarantine(journal, outages=1))
     result = handler.handle(invocation([*added("a", "w"), *added("a#b"), *added("a", "y")]))
     assert statuses(result) == ["applied", *["failed"] * 4]
+    assert {type(handled.outcome.error) for handled in result} == {type(None), QuarantineError}
     assert store.states() == {"w": "a"}
 
 
@@ -156,6 +158,19 @@ def test_what_is_rejected_when_a_key_is_folded_again_is_in_the_quarantine_too(
     assert statuses(handler.handle(invocation(added("a#b")))) == ["applied", "rejected", "applied"]
     assert quarantine.ids == {"x2"}
     assert store.states() == {"x": "ab"}
+
+
+@pytest.mark.parametrize("letters", ["aL?b", "aLbc?d"], ids=["a part by itself", "the end of a part"])
+def test_what_is_rejected_only_without_what_cannot_be_stored_is_in_the_quarantine_before_what_lies_behind_it(
+    store: Store, journal: list[str], letters: str
+) -> None:
+    quarantine = Quarantine(journal)
+    result = KinesisHandler([Letters(store)], quarantine=quarantine).handle(invocation(added(letters)))
+    expected = ["rejected" if letter in "L?" else "applied" for letter in letters]
+    assert statuses(result) == expected
+    at = f"x{letters.index('?') + 1}"
+    kept = [place for place, each in enumerate(journal) if each.startswith("quarantine") and at in each]
+    assert kept[0] < journal.index("save " + letters.replace("L", "").replace("?", "")), journal
 
 
 def test_a_rejected_event_that_could_not_be_kept_fails_with_all_others_that_were_rejected(

@@ -62,7 +62,7 @@ def test_what_the_consumer_has_kept_in_a_table_is_read_as_the_domain_says(
     assert item["version"] == {"N": "1"}
     assert item["currencyCode"] == {"S": "SEK"}
     assert "expiresAt" in item
-    assert item["name"] == {"NULL": True}, "a default that changes changes no item"
+    assert item["name"] == {"NULL": True}, "or another default could change it later"
 
 
 def test_a_table_that_is_missing_stops_the_start(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:

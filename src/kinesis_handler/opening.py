@@ -4,18 +4,21 @@ The only room of the engine that names concrete classes. Only the library of wha
 paid for at a cold start.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kinesis_handler.application import Kept, Migration
+from kinesis_handler.environment import is_on_lambda
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.migration.ledger import Ledger
 from kinesis_handler.migration.phase import Phase
 from kinesis_handler.migration.records import Record, Records
 from kinesis_handler.migration.repairs import Repair, Repairs
 from kinesis_handler.places import (
+    LASTING_STORE_FORMS,
     NO_QUARANTINE,
     QUARANTINE_FORMS,
     QUARANTINE_URL,
@@ -90,12 +93,18 @@ class OpenStore:
                 their own, `TABLE-beside`.
             made_by: the command that makes that table, if it is another one than makes the store's.
 
-        Raises ConfigurationError if that cannot be done, or says what has to be installed first.
+        Raises ConfigurationError if that cannot be done, or says what has to be installed first; and if it is
+        memory, in a Lambda function.
         """
         match self.store:
             case InMemory():
                 from kinesis_handler.repository.memory import MemoryRepository
 
+                if is_on_lambda(os.environ):
+                    raise ConfigurationError(
+                        f"the store is {url_of(self.store)!r}, which a Lambda function forgets; "
+                        f"allowed: {LASTING_STORE_FORMS}"
+                    )
                 return Kept(MemoryRepository(ttl=ttl))
             case SQLite(path):
                 from kinesis_handler.repository.sqlite import DEFAULT_TABLE, SQLiteRepository

@@ -13,7 +13,8 @@ TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 REGION = "[a-z0-9-]+"
 REGION_FORM = "a region's code, such as eu-north-1"
 
-STORE_FORMS = "inmemory:, sqlite:///FILE or dynamodb://TABLE?region=REGION&endpoint=URL"
+LASTING_STORE_FORMS = "sqlite:///FILE or dynamodb://TABLE?region=REGION&endpoint=URL"
+STORE_FORMS = f"inmemory:, {LASTING_STORE_FORMS}"
 
 QUARANTINE_URL = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
 QUARANTINE_FORMS = "file:///FOLDER or s3://BUCKET/PREFIX"

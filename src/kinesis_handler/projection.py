@@ -10,12 +10,7 @@ from msgspec import Struct
 
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key, fold
 from kinesis_handler.deadline import time_left
-from kinesis_handler.errors import (
-    ConfigurationError,
-    ConflictError,
-    ProcessingError,
-    RejectedError,
-)
+from kinesis_handler.errors import ConfigurationError, ConflictError, ProcessingError, RejectedError
 from kinesis_handler.event import Event
 from kinesis_handler.functions import require_plain
 from kinesis_handler.halving import Halving
@@ -224,9 +219,11 @@ class Projection(ABC, Generic[State]):
                 after, told = fold(
                     before, key, events[done:end], self.apply, self._check, self._recent_event_ids
                 )
-            if after is not None and after is not before:
+            found = _rejected_of(events[done:end], told)
+            if after is None or after is before:
+                rejected |= found
+            else:
                 change = Change(before, after)
-                found = _rejected([change], {key: events[done:end]}, {key: told})
                 saved = yield from self._save_part(change, rejected, found)
                 problem: ProcessingError | None = saved.failed.get(key)
                 before = after
@@ -293,6 +290,10 @@ def _rejected(
     for change in changes:
         outcomes = told[change.key]
         if outcomes.count(APPLIED) < len(outcomes):  # nearly never, and counted in C
-            pairs = zip(groups[change.key], outcomes, strict=True)
-            rejected.update((event, each) for event, each in pairs if each.status is Status.REJECTED)
+            rejected |= _rejected_of(groups[change.key], outcomes)
     return rejected
+
+
+def _rejected_of(events: Sequence[Event[Any]], outcomes: Sequence[Outcome]) -> ToBeKept:
+    pairs = zip(events, outcomes, strict=True)
+    return ToBeKept((event, each) for event, each in pairs if each.status is Status.REJECTED)

@@ -60,6 +60,7 @@ def test_an_answer_without_its_members_may_be_asked_for_again(
         ("GetRecords", '{"Records": "x"}'),
         ("GetRecords", a_record(Data="e30")),
         ("GetRecords", a_record(ApproximateArrivalTimestamp="soon")),
+        ("GetRecords", a_record(ApproximateArrivalTimestamp=1e300)),
         ("GetRecords", a_record(SequenceNumber=None)),
         ("GetRecords", a_record(Data=None)),
         ("GetRecords", a_record(ApproximateArrivalTimestamp=None)),

@@ -91,7 +91,6 @@ class SQLiteRepository(Generic[State]):
         ttl: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        check_state_type(state_type)
         self._path = path
         self._table = table
         self._ttl = ttl

@@ -28,8 +28,11 @@ _PASSING = {
 _CUT_OFF = (UnreachableError, HTTPClientError, IncompleteReadError, ResponseParserError)
 """What comes of a line that does not hold, and of an answer that ends too early."""
 
-_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
-"""What botocore raises when it parses an answer whose members are of other types than its model says."""
+_UNREADABLE = (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+"""What botocore raises when it parses an answer whose members are of other types than its model says.
+
+RuntimeError is for a time that no calendar has.
+"""
 
 _ADVICE = {
     "ResourceInUseException": "it is there already, or is just being made or removed",

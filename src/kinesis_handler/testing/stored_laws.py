@@ -13,6 +13,7 @@ What is written may be read by a later release, whose types are others, and it m
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnreadableError
 from kinesis_handler.repository import Change, Repository
 from kinesis_handler.repository.part import Part
-from kinesis_handler.testing.laws import LawState, aggregate, insert
+from kinesis_handler.testing.law_states import LawState, aggregate, assert_unstorable, insert
 
 
 class InnerOld(Struct, frozen=True):
@@ -106,6 +107,21 @@ class StoredLaws(ABC):
         assert before == New(Inner(5))
         self._update(replace(before, count=1))
         assert self._fields_read_later() == _fields(New(Inner(5), count=1))
+
+    def test_what_could_not_be_read_again_is_unstorable_and_keeps_no_other_from_being_saved(self) -> None:
+        repository = self.open_repository(LawState)
+        wrong: list[dict[str, Any]] = [
+            {"count": "1"},
+            {"count": None},
+            {"tags": ("a", 1)},
+            {"note": "\ud83c"},
+            {"tags": ("\udfb2",)},
+        ]
+        bad = [aggregate(("bad", f"{place}"), **state) for place, state in enumerate(wrong)]
+        good = [aggregate(("good", f"{place}")) for place in range(len(bad) + 1)]
+        mixed = [good[-1], *chain.from_iterable(zip(bad, good, strict=False))]
+        assert_unstorable(repository.save([Change(None, each) for each in mixed]), {each.key for each in bad})
+        assert {each.key for each in repository.scan()} == {each.key for each in good}
 
     def test_what_is_damaged_fails_its_own_key_and_no_other_is_kept_from_being_loaded(self) -> None:
         repository = self._damaged("3")

@@ -17,13 +17,15 @@ MAX_ITEM_BYTES = 400 * 1_024
 
 
 def check_size(attributes: Mapping[str, Any]) -> None:
-    """See that an item is small enough. Raises UnstorableError if it is not."""
-    with suppress(OverflowError):  # an integer that this JSON has no room for
-        if (
-            2 * len(msgspec.json.encode(attributes)) <= MAX_ITEM_BYTES
-        ):  # it is never twice as large as its JSON
-            return
-    size = item_bytes(attributes)
+    """See that an item can be sent, and is small enough. Raises UnstorableError if it cannot, or is not."""
+    try:
+        with suppress(OverflowError):  # an integer that this JSON has no room for
+            # An item is never twice as large as its JSON.
+            if 2 * len(msgspec.json.encode(attributes)) <= MAX_ITEM_BYTES:
+                return
+        size = item_bytes(attributes)
+    except UnicodeEncodeError as error:
+        raise UnstorableError("the item has half of a surrogate pair, which no UTF-8 can write") from error
     if size > MAX_ITEM_BYTES:
         raise UnstorableError(f"the item has {size:,} bytes; DynamoDB takes {MAX_ITEM_BYTES:,}")
 
@@ -52,7 +54,7 @@ def _bytes(value: Any) -> int:
 
 
 def _text_bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return len(text) if text.isascii() else len(text.encode())
 
 
 @lru_cache(maxsize=65_536)  # a full item is measured again with each event, and has the same numbers
