@@ -38,7 +38,7 @@ PURE = {
     *(f"kinesis_handler.stores.dynamodb.{name}" for name in ("item", "statement", "trailing_zeros")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),
-    *(f"kinesis_handler.moving.{name}" for name in ("phase", "agreement")),
+    *(f"kinesis_handler.moving.{name}" for name in ("phase", "lineage")),
     "user_limits.limit",
     "user_limits.view",
     *(

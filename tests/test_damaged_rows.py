@@ -15,7 +15,9 @@ from kinesis_handler.application import Application
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.errors import RepositoryError, UnreadableError
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.stores import Change
+from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.moving.repository import MovingRepository
+from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
 from user_limits.api.app import Options, build_api
@@ -82,9 +84,35 @@ def test_migrate_leaves_alone_what_is_damaged_in_the_target_and_copies_all_other
     damage(file.parent / "other.db", "anna-deposit-month")
     copied = call("migrate", "copy", *forth, folder=file.parent, settings=settings)
     assert ", 2 cannot be read" in copied.stdout
-    assert "the target: what is stored under ('anna', 'anna-deposit-month')" in copied.stderr
+    assert "what is stored under ('anna', 'anna-deposit-month')" in copied.stderr
     verified = call("migrate", "verify", "--repair", *forth, folder=file.parent, settings=settings)
+    assert verified.returncode == 1
     assert ": 2 differ, 0 repaired" in verified.stdout
+    for side, (user, limit_id) in (("source", DAMAGED), ("target", ("anna", "anna-deposit-month"))):
+        assert f"cannot be read: {user} {limit_id}: the {side}: what is stored under" in verified.stderr
+    again = call("migrate", "verify", *forth, folder=file.parent, settings=settings)
+    assert again.stdout.replace(": 2 differ", ": 2 differ, 0 repaired") == verified.stdout
+    status = call("migrate", "status", *forth, folder=file.parent, settings=settings)
+    items = len(list(SQLiteRepository(file, Limit).scan(on_unreadable=lambda *_: None))) + 1
+    counted = [f"{items:,} items" in status.stdout, f"{items - 1:,} items" in status.stdout]
+    assert (status.returncode, counted) == (0, [True, True])
+
+
+@pytest.mark.parametrize("phase", [Phase.DUAL, Phase.TARGET_DUAL])
+@pytest.mark.parametrize("name", ["source", "target"])
+def test_a_handler_that_writes_two_stores_fails_its_key_alone(
+    tmp_path: Path, phase: Phase, name: str
+) -> None:
+    sides = {side: SQLiteRepository(tmp_path / side, Limit) for side in Side}
+    moving = MovingRepository(sides, lambda: phase)
+    stored = [aggregate(limit("usr", sort)) for sort in ("a", "b")]
+    assert moving.save([Change(None, each) for each in stored]) == Saved()
+    damage(tmp_path / name, "a")
+    loaded = moving.load([each.key for each in stored])
+    assert loaded.found.keys() == {("usr", "b")}
+    assert isinstance(loaded.failed["usr", "a"], UnreadableError), "waiting does not help"
+    with pytest.raises(UnreadableError):  # it is as it was
+        list(sides[Side(name)].scan())
 
 
 def test_the_api_lists_all_others_and_names_it(tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
 """An application as the command line meets it: its handler, its store, the views onto what is in it."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
-from kinesis_handler.moving.ledger import Ledger
-from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.stores import ReadableRepository, Repository, Store, Table
 
@@ -93,29 +92,21 @@ class Migration(Struct, frozen=True):
     """A move from one store to another, as the commands see it.
 
     Args:
-        names: of the source and the target, for people.
-        source: where the aggregates have been kept.
-        target: where they are to be kept.
-        ledger: the notes of the move.
-        phase: tells the phase; None if no handler follows a switch.
-        source_tables: what the source is kept in, if that has to be made first.
-        target_tables: likewise the target.
-        ledger_tables: likewise the notes.
+        sides: the repositories of the aggregates that move.
+        names: of the two stores, for people.
+        tables: what each of them needs, if that has to be made first.
+        phase: returns the phase; None if no handler follows a switch.
     """
 
-    names: tuple[str, str]
-    source: Repository[Any]
-    target: Repository[Any]
-    ledger: Ledger
+    sides: Mapping[Side, Repository[Any]]
+    names: Mapping[Side, str]
+    tables: Mapping[Side, Sequence[Table]]
     phase: Callable[[], Phase] | None = None
-    source_tables: Sequence[Table] = ()
-    target_tables: Sequence[Table] = ()
-    ledger_tables: Sequence[Table] = ()
 
     @property
-    def tables(self) -> Sequence[Table]:
-        """All that a handler needs while there is a move."""
-        return [*self.source_tables, *self.target_tables, *self.ledger_tables]
+    def all_tables(self) -> Sequence[Table]:
+        """What both need."""
+        return [*self.tables[Side.SOURCE], *self.tables[Side.TARGET]]
 
 
 class Application(Struct, frozen=True):

@@ -90,10 +90,7 @@ def _tables(application: Application) -> Sequence[Table]:
 def _own_tables(application: Application) -> Sequence[Table]:
     """Return the tables of its one store. Raises ConfigurationError while it has two."""
     if application.replica is not None:
-        raise ConfigurationError(
-            "a move is under way, so there are two stores: name one by --store; "
-            "`migrate prepare` makes what the move needs"
-        )
+        raise ConfigurationError("a move is under way, so there are two stores: name one by --store")
     return _tables(application)
 
 

@@ -1,1 +1,1 @@
-"""Moving from one store to another while events keep flowing: the phases, the switch, copying, verifying."""
+"""Moving from one store to another while events keep flowing: phases, switch, copying, verifying."""

@@ -9,8 +9,7 @@ import msgspec
 
 from kinesis_handler.aggregate import Aggregate
 
-UNIT = 1_024
-"""Bytes that one write unit of DynamoDB pays for."""
+UNIT = 1_024  # bytes that one write unit of DynamoDB pays for
 
 
 def write_units(aggregate: Aggregate[Any]) -> int:
@@ -18,14 +17,8 @@ def write_units(aggregate: Aggregate[Any]) -> int:
     return -(-len(msgspec.json.encode(aggregate)) // UNIT)
 
 
-class Budget:
-    """So many units a second, and what a second was not used up by at once. Several threads may share it.
-
-    Args:
-        rate: units a second.
-        clock: seconds.
-        sleep: called with seconds.
-    """
+class TokenBucket:
+    """So many units a second, and what a second was not used up by at once. Several threads may share it."""
 
     def __init__(
         self,
@@ -33,12 +26,9 @@ class Budget:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._sleep = sleep
+        self._rate, self._clock, self._sleep = rate, clock, sleep
         self._lock = Lock()
-        self._left = rate
-        self._at = clock()
+        self._left, self._at = rate, clock()
 
     def spend(self, units: int) -> None:
         """Take units, and wait for as long as they take to come in."""

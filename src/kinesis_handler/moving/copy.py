@@ -1,50 +1,56 @@
-"""Copies a store into another one, while both may be written.
-
-Each item is written on the condition that nobody has come before: what is newer there stays, and so does what
-has a history of its own. How far each segment is lies beside what was copied, so that it can go on there.
-"""
+"""Copies a store into another one, while both may be written: scan, and write if newer."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnreadableError, UnstorableError
-from kinesis_handler.moving.agreement import is_apart
-from kinesis_handler.moving.budget import Budget, write_units
-from kinesis_handler.moving.records import Record, Records
-from kinesis_handler.stores import Change, Repository
+from kinesis_handler.moving.budget import TokenBucket, write_units
+from kinesis_handler.moving.replication import write_if_newer
+from kinesis_handler.stores import ReadableRepository, Repository
 from kinesis_handler.stores.part import Part
 
 State = TypeVar("State")
 
 CHUNK = 100
-ROUNDS = 4
-"""How often a chunk is looked at while others write what is in it."""
 
 
-class Copied(Struct):
-    """What became of the items.
+class Segment(Struct):
+    """How far a part is: behind which key it goes on, how many items were read, whether that is all."""
+
+    after: Key | None = None
+    seen: int = 0
+    done: bool = False
+
+
+class Progress(Struct):
+    """How far a copy is, as its file has it: from and to which store, and each of its parts."""
+
+    names: tuple[str, str]
+    segments: list[Segment]
+
+
+class Counts(Struct):
+    """What a copy has come to so far.
 
     Args:
-        seen: read from the source.
-        written: written to the target.
-        kept: were there already, as new or newer.
-        apart: have another history in the target, and are left as they are there.
-        refused: can never be kept by the target.
-        unreadable: are damaged, or of another type, on either side, and are left as they are.
-        resumed: had been seen by the run before this one.
+        seen: items read by this run.
+        written: of those, were absent or older in the replica.
+        refused: can never be stored by the replica.
+        unreadable: are damaged, or of another type, in either store, and are left as they are.
+        resumed: items read by the runs before this one.
     """
 
     seen: int = 0
     written: int = 0
-    kept: int = 0
-    apart: int = 0
     refused: int = 0
     unreadable: int = 0
     resumed: int = 0
@@ -54,119 +60,86 @@ class Copy(Generic[State]):
     """One copy of everything that is in a store.
 
     Args:
-        source: it is read.
-        target: it is written.
-        records: how far it is.
-        name: by which it is known when it goes on.
-        segments: how many parts of the source are read at once.
-        budget: how fast the target may be written; None for as fast as it goes.
+        store: it is read.
+        replica: it is written.
+        names: of the two, by which an interrupted copy is known again.
+        file: where the progress is; it is removed at the end.
+        segments: how many parts of the store are read at once.
+        budget: how fast the replica may be written; None for as fast as it goes.
     """
 
     def __init__(  # noqa: PLR0913 - from, to, and how
         self,
-        source: Repository[State],
-        target: Repository[State],
-        records: Records,
-        name: str,
+        store: ReadableRepository[State],
+        replica: Repository[State],
+        names: tuple[str, str],
+        file: Path,
         *,
         segments: int = 4,
-        budget: Budget | None = None,
+        budget: TokenBucket | None = None,
     ) -> None:
-        self.counts = Copied()
         self.refused: list[tuple[Key, str]] = []
         self.unreadable: list[str] = []
-        self._source = source
-        self._target = target
-        self._records = records
-        self._name = name
-        self._segments = segments
+        self._store = store
+        self._replica = replica
+        self._file = file
         self._budget = budget
         self._lock = Lock()
         self._stop = Event()
+        self._progress = Progress(names, [Segment() for _ in range(segments)])
+        with suppress(OSError, msgspec.MsgspecError):  # without a file that fits, it begins at the beginning
+            before = msgspec.json.decode(file.read_bytes(), type=Progress)
+            if before.names == names and len(before.segments) == segments:
+                self._progress = before
+        self.counts = Counts(resumed=sum(each.seen for each in self._progress.segments))
 
     def run(self) -> None:
-        """Copy what has not been copied yet by a run that was interrupted; else everything.
+        """Copy everything that an interrupted run has not.
 
         Raises RepositoryError if a store does not answer; the next run goes on from there.
         """
-        places = [self._record_key(number) for number in range(self._segments)]
-        known = [self._records.get(key) for key in places]
-        records = [each.state if each is not None else Record() for each in known]
-        if all(each.done for each in records):
-            records = [Record()] * self._segments
-        self.counts.resumed = sum(each.seen for each in records)
-        with ThreadPoolExecutor(self._segments) as pool:
+        with ThreadPoolExecutor(len(self._progress.segments)) as pool:
             try:
-                for _ in pool.map(self._copy_segment, range(self._segments), records):
+                for _ in pool.map(self._copy_segment, range(len(self._progress.segments))):
                     pass
             finally:
                 self._stop.set()
+        self._file.unlink(missing_ok=True)
 
-    def _record_key(self, number: int) -> Key:
-        return f"copy {self._name}", f"{number + 1} of {self._segments}"
-
-    def _copy_segment(self, number: int, record: Record) -> None:
-        if record.done:
-            return
-        place = Part(number, self._segments, record.place)
-        aggregates = self._source.scan(place, on_unreadable=self._note_unreadable)
-        while not self._stop.is_set():
+    def _copy_segment(self, number: int) -> None:
+        segment = self._progress.segments[number]
+        part = Part(number, len(self._progress.segments), segment.after)
+        aggregates = self._store.scan(part, on_unreadable=self._note_unreadable)
+        while not (segment.done or self._stop.is_set()):
             chunk = list(islice(aggregates, CHUNK))
             self._copy_chunk(chunk)
-            record = replace(
-                record,
-                place=chunk[-1].key if chunk else record.place,
-                done=not chunk,
-                seen=record.seen + len(chunk),
-            )
-            self._records.put(self._record_key(number), record)
-            if record.done:
-                return
+            with self._lock:
+                segment.after = chunk[-1].key if chunk else segment.after
+                segment.seen += len(chunk)
+                segment.done = not chunk
+                fresh = self._file.with_name(f"{self._file.name}.new")  # a kill must not leave half a file
+                fresh.write_bytes(msgspec.json.encode(self._progress))
+                fresh.replace(self._file)
 
     def _copy_chunk(self, chunk: Sequence[Aggregate[State]]) -> None:
-        copied = Copied(seen=len(chunk))
-        left = list(chunk)
-        for _ in range(ROUNDS):
-            if not left:
-                break
-            loaded = self._target.load([each.key for each in left])
-            for key, why in loaded.failed.items():
-                if not isinstance(why, UnreadableError):
-                    raise why
-                self._note_unreadable(key, UnreadableError(f"the target: {why}"))
-            left = [each for each in left if each.key not in loaded.failed]
-            changes = self._changes(left, loaded.found, copied)
-            if self._budget is not None and changes:
-                self._budget.spend(sum(write_units(each.after) for each in changes))
-            saved = self._target.save(changes)
-            for key, problem in saved.failed.items():
-                if not isinstance(problem, UnstorableError):
-                    raise problem
-                copied.refused += 1
-                self.refused.append((key, str(problem)))
-            copied.written += len(changes) - len(saved.conflicts) - len(saved.failed)
-            left = [each.after for each in changes if each.key in saved.conflicts]
-        copied.kept += len(left)  # others keep writing them: they are newer by now
+        result = write_if_newer(self._replica, chunk)
+        refused = []
+        for key, why in result.failed.items():
+            if isinstance(why, UnreadableError):
+                self._note_unreadable(key, why)
+            elif isinstance(why, UnstorableError):
+                refused.append((key, str(why)))
+            else:
+                raise why
         with self._lock:
-            for name in Copied.__struct_fields__:
-                setattr(self.counts, name, getattr(self.counts, name) + getattr(copied, name))
+            self.refused += refused
+            self.counts.seen += len(chunk)
+            self.counts.written += len(result.written)
+            self.counts.refused += len(refused)
+        if self._budget is not None:
+            self._budget.spend(sum(map(write_units, result.written)))
 
     def _note_unreadable(self, _key: Key, error: UnreadableError) -> None:
         with self._lock:
             self.counts.unreadable += 1
             self.unreadable.append(str(error))
-
-    @staticmethod
-    def _changes(
-        chunk: Sequence[Aggregate[State]], found: dict[Key, Aggregate[State]], copied: Copied
-    ) -> list[Change[State]]:
-        changes = []
-        for each in chunk:
-            there = found.get(each.key)
-            if each != there and is_apart(each, there):
-                copied.apart += 1
-            elif there is not None and there.version >= each.version:
-                copied.kept += 1
-            else:
-                changes.append(Change(there, each))
-        return changes

@@ -5,15 +5,10 @@ from typing import Any
 
 from kinesis_handler.application import Migration
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.moving.ledger import Ledger
-from kinesis_handler.moving.phase import Phase
-from kinesis_handler.moving.records import Record, Records
-from kinesis_handler.moving.repairs import Repair, Repairs
+from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.stores.opening import named_by
 from kinesis_handler.stores.url import url_of
-
-_PREPARE = "migrate prepare"
 
 
 def open_migration(
@@ -25,10 +20,10 @@ def open_migration(
     """Open the move from one store to another.
 
     Args:
-        source: where the states have been kept.
-        target: where they are to be kept.
+        source: where the states have been stored.
+        target: where they are to be stored.
         open_repository: opens what moves, in either of them.
-        phase: tells the phase; None if no handler follows a switch.
+        phase: returns the phase; None if no handler follows a switch.
 
     Raises ConfigurationError if either cannot be opened, or they are the same.
     """
@@ -36,31 +31,23 @@ def open_migration(
         if source.address == target.address and not source.in_memory:
             raise ConfigurationError("that is the source itself")
     old, new = open_repository(source), open_repository(target)
-    of_target, of_source = (
-        each.repository(Repair, name="repairs", made_by=_PREPARE) for each in (source, target)
-    )
-    records = target.repository(Record, name="migration", made_by=_PREPARE)
     return Migration(
-        names=(url_of(source.address), url_of(target.address)),
-        source=old,
-        target=new,
-        ledger=Ledger(Repairs(of_target), Repairs(of_source), Records(records)),
+        sides={Side.SOURCE: old, Side.TARGET: new},
+        names={Side.SOURCE: url_of(source.address), Side.TARGET: url_of(target.address)},
+        tables={Side.SOURCE: source.tables, Side.TARGET: target.tables},
         phase=phase,
-        source_tables=source.tables[:1],
-        target_tables=target.tables[:1],
-        ledger_tables=[*target.tables[1:], *source.tables[1:]],
     )
 
 
 def writable(move: Migration, phase: Callable[[], Phase]) -> Repository[Any]:
     """Return both stores of a move as one, for the handler."""
-    from kinesis_handler.moving.dual_write import DualWriteRepository
+    from kinesis_handler.moving.repository import MovingRepository
 
-    return DualWriteRepository(move.source, move.target, phase, move.ledger)
+    return MovingRepository(move.sides, phase)
 
 
-def readable(move: Migration, phase: Callable[[], Phase]) -> ReadableRepository[Any]:
-    """Return the store of a move that is shown, for those that only look."""
-    from kinesis_handler.moving.dual_write import ReadSide
+def readable(move: Migration, side: Callable[[], Side]) -> ReadableRepository[Any]:
+    """Return the store of a move that is shown, for those that only read."""
+    from kinesis_handler.moving.repository import ReadSide
 
-    return ReadSide(move.source, move.target, phase)
+    return ReadSide(move.sides, side)

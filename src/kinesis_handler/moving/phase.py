@@ -1,34 +1,16 @@
 """The phases of a move from one store, the source, to another, the target. Pure.
 
-    phase             shown to others   written   who decides
-    source            source            source    source
-    dual-read-source  source            both      source; the target follows
-    dual-read-target  target            both      both, until the target leads; then the source follows
-    target            target            target    target
+    phase        decides  replica
+    source       source   -
+    dual         source   target
+    target-dual  target   source
+    target       target   -
 
-Neighbours have a side in common that decides. Its conditional writes let only one of two handlers through
-that see the phase change at different moments, so no update is lost between them. In `dual-read-target` the
-source has to accept too until it is known that no handler is in `dual-read-source` any more: see `Standing`.
+The side that decides is read, folded into and written as ever. Behind each write, the same aggregates are
+written to the replica, if newer. An event is acknowledged when every side of its phase has it.
 """
 
 from enum import StrEnum
-
-
-class Phase(StrEnum):
-    """How far the move is."""
-
-    SOURCE = "source"
-    DUAL_READ_SOURCE = "dual-read-source"
-    DUAL_READ_TARGET = "dual-read-target"
-    TARGET = "target"
-
-    @property
-    def reads_target(self) -> bool:
-        """Whether the target is what is shown to others."""
-        return self in {Phase.DUAL_READ_TARGET, Phase.TARGET}
-
-
-PHASES = ", ".join(Phase)
 
 
 class Side(StrEnum):
@@ -36,3 +18,27 @@ class Side(StrEnum):
 
     SOURCE = "source"
     TARGET = "target"
+
+    @property
+    def other(self) -> "Side":
+        """The other one."""
+        return Side.TARGET if self is Side.SOURCE else Side.SOURCE
+
+
+class Phase(StrEnum):
+    """How far the move is."""
+
+    SOURCE = "source"
+    DUAL = "dual"
+    TARGET_DUAL = "target-dual"
+    TARGET = "target"
+
+    @property
+    def decides(self) -> Side:
+        """The side whose aggregates count."""
+        return Side.SOURCE if self in {Phase.SOURCE, Phase.DUAL} else Side.TARGET
+
+    @property
+    def replica(self) -> Side | None:
+        """The side that is written too; None if there is none."""
+        return self.decides.other if self in {Phase.DUAL, Phase.TARGET_DUAL} else None

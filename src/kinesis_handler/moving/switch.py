@@ -1,99 +1,107 @@
-"""The switch: which phase it is, asked for again and again while the program runs.
+"""The switch: which phase it is, or which side is read, asked for again and again while the program runs.
 
 It can be in a file, or in AWS AppConfig, whose Lambda extension answers on this machine:
-https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-integration-lambda-extensions.html
+https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-integration-lambda-extensions-how-it-works.html
 
-Where the switch cannot be read, the last phase that was read stays. Where none was, nothing is done: a guess
-could be two phases away from all other handlers.
+Where the switch cannot be read, the last value that was read stays. Where none was, nothing is done: a
+guess could be two phases away from all other handlers.
 """
 
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Lock
+from typing import Generic, TypeVar
 
 import msgspec
 import structlog
 
 from kinesis_handler.errors import RepositoryError
-from kinesis_handler.moving.phase import PHASES, Phase
 from kinesis_handler.telemetry.metrics import count
+
+Value = TypeVar("Value", bound=StrEnum)
+"""`Phase`, or `Side`."""
 
 FILE_EVERY = 0.5
 APPCONFIG_EVERY = 10.0
-"""Seconds for which a phase is not asked for again."""
+"""Seconds for which a value is not asked for again."""
 
 TIMEOUT = 1.0
 """Seconds. The extension answers out of its memory."""
 
 NOT_READABLE = "phase_not_readable"
-"""What is counted at each attempt that fails."""
+"""Metric counted at each attempt that fails."""
 
-MAX_ANSWER = 10_000
-HTTP_OK = 200
+MAX_ANSWER, HTTP_OK = 10_000, 200
 
 
-class Switch:
-    """Tells the phase. It may be called from several threads at once.
+class Switch(Generic[Value]):
+    """Returns its value, one of `values`, when it is called, by several threads at once if need be.
 
-    Args:
-        read: returns what the switch says. Raises ValueError if it cannot be read.
-        every: seconds for which it is not read again.
-        clock: seconds.
+    For `every` seconds it is not read again; `read` raises ValueError if it cannot be read.
     """
 
     def __init__(
-        self, read: Callable[[], str], every: float, clock: Callable[[], float] = time.monotonic
+        self,
+        values: type[Value],
+        read: Callable[[], str],
+        every: float,
+        clock: Callable[[], float],
     ) -> None:
-        self._read = read
-        self._every = every
-        self._clock = clock
+        self._values, self._name = values, name_of(values)
+        self._read, self._every, self._clock = read, every, clock
         self._lock = Lock()
-        self._phase: Phase | None = None
-        self._read_at: float | None = None
-        self._log = structlog.get_logger(component="phase")
+        self._value: Value | None = None
+        self._read_at = clock()
+        self._log = structlog.get_logger(component=self._name)
 
-    def __call__(self) -> Phase:
-        """Return the phase. Raises RepositoryError if it has never been readable."""
+    def __call__(self) -> Value:
+        """Return the value. Raises RepositoryError if it has never been readable."""
         with self._lock:
             now = self._clock()
-            if self._phase is None or self._read_at is None or now - self._read_at >= self._every:
-                self._refresh()
+            if self._value is None or now - self._read_at >= self._every:
+                self._value = self._refreshed(self._value)
                 self._read_at = now
-            return self._phase  # type: ignore[return-value]
+            return self._value
 
-    def _refresh(self) -> None:
-        before = self._phase
+    def _refreshed(self, before: Value | None) -> Value:
         try:
             text = self._read().strip()
-            if text not in set(Phase):
-                raise ValueError(f"it says {text[:40]!r}; allowed: {PHASES}")  # noqa: TRY301
+            if text not in set(self._values):
+                raise ValueError(f"it says {text[:40]!r}; allowed: {', '.join(self._values)}")  # noqa: TRY301
         except ValueError as error:
             count(NOT_READABLE)
             if before is None:
-                raise RepositoryError(f"the phase of the migration is not known: {error}") from error
-            self._log.warning("phase not readable", phase=before, reason=str(error))
-            return
-        self._phase = Phase(text)
-        if before is not None and self._phase is not before:
-            self._log.info("phase changed", phase=self._phase, before=before)
+                raise RepositoryError(f"the {self._name} of the migration is not known: {error}") from error
+            self._log.warning(f"{self._name} not readable", **{self._name: before}, reason=str(error))
+            return before
+        value = self._values(text)
+        if before is not None and value is not before:
+            self._log.info(f"{self._name} changed", **{self._name: value}, before=before)
+        return value
 
 
-def phase_of(setting: str, port: int) -> Callable[[], Phase]:
-    """Return what tells the phase: a phase itself, file:///FILE, or appconfig://PLACE at this port."""
-    scheme, _, place = setting.partition("://")
+def name_of(values: type[StrEnum]) -> str:
+    """Return what a value is called in logs, and as an attribute of a feature flag: `phase`, `side`."""
+    return values.__name__.lower()
+
+
+def switch_of(values: type[Value], setting: str, port: int) -> Callable[[], Value]:
+    """Return the switch that a setting names: a value itself, file:///FILE, or appconfig://PROFILE."""
+    scheme, _, name = setting.partition("://")
     match scheme:
         case "file":
-            return file_switch(place)
+            return file_switch(values, name)
         case "appconfig":
-            return appconfig_switch(place, port)
-    phase = Phase(setting)
-    return lambda: phase
+            return appconfig_switch(values, name, port)
+    value = values(setting)
+    return lambda: value
 
 
-def file_switch(path: str, clock: Callable[[], float] = time.monotonic) -> Switch:
-    """Return the switch that a file is: it holds the name of the phase."""
+def file_switch(values: type[Value], path: str, clock: Callable[[], float] = time.monotonic) -> Switch[Value]:
+    """Return the switch that a file is: it holds the name of the value."""
 
     def read() -> str:
         try:
@@ -101,21 +109,18 @@ def file_switch(path: str, clock: Callable[[], float] = time.monotonic) -> Switc
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: {error}") from error
 
-    return Switch(read, FILE_EVERY, clock)
+    return Switch(values, read, FILE_EVERY, clock)
 
 
-def appconfig_switch(place: str, port: int, clock: Callable[[], float] = time.monotonic) -> Switch:
-    """Return the switch that a configuration in AppConfig is.
+def appconfig_switch(
+    values: type[Value], profile: str, port: int, clock: Callable[[], float] = time.monotonic
+) -> Switch[Value]:
+    """Return the switch that a profile in AppConfig is, APPLICATION/ENVIRONMENT/PROFILE, asked for at a port.
 
-    Args:
-        place: APPLICATION/ENVIRONMENT/PROFILE of free text, with ?flag=NAME of a feature flag whose attribute
-            `phase` it is.
-        port: where the extension answers.
-        clock: seconds.
+    It is free text, or with ?flag=NAME the attribute `phase`, or `side`, of a feature flag.
     """
-    names, _, query = place.partition("?")
-    application, environment, profile = names.split("/")
-    path = f"/applications/{application}/environments/{environment}/configurations/{profile}"
+    names, _, query = profile.partition("?")
+    path = "/applications/{}/environments/{}/configurations/{}".format(*names.split("/"))
 
     def read() -> str:
         connection = HTTPConnection("localhost", port, timeout=TIMEOUT)
@@ -124,24 +129,24 @@ def appconfig_switch(place: str, port: int, clock: Callable[[], float] = time.mo
             response = connection.getresponse()
             body = response.read(MAX_ANSWER)
         except (OSError, HTTPException) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise ValueError(f"AppConfig's extension does not answer: {reason}") from error
+            problem = f"does not answer: {type(error).__name__}: {error}"
+            raise ValueError(f"AppConfig's extension {problem}") from error
         finally:
             connection.close()
         if response.status != HTTP_OK:
             raise ValueError(f"AppConfig's extension answers {response.status} for {path}")
-        return _flag(body) if query else body.decode(errors="replace")
+        return _attribute(body, name_of(values)) if query else body.decode(errors="replace")
 
-    return Switch(read, APPCONFIG_EVERY, clock)
+    return Switch(values, read, APPCONFIG_EVERY, clock)
 
 
-def _flag(body: bytes) -> str:
-    """Return the attribute `phase` of a feature flag; one that is disabled has no attributes."""
+def _attribute(body: bytes, name: str) -> str:
+    """Return an attribute of a feature flag; one that is disabled has no attributes."""
     try:
         flag = msgspec.json.decode(body)
     except msgspec.DecodeError as error:
         raise ValueError(f"the flag is no JSON: {error}") from error
-    phase = flag.get("phase") if isinstance(flag, dict) else None
-    if not isinstance(phase, str):
-        raise ValueError("the flag is disabled, or has no text attribute `phase`")  # noqa: TRY004
-    return phase
+    value = flag.get(name) if isinstance(flag, dict) else None
+    if not isinstance(value, str):
+        raise ValueError(f"the flag is disabled, or has no text attribute `{name}`")  # noqa: TRY004
+    return value

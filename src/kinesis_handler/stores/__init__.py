@@ -147,7 +147,10 @@ class Repository(ReadableRepository[State], Protocol[State]):
         """
 
     def delete(self, keys: Collection[Key]) -> None:
-        """Remove these aggregates, whatever their version. A missing key does nothing."""
+        """Remove these aggregates, whatever their version. A missing key does nothing.
+
+        Nothing of them is left, so a key that is deleted while it is copied to another store may come back.
+        """
 
 
 class Table(Protocol):

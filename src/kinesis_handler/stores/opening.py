@@ -75,7 +75,6 @@ class Store:
         *,
         ttl: int = 0,
         name: str = "",
-        made_by: str = "",
     ) -> "Repository[State]":
         """Open the repository of one type of state. In memory each call makes a new, empty one.
 
@@ -84,12 +83,11 @@ class Store:
             keys: the names of the partition key and the sort key of a DynamoDB table.
             ttl: seconds after its last write at which a state expires; 0: never.
             name: of the repository, in a store with several. In DynamoDB its table is `TABLE-name`.
-            made_by: the command that makes that table, if it is not the one that makes the store's.
 
         Raises ConfigurationError if it cannot be opened, or says what has to be installed first; and if it is
         memory, in a Lambda function.
         """
-        repository, table = self._open(state_type, keys, name, ttl, made_by)
+        repository, table = self._open(state_type, keys, name, ttl)
         if table is not None:
             self._tables.setdefault(table.name, table)
         return repository
@@ -123,7 +121,7 @@ class Store:
         return self._open(Checkpoint, ("stream", "shard"), "checkpoints")
 
     def _open(
-        self, state_type: type[State], keys: tuple[str, str], name: str, ttl: int = 0, made_by: str = ""
+        self, state_type: type[State], keys: tuple[str, str], name: str, ttl: int = 0
     ) -> "tuple[Repository[State], Table | None]":
         with named_by(self.setting):
             match self.address:
@@ -164,7 +162,7 @@ class Store:
                         table,
                         partition_key=partition_key,
                         sort_key=sort_key,
-                        made_by=made_by or self._made_by,
+                        made_by=self._made_by,
                         named_by=self.setting,
                         may_be_down=self._may_be_down,
                     )

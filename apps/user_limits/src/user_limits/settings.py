@@ -1,7 +1,7 @@
 """The settings: read once from the environment, validated, frozen."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from kinesis_handler.environment import (
     wrong,
 )
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
-from kinesis_handler.moving.phase import PHASES, Phase
+from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.quarantine.opening import NO_QUARANTINE, QUARANTINE_FORMS, QUARANTINE_URL
 from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_NAME
 from kinesis_handler.telemetry.logs import LogLevel, read_level
@@ -32,8 +32,8 @@ DEFAULT_REGION = "us-east-1"
 SERVICE = "[A-Za-z0-9_./-]{1,255}"
 SERVICE_FORM = "1 to 255 letters, digits, _ . / and -"
 TABLE_NAME_FORM = "3 to 255 letters, digits, _ . and -"
-PHASE = "|".join([*Phase, "file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?"])
-PHASE_FORMS = f"{PHASES}, file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
+SWITCH = ("file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?")
+SWITCH_FORMS = "file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
 QUARANTINE = f"{QUARANTINE_URL}|{NO_QUARANTINE}"
 QUARANTINE_OR_NONE = f"{QUARANTINE_FORMS}, or {NO_QUARANTINE}: rejected records are logged and skipped"
 ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
@@ -64,6 +64,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             has for it; above debug no value of a payload is.
         migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
         migration_target: MIGRATION_TARGET, the URL of that store; empty if there is no move.
+        migration_read: MIGRATION_READ, which of the two stores is shown, source or target, or where that is
+            said; empty for the one that decides.
         aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where AppConfig answers.
         metrics: METRICS, whether figures are written for CloudWatch: by default in a Lambda function only.
         tracing: TRACING, whether spans are told to OpenTelemetry.
@@ -88,6 +90,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     migration_phase: str = ""
     migration_target: str = ""
+    migration_read: str = ""
     aws_appconfig_extension_http_port: int = 2772
     metrics: MetricsFormat = "none"
     tracing: Tracing = "none"
@@ -106,11 +109,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises ConfigurationError that names the variable, its value and what is allowed.
     """
     default = Settings()
-    phase = read_matching(environment, "MIGRATION_PHASE", PHASE, PHASE_FORMS)
-    target = read_text(environment, "MIGRATION_TARGET", STORE_FORMS)
-    if bool(phase) != bool(target):
-        missing, there = ("TARGET", "PHASE") if phase else ("PHASE", "TARGET")
-        raise ConfigurationError(f"MIGRATION_{there} is set and MIGRATION_{missing} is not: it takes both")
     return Settings(
         service_name=read_matching(environment, "SERVICE_NAME", SERVICE, SERVICE_FORM)
         or default.service_name,
@@ -126,8 +124,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         on_failure_url=read_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
         storage_ttl=read_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
         log_level=read_level(environment),
-        migration_phase=phase,
-        migration_target=target,
         aws_appconfig_extension_http_port=read_integer(
             environment, "AWS_APPCONFIG_EXTENSION_HTTP_PORT", 1, default.aws_appconfig_extension_http_port
         ),
@@ -145,6 +141,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_unpacked_bytes=read_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
         cors_allow_origins=_origins(environment, "CORS_ALLOW_ORIGINS"),
         rate_limit=read_integer(environment, "RATE_LIMIT", 0, default.rate_limit),
+        **_migration(environment),
         **_access(environment),
     )
 
@@ -186,6 +183,24 @@ def _unsaid_store(settings: Settings) -> list[str]:
 def _refuse(unsaid: Sequence[str]) -> None:
     if unsaid:
         raise ConfigurationError(" · ".join(unsaid))
+
+
+def _migration(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read what belongs together: where there is a phase there is a target, and the other way round."""
+    phase = read_matching(environment, "MIGRATION_PHASE", *_switch(Phase))
+    target = read_text(environment, "MIGRATION_TARGET", STORE_FORMS)
+    read = read_matching(environment, "MIGRATION_READ", *_switch(Side))
+    if bool(phase) != bool(target):
+        missing, there = ("TARGET", "PHASE") if phase else ("PHASE", "TARGET")
+        raise ConfigurationError(f"MIGRATION_{there} is set and MIGRATION_{missing} is not: it takes both")
+    if read and not target:
+        raise ConfigurationError("MIGRATION_READ is set and MIGRATION_TARGET is not: there is one store")
+    return {"migration_phase": phase, "migration_target": target, "migration_read": read}
+
+
+def _switch(positions: Iterable[str]) -> tuple[str, str]:
+    """Return the pattern of what names a switch, and how that is written down."""
+    return "|".join([*positions, *SWITCH]), ", ".join([*positions, SWITCH_FORMS])
 
 
 def _access(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from kinesis_handler import ConfigurationError, KinesisHandler, configure_loggin
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
 from kinesis_handler.extras import require_extra
 from kinesis_handler.moving.opening import open_migration, readable, writable
-from kinesis_handler.moving.phase import Phase
+from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from user_limits.limit import Limit
@@ -62,7 +62,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     if phase is not None and store is None:
         target = _open_target(settings)
         move = open_migration(opened, target, open_limits, phase)
-        limits, shown = writable(move, phase), readable(move, phase)
+        limits, shown = writable(move, phase), readable(move, _read_side(settings, phase))
 
     def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
         source = opened if source_url is None else _open(settings, source_url)
@@ -118,7 +118,7 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     tables = opened.tables
     if (phase := _phase(settings)) is not None:
         move = open_migration(opened, _open_target(settings), partial(_limits, settings), phase)
-        shown, tables = readable(move, phase), [*move.source_tables, *move.target_tables]
+        shown, tables = readable(move, _read_side(settings, phase)), move.all_tables
     for table in tables:
         table.check()
     # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
@@ -144,7 +144,7 @@ def _open_target(settings: Settings, url: str | None = None) -> Store:
     if not url:
         raise ConfigurationError("MIGRATION_TARGET is not set: set it, or say --to URL")
     setting = f"{name} is {url!r}"
-    return _store(settings, url, setting=setting, made_by="migrate prepare", may_be_down=True)
+    return _store(settings, url, setting=setting, made_by=f"table create --store {url}", may_be_down=True)
 
 
 def _store(settings: Settings, url: str, **options: Any) -> Store:
@@ -164,12 +164,21 @@ def _limits(settings: Settings, store: Store) -> Repository[Limit]:
 
 
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
-    """Return what tells how far a move is, if there is one."""
+    """Return the switch of a move, if there is one."""
     if not settings.migration_phase:
         return None
-    from kinesis_handler.moving.switch import phase_of
+    from kinesis_handler.moving.switch import switch_of
 
-    return phase_of(settings.migration_phase, settings.aws_appconfig_extension_http_port)
+    return switch_of(Phase, settings.migration_phase, settings.aws_appconfig_extension_http_port)
+
+
+def _read_side(settings: Settings, phase: Callable[[], Phase]) -> Callable[[], Side]:
+    """Return the switch of those that only read: one of their own, or the side that decides."""
+    if not settings.migration_read:
+        return lambda: phase().decides
+    from kinesis_handler.moving.switch import switch_of
+
+    return switch_of(Side, settings.migration_read, settings.aws_appconfig_extension_http_port)
 
 
 def _demo_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes]]:

@@ -140,15 +140,14 @@ class TestMove:
     @pytest.mark.parametrize(
         ("parameters", "source"), [({}, "user-limits-table"), (JOINED, "Limits")], ids=["own", "joined"]
     )
-    def test_its_tables_are_those_that_are_prepared(self, parameters: dict[str, str], source: str) -> None:
+    def test_its_tables_are_the_source_and_the_target(self, parameters: dict[str, str], source: str) -> None:
         # What is done with them is seen in tests/end_to_end/test_move.py.
         tables = {
             resource.rpartition("/")[2]
             for resource in allowed("ConsumerRole", **MOVING, **parameters)
             if ":dynamodb:" in resource
         }
-        notes = {f"{source}-repairs", "LimitsNew-repairs", "LimitsNew-migration"}
-        assert tables == {source, "LimitsNew"} | notes
+        assert tables == {source, "LimitsNew"}
 
     @pytest.mark.parametrize("role", ROLES)
     @pytest.mark.parametrize("flag", ["", "?flag=move"], ids=["text", "flag"])
@@ -165,6 +164,14 @@ class TestMove:
             "appconfig:StartConfigurationSession",
             "appconfig:GetLatestConfiguration",
         }
+
+    def test_with_a_flag_of_its_own_the_api_reads_no_phase(self) -> None:
+        read = {**MOVING, "MigrationRead": "jkl3456?flag=read"}
+        profiles = {
+            role: sorted(each.rpartition("/")[2] for each in allowed(role, **read) if ":appconfig:" in each)
+            for role in ROLES
+        }
+        assert profiles == {"ConsumerRole": ["ghi9012"], "ApiRole": ["jkl3456"]}
 
     @pytest.mark.parametrize("function", ["Consumer", "Api"])
     def test_a_function_waits_for_its_permissions_and_keeps_them_until_it_has_other_settings(

@@ -237,6 +237,15 @@ class TestMove:
         settings = read_settings(environment("Api", **{**MOVING, "MigrationSwitch": switch}))
         assert settings.migration_phase == f"appconfig://{switch}"
 
+    def test_the_api_reads_the_side_that_a_flag_of_its_own_says(self) -> None:
+        read = {**MOVING, "MigrationRead": "jkl3456?flag=read"}
+        settings = read_settings(environment("Api", **read))
+        assert settings.migration_read == "appconfig://abc1234/def5678/jkl3456?flag=read"
+        assert read_settings(environment("Consumer", **read)).migration_read == ""
+        assert read_settings(environment("Api", **MOVING)).migration_read == ""
+        with pytest.raises(ValueError, match="MigrationRead is for a move, and there is none"):
+            expand(TEMPLATE, {"Auth": "iam", "MigrationRead": "jkl3456"})
+
     @pytest.mark.parametrize("missing", MOVING)
     def test_half_of_one_is_refused(self, missing: str) -> None:
         with pytest.raises(ValueError, match=f"There is a move: {missing} must say"):

@@ -20,18 +20,16 @@ from deployed import MOVING, attached, environment, expanded, properties
 from end_to_end.policy import Need, needs, needs_of_the_agent, permissions
 from kinesis_handler.cli.commands import app
 from kinesis_handler.moving import switch
-from kinesis_handler.moving.phase import Phase
-from kinesis_handler.moving.records import Records, Standing
+from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.testing import invocation
-from migration.extension import Extension, running_extension
+from testkit.emulators.appconfig import Extension, running_extension
 from testkit.emulators.recording.sitecustomize import record_calls
-from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 from user_limits.api.gateway import gateway_handler
 from user_limits.wiring import api, application, consumer
 
 FUNCTIONS = ["Consumer", "Api"]
-SHOWN, SPOILT = "anna", "ben"
-"""Users."""
+SHOWN = "anna"
+"""A user."""
 
 OF_A_MOVE = ("appconfig:", "dynamodb:")
 
@@ -40,18 +38,14 @@ class Move:
     """A move, and the functions of the stack.
 
     Args:
-        tables: where there are tables.
         agents: of each function.
     """
 
-    def __init__(self, tables: Tables, agents: Mapping[str, Extension]) -> None:
+    def __init__(self, agents: Mapping[str, Extension]) -> None:
         self.target = f"New{uuid4().hex}"
-        self.parameters = {**MOVING, "MigrationTarget": self.target}
+        self.parameters = {**MOVING, "MigrationTarget": self.target, "MigrationRead": "jkl3456"}
         told = expanded(**self.parameters)["Outputs"]["ToolSettings"]["Value"]
         self.tools = dict(each.split("=", 1) for each in told.split())
-        self.source = self.tools["USER_LIMIT_TABLE_NAME"]
-        self._switch = self.parameters["MigrationSwitch"]
-        self._client = tables.client
         self._agents = agents
         self._calls: dict[str, list[Mapping[str, Any]]] = {function: [] for function in FUNCTIONS}
         self._numbers = count(1)
@@ -64,10 +58,18 @@ class Move:
             return consumer(variables) if name == "Consumer" else gateway_handler(api(variables))
 
     def go_to(self, phase: Phase) -> None:
-        ids = zip(("applications", "environments", "configurations"), self._switch.split("/"), strict=True)
+        self._set(self.parameters["MigrationSwitch"], phase)
+        self.read_from(phase.decides)
+
+    def read_from(self, side: Side) -> None:
+        beside = self.parameters["MigrationSwitch"].rpartition("/")[0]
+        self._set(f"{beside}/{self.parameters['MigrationRead']}", side)
+
+    def _set(self, switch: str, position: str) -> None:
+        ids = zip(("applications", "environments", "configurations"), switch.split("/"), strict=True)
         path = "".join(f"/{kind}/{name}" for kind, name in ids)
         for agent in self._agents.values():
-            agent.answers[path] = (200, phase.encode())
+            agent.answers[path] = (200, position.encode())
 
     def write(self, handler: Any, limit_id: str, user: str = SHOWN) -> None:
         """Let the consumer make a limit, and then change it."""
@@ -77,12 +79,6 @@ class Move:
             body = {"eventId": f"{number}", "type": f"USER_LIMIT_{kind}", "createdAt": number}
             body |= {"sequenceNumber": number, "payload": {**limit, **more}}
             assert handler(invocation([body])) == {"batchItemFailures": []}
-
-    def write_on_one_side(self, handler: Any, other: str, limit_id: str) -> None:
-        """Let the consumer write where the other side has something that is no limit, and cannot follow."""
-        key = {PARTITION_KEY: {"S": SPOILT}, SORT_KEY: {"S": limit_id}}
-        self._client.put_item(TableName=other, Item=key)
-        self.write(handler, limit_id, SPOILT)
 
     def asked_by(self, function: str) -> set[Need]:
         """Return what a function asked for, or the agent in its name."""
@@ -112,20 +108,22 @@ def recorded(calls: list[Mapping[str, Any]]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def move(tables: Tables) -> Iterator[Move]:
+def move(dynamodb_endpoint: str) -> Iterator[Move]:
     """Prepare a move with what the stack tells its owner, and go through it."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint)
+        patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_endpoint)
         patch.setattr(switch, "APPCONFIG_EVERY", 0)
-        made = Move(tables, {each: stack.enter_context(running_extension()) for each in FUNCTIONS})
+        made = Move({each: stack.enter_context(running_extension()) for each in FUNCTIONS})
         tools = application(made.tools)
         tools.tables[0].create()
         try:
-            prepared = CliRunner().invoke(app, ["migrate", "prepare"], env=made.tools)
-            assert prepared.exit_code == 0, prepared.output
-            assert tools.migration is not None
-            go_through(made, tools.migration(None, None).ledger.records)
+            create = ["table", "create", "--store", made.tools["MIGRATION_TARGET"]]
+            created = CliRunner().invoke(
+                app, create, env={**made.tools, "KINESIS_HANDLER_APP": "user_limits.wiring:application"}
+            )
+            assert created.exit_code == 0, created.output
+            go_through(made)
             yield made
         finally:
             for table in tools.tables:
@@ -133,22 +131,18 @@ def move(tables: Tables) -> Iterator[Move]:
                     table.delete()
 
 
-def go_through(move: Move, records: Records) -> None:
+def go_through(move: Move) -> None:
     """Go there, back by one phase, and there again."""
     handler, shown = move.function("Consumer"), move.function("Api")
     for phase in Phase:
         move.go_to(phase)
         move.write(handler, phase)
         show(shown, phase)
-        if phase is Phase.DUAL_READ_SOURCE:
-            move.write_on_one_side(handler, move.target, "there")
-    assert records.standing() is Standing.LEADS, "a handler has said so"
-    move.go_to(Phase.DUAL_READ_TARGET)
-    move.write_on_one_side(handler, move.source, "back")
-    records.stand(Standing.FOLLOWS)  # as after `verify --back`, twice
-    move.go_to(Phase.TARGET)
-    move.write(move.function("Consumer"), "at last")
-    assert records.standing() is Standing.LEADS
+    move.go_to(Phase.TARGET_DUAL)
+    move.write(handler, Phase.TARGET)
+    for side in Side:
+        move.read_from(side)
+        show(shown, Phase.TARGET)
 
 
 def show(handler: Any, limit_id: str) -> None:
