@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kinesis_handler import Aggregate, Key
-from kinesis_handler.errors import RepositoryError
+from kinesis_handler.errors import RepositoryError, UnreadableError
 from kinesis_handler.moving.budget import TokenBucket, write_units
 from kinesis_handler.moving.copy import CHUNK, Copy
 from kinesis_handler.moving.phase import Side
@@ -49,6 +49,20 @@ class Stores:
         return one == other
 
 
+class WithoutAKey(MemoryRepository[LawState]):
+    """A repository that cannot read the first key, and answers for the others only."""
+
+    def __init__(self, why: RepositoryError) -> None:
+        super().__init__()
+        self._why = why
+
+    def load(self, keys: Collection[Key]) -> Loaded[LawState]:
+        loaded = super().load(keys)
+        loaded.found.pop(FIRST, None)
+        loaded.failed |= {FIRST: self._why} if FIRST in keys else {}
+        return loaded
+
+
 @pytest.fixture
 def stores(tmp_path: Path) -> Stores:
     return Stores(tmp_path)
@@ -83,6 +97,23 @@ def test_what_can_never_be_stored_is_named_and_the_rest_is_copied(stores: Stores
     work.run()
     [(key, why)] = work.refused
     assert (key, "bytes" in why, len(list(target.scan()))) == (("p", "large"), True, ITEMS)
+
+
+def test_what_is_damaged_in_the_target_stays_and_is_known_after_an_interruption_too(stores: Stores) -> None:
+    def fail() -> None:
+        raise RepositoryError("the target is gone")
+
+    stores.target = WithoutAKey(UnreadableError("damaged"))
+    cut = stores.copy(Interrupted(stores.target, before_call(6, fail)), segments=1)
+    with pytest.raises(RepositoryError, match="gone"):
+        cut.run()
+    assert (cut.unreadable, cut.counts.unreadable, cut.counts.present) == (["damaged"], 1, 0)
+    assert cut.counts.seen == cut.counts.written + 1
+    rest = stores.copy(segments=1)
+    rest.run()
+    assert (rest.unreadable, rest.is_incomplete) == ([], True)
+    assert FIRST not in {each.key for each in stores.target.scan()}
+    assert stores.verify() == ["0000: the target: damaged"]
 
 
 @pytest.mark.parametrize("file", ["as it was", "of another copy", "broken"])
@@ -160,19 +191,12 @@ def test_a_key_that_cannot_be_read_since_a_store_is_down_ends_the_verification(
         list(Verification[LawState](sides, Side.SOURCE, sleep=id).run())
 
 
-class WithoutAKey(MemoryRepository[LawState]):
-    """A repository that cannot read the first key: it answers for the others only."""
-
-    def load(self, keys: Collection[Key]) -> Loaded[LawState]:
-        loaded = super().load(keys)
-        loaded.found.pop(FIRST, None)
-        loaded.failed |= {FIRST: RepositoryError("throttled")} if FIRST in keys else {}
-        return loaded
-
-
 def test_a_key_that_a_store_does_not_answer_for_ends_the_verification(stores: Stores) -> None:
     """It is not known to be damaged, nor to be equal."""
-    sides: dict[Side, Any] = {Side.SOURCE: stores.source, Side.TARGET: WithoutAKey()}
+    sides: dict[Side, Any] = {
+        Side.SOURCE: stores.source,
+        Side.TARGET: WithoutAKey(RepositoryError("throttled")),
+    }
     with pytest.raises(RepositoryError, match="p 0000 cannot be read: throttled"):
         list(Verification[LawState](sides, Side.SOURCE, sleep=id).run())
 

@@ -85,7 +85,7 @@ def copy(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                 work.run()
         finally:  # of one that is interrupted too: the next one resumes
             _report(work)
-    raise typer.Exit(1 if counts.refused or counts.unreadable else 0)
+    raise typer.Exit(1 if work.is_incomplete else 0)
 
 
 @app.command()
@@ -154,8 +154,7 @@ def _opened(application_name: str | None, source: str | None, target: str | None
 def _report(work: Copy[Any]) -> None:
     """Say what has become of all items, and name those that cannot be copied."""
     counts = work.counts
-    unwritten = counts.seen - counts.written - counts.refused
-    parts = [f"{counts.written:,} written", f"{unwritten:,} there already"]
+    parts = [f"{counts.written:,} written", f"{counts.present:,} there already"]
     parts += [f"{counts.refused:,} refused"] if counts.refused else []
     parts += [f"{counts.unreadable:,} cannot be read"] if counts.unreadable else []
     parts += [f"{counts.resumed:,} done before"] if counts.resumed else []
@@ -164,6 +163,8 @@ def _report(work: Copy[Any]) -> None:
         echo(f"refused: {key[0]} {key[1]}: {why}", "red", err=True)
     for why in work.unreadable[:MAX_LISTED]:
         echo(f"cannot be read: {why}", "red", err=True)
+    if work.is_incomplete and not (counts.refused or counts.unreadable):
+        echo("not all of what was done before could be copied: `migrate verify` names it", "red", err=True)
 
 
 def _items(migration: Migration, side: Side) -> int:

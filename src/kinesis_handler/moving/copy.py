@@ -32,10 +32,17 @@ class Segment(Struct):
 
 
 class Progress(Struct):
-    """How far a copy is, as its file has it: from and to which store, and each of its parts."""
+    """How far a copy is, as its file has it.
+
+    Args:
+        names: from and to which store.
+        segments: each of its parts.
+        is_incomplete: whether something that was read is not in the replica: refused, or not readable.
+    """
 
     names: tuple[str, str]
     segments: list[Segment]
+    is_incomplete: bool = False
 
 
 class Counts(Struct):
@@ -44,6 +51,7 @@ class Counts(Struct):
     Args:
         seen: items read by this run.
         written: of those, were absent or older in the replica.
+        present: of those, were there already, as new or newer.
         refused: can never be stored by the replica.
         unreadable: are damaged, or of another type, in either store, and are left as they are.
         resumed: items read by the runs before this one.
@@ -51,6 +59,7 @@ class Counts(Struct):
 
     seen: int = 0
     written: int = 0
+    present: int = 0
     refused: int = 0
     unreadable: int = 0
     resumed: int = 0
@@ -92,6 +101,11 @@ class Copy(Generic[State]):
             if before.names == names and len(before.segments) == segments:
                 self._progress = before
         self.counts = Counts(resumed=sum(each.seen for each in self._progress.segments))
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether this run, or one that it resumes, has read something that is not in the replica."""
+        return self._progress.is_incomplete
 
     def run(self) -> None:
         """Copy everything that an interrupted run has not.
@@ -135,7 +149,9 @@ class Copy(Generic[State]):
             self.refused += refused
             self.counts.seen += len(chunk)
             self.counts.written += len(result.written)
+            self.counts.present += len(chunk) - len(result.written) - len(result.failed)
             self.counts.refused += len(refused)
+            self._progress.is_incomplete |= bool(refused)
         if self._budget is not None:
             self._budget.spend(sum(map(write_units, result.written)))
 
@@ -143,3 +159,4 @@ class Copy(Generic[State]):
         with self._lock:
             self.counts.unreadable += 1
             self.unreadable.append(str(error))
+            self._progress.is_incomplete = True
