@@ -16,9 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-FIXTURES = frozenset(
-    {"aws", "browser", "dynamodb_endpoint", "kinesis_endpoint", "s3", "s3_endpoint", "served"}
-)
+FIXTURES = frozenset({"browser", "dynamodb_endpoint", "kinesis_endpoint", "moto_endpoint", "served"})
 """Fixtures that start an emulator or a browser for the tests behind them."""
 
 IMPORTS = re.compile(

@@ -45,8 +45,8 @@ def tables(dynamodb_endpoint: str) -> Tables:
 
 
 @pytest.fixture(scope="session")
-def s3_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
-    """Run S3 until the tests end."""
+def moto_endpoint(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
+    """Serve buckets and queues until the tests end."""
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - flask takes a while
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

@@ -34,9 +34,9 @@ def handler(event, context):
 
 
 @pytest.fixture
-def s3(s3_endpoint: str) -> "S3Client":
+def s3(moto_endpoint: str) -> "S3Client":
     session = botocore.session.get_session()
-    return cast("S3Client", session.create_client("s3", region_name=REGION, endpoint_url=s3_endpoint))
+    return cast("S3Client", session.create_client("s3", region_name=REGION, endpoint_url=moto_endpoint))
 
 
 @pytest.fixture

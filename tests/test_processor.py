@@ -31,6 +31,17 @@ def sent(to: str, text: str) -> dict[str, object]:
     return {"eventId": f"{to}-{text}", "type": "SENT", "createdAt": 0, "payload": {"to": to, "text": text}}
 
 
+def delivery(texts: list[str]) -> Callable[[Event[Sent]], None]:
+    """Return a function that keeps each text, and fails at a `!`."""
+
+    def deliver(event: Event[Sent]) -> None:
+        if event.payload.text == "!":
+            raise BusinessError("mailbox full")
+        texts.append(event.payload.text)
+
+    return deliver
+
+
 def test_a_function_is_called_for_each_event_in_order() -> None:
     texts: list[str] = []
 
@@ -56,13 +67,7 @@ def test_a_decorated_function_is_still_called_as_it_was() -> None:
 
 def test_after_a_failure_later_events_of_the_partition_key_are_held_back() -> None:
     texts: list[str] = []
-
-    @event_processor({"SENT": Sent})
-    def deliver(event: Event[Sent]) -> None:
-        if event.payload.text == "!":
-            raise BusinessError("mailbox full")
-        texts.append(event.payload.text)
-
+    deliver = event_processor({"SENT": Sent})(delivery(texts))
     events = [sent("a", "1"), sent("a", "!"), sent("b", "2")]
     response = KinesisHandler([deliver])(invocation(events))
     assert texts == ["1"]
@@ -71,13 +76,7 @@ def test_after_a_failure_later_events_of_the_partition_key_are_held_back() -> No
 
 def test_events_of_records_without_a_partition_key_do_not_wait_for_each_other() -> None:
     texts: list[str] = []
-
-    @event_processor({"SENT": Sent})
-    def deliver(event: Event[Sent]) -> None:
-        if event.payload.text == "!":
-            raise BusinessError("mailbox full")
-        texts.append(event.payload.text)
-
+    deliver = event_processor({"SENT": Sent})(delivery(texts))
     batch = invocation([sent("a", "!"), sent("a", "2"), sent("b", "3")], partition_key=None)
     response = KinesisHandler([deliver])(batch)
     assert texts == ["2", "3"]
@@ -87,13 +86,7 @@ def test_events_of_records_without_a_partition_key_do_not_wait_for_each_other() 
 
 def test_what_is_kept_in_order_can_be_chosen() -> None:
     texts: list[str] = []
-
-    @event_processor({"SENT": Sent}, key=lambda event: event.payload.to)
-    def deliver(event: Event[Sent]) -> None:
-        if event.payload.text == "!":
-            raise BusinessError("mailbox full")
-        texts.append(event.payload.text)
-
+    deliver = event_processor({"SENT": Sent}, key=lambda event: event.payload.to)(delivery(texts))
     KinesisHandler([deliver])(invocation([sent("a", "!"), sent("a", "1"), sent("b", "2")]))
     assert texts == ["2"]
 

@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -192,17 +191,6 @@ class TestTheHandler:
         assert name.startswith(f"unknown-date/unknown-stream/unknown-shard/{kinesis['sequenceNumber']}-0.")
 
 
-@pytest.fixture(scope="module")
-def s3(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
-    from moto.server import ThreadedMotoServer  # flask takes a while
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 def s3_client() -> "S3Client":
     session = botocore.session.get_session()
     return cast("S3Client", session.create_client("s3", region_name="us-east-1"))
@@ -214,7 +202,7 @@ def kept(
 ) -> ReadableQuarantine:
     if request.param == "directory":
         return DirectoryQuarantine(tmp_path / "new")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("s3"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("moto_endpoint"))
     bucket = f"bucket-{uuid4()}"
     s3_client().create_bucket(Bucket=bucket)
     s3_client().put_object(Bucket=bucket, Key="some/other", Body=b"")
@@ -265,8 +253,8 @@ class TestEveryQuarantine:
         assert "`reason`" in read_contents(kept).unreadable["2026-11-22/other.jsonl"]
 
 
-def test_without_a_prefix_an_s3_key_is_the_name(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+def test_without_a_prefix_an_s3_key_is_the_name(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto_endpoint)
     s3_client().create_bucket(Bucket="bare")
     S3Quarantine("bare", region="us-east-1").keep("a/b.jsonl", b"")
     [found] = s3_client().list_objects_v2(Bucket="bare")["Contents"]
@@ -286,17 +274,19 @@ def test_what_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["taken.jsonl"]
 
 
-def test_what_cannot_be_removed_is_named(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_removed_is_named(
+    moto_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(QuarantineError, match=r"the folder '.*': "):
         DirectoryQuarantine(tmp_path).delete("folder")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto_endpoint)
     with pytest.raises(QuarantineError, match=r"the bucket 'missing': .*NoSuchBucket"):
         S3Quarantine("missing", region="us-east-1").delete("a.jsonl")
 
 
-def test_a_bucket_that_is_missing_is_named(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+def test_a_bucket_that_is_missing_is_named(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto_endpoint)
     with pytest.raises(QuarantineError, match=r"the bucket 'missing': .*NoSuchBucket"):
         S3Quarantine("missing", region="us-east-1").keep("a.jsonl", b"")
 
@@ -323,8 +313,8 @@ def test_the_setting_chooses_a_folder(tmp_path: Path) -> None:
     assert json.loads(path.read_bytes())["eventId"] == "evt-2"
 
 
-def test_the_setting_chooses_a_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+def test_the_setting_chooses_a_bucket(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto_endpoint)
     client = s3_client()
     client.create_bucket(Bucket="chosen")
     function = consumer({"QUARANTINE_URL": "s3://chosen/by/setting/", "AWS_REGION": "us-east-1"})

@@ -122,7 +122,7 @@ def run_for_people(
 def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:
     """Return a folder; if it is missing, make it in a temporary one, so that it is never incomplete.
 
-    If two sessions make it at the same time, both use that of the first.
+    If two processes make it at the same time, both use that of the first.
     """
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -25,27 +25,15 @@ REGION = "eu-west-1"
 
 
 @pytest.fixture(scope="package")
-def aws(aws_settings: None) -> Iterator[str]:  # noqa: ARG001 - it must come first
-    """Serve buckets and queues."""
-    from moto.server import ThreadedMotoServer  # flask takes a while
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(scope="package")
-def s3_client(aws: str) -> Iterator["S3Client"]:
+def s3_client(moto_endpoint: str) -> Iterator["S3Client"]:
     session = botocore.session.get_session()
-    with closing(session.create_client("s3", region_name="us-east-1", endpoint_url=aws)) as client:
+    with closing(session.create_client("s3", region_name="us-east-1", endpoint_url=moto_endpoint)) as client:
         yield cast("S3Client", client)
 
 
 @pytest.fixture
-def bucket(aws: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+def bucket(moto_endpoint: str, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto_endpoint)
     name = f"bucket-{uuid4()}"
     s3_client.create_bucket(Bucket=name)
     return name
@@ -64,15 +52,15 @@ def quarantine() -> MemoryQuarantine:
 
 
 @pytest.fixture(scope="package")
-def sqs_client(aws: str) -> Iterator["SQSClient"]:
+def sqs_client(moto_endpoint: str) -> Iterator["SQSClient"]:
     session = botocore.session.get_session()
-    with closing(session.create_client("sqs", region_name=REGION, endpoint_url=aws)) as client:
+    with closing(session.create_client("sqs", region_name=REGION, endpoint_url=moto_endpoint)) as client:
         yield cast("SQSClient", client)
 
 
 @pytest.fixture
-def queue_url(aws: str, sqs_client: "SQSClient", monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", aws)
+def queue_url(moto_endpoint: str, sqs_client: "SQSClient", monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", moto_endpoint)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     return sqs_client.create_queue(QueueName=f"queue-{uuid4()}")["QueueUrl"]
 

@@ -52,10 +52,12 @@ def tokens(folder: Path) -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="module")
-def stack(dynamodb_endpoint: str, kinesis_endpoint: str, s3_endpoint: str, tokens: Issuer) -> Iterator[Stack]:
+def stack(
+    dynamodb_endpoint: str, kinesis_endpoint: str, moto_endpoint: str, tokens: Issuer
+) -> Iterator[Stack]:
     """Make what the template describes; of its parameters only those that have no default are given."""
     parameters = {"Auth": "jwt", "JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, "JwtJwks": tokens.jwks}
-    endpoints = {"dynamodb": dynamodb_endpoint, "kinesis": kinesis_endpoint, "s3": s3_endpoint}
+    endpoints = {"dynamodb": dynamodb_endpoint, "kinesis": kinesis_endpoint, "s3": moto_endpoint}
     made = Stack(expand(TEMPLATE, parameters), endpoints)
     made.make()
     yield made
