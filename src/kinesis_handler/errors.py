@@ -172,6 +172,11 @@ class ConflictError(RepositoryError):
     """
 
 
+def conflict_error(attempts: int) -> ConflictError:
+    """Return the error of a key in whose way other writers came at each attempt."""
+    return ConflictError(f"changed by other writers {attempts} times in a row")
+
+
 class UnreadableError(RepositoryError):
     """The state stored under one key is damaged, or of another type. The message names the key and the table.
 

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.batch import Batch
 from kinesis_handler.deadline import current_deadline
-from kinesis_handler.errors import ConflictError, ProcessingError, RejectedError
+from kinesis_handler.errors import ProcessingError, RejectedError, conflict_error
 from kinesis_handler.halving import Halving
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import (
@@ -146,8 +146,3 @@ def save(repository: Repository[State], changes: Sequence[Change[State]]) -> Sav
         saved = repository.save(changes)
     count(CONFLICTS, len(saved.conflicts))
     return saved
-
-
-def conflict_error(attempts: int) -> ConflictError:
-    """Return the error of a key in whose way other writers came at each attempt."""
-    return ConflictError(f"changed by other writers {attempts} times in a row")

@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key
 from kinesis_handler.batch import Batch
-from kinesis_handler.errors import ConfigurationError, QuarantineError, RejectedError
+from kinesis_handler.errors import ConfigurationError, QuarantineError, RejectedError, conflict_error
 from kinesis_handler.fold import fold
 from kinesis_handler.functions import require_plain
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.outcome import APPLIED, Outcome, Remarked, not_applied, not_saved, only_rejected
-from kinesis_handler.partial_save import PartialSave, conflict_error, save
+from kinesis_handler.partial_save import PartialSave, save
 from kinesis_handler.results import StateCheck, agreed_state_type, checked_key
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.telemetry.spans import span

@@ -73,15 +73,6 @@ def checked_key(key: Any, projection: str) -> tuple[str, str]:
 
     Raises InvalidResultError if it is not two strings, and UnstorableError if no store can hold it.
     """
-    if key.__class__ is tuple and len(key) == 2:  # noqa: PLR2004 - partition and sort
-        partition, sort = key
-        # As nearly all are; every key of a batch comes by here.
-        if partition.__class__ is str and sort.__class__ is str and key_problem(key) is None:
-            return cast("tuple[str, str]", key)
-    return _normal_key(key, projection)
-
-
-def _normal_key(key: Any, projection: str) -> tuple[str, str]:
     if not (isinstance(key, tuple) and len(key) == 2):  # noqa: PLR2004 - partition and sort
         raise _key_error(described(key), projection)
     partition, sort = key

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ from kinesis_handler.cli.starting_point import starting_point
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.client import kinesis_client
+from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.local.stream.reader import StreamReader
 
 StreamName = Annotated[str, typer.Option("--stream", metavar="NAME", help="The stream: its name or its ARN.")]
@@ -56,7 +56,7 @@ def show(
         {
             "shard": shard,
             **_described(row.state if (row := rows.get(shard)) else None),
-            "moved": _time(row.updated_at) if row else None,
+            "moved": as_utc(row.updated_at / 1_000) if row else None,
         }
         for shard in sorted({*rows, *listed})
     ]
@@ -129,12 +129,8 @@ def _described(checkpoint: Checkpoint | None) -> dict[str, str | None]:
     elif checkpoint.after is not None:
         goes_on = f"behind {checkpoint.after}"
     elif checkpoint.since is not None:
-        goes_on = f"with what arrived since {_time(checkpoint.since)}"
+        goes_on = f"with what arrived since {as_utc(checkpoint.since / 1_000)}"
     else:
         goes_on = "with the oldest record"
     arrived_at = checkpoint.arrived_at if checkpoint is not None else None
-    return {"goesOn": goes_on, "arrived": None if arrived_at is None else _time(arrived_at)}
-
-
-def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1_000, UTC).isoformat(timespec="seconds")
+    return {"goesOn": goes_on, "arrived": None if arrived_at is None else as_utc(arrived_at / 1_000)}

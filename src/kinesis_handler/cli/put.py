@@ -12,10 +12,7 @@ from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.events_file import open_events, read_contents
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.local.stream.client import kinesis_client
-from kinesis_handler.local.stream.writer import StreamWriter, create_stream
-
-AT_ONCE = 500
-"""Records put at once."""
+from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter, create_stream
 
 
 def put(
@@ -44,7 +41,7 @@ def put(
         writer = StreamWriter(client, stream, time.sleep)
         with open_events(path) as file:
             records = read_contents(file, str(path))
-            while batch := list(islice(records, AT_ONCE)):
+            while batch := list(islice(records, MAX_RECORDS)):
                 left = writer.put(batch)
                 put_count += len(batch) - len(left)
                 refused += len(left)

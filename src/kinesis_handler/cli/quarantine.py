@@ -16,7 +16,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.quarantine.contents import Contents, read_contents, waiting_in
+from kinesis_handler.quarantine.contents import Contents, done_in, read_contents, waiting_in
 from kinesis_handler.quarantine.entry import Entry
 
 MAX_SHOWN = 20
@@ -56,7 +56,7 @@ def list_reasons(
         _end(contents)
     print_groups(groups)
     console = standard_output()
-    done = len({position for each in contents for position in each.done})
+    done = len(done_in(contents))
     if done:
         console.print(f"{done:,} more {'is' if done == 1 else 'are'} done with", style="dim")
     for document in (each for some in contents for each in some.unfetched.values()):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 import pybase64
 from msgspec import Struct
 
+from kinesis_handler.deadline import ENDLESS
 from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
 from kinesis_handler.ingest.kpl import MAGIC as AGGREGATED_MAGIC
 from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD, disaggregate
@@ -53,8 +54,8 @@ class Record(Struct, frozen=True, eq=False, gc=False):
 
     @property
     def shard_id(self) -> str:
-        """The shard, from Lambda's `eventID` (`shardId-000000000006:4959…`)."""
-        return str(self.source.get("eventID") or "").partition(":")[0]
+        """The shard that the record came from; "" if it does not say."""
+        return shard_of(self.source)
 
     @property
     def position(self) -> tuple[int, int]:
@@ -66,14 +67,10 @@ Content = bytes | UndecodableRecordError | OutOfTimeError
 """Content of a record: the producer's bytes, decompressed, or the error."""
 
 
-def _endless() -> bool:
-    return False
-
-
 def unpack(
     records: Iterable[LambdaRecord],
     limit: int = DEFAULT_MAX_UNPACKED_BYTES,
-    out_of_time: Callable[[], bool] = _endless,
+    out_of_time: Callable[[], bool] = ENDLESS.has_passed,
 ) -> Iterator[tuple[Record, Content]]:
     """Yield each user record in stream order, with its content.
 
@@ -169,6 +166,11 @@ class _Allowance:
         return bytes(content)
 
 
+def shard_of(record: LambdaRecord) -> str:
+    """Return the shard of a record, from Lambda's `eventID` (`shardId-000000000006:4959…`), or ""."""
+    return str(record.get("eventID") or "").partition(":")[0]
+
+
 _MILLISECONDS_FROM = 100_000_000_000
 """Smallest arrival time taken for milliseconds, of the year 1973: in seconds it would lie beyond 5000."""
 
@@ -201,8 +203,8 @@ def refuse_repeated_numbers(records: Sequence[LambdaRecord]) -> None:
     seen: dict[tuple[str, str, str], tuple[int, LambdaRecord]] = {}
     for index, record in enumerate(records):
         number = record["kinesis"]["sequenceNumber"]
-        shard = str(record.get("eventID") or "").partition(":")[0]
-        first, other = seen.setdefault((str(record.get("eventSourceARN")), shard, number), (index, record))
+        place = (str(record.get("eventSourceARN")), shard_of(record), number)
+        first, other = seen.setdefault(place, (index, record))
         if other["kinesis"].get("data") != record["kinesis"].get("data"):
             raise InvalidInvocationError(
                 f"Records[{first}] and Records[{index}] have the same sequence number, {number}, and hold "

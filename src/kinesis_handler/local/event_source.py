@@ -150,8 +150,9 @@ class EventSourceMapping:
 
     def is_full(self, records: list[LambdaRecord]) -> bool:
         """Tell whether records fill a batch, so that none need wait for more."""
-        size = sum(len(each["kinesis"]["data"]) for each in records)
-        return len(records) >= self._batch_size * self._parallel or size >= PAYLOAD_LIMIT
+        if len(records) >= self._batch_size * self._parallel:
+            return True
+        return sum(len(each["kinesis"]["data"]) for each in records) >= PAYLOAD_LIMIT
 
     def _settle_lane(self, records: list[LambdaRecord]) -> None:
         for batch in batches(records, self._batch_size):

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import ConflictError, RepositoryError, UnstorableError
+from kinesis_handler.errors import RepositoryError, UnstorableError, conflict_error
 from kinesis_handler.moving.lineage import is_newer
 from kinesis_handler.stores import Change, Repository, Saved
 
@@ -57,7 +57,7 @@ def write_if_newer(replica: Repository[State], aggregates: Iterable[Aggregate[St
         unsaved = saved.conflicts | saved.failed.keys()
         result.written += [change.after for change in changes if change.key not in unsaved]
         left = {key: left[key] for key in saved.conflicts}
-    result.failed |= dict.fromkeys(left, ConflictError(f"changed by other writers {ROUNDS} times in a row"))
+    result.failed |= dict.fromkeys(left, conflict_error(ROUNDS))
     return result
 
 

@@ -105,7 +105,7 @@ class Verification(Generic[State]):
             for chunk in _chunks_of(side):
                 known: Loaded[State] = _loaded(other, chunk) if other is not None else Loaded({})
                 self.counts.scanned += len(chunk)
-                self.counts.compared += sum(key not in known.found | known.failed for key in chunk)
+                self.counts.compared += len(chunk.keys() - known.found.keys() - known.failed.keys())
                 yield [key for key, each in chunk.items() if each is None or known.found.get(key) != each]
 
     def _look_again(self, suspects: Sequence[Key]) -> Iterator[Difference]:

@@ -83,9 +83,14 @@ class Waiting(NamedTuple):
     entry: Entry
 
 
+def done_in(contents: Sequence[Contents]) -> set[Position]:
+    """Return the positions of the records that have been dealt with, in several quarantines."""
+    return {position for each in contents for position in each.done}
+
+
 def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
     """Return the records that wait in several quarantines, each once, in the order of the stream."""
-    done = {position for each in contents for position in each.done}
+    done = done_in(contents)
     found = {
         entry.position: Waiting(each, name, entry)
         for each in contents
@@ -105,7 +110,7 @@ def remove_finished(contents: Sequence[Contents]) -> int:
 
     Raises QuarantineError if an object cannot be deleted.
     """
-    done = {position for each in contents for position in each.done}
+    done = done_in(contents)
     removed = 0
     for each in contents:
         for name, entries in list(each.objects.items()):

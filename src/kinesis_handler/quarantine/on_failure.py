@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kinesis_handler.ingest.record import arrival_time
+from kinesis_handler.ingest.record import arrival_time, shard_of
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import TOO_LARGE, DiscardedBatch
 from kinesis_handler.quarantine.entry import Entry, SequenceNumber, object_name, rfc3339
@@ -141,7 +141,7 @@ def failed_batch(discarded: DiscardedBatch, at: float) -> FailedBatch:
         request_context=_RequestContext(discarded.condition, discarded.invocations),
         timestamp=rfc3339(at),
         info=BatchInfo(
-            shard_id=str(first.get("eventID") or "").partition(":")[0],
+            shard_id=shard_of(first),
             start_sequence_number=first["kinesis"]["sequenceNumber"],
             end_sequence_number=last["kinesis"]["sequenceNumber"],
             batch_size=len(discarded.records),

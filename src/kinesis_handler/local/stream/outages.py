@@ -109,14 +109,14 @@ class Outages:
             outage = self._outages.get(what)
             if outage is None:
                 outage = self._outages[what] = _Outage(now, now + FIRST_REMINDER)
-                self._log.warning(f"the {what} is down: waiting for it", since=_iso(now), reason=reason)
+                self._log.warning(f"the {what} is down: waiting for it", since=as_utc(now), reason=reason)
             outage.waiting.add(who)
             if now >= outage.reminder_at:
                 outage.reminders += 1
                 outage.reminder_at = now + _REMINDERS.after(outage.reminders)
                 self._log.error(
                     f"the {what} is still down: waiting for it",
-                    since=_iso(outage.since),
+                    since=as_utc(outage.since),
                     reason=reason,
                     shards=len(outage.waiting),
                 )
@@ -128,7 +128,7 @@ class Outages:
             if not outage.waiting:
                 del self._outages[what]
                 seconds = round(self._clock() - outage.since)
-                self._log.warning(f"the {what} is back", since=_iso(outage.since), seconds=seconds)
+                self._log.warning(f"the {what} is back", since=as_utc(outage.since), seconds=seconds)
 
 
 def _what(error: Exception | None) -> str | None:
@@ -138,5 +138,6 @@ def _what(error: Exception | None) -> str | None:
     return next((what for kind, what in _WHAT.items() if isinstance(error, kind)), None)
 
 
-def _iso(at: float) -> str:
+def as_utc(at: float) -> str:
+    """Write seconds since epoch as a time in UTC, to the second, as RFC 3339 does."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

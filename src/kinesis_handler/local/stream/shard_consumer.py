@@ -1,7 +1,6 @@
 """Reads one shard through its event source mapping, and moves its checkpoint after each batch."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
@@ -10,7 +9,7 @@ from kinesis_handler.errors import ExpiredCheckpointError
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import EventSourceMapping
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.local.stream.outages import Outages, Wait
+from kinesis_handler.local.stream.outages import Outages, Wait, as_utc
 from kinesis_handler.local.stream.progress import ShardProgress, State
 from kinesis_handler.local.stream.reader import Page, StreamReader
 from kinesis_handler.local.stream.stop import Stop
@@ -125,17 +124,19 @@ class ShardConsumer:
 
     def _report_loss(self, expired: Checkpoint, page: Page) -> None:
         first = page.records[0]["kinesis"]["approximateArrivalTimestamp"] if page.records else self._clock()
-        begin = f"record {expired.after}" if expired.arrived_at is None else _iso(expired.arrived_at / 1_000)
+        begin = (
+            f"record {expired.after}" if expired.arrived_at is None else as_utc(expired.arrived_at / 1_000)
+        )
         log = structlog.get_logger(component="consumer")
         log.error(
             "records are lost: the stream no longer has what comes behind the checkpoint",
             shard_id=self._shard_id,
             read_up_to=begin,
-            goes_on_from=_iso(first),
+            goes_on_from=as_utc(first),
         )
         self._progress.lost = (
-            f"{self._shard_id}: what arrived between {begin} and {_iso(first)} was not read, and the stream "
-            "no longer has it"
+            f"{self._shard_id}: what arrived between {begin} and {as_utc(first)} was not read, and the "
+            "stream no longer has it"
         )
 
     def _save(self, checkpoint: Checkpoint) -> None:
@@ -150,7 +151,3 @@ class ShardConsumer:
         self._progress.problem = why
         self._stop.pause(seconds)
         self._progress.problem = ""
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
