@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from kinesis_handler.lambda_types import LambdaRecord
-from testkit.emulators.npm_package import EmulatorError, last_lines, made_once, on_path, run
+from testkit.emulators.npm_package import EmulatorError, in_cache, last_lines, made_once, on_path, run
 
 NODE_VERSION = 20
 
@@ -76,9 +76,8 @@ def node_peer(streams: Mapping[str, Sequence[LambdaRecord]]) -> Iterator[NodePee
 
 def _fetch() -> Path:
     """Return the folder with the peer's dependencies."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(b"".join((_FOLDER / each).read_bytes() for each in _PINNED)).hexdigest()[:16]
-    return made_once(caches / "kinesis-handler" / f"node-peer-{digest}", _fetched)
+    return made_once(in_cache(f"node-peer-{digest}"), _fetched)
 
 
 def _fetched(temporary: Path) -> Path:

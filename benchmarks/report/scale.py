@@ -24,7 +24,6 @@ PARTITION_WRITES, PARTITION_READS = 1_000, 3_000
 """Units that a partition of a table accepts per second."""
 VCPU_MB = 1_769
 """Memory at which a function has one full vCPU; below it has a proportional part."""
-PARALLELIZATION = 10
 
 BATCH = 1_000
 ROUND_TRIP = 0.010

@@ -45,9 +45,8 @@ class NpmPackage:
         Raises EmulatorError if npm is missing or fails, or if it downloaded another package than the pinned
         one.
         """
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         name = f"{self.emulator.lower().replace(' ', '-')}-{self.version}"
-        return made_once(caches / "kinesis-handler" / name, self._fetched)
+        return made_once(in_cache(name), self._fetched)
 
     def _fetched(self, temporary: Path) -> Path:
         npm = on_path("npm", f"It fetches {self.emulator}, once: install Node.js.")
@@ -117,6 +116,12 @@ def run_for_people(
         pass
     except EmulatorError as error:
         sys.exit(str(error))
+
+
+def in_cache(name: str) -> Path:
+    """Return the path of a folder in the user's cache."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / "kinesis-handler" / name
 
 
 def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:

@@ -38,12 +38,12 @@ class Call:
 
     @cached_property
     def text(self) -> str:
-        """Body of the request, as JSON."""
+        """Body of the request, as text."""
         return cast("bytes", self._request.body).decode()
 
     @cached_property
     def body(self) -> dict[str, Any]:
-        """Body of the request, in bytes."""
+        """Body of the request, decoded from JSON."""
         return cast("dict[str, Any]", json.loads(self.text))
 
     def forward(self) -> AWSResponse:

@@ -71,7 +71,7 @@ def main() -> None:
             sam,
             "deploy",
             "--template-file",
-            str(APPLICATION / "template.yaml"),
+            str(TEMPLATE),
             *where,
             *_bucket(given.bucket, configured),
         ],
