@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -213,7 +214,9 @@ def project(tmp_path: Path) -> Path:
         part.mkdir(parents=True, exist_ok=True)
         (part / "pyproject.toml").write_text(PYPROJECT.format(name=part.name))
         (part / "backend.py").write_text(BACKEND)
-    [pip] = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    # Debian's Python has its wheels in a folder of their own.
+    wheels = sysconfig.get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.__file__).parent / "_bundled"
+    [pip] = Path(wheels).glob(f"pip-{ensurepip.version()}-*.whl")
     pinned_pip = index.add("pip", ensurepip.version(), pip)
     (folder / "requirements" / "pip.txt").write_text(pinned_pip)
     asks = ("part[more]>=1",)
