@@ -121,10 +121,10 @@ class Store:
     def _checkpoints(self) -> "tuple[Repository[Checkpoint], Table | None]":
         from kinesis_handler.local.stream.checkpoint import Checkpoint
 
-        return self._open(Checkpoint, ("stream", "shard"), "checkpoints")
+        return self._open(Checkpoint, ("stream", "shard"), "checkpoints", Expiry())
 
     def _open(
-        self, state_type: type[State], keys: tuple[str, str], name: str, expiry: Expiry = Expiry()
+        self, state_type: type[State], keys: tuple[str, str], name: str, expiry: Expiry
     ) -> "tuple[Repository[State], Table | None]":
         with named_by(self.setting):
             match self.address:
