@@ -1,4 +1,4 @@
-"""Encodes rejected records as entries of a quarantine. Pure.
+"""Encodes rejected and parked records as entries of a quarantine. Pure.
 
 An entry is a line of JSON; the entries of a batch form one object. Its name depends on the rejected records
 and not on the time: a batch that is delivered again overwrites its own object, and not one that holds more
@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from kinesis_handler.aggregate import Key
 from kinesis_handler.ingest.record import arrival_time
 from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
@@ -60,6 +61,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
         partition_key: the producer's; a user record of a KPL record has its own; None if it has none.
         arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: the version that rejected it.
+        parked: the keys behind whose note it waits; empty if it was rejected or given up.
         data: the Kinesis record's data, base64, unchanged. In an object, an entry of the same record as the
             one before it omits it.
     """
@@ -76,6 +78,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     partition_key: str | None
     arrived_at: Annotated[str, Meta(pattern=_RFC3339)] | None
     handler_version: str
+    parked: tuple[Key, ...] = ()
     data: str = ""
 
     @property
@@ -144,6 +147,7 @@ def _entry(handled: HandledRecord) -> Entry:
         partition_key=None if record.partition_key is None else _text(record.partition_key),
         arrived_at=rfc3339(arrival_time(record.source)),
         handler_version=__version__,
+        parked=handled.outcome.parked,
         data=_text(record.source["kinesis"]["data"]),
     )
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
+from kinesis_handler.batch import Source
 from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.local.event_source import LocalContext
@@ -82,7 +83,7 @@ class ThroughHandler:
                 verdicts |= dict.fromkeys((entry.position for entry in each.entries), held_back)
         context = LocalContext(self._clock, self._clock() + TIMEOUT)
         invocation = {"Records": [each.record for each in batch]}
-        result = self._handler.handle(invocation, context, keep_rejected=False)
+        result = self._handler.handle(invocation, context, source=Source.QUARANTINE)
         of_record: dict[int, list[HandledRecord]] = {}
         for handled in result:
             of_record.setdefault(id(handled.record.source), []).append(handled)
