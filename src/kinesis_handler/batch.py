@@ -44,7 +44,7 @@ class Batch:
         now: returns the seconds since epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         deadline: Deadline = ENDLESS,
         reserve: float = 0,

@@ -146,7 +146,13 @@ class KinesisHandler:
             reset_contextvars(**bound)
         return result
 
-    def _handle(self, invocation: object, context: LambdaContext | None, source: Source) -> BatchResult:
+    def _handle(
+        self,
+        invocation: object,
+        context: LambdaContext | None,
+        source: Source,
+        parked: Collection[tuple[int, int]],
+    ) -> BatchResult:
         records = invocation.get("Records") if isinstance(invocation, dict) else None
         if not isinstance(records, list):
             raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")

@@ -62,7 +62,8 @@ def release(
     first = next((n for n, outcome in enumerate(folded) if outcome.status is Status.FAILED), None)
     if first is None:
         return up_to(known, note), outcomes
-    left = replace(note, count=_waiting(known, covered[first:], parked), reason=shortened(folded[first]))
+    count = _waiting(known, covered[first:], parked)
+    left = replace(note, count=count, reason=shortened(folded[first])) if count else None
     return (aggregate if left == note else replace(known, parked=left)), outcomes
 
 
