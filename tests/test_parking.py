@@ -10,18 +10,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import Account, Accounts, Closed, Moved, accounts_of, expected, movements, records_of
-from kinesis_handler import BusinessError, Deleted, Event, Key, KinesisHandler, RejectedError
+from accounts import Account, Accounts, Closed, Moved, accounts_of, expected, movements, records_of, visible
+from kinesis_handler import (
+    BusinessError,
+    ConfigurationError,
+    Deleted,
+    Event,
+    Key,
+    KinesisHandler,
+    RejectedError,
+)
+from kinesis_handler.aggregate import Parked
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.redrive import Redrive, Sent
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
+from kinesis_handler.local.redrive.through_stream import ThroughStream
+from kinesis_handler.local.stream.writer import StreamWriter
+from kinesis_handler.outcome import BatchResult
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
-from redrive.waiting import MemoryQuarantine
+from redrive.waiting import MemoryQuarantine, give_up
 from testkit.tables import Tables
 
 MakeRepository = Callable[[], Repository[Account]]
@@ -230,3 +243,277 @@ def check_nothing_is_parked(world: World) -> None:
     waiting = [each.entry for each in waiting_in([read_contents(world.quarantine)]).values()]
     assert {each.event_id for each in waiting} <= world.accounts.rejecting
     assert all(each.released or not each.parked for each in waiting)
+
+
+class Bank:
+    """A bank whose events arrived an hour ago, and its quarantine."""
+
+    def __init__(self, *, park_after: float | None = PARK_AFTER, quarantine: bool = True) -> None:
+        self.clock = FakeClock()
+        self.repository: MemoryRepository[Account] = MemoryRepository()
+        self.quarantine = MemoryQuarantine()
+        self.accounts = Breaking(self.repository, park_after=park_after)
+        kept = self.quarantine if quarantine else None
+        self.handler = KinesisHandler([self.accounts], quarantine=kept, now=self.clock)
+
+    def records(self, *accounts: str, age: float = 3_600) -> list[LambdaRecord]:
+        """Return records of movements, one for each of these accounts: `e1`, `e2`…"""
+        records = records_of(
+            [
+                {
+                    "eventId": f"e{number}",
+                    "type": "MOVED",
+                    "createdAt": number,
+                    "payload": {"account": account, "number": number},
+                }
+                for number, account in enumerate(accounts, start=1)
+            ]
+        )
+        for record in records:
+            record["kinesis"]["approximateArrivalTimestamp"] = self.clock() - age
+        return records
+
+    def handle(self, records: list[LambdaRecord]) -> list[str]:
+        return statuses(self.handler.handle({"Records": records}))
+
+    def note(self, account: str = "a") -> Parked | None:
+        return self.repository.load([("bank", account)]).stored()["bank", account].parked
+
+    def waiting(self) -> list[Entry]:
+        return [each.entry for each in waiting_in([read_contents(self.quarantine)]).values()]
+
+    def redrive(self) -> list[str]:
+        """Return the last result of each entry."""
+        sent = redrive(self.handler, self.quarantine)
+        last = {entry.event_id: verdict for each in sent for entry, verdict in each.verdicts}
+        return [f"{event}: {verdict.result}" for event, verdict in last.items()]
+
+
+def statuses(result: BatchResult) -> list[str]:
+    return [each.outcome.status.value for each in result]
+
+
+def test_what_fails_for_too_long_is_parked_with_all_behind_it_and_other_keys_go_on() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e2"}
+    assert bank.handle(bank.records(*"aaba")) == ["applied", "parked", "applied", "parked"]
+    assert visible(bank.repository) == {"a": (1,), "b": (3,)}
+    note = bank.note()
+    assert note is not None
+    assert (note.count, note.reason) == (2, "BusinessError: e2 cannot be applied yet")
+    assert note.since == int(bank.clock() * 1_000)
+    assert [(each.event_id, each.parked, each.reason) for each in bank.waiting()] == [
+        ("e2", (("bank", "a"),), "e2 cannot be applied yet"),
+        ("e4", (("bank", "a"),), "an earlier event of the same key is parked"),
+    ]
+
+
+def test_what_lies_behind_is_not_tried_and_not_counted_when_it_comes_again() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    records = bank.records(*"aaa")
+    assert bank.handle(records[:2]) == ["parked", "parked"]
+    bank.accounts.failing.clear()
+    assert bank.handle(records) == ["duplicate", "duplicate", "parked"]
+    assert bank.note() is not None
+    assert bank.redrive() == ["e1: applied", "e2: applied", "e3: applied"]
+    assert visible(bank.repository) == {"a": (1, 2, 3)}
+    assert (bank.note(), bank.waiting()) == (None, [])
+    assert bank.handle(records) == ["duplicate"] * 3
+
+
+def test_what_has_not_failed_for_long_is_delivered_again() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    records = bank.records(*"aab", age=PARK_AFTER - 1)
+    assert bank.handle(records) == ["failed", "failed", "applied"]
+    bank.clock.advance(1)
+    assert bank.handle(records) == ["parked", "parked", "duplicate"]
+
+
+def test_an_event_of_unknown_age_is_not_parked() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    [record] = bank.records("a")
+    del record["kinesis"]["approximateArrivalTimestamp"]
+    assert bank.handle([record]) == ["failed"]
+
+
+@pytest.mark.parametrize("options", [{"park_after": None}, {"quarantine": False}])
+def test_without_a_time_or_a_quarantine_nothing_is_parked(options: dict[str, Any]) -> None:
+    bank = Bank(**options)
+    bank.accounts.failing = {"e1"}
+    assert bank.handle(bank.records(*"aab")) == ["failed", "failed", "applied"]
+
+
+def test_a_parked_key_waits_where_nothing_can_be_parked() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    records = bank.records(*"aa")
+    bank.handle(records[:1])
+    without = KinesisHandler([Breaking(bank.repository)], now=bank.clock)
+    result = without.handle({"Records": records})
+    assert statuses(result) == ["duplicate", "failed"]
+    assert "its key is parked" in str([each.outcome.error for each in result])
+
+
+def test_a_key_that_was_never_known_is_parked_and_nobody_sees_it() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    assert bank.handle(bank.records("a")) == ["parked"]
+    assert visible(bank.repository) == {}
+    assert accounts_of(bank.repository) == {("bank", "a"): (0, None)}
+
+
+def test_a_snapshot_releases_its_key_and_what_waited_is_superseded() -> None:
+    bank = Bank()
+    bank.accounts.failing, bank.accounts.snapshots = {"e1"}, {"e3"}
+    assert bank.handle(bank.records(*"aaaa")) == ["parked", "parked", "applied", "applied"]
+    assert visible(bank.repository) == {"a": (3, 4)}
+    assert bank.redrive() == ["e1: superseded", "e2: superseded"]
+    assert bank.waiting() == []
+
+
+def test_a_snapshot_that_fails_waits_behind_the_others() -> None:
+    bank = Bank()
+    bank.accounts.failing, bank.accounts.snapshots = {"e1", "e2"}, {"e2"}
+    assert bank.handle(bank.records(*"aa")) == ["parked", "parked"]
+    assert [each.reason for each in bank.waiting()] == [
+        "e1 cannot be applied yet",
+        "e2 cannot be applied yet",
+    ]
+
+
+def test_what_fails_again_stays_parked_with_its_reason_and_what_lies_before_it_is_applied() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1", "e3"}
+    bank.handle(bank.records(*"aaaa"))
+    bank.accounts.failing.remove("e1")
+    assert bank.redrive() == ["e1: applied", "e2: applied", "e3: failed again", "e4: failed again"]
+    note = bank.note()
+    assert note is not None
+    assert (note.count, note.reason) == (2, "BusinessError: e3 cannot be applied yet")
+    assert visible(bank.repository) == {"a": (1, 2)}
+
+
+def test_nothing_is_released_while_a_part_of_it_is_missing() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    records = bank.records(*"aa")
+    bank.handle(records[:1])
+    first = dict(bank.quarantine.objects)
+    bank.handle(records[1:])
+    bank.accounts.failing.clear()
+    for name in first:
+        bank.quarantine.delete(name)
+    assert bank.redrive() == ["e2: held back"]
+    assert visible(bank.repository) == {}
+    bank.quarantine.objects |= first
+    assert bank.redrive() == ["e1: applied", "e2: applied"]
+
+
+def test_what_was_given_up_is_applied_between_what_was_parked() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e2"}
+    records = bank.records(*"aaa")
+    give_up(bank.quarantine, records[:1])
+    bank.handle(records[1:])
+    bank.accounts.failing.clear()
+    bank.redrive()
+    assert visible(bank.repository) == {"a": (1, 2, 3)}
+    assert bank.waiting() == []
+
+
+def test_an_outage_of_the_store_parks_nothing() -> None:
+    bank = Bank()
+    down = FaultyRepository(bank.repository, Random(0), rate=1, budget=3)
+    handler = KinesisHandler([Breaking(down)], quarantine=bank.quarantine, now=bank.clock)
+    assert statuses(handler.handle({"Records": bank.records(*"ab")})) == ["failed", "failed"]
+    assert bank.quarantine.objects == {}
+
+
+def test_without_the_quarantine_nothing_is_noted_and_the_record_comes_again() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+
+    def down(_name: str) -> None:
+        raise QuarantineError("it is down")
+
+    bank.quarantine.before = down
+    assert bank.handle(bank.records("a")) == ["failed"]
+    assert accounts_of(bank.repository) == {}
+
+
+def test_a_thousand_keys_that_are_parked_at_once_are_one_object() -> None:
+    bank = Bank()
+    bank.accounts.failing = {f"e{number}" for number in range(1, 1_001)}
+    outcomes = bank.handle(bank.records(*(f"account-{number}" for number in range(1_000))))
+    assert set(outcomes) == {"parked"}
+    assert len(bank.quarantine.objects) == 1
+    assert len(bank.waiting()) == 1_000
+
+
+def test_parked_events_cannot_go_through_the_stream() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    bank.handle(bank.records("a"))
+
+    def writer_of(arn: str) -> StreamWriter:
+        raise AssertionError(f"{arn} is not written")
+
+    sent = list(Redrive([read_contents(bank.quarantine)]).run(ThroughStream(writer_of)))
+    [(_, verdict)] = [each for some in sent for each in some.verdicts]
+    assert (verdict.result, verdict.done) == ("held back", False)
+
+
+def test_only_some_of_a_key_cannot_be_chosen() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    bank.handle(bank.records(*"aa"))
+    chosen = Redrive([read_contents(bank.quarantine)], lambda entry: entry.event_id == "e2")
+    assert [each.event_id for each in chosen.entries] == ["e1", "e2"]
+
+
+def test_each_reader_and_each_key_is_parked_by_itself() -> None:
+    class Both(Breaking):
+        def keys(self, event: Event[Moved | Closed]) -> list[Key]:
+            return [("bank", letter) for letter in event.payload.account]
+
+    bank = Bank()
+    second: MemoryRepository[Account] = MemoryRepository()
+    both = Both(second, park_after=PARK_AFTER)
+    handler = KinesisHandler([bank.accounts, both], quarantine=bank.quarantine, now=bank.clock)
+    both.failing = {"e1"}
+    result = handler.handle({"Records": bank.records("xy", "xy", "y", "z")})
+    assert statuses(result) == ["parked", "parked", "parked", "applied"]
+    assert visible(bank.repository) == {"xy": (1, 2), "y": (3,), "z": (4,)}
+    assert [each.parked for each in bank.waiting()] == [
+        (("bank", "x"), ("bank", "y")),
+        (("bank", "x"), ("bank", "y")),
+        (("bank", "y"),),
+    ]
+    both.failing.clear()
+    redrive(handler, bank.quarantine)
+    assert visible(second) == {"x": (1, 2), "y": (1, 2, 3), "z": (4,)}
+    assert bank.waiting() == []
+    assert visible(bank.repository) == {"xy": (1, 2), "y": (3,), "z": (4,)}
+
+
+@pytest.mark.parametrize("park_after", [-1.0, float("nan"), float("inf")])
+def test_a_time_that_cannot_be_is_an_error(park_after: float) -> None:
+    with pytest.raises(ConfigurationError, match="; allowed: from 0 up, or None for never"):
+        Breaking(MemoryRepository(), park_after=park_after)
+
+
+def test_a_long_reason_is_cut_in_the_note_and_whole_in_the_quarantine() -> None:
+    class Wordy(Breaking):
+        def apply(self, state: Account | None, event: Event[Moved | Closed]) -> Account | Deleted:
+            raise BusinessError(f"{event.id} of {state}: {'x' * 5_000}")
+
+    bank = Bank()
+    handler = KinesisHandler([Wordy(bank.repository)], quarantine=bank.quarantine, now=bank.clock)
+    handler.handle({"Records": bank.records("a")})
+    note = bank.note()
+    assert note is not None
+    assert len(note.reason) == 256
+    assert len(bank.waiting()[0].reason) > 5_000
