@@ -11,11 +11,12 @@ import pytest
 from kinesis_handler.errors import RepositoryError
 from kinesis_handler.moving import switch
 from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.moving.switch import switch_of
 from kinesis_handler.telemetry.metrics import counting
 from kinesis_handler.testing import FakeClock
 from testkit.emulators.appconfig import Extension, running_extension
 
-PROFILE = "limits/production/migration"
+PROFILE = "appconfig://limits/production/migration"
 PATH = "/applications/limits/environments/production/configurations/migration"
 FLAG = "?flag=move"
 
@@ -30,12 +31,13 @@ def extension() -> Iterator[Extension]:
 def test_a_phase_takes_effect_when_it_is_asked_for_again_and_not_at_each_call(
     extension: Extension, tmp_path: Path, kind: str
 ) -> None:
-    clock, file, every = FakeClock(), tmp_path / "phase", switch.FILE_EVERY
+    clock, file = FakeClock(), tmp_path / "phase"
     answer: Callable[[bytes], object] = file.write_bytes
-    phase = switch.file_switch(Phase, str(file), clock)
+    setting, every = f"file://{file}", switch.FILE_EVERY
     if kind == "appconfig":
         answer = lambda text: extension.answers.update({PATH: (200, text)})  # noqa: E731
-        phase, every = switch.appconfig_switch(Phase, PROFILE, extension.port, clock), switch.APPCONFIG_EVERY
+        setting, every = PROFILE, switch.APPCONFIG_EVERY
+    phase = switch_of(Phase, setting, extension.port, clock)
     with pytest.raises(RepositoryError, match="the phase of the migration is not known"):
         phase()
     answer(b"dual\n")
@@ -62,7 +64,7 @@ def test_what_is_no_phase_leaves_the_last_one_with_a_warning_and_is_never_guesse
     extension: Extension, log_lines: io.StringIO, flag: str, status: int, body: bytes
 ) -> None:
     clock = FakeClock()
-    phase = switch.appconfig_switch(Phase, PROFILE + flag, extension.port, clock)
+    phase = switch_of(Phase, PROFILE + flag, extension.port, clock)
     extension.answers[PATH + flag] = status, body
     for _ in range(2):  # the next call asks again
         with counting() as counted, pytest.raises(RepositoryError, match="the phase of the migration is not"):
@@ -72,7 +74,7 @@ def test_what_is_no_phase_leaves_the_last_one_with_a_warning_and_is_never_guesse
     extension.answers[PATH + flag] = (200, valid)
     assert phase() is Phase.DUAL
     if flag:
-        assert switch.appconfig_switch(Side, PROFILE + flag, extension.port)() is Side.TARGET
+        assert switch_of(Side, PROFILE + flag, extension.port)() is Side.TARGET
         extension.asked.pop()
     extension.answers[PATH + flag] = status, body
     clock.advance(switch.APPCONFIG_EVERY)
@@ -88,4 +90,4 @@ def test_an_extension_that_is_not_there_or_silent_is_named(monkeypatch: pytest.M
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port, why in ((1, "ConnectionRefused"), (silent.getsockname()[1], "TimeoutError")):
             with pytest.raises(RepositoryError, match=f"AppConfig's extension does not answer: {why}"):
-                switch.appconfig_switch(Phase, PROFILE, port)()
+                switch_of(Phase, PROFILE, port)()

@@ -67,57 +67,51 @@ class Interrupted(FaultyRepository[Any]):
         self._perhaps_fail_to_read = self._perhaps_fail_to_write = interrupt  # type: ignore[method-assign]
 
 
-class Writer:
-    """Takes batches of a key's events; what is not acknowledged comes again."""
-
-    def __init__(self, fleet: "Fleet") -> None:
-        self.phase = Phase.SOURCE
-        self.open: list[list[Event[None]]] = []
-        sides = {s: FaultyRepository(e, fleet.random, rate=0.15, budget=4) for s, e in fleet.sides.items()}
-        self._repository = MovingRepository[Log](sides, lambda: self.phase)
-
-    def deliver(self, number: int) -> set[Event[None]]:
-        """Take an open batch, of which all that fails comes again; return what is acknowledged."""
-        batch = self.open.pop(number)
-        try:
-            statuses = [each.status for each in handle(self._repository, *batch)]
-        except Killed:
-            statuses = [Status.FAILED] * len(batch)
-        if failed := [e for e, each in zip(batch, statuses, strict=True) if each is Status.FAILED]:
-            self.open.append(failed)
-        done = {Status.APPLIED, Status.DUPLICATE}
-        return {event for event, each in zip(batch, statuses, strict=True) if each in done}
-
-
 class Fleet:
-    """Some writers, never further from each other than one phase, and the steps that an operator takes."""
+    """Writers that are never further from each other than one phase, and the steps that an operator takes."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
-        self.phase = Phase.SOURCE
         self.sides = {side: Interrupted(MemoryRepository[Log](), self._interrupt) for side in Side}
+        self.phase = Phase.SOURCE
+        self.seen = [self.phase] * 3
+        """What each writer knows of the phase."""
+        self.open: list[list[Event[None]]] = []
+        """Batches, each of one key, that are to be delivered, to whichever writer."""
         self.acknowledged: set[Event[None]] = set()
         self.complete, self.interruptions = False, 20
+        self._faulty = {side: FaultyRepository(each, random, rate=0.15) for side, each in self.sides.items()}
         self._published = Counter[str]()
-        self._checking, self._depth, self._at_work = False, 0, 0
-        self.writers = [Writer(self) for _ in range(3)]
+        self._checking, self._depth = False, 0
+
+    def deliver(self) -> None:
+        """Let a writer take an open batch. What is not acknowledged of it comes again."""
+        batch = self.open.pop(self.random.randrange(len(self.open)))
+        writer = self.random.randrange(len(self.seen))
+        repository = MovingRepository[Log](self._faulty, lambda: self.seen[writer])
+        try:
+            statuses = [each.status for each in handle(repository, *batch)]
+        except Killed:
+            statuses = [Status.FAILED] * len(batch)
+        became = dict(zip(batch, statuses, strict=True))
+        if failed := [event for event in batch if became[event] is Status.FAILED]:
+            self.open.append(failed)
+        done = {Status.APPLIED, Status.DUPLICATE}
+        self.acknowledged |= {event for event in batch if became[event] in done}
 
     def turn(self) -> None:
-        """Let one of the writers take a new batch, or one that is still open."""
-        writer = self.random.choice(self.writers)
-        if not writer.open or self.random.random() < 0.5:
+        """Let a writer take a new batch, or one that is still open."""
+        if not self.open or self.random.random() < 0.5:
             user, count = self.random.choice(USERS), self.random.choice([1, 1, 2, 5, 18])
             self._published[user] += count
             last = self._published[user]
-            writer.open.append([appended(user, number) for number in range(last - count + 1, last + 1)])
-        self._at_work += 1
-        self.acknowledged |= writer.deliver(self.random.randrange(len(writer.open)))
-        self._at_work -= 1
+            self.open.append([appended(user, number) for number in range(last - count + 1, last + 1)])
+        self.deliver()
 
     def step(self) -> None:
         """Take the next step on or back, or let one more writer see the last one."""
-        if behind := [each for each in self.writers if each.phase is not self.phase]:
-            self.random.choice(behind).phase = self.phase
+        if behind := [n for n, phase in enumerate(self.seen) if phase is not self.phase]:
+            self.seen[self.random.choice(behind)] = self.phase
             return
         order = list(Phase)
         at = order.index(self.phase) + self.random.choice([-1, 1])
@@ -128,8 +122,7 @@ class Fleet:
         elif not self._depth and not self.differences(copy=True):
             self.complete = True
             self.phase = following
-            for each in self.writers:  # the consumer is stopped: nobody is at work
-                each.phase = following
+            self.seen = [following] * len(self.seen)  # the consumer is stopped: nobody is at work
 
     def differences(self, *, copy: bool = False) -> list[str]:
         """Return what a verification finds, after a copy if need be, while the writers go on."""
@@ -145,7 +138,7 @@ class Fleet:
         if not self.interruptions or self._depth == 3 or self.random.random() < 0.6:
             return
         self.interruptions -= 1
-        if self._at_work and self.random.random() < 0.1:
+        if (self._depth or not self._checking) and self.random.random() < 0.1:
             raise Killed
         self._depth += 1
         self.step() if not self._checking and self.random.random() < 0.2 else self.turn()
@@ -162,12 +155,11 @@ def test_writers_that_see_the_phase_change_at_different_moments_lose_no_update(
     for move in fleet.random.choices("wwm", k=length):
         fleet.step() if move == "m" else fleet.turn()
     fleet.interruptions = 0
-    for writer in fleet.writers:
-        writer.phase = fleet.phase
-        for _ in range(200):
-            if writer.open:
-                fleet.acknowledged |= writer.deliver(0)
-        assert not writer.open, f"it does not get on in {fleet.phase}"
+    fleet.seen = [fleet.phase] * len(fleet.seen)
+    for _ in range(1_000):
+        if fleet.open:
+            fleet.deliver()
+    assert not fleet.open, f"it does not get on in {fleet.phase}"
     if fleet.complete:
         assert not [each for each in fleet.differences() if "behind" in each or "only in" in each]
     stored = Counter(entry for each in fleet.sides[fleet.phase.decides].scan() for entry in each.state)
