@@ -168,7 +168,7 @@ def test_what_differs_for_a_moment_only_is_no_difference(stores: Stores) -> None
 @pytest.mark.parametrize("down", ["source", "target", "one key"])
 def test_a_store_that_does_not_answer_ends_the_verification(stores: Stores, down: str) -> None:
     """What it has is not known to be damaged, nor to be equal."""
-    sides = {
+    sides: dict[str, dict[str, Any]] = {
         "source": {"source": at_call(2, stores.source, fail)},
         "target": {"target": at_call(2, stores.target, fail)},
         "one key": {"target": WithoutAKey(RepositoryError("it is down"))},

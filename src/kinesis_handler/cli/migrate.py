@@ -114,7 +114,7 @@ def verify(
             more = sum(1 for _ in differences)
     for each in listed:
         line = f"{each.key[0]} {each.key[1]}: {each.what}{' (repaired)' if each.repaired else ''}"
-        echo(line, "red" if each.unreadable else "", err=bool(each.unreadable))
+        echo(line, "red" if each.damaged else "", err=bool(each.damaged))
     if more:
         echo(f"… and {more:,} more")
     repaired = f", {work.repaired:,} repaired" if repair and work.differ else ""

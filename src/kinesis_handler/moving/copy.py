@@ -15,7 +15,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ProcessingError, UnreadableError, UnstorableError
 from kinesis_handler.moving.chunks import chunks_of
 from kinesis_handler.moving.replication import write_if_newer
-from kinesis_handler.stores import ReadableRepository, Repository
+from kinesis_handler.stores import Repository
 from kinesis_handler.stores.part import Part
 
 State = TypeVar("State")
@@ -67,7 +67,7 @@ class Copy(Generic[State]):
 
     def __init__(  # noqa: PLR0913 - from, to, and how
         self,
-        store: ReadableRepository[State],
+        store: Repository[State],
         replica: Repository[State],
         names: tuple[str, str],
         file: Path,
@@ -122,7 +122,7 @@ class Copy(Generic[State]):
                 self._sleep(max(0, began + due - self._clock()))
                 began = self._clock()
 
-    def _count(self, chunk: Mapping[Key, Aggregate[State] | ProcessingError], written: int) -> None:
+    def _count(self, chunk: Mapping[Key, Aggregate[State | None] | ProcessingError], written: int) -> None:
         """Add to the progress what has become of a chunk, and save it. A kill must not leave half a file."""
         progress = self.progress
         why = {key: each for key, each in chunk.items() if not isinstance(each, Aggregate)}

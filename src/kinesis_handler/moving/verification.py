@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError
-from kinesis_handler.moving.chunks import chunks_of
+from kinesis_handler.moving.chunks import Chunk, Item, chunks_of
 from kinesis_handler.moving.lineage import is_newer
 from kinesis_handler.moving.phase import Side
 from kinesis_handler.moving.replication import write_if_newer
-from kinesis_handler.stores import Loaded, Repository
+from kinesis_handler.stores import Repository
 
 State = TypeVar("State")
 
@@ -37,23 +37,27 @@ class Difference(Struct, Generic[State]):
         decides: the side that is right.
         stored: what that side has; None if it has nothing.
         replicated: what the other side has, the replica.
-        unreadable: why what a side has cannot be read, being damaged or of another type. It is left as it is.
         repaired: whether the replica has been brought up to the side that decides.
     """
 
     key: Key
     decides: Side
-    stored: Aggregate[State] | None
-    replicated: Aggregate[State] | None
-    unreadable: str
+    stored: Item[State] | None
+    replicated: Item[State] | None
     repaired: bool = False
+
+    @property
+    def damaged(self) -> str:
+        """Why what a side has cannot be read, and is left as it is; empty if it can be."""
+        sides = ((self.decides, self.stored), (self.decides.other, self.replicated))
+        return "; ".join(f"the {side}: {each}" for side, each in sides if isinstance(each, UnreadableError))
 
     @property
     def what(self) -> str:
         """How they differ."""
         side, replica, stored, replicated = self.decides, self.decides.other, self.stored, self.replicated
-        if self.unreadable:
-            return f"cannot be read: {self.unreadable}"
+        if isinstance(stored, UnreadableError) or isinstance(replicated, UnreadableError):
+            return f"cannot be read: {self.damaged}"
         if stored is None or replicated is None:
             return f"only in the {replica if stored is None else side}"
         fields = ", ".join(differing_fields(msgspec.to_builtins(stored), msgspec.to_builtins(replicated)))
@@ -99,7 +103,7 @@ class Verification(Generic[State]):
                 if each.key in named:
                     continue
                 named.add(each.key)
-                if self._repair and each.stored is not None:
+                if self._repair and isinstance(each.stored, Aggregate):
                     each.repaired = bool(write_if_newer(self._replica, [each.stored]).written)
                 self.differ += 1
                 self.repaired += each.repaired
@@ -115,10 +119,10 @@ class Verification(Generic[State]):
             self.compared += len(chunk)
             yield from self._differing(chunk)
         for chunk in chunks_of(self._replica, CHUNK):
-            known = _loaded(self._store, chunk)
+            known = _load(self._store, chunk)
             self.scanned += len(chunk)
-            self.compared += len(chunk.keys() - known.found.keys() - known.failed.keys())
-            yield from self._differing([key for key, each in chunk.items() if known.found.get(key) != each])
+            self.compared += len(chunk.keys() - known.keys())
+            yield from self._differing([key for key, each in chunk.items() if known.get(key) != each])
 
     def _still_differing(self, differences: Sequence[Difference[State]]) -> Sequence[Difference[State]]:
         for _ in range(LOOKS - 1):
@@ -128,15 +132,9 @@ class Verification(Generic[State]):
         return differences
 
     def _differing(self, keys: Collection[Key]) -> list[Difference[State]]:
-        stored, replicated = _loaded(self._store, keys), _loaded(self._replica, keys)
-        sides = ((self._decides, stored), (self._decides.other, replicated))
-        differences = []
-        for key in keys:
-            one, other = stored.found.get(key), replicated.found.get(key)
-            why = [f"the {side}: {each.failed[key]}" for side, each in sides if key in each.failed]
-            if why or one != other:
-                differences.append(Difference(key, self._decides, one, other, "; ".join(why)))
-        return differences
+        stored, replicated = _load(self._store, keys), _load(self._replica, keys)
+        pairs = ((key, stored.get(key), replicated.get(key)) for key in keys)
+        return [Difference(key, self._decides, one, other) for key, one, other in pairs if one != other]
 
 
 def differing_fields(one: Any, other: Any, name: str = "") -> Iterator[str]:
@@ -150,10 +148,12 @@ def differing_fields(one: Any, other: Any, name: str = "") -> Iterator[str]:
         yield from differing_fields(one.get(each, ...), other.get(each, ...), f"{name}.{each}".lstrip("."))
 
 
-def _loaded(repository: Repository[State], keys: Collection[Key]) -> Loaded[State]:
-    """Return what is stored under keys, `failed` having only what is damaged or of another type."""
+def _load(repository: Repository[State], keys: Collection[Key]) -> Chunk[State]:
+    """Return what is stored under keys. Raises RepositoryError if that is not known of one of them."""
     loaded = repository.load(keys)
+    items: Chunk[State] = {**loaded.stored()}
     for key, why in loaded.failed.items():
         if not isinstance(why, UnreadableError):
             raise RepositoryError(f"{key[0]} {key[1]} cannot be read: {why}")
-    return loaded
+        items[key] = why
+    return items
