@@ -35,10 +35,9 @@ class Stores:
         self.file = folder / "progress.json"
         insert(self.source, *(aggregate(("p", f"{number:04}"), 2, count=number) for number in range(ITEMS)))
 
-    def copy(self, target: Any = None, *, segments: int = 1, **options: Any) -> Progress:
+    def copy(self, target: Any = None, **options: Any) -> Progress:
         """Copy, until a store is down."""
-        target = target or self.target
-        work = Copy(self.source, target, ("old", "new"), self.file, segments=segments, **options)
+        work = Copy(self.source, target or self.target, ("old", "new"), self.file, **options)
         with suppress(RepositoryError):
             work.run()
         return work.progress
@@ -86,7 +85,7 @@ def fail() -> None:
 
 def test_a_copy_has_all_that_is_stored_of_a_key_and_a_second_one_writes_nothing(stores: Stores) -> None:
     for written in (ITEMS, 0):
-        progress = stores.copy(segments=4)
+        progress = stores.copy()
         assert (progress.seen, progress.written, stores.file.exists()) == (ITEMS, written, False)
         assert stores.are_equal() is (stores.verify() == []) is True
 
@@ -111,7 +110,7 @@ def test_a_copy_that_was_interrupted_resumes_if_its_file_is_there(stores: Stores
     """It knows of what the runs before could not copy: here what is damaged in the target, and stays."""
     stores.target = WithoutAKey(UnreadableError("damaged"))
     cut = stores.copy(at_call(6, stores.target, fail))
-    assert (cut.seen, cut.written, cut.present, cut.named) == (100, 99, 0, ["p 0000: damaged"])
+    assert (cut.seen, cut.written, cut.present, cut.named) == (CHUNK, CHUNK - 1, 0, ["p 0000: damaged"])
     text = stores.file.read_text()
     stores.file.write_text({"of another copy": text.replace("old", "x"), "broken": text[:-1]}.get(file, text))
     progress = stores.copy()

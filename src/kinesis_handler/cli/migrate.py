@@ -51,11 +51,10 @@ def migrate() -> None:
 
 
 @app.command()
-def copy(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+def copy(
     application_name: ApplicationName = None,
     source: FromUrl = None,
     target: ToUrl = None,
-    segments: Annotated[int, typer.Option(min=1, max=64, help="Parts that are read at once.")] = 4,
     rate: Annotated[
         float | None, typer.Option(metavar="UNITS", min=1, help="Write units a second, at most.")
     ] = None,
@@ -66,7 +65,7 @@ def copy(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Copy the store that decides to the other one, which keeps what is as new there, or newer.
 
-    Interrupted and run again with as many segments, it resumes, unless its progress file is removed.
+    Interrupted and run again, it resumes, unless its progress file is removed.
 
     The exit status is 0 if the other store has all of it now, 1 if not, 2 if it cannot work.
     """
@@ -74,7 +73,7 @@ def copy(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         migration, decides = _opened(application_name, source, target)
         store, replica = migration.sides[decides], migration.sides[decides.other]
         names = migration.names[decides], migration.names[decides.other]
-        work = Copy(store, replica, names, file, segments=segments, rate=rate)
+        work = Copy(store, replica, names, file, rate=rate)
         so_far = work.progress
         if so_far.seen:
             echo(f"resumes behind {so_far.seen:,} items")

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
-from threading import Event, Lock
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,7 +19,8 @@ from kinesis_handler.stores.part import Part
 
 State = TypeVar("State")
 
-CHUNK = 100
+CHUNK = 1_000
+"""Items that are read and written together. To DynamoDB that is ten requests and forty, several at once."""
 MAX_NAMED = 100
 """How many of the items that are not copied are named: a person reads them."""
 UNIT = 1_024
@@ -32,7 +32,7 @@ class Progress(Struct):
 
     Args:
         names: from and to which store.
-        after: the key behind which each of its parts goes on.
+        after: the key behind which it goes on.
         seen: items read.
         written: of those, were absent or older in the replica.
         uncopied: of those, can never be stored by the replica, or are damaged, or of another type, in either
@@ -41,7 +41,7 @@ class Progress(Struct):
     """
 
     names: tuple[str, str]
-    after: list[Key | None]
+    after: Key | None = None
     seen: int = 0
     written: int = 0
     uncopied: int = 0
@@ -61,8 +61,7 @@ class Copy(Generic[State]):
         replica: it is written.
         names: of the two, by which an interrupted copy is known again.
         file: where the progress is; it is removed at the end.
-        segments: how many parts of the store are read at once.
-        rate: write units a second, at most, of which each part has its share; None for as fast as it goes.
+        rate: write units a second, at most; None for as fast as it goes.
     """
 
     def __init__(  # noqa: PLR0913 - from, to, and how
@@ -72,21 +71,18 @@ class Copy(Generic[State]):
         names: tuple[str, str],
         file: Path,
         *,
-        segments: int = 4,
         rate: float | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self.progress = Progress(names, [None] * segments)
+        self.progress = Progress(names)
         self._store = store
         self._replica = replica
         self._file = file
-        self._lock = Lock()
-        self._stop = Event()
-        self._rate, self._clock, self._sleep = rate, clock, sleep or self._stop.wait
+        self._rate, self._clock, self._sleep = rate, clock, sleep
         with suppress(OSError, msgspec.MsgspecError):  # without a file that fits, it begins at the beginning
             before = msgspec.json.decode(file.read_bytes(), type=Progress)
-            if before.names == names and len(before.after) == segments:
+            if before.names == names:
                 self.progress = before
 
     def run(self) -> None:
@@ -94,37 +90,25 @@ class Copy(Generic[State]):
 
         Raises RepositoryError if a store does not answer; the next run goes on from there.
         """
-        segments = len(self.progress.after)
-        with ThreadPoolExecutor(segments) as pool:
-            try:
-                for _ in pool.map(self._copy_segment, range(segments)):
-                    pass
-            finally:
-                self._stop.set()
-        self._file.unlink(missing_ok=True)
-
-    def _copy_segment(self, number: int) -> None:
-        part = Part(number, len(self.progress.after), self.progress.after[number])
         began = self._clock()
-        for chunk in chunks_of(self._store, CHUNK, part):
-            if self._stop.is_set():
-                return
+        size = CHUNK if self._rate is None else min(CHUNK, ceil(self._rate))
+        for chunk in chunks_of(self._store, size, Part(0, 1, self.progress.after)):
             aggregates = [each for each in chunk.values() if isinstance(each, Aggregate)]
             result = write_if_newer(self._replica, aggregates)
             for why in result.failed.values():
                 if not isinstance(why, UnreadableError | UnstorableError):
                     raise why
-            with self._lock:
-                self.progress.after[number] = list(chunk)[-1]
-                self._count({**chunk, **result.failed}, len(result.written))
+            self._count({**chunk, **result.failed}, len(result.written))
             if self._rate is not None:
-                due = sum(map(write_units, result.written)) * len(self.progress.after) / self._rate
-                self._sleep(max(0, began + due - self._clock()))
+                due = began + sum(map(write_units, result.written)) / self._rate
+                self._sleep(max(0, due - self._clock()))
                 began = self._clock()
+        self._file.unlink(missing_ok=True)
 
     def _count(self, chunk: Mapping[Key, Aggregate[State | None] | ProcessingError], written: int) -> None:
         """Add to the progress what has become of a chunk, and save it. A kill must not leave half a file."""
         progress = self.progress
+        [*_, progress.after] = chunk
         why = {key: each for key, each in chunk.items() if not isinstance(each, Aggregate)}
         progress.seen += len(chunk)
         progress.written += written
