@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError
@@ -19,12 +20,15 @@ from kinesis_handler.stores import Loaded
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate, insert
-from moving.test_writers import Interrupted
+from kinesis_handler.testing.vacant_laws import parked, vacant
+from moving.test_two_stores import Interrupted
 from testkit.tables import Tables
 
 ITEMS = 3 * CHUNK + 7
 FIRST = ("p", "0000")
 STORED = aggregate(FIRST, 2, count=0)
+NEWER = aggregate(FIRST, 3, note="x")
+GONE = replace(NEWER, state=None)
 
 
 class Stores:
@@ -33,7 +37,8 @@ class Stores:
     def __init__(self, folder: Path) -> None:
         self.source, self.target = MemoryRepository[LawState](), MemoryRepository[LawState]()
         self.file = folder / "progress.json"
-        insert(self.source, *(aggregate(("p", f"{number:04}"), 2, count=number) for number in range(ITEMS)))
+        items = [aggregate(("p", f"{number:04}"), 2, count=number) for number in range(ITEMS)]
+        insert(self.source, *items[:-2], vacant(items[-2]), parked(items[-1]))
 
     def copy(self, target: Any = None, **options: Any) -> Progress:
         """Copy, until a store is down."""
@@ -50,8 +55,7 @@ class Stores:
         return found
 
     def are_equal(self) -> bool:
-        one, other = ({each.key: each for each in store.scan()} for store in (self.source, self.target))
-        return one == other
+        return sorted(self.source.scan_stored(), key=str) == sorted(self.target.scan_stored(), key=str)
 
 
 class WithoutAKey(MemoryRepository[LawState]):
@@ -90,10 +94,12 @@ def test_a_copy_has_all_that_is_stored_of_a_key_and_a_second_one_writes_nothing(
         assert stores.are_equal() is (stores.verify() == []) is True
 
 
-def test_what_is_newer_in_the_target_stays_even_if_it_comes_after_the_read(stores: Stores) -> None:
-    newer = aggregate(FIRST, 3, note="newer")
+@pytest.mark.parametrize("newer", [NEWER, GONE], ids=["changed", "deleted"])
+def test_what_is_newer_in_the_target_stays_even_if_it_comes_after_the_read(
+    stores: Stores, newer: Aggregate[LawState]
+) -> None:
     progress = stores.copy(at_call(2, stores.target, lambda: insert(stores.target, newer)))
-    assert (stores.target.load([FIRST]).found, progress.written) == ({FIRST: newer}, ITEMS - 1)
+    assert (stores.target.load([FIRST]).stored(), progress.written) == ({FIRST: newer}, ITEMS - 1)
 
 
 def test_what_can_never_be_stored_is_named_and_the_rest_is_copied(stores: Stores, tables: Tables) -> None:
@@ -102,7 +108,7 @@ def test_what_can_never_be_stored_is_named_and_the_rest_is_copied(stores: Stores
     progress = stores.copy(target)
     [why] = progress.named
     assert re.match("p large: .* bytes", why)
-    assert (progress.uncopied, progress.written, len(list(target.scan()))) == (1, ITEMS, ITEMS)
+    assert (progress.uncopied, progress.written, len(list(target.scan_stored()))) == (1, ITEMS, ITEMS)
 
 
 @pytest.mark.parametrize("file", ["as it was", "of another copy", "broken"])
@@ -124,11 +130,10 @@ def test_a_copy_stays_within_its_rate(stores: Stores) -> None:
     clock = FakeClock()
     began = clock()
     stores.copy(rate=20, clock=clock, sleep=clock.advance)
-    assert clock() - began == pytest.approx(sum(map(write_units, stores.source.scan())) / 20)
+    assert clock() - began == pytest.approx(sum(map(write_units, stores.source.scan_stored())) / 20)
 
 
 LINEAGE = "version, updatedAt, sequenceNumber, recordSequenceNumber, recentEventIds"
-NEWER = aggregate(FIRST, 3, note="x")
 OTHER = aggregate(FIRST, 2, note="x", amount=Decimal(1))
 
 
@@ -144,6 +149,8 @@ OTHER = aggregate(FIRST, 2, note="x", amount=Decimal(1))
         ),
         ((STORED, OTHER), "of the same events, other values: state.amount, state.note", False),
         ((None, STORED), "only in the target", False),
+        ((GONE, STORED), f"the target is behind: state, {LINEAGE}", True),
+        ((parked(STORED), STORED), "the target is behind: parked", True),
     ],
 )
 def test_a_difference_is_named_by_its_fields_and_repaired_if_the_target_is_behind(
