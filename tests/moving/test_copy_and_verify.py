@@ -1,10 +1,9 @@
 """Copying and verifying: what is newer stays, what was interrupted resumes, what differs is named."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError
-from kinesis_handler.moving.copy import CHUNK, Copy, Progress, write_units
+from kinesis_handler.moving.copy import CHUNK, Progress, copy_store, read_progress, write_units
 from kinesis_handler.moving.phase import Side
 from kinesis_handler.moving.verification import Verification
 from kinesis_handler.stores import Loaded
@@ -21,7 +20,7 @@ from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate, insert
 from kinesis_handler.testing.vacant_laws import parked, vacant
-from moving.test_two_stores import Interrupted
+from moving.test_two_stores import at_call, fail
 from testkit.tables import Tables
 
 ITEMS = 3 * CHUNK + 7
@@ -42,10 +41,10 @@ class Stores:
 
     def copy(self, target: Any = None, **options: Any) -> Progress:
         """Copy, until a store is down."""
-        work = Copy(self.source, target or self.target, ("old", "new"), self.file, **options)
+        progress = read_progress(self.file, ("old", "new"))
         with suppress(RepositoryError):
-            work.run()
-        return work.progress
+            copy_store(self.source, target or self.target, progress, self.file, **options)
+        return progress
 
     def verify(self, source: Any = None, target: Any = None, **options: Any) -> list[str]:
         sides = {Side.SOURCE: source or self.source, Side.TARGET: target or self.target}
@@ -61,30 +60,17 @@ class Stores:
 class WithoutAKey(MemoryRepository[LawState]):
     """A repository that cannot read the first key, and answers for the others only."""
 
-    def __init__(self, why: RepositoryError) -> None:
-        super().__init__()
-        self._why = why
+    why: RepositoryError = UnreadableError("damaged")
 
     def load(self, keys: Collection[Key]) -> Loaded[LawState]:
-        loaded = super().load(keys)
-        loaded.found.pop(FIRST, None)
-        loaded.failed |= {FIRST: self._why} if FIRST in keys else {}
+        loaded = super().load({*keys} - {FIRST})
+        loaded.failed |= {FIRST: self.why} if FIRST in keys else {}
         return loaded
 
 
 @pytest.fixture
 def stores(tmp_path: Path) -> Stores:
     return Stores(tmp_path)
-
-
-def at_call(number: int, repository: Any, action: Callable[[], object]) -> Interrupted:
-    """Return a repository before one of whose calls something happens."""
-    calls = count(1)
-    return Interrupted(repository, lambda: (action() if next(calls) == number else None, None)[1])
-
-
-def fail() -> None:
-    raise RepositoryError("it is down")
 
 
 def test_a_copy_has_all_that_is_stored_of_a_key_and_a_second_one_writes_nothing(stores: Stores) -> None:
@@ -114,7 +100,7 @@ def test_what_can_never_be_stored_is_named_and_the_rest_is_copied(stores: Stores
 @pytest.mark.parametrize("file", ["as it was", "of another copy", "broken"])
 def test_a_copy_that_was_interrupted_resumes_if_its_file_is_there(stores: Stores, file: str) -> None:
     """It knows of what the runs before could not copy: here what is damaged in the target, and stays."""
-    stores.target = WithoutAKey(UnreadableError("damaged"))
+    stores.target = WithoutAKey()
     cut = stores.copy(at_call(6, stores.target, fail))
     assert (cut.seen, cut.written, cut.present, cut.named) == (CHUNK, CHUNK - 1, 0, ["p 0000: damaged"])
     text = stores.file.read_text()
@@ -171,17 +157,15 @@ def test_what_differs_for_a_moment_only_is_no_difference(stores: Stores) -> None
     assert stores.verify(sleep=lambda _: stores.copy()) == []
 
 
-@pytest.mark.parametrize("down", ["source", "target", "one key"])
-def test_a_store_that_does_not_answer_ends_the_verification(stores: Stores, down: str) -> None:
+def test_a_store_that_does_not_answer_ends_the_verification(stores: Stores) -> None:
     """What it has is not known to be damaged, nor to be equal."""
-    sides: dict[str, dict[str, Any]] = {
-        "source": {"source": at_call(2, stores.source, fail)},
-        "target": {"target": at_call(2, stores.target, fail)},
-        "one key": {"target": WithoutAKey(RepositoryError("it is down"))},
-    }
     stores.copy()
-    with pytest.raises(RepositoryError, match="it is down"):
-        stores.verify(**sides[down])
+    throttled = WithoutAKey()
+    throttled.why = RepositoryError("it is down")
+    source, target = (at_call(2, each, fail) for each in (stores.source, stores.target))
+    for sides in ({"source": source}, {"target": target}, {"target": throttled}):
+        with pytest.raises(RepositoryError, match="it is down"):
+            stores.verify(**sides)
 
 
 def test_a_key_that_comes_to_the_deciding_side_during_verification_is_compared(stores: Stores) -> None:

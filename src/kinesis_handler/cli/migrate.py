@@ -12,12 +12,9 @@ from kinesis_handler.cli.application import ApplicationName, exit_on_error, load
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.moving.copy import Copy
+from kinesis_handler.moving.copy import MAX_NAMED, copy_store, read_progress
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.verification import Verification
-
-MAX_LISTED = 100
-"""How many differences are listed: a person reads them."""
 
 _COMPLETE = "after `migrate copy` and a `migrate verify` that finds nothing, with the consumer stopped"
 NEXT = {
@@ -73,13 +70,12 @@ def copy(
         migration, decides = _opened(application_name, source, target)
         store, replica = migration.sides[decides], migration.sides[decides.other]
         names = migration.names[decides], migration.names[decides.other]
-        work = Copy(store, replica, names, file, rate=rate)
-        so_far = work.progress
+        so_far = read_progress(file, names)
         if so_far.seen:
             echo(f"resumes behind {so_far.seen:,} items")
         try:
             with progress("read", lambda: so_far.seen, lambda: _items(migration, decides)[0]):
-                work.run()
+                copy_store(store, replica, so_far, file, rate=rate)
         finally:  # of one that is interrupted too: the next one resumes
             parts = [f"{so_far.written:,} written", f"{so_far.present:,} there already"]
             parts += [f"{so_far.uncopied:,} not copied"] if so_far.uncopied else []
@@ -109,7 +105,7 @@ def verify(
         total = lambda: sum(_items(migration, side)[0] for side in Side)  # noqa: E731
         with progress("read", lambda: work.scanned, total):
             differences = work.run()
-            listed = list(islice(differences, MAX_LISTED))
+            listed = list(islice(differences, MAX_NAMED))
             more = sum(1 for _ in differences)
     for each in listed:
         line = f"{each.key[0]} {each.key[1]}: {each.what}{' (repaired)' if each.repaired else ''}"
@@ -166,7 +162,7 @@ def _items(migration: Migration, side: Side) -> tuple[int, list[str]]:
 
 def _name(problems: Sequence[str], total: int) -> None:
     """Name items on standard error, as many as a person reads."""
-    for each in problems[:MAX_LISTED]:
+    for each in problems[:MAX_NAMED]:
         echo(each, "red", err=True)
-    if total > MAX_LISTED:
-        echo(f"… and {total - MAX_LISTED:,} more", "red", err=True)
+    if total > MAX_NAMED:
+        echo(f"… and {total - MAX_NAMED:,} more", "red", err=True)

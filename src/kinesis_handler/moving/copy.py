@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -22,7 +22,7 @@ State = TypeVar("State")
 CHUNK = 1_000
 """Items that are read and written together. To DynamoDB that is ten requests and forty, several at once."""
 MAX_NAMED = 100
-"""How many of the items that are not copied are named: a person reads them."""
+"""How many items are named that are not copied, or differ: a person reads them."""
 UNIT = 1_024
 """Bytes that one write unit of DynamoDB pays for."""
 
@@ -52,72 +52,65 @@ class Progress(Struct):
         """How many were there already, as new or newer."""
         return self.seen - self.written - self.uncopied
 
+    def add(self, chunk: Mapping[Key, Aggregate[Any] | ProcessingError], written: int) -> None:
+        """Add what has become of a chunk: of each key its aggregate, or why it is not copied."""
+        why = {key: each for key, each in chunk.items() if not isinstance(each, Aggregate)}
+        [*_, self.after] = chunk
+        self.seen += len(chunk)
+        self.written += written
+        self.uncopied += len(why)
+        named = [f"{key[0]} {key[1]}: {each}" for key, each in why.items()]
+        self.named += named[: MAX_NAMED - len(self.named)]
 
-class Copy(Generic[State]):
-    """One copy of everything that is in a store.
+
+def read_progress(file: Path, names: tuple[str, str]) -> Progress:
+    """Return how far a copy is, by its file; it is at its beginning without a file that fits."""
+    with suppress(OSError, msgspec.MsgspecError):
+        progress = msgspec.json.decode(file.read_bytes(), type=Progress)
+        if progress.names == names:
+            return progress
+    return Progress(names)
+
+
+def copy_store(  # noqa: PLR0913 - from, to, and how
+    store: Repository[State],
+    replica: Repository[State],
+    progress: Progress,
+    file: Path,
+    *,
+    rate: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """Copy everything that is in a store and behind the progress.
 
     Args:
         store: it is read.
         replica: it is written.
-        names: of the two, by which an interrupted copy is known again.
-        file: where the progress is; it is removed at the end.
+        progress: it is moved on.
+        file: has the progress after each chunk; it is removed at the end.
         rate: write units a second, at most; None for as fast as it goes.
+        clock: seconds, from any moment on.
+        sleep: waits for some seconds.
+
+    Raises RepositoryError if a store does not answer; the next run goes on from there.
     """
-
-    def __init__(  # noqa: PLR0913 - from, to, and how
-        self,
-        store: Repository[State],
-        replica: Repository[State],
-        names: tuple[str, str],
-        file: Path,
-        *,
-        rate: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self.progress = Progress(names)
-        self._store = store
-        self._replica = replica
-        self._file = file
-        self._rate, self._clock, self._sleep = rate, clock, sleep
-        with suppress(OSError, msgspec.MsgspecError):  # without a file that fits, it begins at the beginning
-            before = msgspec.json.decode(file.read_bytes(), type=Progress)
-            if before.names == names:
-                self.progress = before
-
-    def run(self) -> None:
-        """Copy everything that an interrupted run has not.
-
-        Raises RepositoryError if a store does not answer; the next run goes on from there.
-        """
-        began = self._clock()
-        size = CHUNK if self._rate is None else min(CHUNK, ceil(self._rate))
-        for chunk in chunks_of(self._store, size, Part(0, 1, self.progress.after)):
-            aggregates = [each for each in chunk.values() if isinstance(each, Aggregate)]
-            result = write_if_newer(self._replica, aggregates)
-            for why in result.failed.values():
-                if not isinstance(why, UnreadableError | UnstorableError):
-                    raise why
-            self._count({**chunk, **result.failed}, len(result.written))
-            if self._rate is not None:
-                due = began + sum(map(write_units, result.written)) / self._rate
-                self._sleep(max(0, due - self._clock()))
-                began = self._clock()
-        self._file.unlink(missing_ok=True)
-
-    def _count(self, chunk: Mapping[Key, Aggregate[State | None] | ProcessingError], written: int) -> None:
-        """Add to the progress what has become of a chunk, and save it. A kill must not leave half a file."""
-        progress = self.progress
-        [*_, progress.after] = chunk
-        why = {key: each for key, each in chunk.items() if not isinstance(each, Aggregate)}
-        progress.seen += len(chunk)
-        progress.written += written
-        progress.uncopied += len(why)
-        named = [f"{key[0]} {key[1]}: {each}" for key, each in why.items()]
-        progress.named += named[: MAX_NAMED - len(progress.named)]
-        fresh = self._file.with_name(f"{self._file.name}.new")
+    began = clock()
+    size = CHUNK if rate is None else min(CHUNK, ceil(rate))
+    for chunk in chunks_of(store, size, Part(0, 1, progress.after)):
+        result = write_if_newer(replica, [each for each in chunk.values() if isinstance(each, Aggregate)])
+        for why in result.failed.values():
+            if not isinstance(why, UnreadableError | UnstorableError):
+                raise why
+        progress.add({**chunk, **result.failed}, len(result.written))
+        fresh = file.with_name(f"{file.name}.new")  # a kill must not leave half a file
         fresh.write_bytes(msgspec.json.encode(progress))
-        fresh.replace(self._file)
+        fresh.replace(file)
+        if rate is not None:
+            due = began + sum(map(write_units, result.written)) / rate
+            sleep(max(0, due - clock()))
+            began = clock()
+    file.unlink(missing_ok=True)
 
 
 def write_units(aggregate: Aggregate[Any]) -> int:

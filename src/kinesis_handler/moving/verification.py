@@ -5,7 +5,7 @@ with a pause, before it counts.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -98,8 +98,12 @@ class Verification(Generic[State]):
         """Compare everything, and yield what differs. Raises RepositoryError if a side cannot be read."""
         suspects = self._suspects()
         named: set[Key] = set()
-        while some := list(islice(suspects, SUSPECTS)):
-            for each in self._still_differing(some):
+        while differences := list(islice(suspects, SUSPECTS)):
+            for _ in range(LOOKS - 1):
+                if differences:
+                    self._sleep(PAUSE)
+                    differences = self._differing(dict.fromkeys(each.key for each in differences))
+            for each in differences:
                 if each.key in named:
                     continue
                 named.add(each.key)
@@ -123,13 +127,6 @@ class Verification(Generic[State]):
             self.scanned += len(chunk)
             self.compared += len(chunk.keys() - known.keys())
             yield from self._differing([key for key, each in chunk.items() if known.get(key) != each])
-
-    def _still_differing(self, differences: Sequence[Difference[State]]) -> Sequence[Difference[State]]:
-        for _ in range(LOOKS - 1):
-            if differences:
-                self._sleep(PAUSE)
-                differences = self._differing(dict.fromkeys(each.key for each in differences))
-        return differences
 
     def _differing(self, keys: Collection[Key]) -> list[Difference[State]]:
         stored, replicated = _load(self._store, keys), _load(self._replica, keys)
