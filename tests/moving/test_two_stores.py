@@ -347,7 +347,7 @@ class Fleet:
         """Return the acknowledged events that are not in a log, and the user whose version lacks some."""
         stored = list(self.sides[self.phase.decides].scan_stored())
         logged = Counter(entry for each in stored for entry in each.state or ())
-        versions = {each.key[0]: each.version for each in stored}
+        versions = Counter({each.key[0]: each.version for each in stored})
         users = Counter(str(event.record.partition_key) for event in self.acknowledged)
         lost = [each.id for each in self.acknowledged if logged[each.id] != 1 and DELETING not in each.id]
         return lost + [user for user, number in users.items() if versions[user] < number]
