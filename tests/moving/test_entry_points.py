@@ -34,8 +34,12 @@ def command(tmp_path: Path) -> Any:
     return lambda line, **more: call(*line.split(), folder=tmp_path, settings={**settings, **more})
 
 
-def test_one_file_is_copied_into_another_and_compared_and_not_into_itself(command: Any) -> None:
+def test_one_file_is_copied_into_another_and_compared_and_not_into_itself(
+    command: Any, tmp_path: Path
+) -> None:
     command(f"run {EVENTS}")
+    progress = {"names": ["sqlite:///limits.db", f"{NEW}3"], "seen": 7, "uncopied": 1, "named": ["a b: c"]}
+    (tmp_path / "cut").write_text(json.dumps(progress))
     for line, status, printed in (
         ("status", 2, r".*MIGRATION_TARGET is not set: set it, or say --to URL\n"),
         (f"copy --from {NEW} --to {NEW}", 2, f".*--to is '{NEW}': that is the source itself.*"),
@@ -44,6 +48,7 @@ def test_one_file_is_copied_into_another_and_compared_and_not_into_itself(comman
         (f"copy --to {NEW}", 0, r"(\d+) read: \1 written, 0 there already\n"),
         (f"copy --to {NEW}", 0, r"(\d+) read: 0 written, \1 there already\n"),
         (f"verify --to {NEW}", 0, r"\d+ compared: 0 differ\n"),
+        (f"copy --to {NEW}3 --progress cut", 1, r"resumes behind 7 .*, 1 not copied\nnot copied: a b: c\n"),
         (f"verify --repair --to {NEW}2", 0, r".* \(repaired\)\n(\d+) .*: \1 differ, \1 repaired\n"),
     ):
         done = command(f"migrate {line}")

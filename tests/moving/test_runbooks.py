@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,9 +25,6 @@ from testkit.synthetic_users import SyntheticUsers
 from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 from user_limits.limit import Limit
 
-if TYPE_CHECKING:
-    from kinesis_handler.lambda_types import LambdaRecord
-
 CONSUME = "kinesis-handler consume"
 PAGES = ROOT / "docs" / "how-to"
 
@@ -42,7 +39,7 @@ class Runbook:
         self.stream = Stream(kinesis_client())
         self.table = f"Limits{uuid4().hex}"
         self._client, self._folder = tables.client, folder
-        self._records: list[LambdaRecord] = []
+        self._records: list[Any] = []
         self._stopped, self._flow = Event(), Thread(target=self._put_events)
         self._flow.start()
         self._log = folder / "consumer.log"

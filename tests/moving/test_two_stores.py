@@ -8,12 +8,11 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
 from msgspec.structs import replace
 
 from kinesis_handler import DELETED, Aggregate, Deleted, Event, Key, Projection
@@ -35,9 +34,6 @@ from kinesis_handler.testing import FakeClock, FaultyRepository, LawState, Repos
 from kinesis_handler.testing.laws import aggregate
 from testkit.tables import Tables
 
-if TYPE_CHECKING:
-    from kinesis_handler.lambda_types import LambdaRecord
-
 SOURCE, TARGET = Side
 KEY = ("ben", "log")
 
@@ -52,10 +48,10 @@ class Killed(BaseException):
 Log = tuple[str, ...]
 
 
-class Logs(Projection[Log, Struct]):
+class Logs(Projection[Log, object]):
     """Appends the id of each event to the log of its user, or deletes that."""
 
-    event_types = {"APPENDED": Struct}
+    event_types = {"APPENDED": object}
 
     def key(self, event: Event[Any]) -> Key:
         return str(event.record.partition_key), "log"
@@ -66,7 +62,7 @@ class Logs(Projection[Log, Struct]):
 
 
 def appended(user: str, number: int) -> Event[None]:
-    record = Record(cast("LambdaRecord", {}), str(number), 0, user)
+    record = Record(cast("Any", {}), str(number), 0, user)
     return Event(f"{user}-{number}", "APPENDED", number, None, record, number if user == NUMBERED else None)
 
 

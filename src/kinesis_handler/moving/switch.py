@@ -41,17 +41,14 @@ MAX_ANSWER, HTTP_OK = 10_000, 200
 class Switch(Generic[Value]):
     """Returns its value, one of `values`, when it is called, by several threads at once if need be.
 
-    For `every` seconds it is not read again; `read` raises ValueError if it cannot be read.
+    For `every` seconds it is not read again. `read` is given what the value is called in logs, and as an
+    attribute of a feature flag, `phase` or `side`; it raises ValueError if it cannot be read.
     """
 
     def __init__(
-        self,
-        values: type[Value],
-        read: Callable[[], str],
-        every: float,
-        clock: Callable[[], float],
+        self, values: type[Value], read: Callable[[str], str], every: float, clock: Callable[[], float]
     ) -> None:
-        self._values, self._name = values, name_of(values)
+        self._values, self._name = values, values.__name__.lower()
         self._read, self._every, self._clock = read, every, clock
         self._lock = Lock()
         self._value: Value | None = None
@@ -69,7 +66,7 @@ class Switch(Generic[Value]):
 
     def _refreshed(self, before: Value | None) -> Value:
         try:
-            text = self._read().strip()
+            text = self._read(self._name).strip()
             if text not in set(self._values):
                 raise ValueError(f"it says {text[:40]!r}; allowed: {', '.join(self._values)}")  # noqa: TRY301
         except ValueError as error:
@@ -84,11 +81,6 @@ class Switch(Generic[Value]):
         return value
 
 
-def name_of(values: type[StrEnum]) -> str:
-    """Return what a value is called in logs, and as an attribute of a feature flag: `phase`, `side`."""
-    return values.__name__.lower()
-
-
 def switch_of(
     values: type[Value], setting: str, port: int, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[], Value]:
@@ -99,10 +91,9 @@ def switch_of(
     scheme, _, name = setting.partition("://")
     match scheme:
         case "file":
-            return Switch(values, partial(_read_file, name), FILE_EVERY, clock)
+            return Switch(values, lambda _: _read_file(name), FILE_EVERY, clock)
         case "appconfig":
-            read = partial(_read_profile, name, port, name_of(values))
-            return Switch(values, read, APPCONFIG_EVERY, clock)
+            return Switch(values, partial(_read_profile, name, port), APPCONFIG_EVERY, clock)
     value = values(setting)
     return lambda: value
 
