@@ -82,7 +82,7 @@ def copy_store(  # noqa: PLR0913 - from, to, and how
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Copy everything that is in a store and behind the progress.
+    """Copy a store, or what is left of it behind the progress.
 
     Args:
         store: it is read.
