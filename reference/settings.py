@@ -44,7 +44,7 @@ def _rows() -> list[str]:
     for field in Settings.__struct_fields__:
         variable, _, meaning = meanings[field].partition(", ")
         value = ELSEWHERE.get(field, getattr(default, field))
-        shown = f"`{value}`" if value or (value == 0 and field != "rate_limit") else "none"
+        shown = f"`{value}`" if value or value == 0 else "none"
         allowed = ", ".join(f"`{each}`" for each in _choices(hints[field]))
         rows.append(f"| `{variable}` | {shown} | {allowed} | {meaning.rstrip('.')} |\n")
     return rows

@@ -76,7 +76,6 @@ class Settings(Struct, frozen=True, kw_only=True):
         jwt_jwks: JWT_JWKS, where the issuer's public keys are, `https://HOST/PATH` or `file:///FILE`.
         cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers, with
             commas between.
-        rate_limit: RATE_LIMIT, requests that one client of the API may make in a minute; 0 for any number.
     """
 
     service_name: str = "user-limits"
@@ -100,7 +99,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     jwt_audience: str = ""
     jwt_jwks: str = ""
     cors_allow_origins: tuple[str, ...] = ()
-    rate_limit: int = 0
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -140,7 +138,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         tracing=cast("Tracing", read_choice(environment, "TRACING", get_args(Tracing), default.tracing)),
         max_unpacked_bytes=read_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
         cors_allow_origins=_origins(environment, "CORS_ALLOW_ORIGINS"),
-        rate_limit=read_integer(environment, "RATE_LIMIT", 0, default.rate_limit),
         **_migration(environment),
         **_access(environment),
     )
