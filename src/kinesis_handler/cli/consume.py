@@ -24,6 +24,7 @@ from kinesis_handler.local.stream.consumer import StreamConsumer
 from kinesis_handler.local.stream.ordering import order_problem
 from kinesis_handler.local.stream.outages import Outages
 from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.shard_consumer import Reading
 from kinesis_handler.local.stream.stop import Stop, Stopped
 from kinesis_handler.stores import Repository
 
@@ -120,14 +121,16 @@ def _consumer(  # noqa: PLR0913 - the parts of a consumer
             err=True,
         )
     return StreamConsumer(
-        reader,
-        checkpoints,
-        delivery.mapping,
-        begin=first,
-        until_caught_up=until_caught_up,
-        stop=stop,
-        on_batch=delivery.settle,
-        outages=outages,
+        Reading(
+            reader,
+            checkpoints,
+            delivery.mapping,
+            begin=first,
+            until_caught_up=until_caught_up,
+            stop=stop,
+            on_batch=delivery.settle,
+            outages=outages,
+        )
     )
 
 
