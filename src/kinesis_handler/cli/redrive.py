@@ -170,7 +170,7 @@ def _send(sending: Redrive, target: RedriveTarget) -> list[tuple[Entry, Verdict]
     verdicts: list[tuple[Entry, Verdict]] = []
     with progress(f"through the {target.name}", lambda: len(verdicts), lambda: len(sending.entries)):
         for sent in sending.run(target):
-            verdicts += sent.verdicts
+            verdicts += sent
     return verdicts
 
 
