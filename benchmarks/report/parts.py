@@ -40,7 +40,6 @@ MEMORIES = {
     "dynamodb": "**with DynamoDB**",
     "powertools": "Powertools and pydantic, in memory",
 }
-STORES = {"memory": "in memory", "sqlite": "SQLite"}
 
 
 def hot_path(part: Figures) -> str:
@@ -141,29 +140,17 @@ def api(part: Figures) -> str:
 
 
 def growth(part: Figures) -> str:
-    """Return a table for each quantity that the cost could grow with."""
+    """Return the table of the stores."""
+    rows = [
+        [f"{int(limits):,}", figure(each["us"]), f"{each['times_first']['ratio']:.2f}"]
+        for limits, each in part["stored"].items()
+    ]
     return _page(
         part,
-        "By limits already in the store; a batch of 1,000 events changes 200 of them:",
-        _growth("limits in the store", part["stored"]),
-        f"By limits in a batch of {part['events']:,} events; none is in the store yet:",
-        _growth("limits of a batch", part["keys"]),
+        "A batch of 1,000 events changes 200 of the limits in a SQLite file:",
+        table(["limits in the store", "µs an event", "times the first"], rows),
         f"Ratios are medians of {part['rounds']} rounds.",
     )
-
-
-def _growth(what: str, columns: Figures) -> str:
-    headings = [text for name in columns for text in (f"{STORES[name]}, µs an event", "times the first")]
-    rows = [
-        [f"{int(count):,}"]
-        + [
-            text
-            for each in columns.values()
-            for text in (figure(each[count]["us"]), f"{each[count]['times_first']['ratio']:.2f}")
-        ]
-        for count in next(iter(columns.values()))
-    ]
-    return table([what, *headings], rows)
 
 
 def load(part: Figures) -> str:
