@@ -37,8 +37,8 @@ KINDS = {
 FACTS = {"progress": 85, "reset": 5, "partial reset": 5, "created": 5}
 """Frequency of each change of a known limit, per hundred events."""
 
-CREATED_FIRST = 0.9
-"""Probability that a limit is created before all else. The others are rebuilt from a reset."""
+FIRST = {"created": 90, "reset": 5, "whole progress": 5}
+"""Frequency of each first event of a limit, per hundred limits. From all but the first it is rebuilt."""
 OPTIONAL_FIELD = 0.3
 """Probability that an event contains each of its optional figures."""
 
@@ -152,7 +152,7 @@ class _Producer:
         if limit.known:
             kind = self._random.choices(list(FACTS), list(FACTS.values()))[0]
         else:
-            kind = "created" if self._random.random() < CREATED_FIRST else "reset"
+            kind = self._random.choices(list(FIRST), list(FIRST.values()))[0]
         limit.known = True
         return self._event(limit, *self._payload(kind))
 
@@ -183,8 +183,11 @@ class _Producer:
         """Send an event that is refused each time: a change of an unknown limit, or in another currency."""
         limit = self._random.choice(self._limits)
         event_type, payload = self._payload("progress")
-        in_another = payload | {"currencyCode": "SEK"}
-        return self._event(limit, event_type, in_another if limit.known else payload)._replace(refused=True)
+        if limit.known:
+            payload["currencyCode"] = "SEK"
+        else:
+            payload.pop("remainingAmount", None)  # with it, the event could say all there is to know
+        return self._event(limit, event_type, payload)._replace(refused=True)
 
     def _limit(self) -> _Limit:
         return self._limits[bisect(self._shares, self._random.random() * self._shares[-1])]
@@ -210,13 +213,16 @@ class _Producer:
         return _Sent(user.user_id, encoder.encode(event), limit.limit_id)
 
     def _payload(self, kind: str) -> tuple[str, dict[str, Any]]:
-        amount = self._amount
+        amount, payload = self._amount, dict[str, Any]()
         if kind == "created":
             return "USER_LIMIT_CREATED", {"value": amount(), "currencyCode": "EUR", **self._some(_DEFINITION)}
+        if kind == "whole progress":
+            payload = {"amount": amount() - 50, "previousProgress": amount(), "remainingAmount": amount()}
+            return "USER_LIMIT_PROGRESS_CHANGED", payload
         if kind == "progress":
             optional = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
             return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **self._some(optional)}
-        payload: dict[str, Any] = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
+        payload = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
         if kind == "reset":
             payload |= {"type": "BET", "period": "DAY", "resetAmount": amount(), "unusedAmount": amount()}
         return "USER_LIMIT_RESET", payload

@@ -94,7 +94,7 @@ def apply_again(patch: pytest.MonkeyPatch) -> None:
             )
         return fold(aggregate, *rest)
 
-    patch.setattr("kinesis_handler.projection.fold", broken)
+    patch.setattr("kinesis_handler.parking.fold", broken)
 
 
 def report_no_failure(patch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from kinesis_handler.environment import (
 )
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.parking import DEFAULT_PARK_AFTER
 from kinesis_handler.quarantine.opening import NO_QUARANTINE, QUARANTINE_FORMS, QUARANTINE_URL
 from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_NAME
 from kinesis_handler.telemetry.logs import LogLevel, read_level
@@ -25,6 +26,7 @@ RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]
 Auth = Literal["none", "jwt"]
 MetricsFormat = Literal["none", "emf"]
 Tracing = Literal["none", "otel"]
+ParkAfter = int | Literal["never"]
 
 DEFAULT_REGION = "us-east-1"
 """The region of every client, where neither AWS_REGION nor the AWS SDK's other settings say one."""
@@ -41,6 +43,7 @@ ORIGIN_FORMS = "*, or such as https://shop.example, with commas between"
 # Without TLS only where no network is in between.
 JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
 JWKS_FORMS = "https://HOST/PATH or file:///FILE"
+PARK_AFTER_FORM = "a whole number from 0 up, or never"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -60,6 +63,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             likewise.
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
             In a Lambda function it has to be said.
+        park_after: PARK_AFTER, seconds from its arrival for which an event that fails is retried while its
+            shard waits. Then it is parked in the quarantine, and all later ones of its limit behind it; the
+            shard goes on. `never`: it is retried until Lambda gives it up.
         log_level: LOG_LEVEL, the lowest level that is logged, by any name that Python, structlog or Lambda
             has for it; above debug no value of a payload is.
         migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
@@ -87,6 +93,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     quarantine_url: str = ""
     on_failure_url: str = ""
     storage_ttl: int = 3_600
+    park_after: ParkAfter = int(DEFAULT_PARK_AFTER)
     log_level: LogLevel = "info"
     migration_phase: str = ""
     migration_target: str = ""
@@ -123,6 +130,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         quarantine_url=read_matching(environment, "QUARANTINE_URL", QUARANTINE, QUARANTINE_OR_NONE),
         on_failure_url=read_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
         storage_ttl=read_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
+        park_after=_park_after(environment, default.park_after),
         log_level=read_level(environment),
         aws_appconfig_extension_http_port=read_integer(
             environment, "AWS_APPCONFIG_EXTENSION_HTTP_PORT", 1, default.aws_appconfig_extension_http_port
@@ -183,6 +191,13 @@ def _unsaid_store(settings: Settings) -> list[str]:
 def _refuse(unsaid: Sequence[str]) -> None:
     if unsaid:
         raise ConfigurationError(" · ".join(unsaid))
+
+
+def _park_after(environment: Mapping[str, str], default: ParkAfter) -> ParkAfter:
+    value = read_matching(environment, "PARK_AFTER", "(?i:never)|[0-9]{1,18}", PARK_AFTER_FORM).lower()
+    if value == "never":
+        return "never"
+    return int(value) if value else default
 
 
 def _migration(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         for url in (settings.quarantine_url, settings.on_failure_url)
     )
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits)],
+        [UserLimitEventProcessor(limits, park_after=_park_after(settings))],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -161,6 +161,10 @@ def _store(settings: Settings, url: str, **options: Any) -> Store:
 
 def _limits(settings: Settings, store: Store) -> Repository[Limit]:
     return store.repository(Limit, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
+
+
+def _park_after(settings: Settings) -> float | None:
+    return None if settings.park_after == "never" else settings.park_after
 
 
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
