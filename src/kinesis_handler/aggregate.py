@@ -64,7 +64,9 @@ class Parked(Struct, frozen=True, gc=False, rename="camel"):
         return max(number, self.sequence_number)
 
 
-class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
+class Aggregate(
+    Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel", omit_defaults=True
+):
     """The state of one key with its version, and its lineage: what shows whether an event is new to it.
 
     What no event led to, such as a checkpoint, has no lineage. An aggregate whose state is None is *vacant*:

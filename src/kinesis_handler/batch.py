@@ -23,7 +23,7 @@ class Source(Enum):
 
     STREAM = "stream"
     QUARANTINE = "quarantine"
-    """They are redriven. They are there already, so that nothing is put there, and nothing parked."""
+    """They are redriven. They are in a quarantine, so that nothing is put there, and nothing parked."""
     PARKED = "parked"
     """They are all that waits of some keys: if they can be applied, the keys are released."""
 
@@ -66,14 +66,14 @@ class Batch:
         """The positions of the records that were parked, if they come to be released."""
         self.now = now
         """Returns the seconds since epoch."""
-        self._quarantine = quarantine if source is Source.STREAM else None
+        self._quarantine = quarantine
         self._slowest = 0.0
         self._left = deadline.seconds_left()
 
     @property
     def may_park(self) -> bool:
         """Whether there is a quarantine in which a parked event can wait."""
-        return self._quarantine is not None
+        return self.source is Source.STREAM and self._quarantine is not None
 
     def settle(self, outcomes: Mapping[Event[Any], Outcome]) -> None:
         """Report the outcomes of a slice of the events: what it changed is durable from now on.
@@ -97,16 +97,24 @@ class Batch:
         Raises QuarantineError if they are not known to be there. Let it pass: the events that are not settled
         then fail, and are delivered again.
         """
-        if self._quarantine is not None:
+        if self._quarantine is not None and self.source is not Source.QUARANTINE:
             records = [HandledRecord(event.record, event, outcome) for event, outcome in outcomes.items()]
-            put_into(self._quarantine, records)
+            put_into(self._quarantine, records, released=self.source is Source.PARKED)
 
 
-def put_into(quarantine: "Quarantine", rejected: Sequence[HandledRecord]) -> None:
-    """Put rejected records into a quarantine. Raises QuarantineError if they are not known to be there."""
+def put_into(quarantine: "Quarantine", handled: Sequence[HandledRecord], *, released: bool = False) -> None:
+    """Put rejected or parked records into a quarantine.
+
+    Args:
+        quarantine: where to.
+        handled: the records, with their outcomes.
+        released: they were parked before, and have been rejected now.
+
+    Raises QuarantineError if they are not known to be there.
+    """
     try:
-        with span("quarantine", records=len(rejected)):
-            for name, content in objects(rejected).items():
+        with span("quarantine", records=len(handled)):
+            for name, content in objects(handled, released=released).items():
                 quarantine.keep(name, content)
     except QuarantineError:
         raise

@@ -161,7 +161,7 @@ class KinesisHandler:
         in_order, queues, outcomes = self._read(records, deadline)
         quarantine = self._quarantine if source is Source.STREAM else None
         reserve = self._reserve_ms / 1_000
-        batch = Batch(deadline, reserve, quarantine, source=source, parked=parked, now=self._now)
+        batch = Batch(deadline, reserve, self._quarantine, source=source, parked=parked, now=self._now)
         routes, readers = self._routes, dict[str, Mapping[Status, int]]()
         several = len(queues) > 1
         with within(deadline):

@@ -103,9 +103,14 @@ def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
 
 
 def _with_keys(entry: Entry, known: Waiting | None) -> Entry:
-    """Return an entry with the keys of another one of its record: each projection parks by itself."""
-    if known is None or not known.entry.parked:
+    """Return an entry with the keys of another one of its record, for each projection parks by itself.
+
+    One that was rejected when its key was released is parked no more.
+    """
+    if known is None or entry.released:
         return entry
+    if known.entry.released:
+        return known.entry
     return replace(entry, parked=tuple(dict.fromkeys(known.entry.parked + entry.parked)))
 
 
