@@ -22,6 +22,8 @@ from user_limits.view import limit_document
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
+    from user_limits.scheduled_redrive import ScheduledRedrive
+
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
 RESERVE_MS = 5_000
@@ -41,6 +43,20 @@ def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     built = application(environment)
     built.check()
     return built.handler
+
+
+def redrive(environment: Mapping[str, str] = os.environ) -> "ScheduledRedrive":
+    """Build the function that redrives on a schedule, on Lambda.
+
+    Raises ConfigurationError as `consumer` does.
+    """
+    from user_limits.scheduled_redrive import ScheduledRedrive
+
+    settings = read_settings(environment)
+    check_consumer(settings, environment)
+    built = application(environment)
+    built.check()
+    return ScheduledRedrive(built, _metrics(settings))
 
 
 def application(environment: Mapping[str, str] = os.environ, store: str | None = None) -> Application:
