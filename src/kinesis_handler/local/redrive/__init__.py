@@ -122,6 +122,7 @@ class Redrive:
         Raises QuarantineError if a mark cannot be stored.
         """
         released: set[Position] = set()
+        rejected: set[Position] = set()
         for group in parked_groups(items_of(self.entries)):
             if all(entry.position in released for item in group for entry in item.entries if entry.parked):
                 continue
@@ -131,8 +132,14 @@ class Redrive:
                 [each for each in entries if each.parked or verdicts[each.position].done], verdicts, target
             )
             released.update(entry.position for entry in sent.done)
+            rejected.update(
+                entry.position
+                for entry, verdict in sent.verdicts
+                if entry.released and verdict.result is Result.HELD_BACK
+            )
             yield sent
-        items = items_of([each for each in self.entries if not each.parked and each.position not in released])
+        left = [each for each in self.entries if each.position not in released]
+        items = items_of([each for each in left if not each.parked or each.position in rejected])
         for first in range(0, len(items), target.batch_size):
             batch = items[first : first + target.batch_size]
             verdicts = target.send(batch)
