@@ -6,7 +6,7 @@ twice, which is harmless (G3), and none is lost.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -100,6 +100,8 @@ class Redrive:
     Args:
         contents: the contents of the quarantines.
         chosen: tells whether an entry is to be sent.
+        parked_since: positions of records that were sent before: only keys for which more wait since then are
+            sent again.
         clock: seconds since epoch.
     """
 
@@ -107,13 +109,21 @@ class Redrive:
         self,
         contents: Sequence[Contents],
         chosen: Callable[[Entry], bool] = lambda _: True,
+        *,
+        parked_since: Collection[Position] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._waiting = waiting_in(contents)
         waiting = [each.entry for each in self._waiting.values()]
-        keys = {key for entry in waiting if chosen(entry) for key in entry.parked}
-        self.entries = [each for each in waiting if chosen(each) or not keys.isdisjoint(each.parked)]
+        first = [each for each in waiting if chosen(each)]
+        if parked_since is not None:
+            first = [each for each in first if each.parked and each.position not in parked_since]
+        positions = {each.position for each in first}
+        keys = {key for each in first for key in each.parked}
+        self.entries = [
+            each for each in waiting if each.position in positions or not keys.isdisjoint(each.parked)
+        ]
         """Entries to be sent, in the order of each shard. Of a parked key it is all or none."""
 
     def run(self, target: RedriveTarget) -> Iterator[Sent]:
