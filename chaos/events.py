@@ -75,12 +75,10 @@ _AS_TEXT, _AS_NUMBERS = Encoder(), Encoder(decimal_format="number")
 
 
 class _Sent(NamedTuple):
-    """An event that the producer sends. `refused`: it fails, whatever the handler does."""
+    """An event that the producer sends."""
 
     partition_key: str
     content: bytes
-    limit_id: str
-    refused: bool = False
 
 
 @dataclass
@@ -168,7 +166,7 @@ class _Producer:
 
     def _broken(self) -> _Sent:
         limit = self._limit()
-        return _Sent(limit.user.user_id, self._random.choice(BROKEN), limit.limit_id)
+        return _Sent(limit.user.user_id, self._random.choice(BROKEN))
 
     def _inexact(self) -> _Sent:
         """Send an event that is valid, but leads to more digits than can be stored."""
@@ -187,7 +185,7 @@ class _Producer:
             payload["currencyCode"] = "SEK"
         else:
             payload.pop("remainingAmount", None)  # with it, the event could say all there is to know
-        return self._event(limit, event_type, payload)._replace(refused=True)
+        return self._event(limit, event_type, payload)
 
     def _limit(self) -> _Limit:
         return self._limits[bisect(self._shares, self._random.random() * self._shares[-1])]
@@ -210,7 +208,7 @@ class _Producer:
                 number = limit.number = user.number
             event["sequenceNumber"] = number
         encoder = self._random.choice((_AS_TEXT, _AS_NUMBERS))
-        return _Sent(user.user_id, encoder.encode(event), limit.limit_id)
+        return _Sent(user.user_id, encoder.encode(event))
 
     def _payload(self, kind: str) -> tuple[str, dict[str, Any]]:
         amount, payload = self._amount, dict[str, Any]()
@@ -242,29 +240,12 @@ def _packed(random: Random, events: Sequence[_Sent]) -> Iterator[tuple[str, byte
         part = events[start : start + 1]
         content = part[0].content
         if how == "aggregated":
-            part = _aggregable(events[start : start + random.randint(2, 8)])
+            part = events[start : start + random.randint(2, 8)]
             content = _aggregated(part)
         elif how == "gzipped":
             content = gzip.compress(content, mtime=0)
         yield part[0].partition_key, content
         start += len(part)
-
-
-def _aggregable(events: Sequence[_Sent]) -> Sequence[_Sent]:
-    """Return the events before the first one whose limit has had a refused event.
-
-    In the same record, a later event of that limit would be given up with the refused one. If the producer
-    sent it again, it would be applied after all. Then events with higher numbers, which had been given up
-    because it was missing, would succeed if a stale handler delivered them once more. This would be right
-    (decision 3), but no oracle could predict whether it happens.
-    """
-    refused: set[str] = set()
-    for index, each in enumerate(events):
-        if each.limit_id in refused:
-            return events[:index]
-        if each.refused:
-            refused.add(each.limit_id)
-    return events
 
 
 def _aggregated(events: Sequence[_Sent]) -> bytes:
