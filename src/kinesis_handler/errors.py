@@ -228,9 +228,13 @@ class UnexpectedError(RetryableError):
     """
 
     def __init__(self, cause: Exception) -> None:
-        # Only its type and location: its own text may quote the payload.
-        super().__init__(f"{type(cause).__name__} raised{_location(cause)}")
+        super().__init__(raised(cause))
         self.__cause__ = cause
+
+
+def raised(error: Exception) -> str:
+    """Return which error was raised, and where. Its own text may quote the payload, and is left out."""
+    return f"{type(error).__name__} raised{_location(error)}"
 
 
 def _location(error: Exception) -> str:
