@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.json import Decoder
 from msgspec.structs import fields
 
@@ -17,6 +17,9 @@ from kinesis_handler.ingest.headers import headers_of_values
 from kinesis_handler.ingest.record import Packing
 from kinesis_handler.ingest.schema import type_problem
 from kinesis_handler.ingest.times import Unit, milliseconds
+
+_members = Decoder(dict[str, Raw]).decode
+_text = Decoder(str).decode
 
 
 class Envelope:
@@ -128,9 +131,19 @@ class Envelope:
         return () if self._version is None else self._version.inside
 
     def partition_key(self, content: bytes) -> str | None:
-        """Return the producer's name for an event's aggregate; None if it has none, or cannot be read."""
+        """Return the producer's name for an event's aggregate; None if it has none, or cannot be read.
+
+        An event that is not valid otherwise may have one, and is put onto the stream with the others.
+        """
+        if self._aggregate_id is None:
+            return None
         try:
-            return self.open(content).aggregate_id
+            if not self.is_text:
+                return self.open(content).aggregate_id
+            found = Raw(content)
+            for name in self._aggregate_id.names:
+                found = _members(found)[name]
+            return _text(found)
         except Exception:  # noqa: BLE001 - the handler will say what is wrong
             return None
 

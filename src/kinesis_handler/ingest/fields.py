@@ -1,6 +1,6 @@
 """Finds the fields of a Struct that an envelope names, and checks their types. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -28,18 +28,26 @@ class Field(NamedTuple):
     """A field of an envelope.
 
     Args:
-        head: the encoded name of the field of the Struct itself that it is, or lies in.
-        path: where it is in a document, such as `.context.tenant`.
+        names: that lead to it in a document, from the outside.
         types: that it is declared with, but for what says that it is not there.
         get: returns its value from an instance of the Struct; None if it is not there.
         inside: names below it, which only a decoded payload has.
     """
 
-    head: str
-    path: str
+    names: tuple[str, ...]
     types: tuple[Any, ...]
     get: Callable[[Any], Any]
     inside: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> str:
+        """The name of the member of a document that it is, or lies in."""
+        return self.names[0]
+
+    @property
+    def path(self) -> str:
+        """Where it is in a document, such as `.context.tenant`."""
+        return "".join(f".{each}" for each in self.names)
 
     def text(self, said: Any) -> str | None:
         """Return its text, if it has one. Raises FieldError if that is too long."""
@@ -90,7 +98,7 @@ def find_field(kind: type[Struct], attribute: str, name: str, allowed: Collectio
         if Raw in declared and attribute == "version":
             inside = (*heads[position + 1 :], last)
             get = _getter(heads[: position + 1])
-            return Field(encoded[0], _path([*encoded, *inside]), (Raw,), get, inside)
+            return Field((*encoded, *inside), (Raw,), get, inside)
         if len(structs) != 1:
             raise ConfigurationError(
                 f"{attribute} is {name!r}; {head!r} of {owner.__qualname__} is no Struct"
@@ -103,7 +111,7 @@ def find_field(kind: type[Struct], attribute: str, name: str, allowed: Collectio
             f"{attribute} is {name!r}, which {owner.__qualname__} declares as {_named(wrong[0])}; "
             f"allowed: {', '.join(map(_named, allowed))}"
         )
-    return Field(encoded[0], _path(encoded), tuple(declared), _getter([*heads, last]))
+    return Field(tuple(encoded), tuple(declared), _getter([*heads, last]))
 
 
 def _declared(owner: type[Struct], attribute: str, name: str, part: str) -> tuple[list[Any], str]:
@@ -130,10 +138,6 @@ def _members(declared: Any) -> list[Any]:
 
 def _named(kind: Any) -> str:
     return str(getattr(kind, "__qualname__", kind)) if get_origin(kind) is None else str(kind)
-
-
-def _path(encoded: Iterable[str]) -> str:
-    return "".join(f".{each}" for each in encoded)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], Any]:
