@@ -133,5 +133,5 @@ def _refused_by_attrs(error: Exception) -> str | None:
         traceback = traceback.tb_next
     if not str(traceback.tb_frame.f_globals.get("__name__")).startswith(("attr.", "attrs.")):
         return None
-    named = re.match(r"\W*'(\w+)'", str(cause))
-    return f".{named[1]}" if named is not None else ""
+    attribute = traceback.tb_frame.f_locals.get("attr")  # as its validators call their argument
+    return f".{attribute.name}" if attribute is not None else ""
