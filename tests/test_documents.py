@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -167,6 +167,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), min_size=1, max_size=6), st.booleans())
 def test_whatever_is_in_documents_they_are_found_again(values: list[object], ascii_only: bool) -> None:
     contents = [json.dumps(value, ensure_ascii=ascii_only).encode() for value in values]
@@ -174,6 +175,7 @@ def test_whatever_is_in_documents_they_are_found_again(values: list[object], asc
         assert found(joined(documents, *contents), documents) == contents
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*b'{}[],"\\ \n1']), max_size=40).map(bytes))
 def test_nothing_of_a_content_is_lost_between_its_documents(content: bytes) -> None:
     for documents in SEVERAL:
@@ -275,6 +277,7 @@ def packed(contents: Sequence[bytes], documents: Documents, sizes: Sequence[int]
     )
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(SEVERAL))
 def test_any_part_of_a_stream_of_documents_may_come_again_in_any_cut(
     data: st.DataObject, documents: Documents

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw, Struct, UnsetType
 
@@ -413,6 +413,7 @@ def test_what_is_no_time_is_refused_without_its_value(value: object) -> None:
         milliseconds(value)
 
 
+@settings(deadline=None)
 @given(st.datetimes(timezones=st.timezones()), st.integers(0, 3))
 def test_what_a_datetime_writes_is_read_to_the_same_millisecond(moment: datetime, digits: int) -> None:
     try:

@@ -206,6 +206,28 @@ def test_a_projection_of_models_folds_them() -> None:
     assert stored.state == Sum(Decimal("300.30"))
 
 
+def test_a_number_of_a_model_that_apply_stumbles_over_rejects_its_event() -> None:
+    class Loose(pydantic.BaseModel):
+        amount: Annotated[Decimal, pydantic.Field(allow_inf_nan=True)]
+
+    class Largest(Struct, frozen=True):
+        amount: Decimal
+
+    class Maxima(Projection[Largest, Loose]):
+        event_types = {"OPENED": Loose}
+
+        def key(self, event: Event[Loose]) -> tuple[str, str]:  # noqa: ARG002
+            return "maxima", "one"
+
+        def apply(self, state: Largest | None, event: Event[Loose]) -> Largest:  # noqa: ARG002
+            return Largest(max(event.payload.amount, Decimal(0)))
+
+    repository: MemoryRepository[Largest] = MemoryRepository()
+    event = {"eventId": "1", "type": "OPENED", "createdAt": 1, "payload": {"amount": "NaN"}}
+    [rejected] = KinesisHandler([Maxima(repository)]).handle(invocation([event])).rejected()
+    assert str(rejected.outcome.error).startswith("`$.amount` of the payload is not a finite number")
+
+
 class Wire(Struct):
     id: str
     type: str

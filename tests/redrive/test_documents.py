@@ -145,7 +145,6 @@ def test_what_was_too_large_is_divided_when_the_limit_is_higher(quarantine: Memo
     }
 
 
-@pytest.mark.other_programs
 class TestThroughTheStream:
     @pytest.mark.parametrize("data", [LINES, KPL], ids=["plain", "KPL"])
     def test_only_the_document_is_put_under_the_key_of_its_user_record(
