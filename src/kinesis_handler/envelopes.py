@@ -1,6 +1,6 @@
 """Envelopes: how a record's content says what event it is. One for each handler: `envelope=CloudEvents()`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -8,7 +8,7 @@ from msgspec.json import Decoder
 
 from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.envelope import Envelope
-from kinesis_handler.ingest.facts import Facts, FieldError, NativeFacts, RequiredText, Text
+from kinesis_handler.ingest.facts import Context, FieldError, MappedFacts, NativeFacts, RequiredText, Text
 from kinesis_handler.ingest.headers import headers_of_members
 
 __all__ = ["CloudEvents", "Envelope", "EventBridge", "Native"]
@@ -41,12 +41,24 @@ class Native(Envelope):
             documents=documents,
         )
         self.any_payload = False
-        self._names = tuple(headers)
+        self._names = frozenset(headers)
         if not headers:
             self.open = Decoder(NativeFacts).decode  # decoded, it is what it says
 
-    def _headers_of(self, said: Any, content: bytes) -> Mapping[str, Any]:  # noqa: ARG002
-        return headers_of_members(content, (), self._names)
+    def _open(self, content: bytes) -> MappedFacts:
+        said: Any = self._decode(content)
+        return MappedFacts(
+            said.event_id,
+            said.type,
+            said.created_at,
+            said.payload,
+            said.aggregate_id,
+            said.sequence_number,
+            said.source,
+            said.context,
+            said.version,
+            headers_of_members(content, frozenset(), self._names),
+        )
 
 
 class _CloudEvent(Struct, gc=False):
@@ -64,7 +76,7 @@ class _CloudEvent(Struct, gc=False):
 
 
 _CARRIED = {"dataschema"}
-_NO_HEADERS = {*_CloudEvent.__struct_encode_fields__} - _CARRIED
+_NO_HEADERS = frozenset(_CloudEvent.__struct_encode_fields__) - _CARRIED
 _NO_DATA = Raw(b"{}")
 
 
@@ -106,30 +118,34 @@ class CloudEvents(Envelope):
             version="dataschema",
             documents=documents,
         )
-        self._names = None if headers is None else tuple(headers)
-        if id_within_source:
-            self.open = self._open_within_source
+        self._names = None if headers is None else frozenset(headers)
+        self._id_within_source = id_within_source
 
-    def _open_within_source(self, content: bytes) -> Facts:
-        facts = self._open(content)
-        facts.event_id = f"{facts.source} {facts.event_id}"
-        return facts
-
-    def _payload_of(self, said: Any) -> Any:
-        if said.data_base64 is UNSET:
-            return _NO_DATA if said.data is UNSET else said.data
-        if said.data is not UNSET:
-            raise FieldError("There is `data` as well", ".data_base64")
-        return said.data_base64
+    def _open(self, content: bytes) -> MappedFacts:
+        said: Any = self._decode(content)
+        event_id, payload = said.id, said.data
+        if said.data_base64 is not UNSET:
+            if payload is not UNSET:
+                raise FieldError("There is `data` as well", ".data_base64")
+            payload = said.data_base64
+        return MappedFacts(
+            f"{said.source} {event_id}" if self._id_within_source else event_id,
+            said.type,
+            self._created_at(said),
+            _NO_DATA if payload is UNSET else payload,
+            said.subject,
+            self._number_of(said),
+            said.source,
+            None if said.correlationid is None else Context(said.correlationid),
+            said.dataschema,
+            headers_of_members(content, _NO_HEADERS, self._names),
+        )
 
     def _number_of(self, said: Any) -> int | None:
         sequence = said.sequence
-        if isinstance(sequence, str) and not (sequence.isascii() and sequence.isdigit()):
+        if sequence.__class__ is str and not (sequence.isascii() and sequence.isdigit()):
             return None  # another kind of sequence: it orders nothing here
         return super()._number_of(said)
-
-    def _headers_of(self, said: Any, content: bytes) -> Mapping[str, Any]:  # noqa: ARG002
-        return headers_of_members(content, _NO_HEADERS, self._names)
 
 
 class _EventBridgeEvent(Struct, gc=False, rename={"detail_type": "detail-type"}):

@@ -1,6 +1,7 @@
 """Reads an envelope by a Struct and a mapping of its fields."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from operator import attrgetter
 from typing import Any, get_args
 
 import msgspec
@@ -110,7 +111,9 @@ class Envelope:
         named = (self._id, self._type, self._time, self._payload, self._number, self._aggregate_id)
         heads = {each.head for each in (*named, self._source, self._correlation_id) if each is not None}
         self._headers = [
-            (each.encode_name, each.name) for each in fields(kind) if each.encode_name not in heads
+            (each.encode_name, attrgetter(each.name))
+            for each in fields(kind)
+            if each.encode_name not in heads
         ]
         self.open: Callable[[bytes], Facts] = self._open
         """Returns what an event says of itself. Raises what is no text of the event if it cannot be read."""
@@ -160,7 +163,7 @@ class Envelope:
             self._source and self._source.text(said),
             None if correlation_id is None else Context(correlation_id),
             self._version and self._version.get(said),
-            self._headers_of(said, content),
+            headers_of_values([(name, get(said)) for name, get in self._headers]),
         )
 
     def _created_at(self, said: Any) -> int | None:
@@ -180,9 +183,6 @@ class Envelope:
 
     def _number_of(self, said: Any) -> int | None:
         return None if self._number is None else self._number.number(said)
-
-    def _headers_of(self, said: Any, content: bytes) -> Mapping[str, Any]:  # noqa: ARG002 - others read it
-        return headers_of_values((name, getattr(said, attribute)) for name, attribute in self._headers)
 
 
 def _converting(decoder: Callable[[bytes], object], kind: type[Struct]) -> Callable[[bytes], Any]:

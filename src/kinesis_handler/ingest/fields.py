@@ -142,6 +142,14 @@ def _named(kind: Any) -> str:
 
 def _getter(names: Sequence[str]) -> Callable[[Any], Any]:
     getters = [attrgetter(each) for each in names]
+    if len(getters) == 1:
+        [only] = getters
+
+        def get_it(value: Any) -> Any:
+            value = only(value)
+            return None if value is UNSET else value
+
+        return get_it
 
     def get(value: Any) -> Any:
         for getter in getters:

@@ -1,6 +1,7 @@
 """Makes the headers of an event: what its envelope carries besides, read-only and bounded. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -21,29 +22,35 @@ _value = Decoder(float_hook=Decimal).decode
 
 
 def headers_of_members(
-    content: bytes, known: Collection[str], names: Collection[str] | None
+    content: bytes, known: AbstractSet[str], names: AbstractSet[str] | None
 ) -> Mapping[str, Any]:
     """Return members of a JSON object as headers.
 
     Args:
         content: the object.
-        known: those that are no headers.
+        known: those that are no headers, if all others are.
         names: of the headers; None for all others.
 
     Raises FieldError if they are too large together.
     """
+    if names is not None and not names:
+        return NO_HEADERS
     members = _members(content)
-    chosen = names if names is not None else [name for name in members if name not in known]
-    found = [(name, bytes(members[name])) for name in chosen if name in members]
-    _require_small((name, len(value)) for name, value in found)
-    decoded = ((name, _value(value)) for name, value in found)
+    chosen = members.keys() - known if names is None else members.keys() & names
+    if not chosen:
+        return NO_HEADERS
+    found = [(name, bytes(value)) for name, value in members.items() if name in chosen]
+    _require_small([(name, len(value)) for name, value in found])
+    decoded = [(name, _value(value)) for name, value in found]
     return _read_only({name: _frozen(value) for name, value in decoded if value is not None})
 
 
 def headers_of_values(values: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
     """Return values as headers, those that are there. Raises FieldError if they are too large together."""
     found = [(name, value) for name, value in values if value is not None and value is not UNSET]
-    _require_small((name, _size(value)) for name, value in found)
+    if not found:
+        return NO_HEADERS
+    _require_small([(name, _size(value)) for name, value in found])
     return _read_only({name: _frozen(value) for name, value in found})
 
 

@@ -17,9 +17,11 @@ _MILLISECOND = timedelta(milliseconds=1)
 _FLOOR = Context(prec=40, rounding=ROUND_FLOOR)
 
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:)(\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
-"""Date and hours, seconds, fraction, offset. Source: https://www.rfc-editor.org/rfc/rfc3339#section-5.6"""
+"""Date, time, offset. Source: https://www.rfc-editor.org/rfc/rfc3339#section-5.6"""
+
+_NO_TEXT = "Expected a time in RFC 3339, with its offset from UTC"
 
 
 def milliseconds(value: object, unit: Unit = "ms") -> int:
@@ -50,17 +52,16 @@ def milliseconds(value: object, unit: Unit = "ms") -> int:
 
 
 def _of_text(text: str) -> int:
-    found = _RFC3339.fullmatch(text)
-    if found is None:
-        raise ValueError("Expected a time in RFC 3339, with its offset from UTC")
-    minute, second, fraction, offset = found.groups()
-    leap = second == "60"  # the second behind 59, which no datetime can hold
+    is_leap = text[17:19] == "60"  # the second behind 59, which no datetime can hold
+    if is_leap:
+        text = f"{text[:17]}59{text[19:]}"
+    if _RFC3339.fullmatch(text) is None:
+        raise ValueError(_NO_TEXT)
     try:
-        moment = datetime.fromisoformat(f"{minute}{'59' if leap else second}{offset}".upper())
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
-        raise ValueError("Expected a time in RFC 3339, with its offset from UTC") from None
-    thousandths = int((fraction or "")[:3].ljust(3, "0"))
-    return (moment - _EPOCH) // _MILLISECOND + thousandths + (1_000 if leap else 0)
+        raise ValueError(_NO_TEXT) from None
+    return (moment - _EPOCH) // _MILLISECOND + (1_000 if is_leap else 0)
 
 
 def _of_datetime(moment: datetime) -> int:
