@@ -150,6 +150,7 @@ def test_one_document_a_record_has_the_numbers_of_the_user_records() -> None:
         ("array", b"[{}", [b"{}", b""]),
         ("array", b'[{},{"a"', [b"{}", b'{"a"']),
         ("array", b"[{}]{}", [b"{}", b"{}"]),
+        ("array", b"[{}}", [b"{}", b"}"]),
         ("array", b'[{"a":"\\', [b'{"a":"\\']),
         ("one", b"{}{}", [b"{}{}"]),
     ],

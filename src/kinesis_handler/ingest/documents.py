@@ -88,7 +88,7 @@ def _array(content: bytes) -> Iterator[Span]:
             if depth == 0:
                 if any_comma or _NOT_BLANK.search(content, begin, found.start()):
                     yield begin, found.start()
-                yield from _rest(content, found.end(), len(content))
+                yield from _rest(content, found.end() if token == b"]" else found.start(), len(content))
                 return
     yield from _rest(content, begin, len(content))
     if depth == 1:
