@@ -6,7 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from kinesis_handler.errors import InvalidEventError
+from kinesis_handler.errors import ConfigurationError, InvalidEventError
 from kinesis_handler.ingest.facts import NO_HEADERS, Facts, FieldError, Timestamp
 from kinesis_handler.ingest.payload import PayloadDecoder, PayloadFormat, UpcastingDecoder, decode_by
 from kinesis_handler.ingest.record import Record, arrival_time
@@ -94,6 +94,24 @@ class EventDecoder:
         self._ignored = PayloadDecoder(_AnyObject, ignored)
         self._upcast = UpcastingDecoder(envelope).decode
 
+    def check(self, schemas: Mapping[str, Any], chains: Mapping[str, Chain], processor: str) -> None:
+        """See that nobody decodes one of these types in another way.
+
+        Raises ConfigurationError if there is one who does.
+        """
+        for event_type, schema in schemas.items():
+            known = self._first.get(event_type)
+            if known is None or (known.schema == schema and known.chain == chains.get(event_type)):
+                continue
+            if known.schema == schema:
+                raise ConfigurationError(
+                    f"{processor} has other upcasters of the event type {event_type!r} than another processor"
+                )
+            raise ConfigurationError(
+                f"{processor} decodes the event type {event_type!r} as {_name(schema)}, and another "
+                f"processor as {_name(known.schema)}"
+            )
+
     def register(
         self, schemas: Mapping[str, Any], chains: Mapping[str, Chain] = _NO_CHAINS
     ) -> dict[str, PayloadDecoder]:
@@ -163,6 +181,10 @@ class EventDecoder:
             correlation_id,
             facts.headers,
         )
+
+
+def _name(schema: Any) -> str:
+    return str(getattr(schema, "__name__", schema))
 
 
 def _arrived_at(record: Record) -> int:
