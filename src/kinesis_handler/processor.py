@@ -14,7 +14,7 @@ from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_app
 Payload = TypeVar("Payload")
 
 Schemas = Mapping[str, type[Any]]
-"""Event types, each with the schema of its payload: a class that msgspec can decode into."""
+"""Event types, each with the schema of its payload: a class that msgspec or pydantic can decode into."""
 
 
 class EventProcessor(Protocol):
