@@ -123,4 +123,4 @@ def test_put_without_an_application_takes_the_native_envelope(
     reader = StreamReader(kinesis_client(), stream)
     [shard] = reader.shards()
     records = reader.shard(shard.id, Checkpoint()).read().records
-    assert [each["kinesis"]["partitionKey"] for each in records] == ["a", "-", "-", "-", "-"]
+    assert [each["kinesis"]["partitionKey"] for each in records] == ["a", "3", "-", "-", "-"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -162,7 +163,17 @@ def test_an_event_of_eventbridge_has_what_its_envelope_carries() -> None:
 
 @pytest.mark.parametrize(
     ("sequence", "number"),
-    [(7, 7), ("7", 7), ("0007", 7), ("a7", None), ("", None), ("-1", None), (None, None)],
+    [
+        (7, 7),
+        ("7", 7),
+        ("0007", 7),
+        ("a7", None),
+        ("", None),
+        ("-1", None),
+        (None, None),
+        (True, None),
+        (7.0, None),
+    ],
 )
 def test_the_sequence_of_a_cloudevent_is_its_producers_number_if_it_is_an_integer(
     sequence: object, number: int | None
@@ -296,7 +307,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "a field as it is encoded": (lambda: own(created_at="happenedAt"), "(did you mean 'happened_at'?)"),
     "a misspelt field of another Struct": (lambda: own(source="meta.app"), "Meta has no field 'app'"),
     "a field of what is no Struct": (lambda: own(source="uuid.app"), "'uuid' of Message is no Struct"),
-    "an id that is a list": (lambda: own(id="tags"), "declares as list[str]; allowed: str"),
+    "an id that is a list": (lambda: own(id="tags"), "declares as list[str]; allowed: str, int, UUID"),
     "a time that is a Struct": (lambda: own(created_at="meta"), "declares as Meta; allowed: int, str, float"),
     "a payload that is no JSON": (lambda: own(payload="meta"), "allowed: Raw, str, bytes"),
     "a version in no payload": (lambda: own(payload="app", version="body.v"), "is in no payload"),
@@ -346,6 +357,30 @@ def test_a_payload_may_be_json_in_a_text() -> None:
     assert event.created_at == 1_763_800_000_000
     assert "offset from UTC - at `$.time`" in refusal(envelope, text | {"time": "2025-11-22T09:26:40"})
     assert "`$.message.account`" in refusal(envelope, text | {"message": '{"account":3}'})
+
+
+def test_ids_and_names_may_be_integers_or_uuids() -> None:
+    class Row(Struct):
+        id: int
+        type: str
+        at: int
+        body: Raw
+        account: UUID
+
+    envelope = Envelope(Row, id="id", type="type", created_at="at", payload="body", aggregate_id="account")
+    account = "123e4567-e89b-12d3-a456-426614174000"
+    row = {"id": 7, "type": "DEPOSITED", "at": 1, "body": PAYLOAD, "account": account}
+    event = event_of(envelope, row)
+
+    assert (event.id, event.aggregate_id) == ("7", account)
+    assert envelope.partition_key(json.dumps(row).encode()) == account
+
+
+@pytest.mark.parametrize("names", ["tenant", [1], ["a", None]])
+def test_headers_that_are_no_names_are_refused(names: Any) -> None:
+    for envelope in (Native, CloudEvents):
+        with pytest.raises(ConfigurationError, match="allowed: names, such as"):
+            envelope(headers=names)
 
 
 def test_a_type_that_nobody_takes_is_ignored_whatever_its_payload_is() -> None:

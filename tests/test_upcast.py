@@ -127,6 +127,17 @@ def test_a_cloudevent_has_its_version_at_the_end_of_its_dataschema(schema: str) 
     assert (old.cents, payload) == (250, Deposited("x", 250, "EUR"))
 
 
+def test_a_cloudevent_may_have_its_version_in_an_extension() -> None:
+    result, payloads = handled(
+        CLOUD | {"data": V1},
+        CLOUD | {"dataversion": 2, "dataschema": "https://bank.test/any", "data": V2},
+        CLOUD | {"dataversion": "new", "data": V2},
+        envelope=CloudEvents(version="dataversion"),
+    )
+    assert [payload.cents for payload in payloads] == [250, 250]
+    assert "at `$.dataversion`" in str(result.rejected()[0].outcome.error)
+
+
 def test_an_event_of_eventbridge_has_its_version_in_its_detail() -> None:
     versioned = {"meta": {"version": 2}, **V2}
     _, payloads = handled(

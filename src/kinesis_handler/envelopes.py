@@ -9,7 +9,8 @@ from msgspec.json import Decoder
 from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.envelope import Envelope
 from kinesis_handler.ingest.facts import Context, FieldError, MappedFacts, NativeFacts, RequiredText, Text
-from kinesis_handler.ingest.headers import headers_of_members
+from kinesis_handler.ingest.fields import find_field
+from kinesis_handler.ingest.headers import checked_names, headers_of_members, member
 
 __all__ = ["CloudEvents", "Envelope", "EventBridge", "Native"]
 
@@ -41,7 +42,7 @@ class Native(Envelope):
             documents=documents,
         )
         self.any_payload = False
-        self._names = frozenset(headers)
+        self._names = checked_names(headers)
         if not headers:
             self.open = Decoder(NativeFacts).decode  # decoded, it is what it says
 
@@ -70,7 +71,7 @@ class _CloudEvent(Struct, gc=False):
     subject: Text | None = None
     data: Raw | UnsetType = UNSET
     data_base64: bytes | UnsetType = UNSET
-    sequence: int | str | None = None
+    sequence: int | float | str | bool | None = None
     correlationid: Text | None = None
     dataschema: Text | None = None
 
@@ -93,6 +94,7 @@ class CloudEvents(Envelope):
         id_within_source: make the id of an event of its `source` and its `id`. The specification makes an id
             unique within its source only: where sources that count their ids from 1 write to one key, an
             event of one would pass for a repeat of another's.
+        version: the name of the attribute that ends with the payload's version, which upcasters need.
         documents: how a record holds its documents; `array` is the specification's batch format.
 
     Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
@@ -103,6 +105,7 @@ class CloudEvents(Envelope):
         *,
         headers: Collection[str] | None = None,
         id_within_source: bool = False,
+        version: str = "dataschema",
         documents: Documents = "one",
     ) -> None:
         super().__init__(
@@ -112,14 +115,20 @@ class CloudEvents(Envelope):
             created_at="time",
             payload="data",
             aggregate_id="subject",
-            sequence_number="sequence",
             source="source",
             correlation_id="correlationid",
             version="dataschema",
             documents=documents,
         )
-        self._names = None if headers is None else frozenset(headers)
+        self._names = None if headers is None else checked_names(headers)
         self._id_within_source = id_within_source
+        self._number = find_field(_CloudEvent, "sequence_number", "sequence", None)
+        self._version_name = version
+
+    @property
+    def version_path(self) -> str:
+        """See `Envelope.version_path`."""
+        return f".{self._version_name}"
 
     def _open(self, content: bytes) -> MappedFacts:
         said: Any = self._decode(content)
@@ -137,15 +146,16 @@ class CloudEvents(Envelope):
             self._number_of(said),
             said.source,
             None if said.correlationid is None else Context(said.correlationid),
-            said.dataschema,
+            said.dataschema if self._version_name == "dataschema" else member(content, self._version_name),
             headers_of_members(content, _NO_HEADERS, self._names),
         )
 
     def _number_of(self, said: Any) -> int | None:
         sequence = said.sequence
-        if sequence.__class__ is str and not (sequence.isascii() and sequence.isdigit()):
-            return None  # another kind of sequence: it orders nothing here
-        return super()._number_of(said)
+        is_integer = (
+            sequence.isascii() and sequence.isdigit() if isinstance(sequence, str) else type(sequence) is int
+        )
+        return super()._number_of(said) if is_integer else None  # another kind orders nothing here
 
 
 class _EventBridgeEvent(Struct, gc=False, rename={"detail_type": "detail-type"}):

@@ -47,7 +47,7 @@ class Projection(ABC, Generic[State, Payload]):
     """
 
     event_types: Mapping[str, type[Payload]]
-    """The types it takes, each with the schema of its payload: a class that msgspec or pydantic can decode into."""
+    """The types it takes, each with the schema of its payload: a class that can be decoded into."""
 
     upcast: Upcasters = {}  # noqa: RUF012 - nobody writes into a Mapping
     """What turns payloads of older versions into newer ones: `{("PARCEL_SCANNED", 1): from_v1}`.

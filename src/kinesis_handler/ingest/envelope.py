@@ -13,14 +13,14 @@ from kinesis_handler.errors import ConfigurationError, raised
 from kinesis_handler.functions import require_plain
 from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.facts import Context, Facts, FieldError, MappedFacts
-from kinesis_handler.ingest.fields import JSON, NUMBER, TEXT, TIME, VERSION, Field, find_field
+from kinesis_handler.ingest.fields import JSON, NAME, NUMBER, TEXT, TIME, VERSION, Field, find_field
 from kinesis_handler.ingest.headers import headers_of_values
 from kinesis_handler.ingest.record import Packing
 from kinesis_handler.ingest.schema import type_problem
 from kinesis_handler.ingest.times import Unit, milliseconds
 
 _members = Decoder(dict[str, Raw]).decode
-_text = Decoder(str).decode
+_name = Decoder(str | int).decode
 
 
 class Envelope:
@@ -40,16 +40,16 @@ class Envelope:
 
     Args:
         kind: the Struct. What it has no field for is ignored.
-        id: the field with the event's id, a text.
+        id: the field with the event's id: a text, an integer or a UUID.
         type: the field with its type, a text.
         created_at: the field with its time: a number, a text in RFC 3339, or a datetime. An event that has
             none counts as created when it arrived on the stream.
         payload: the field with its payload: a `msgspec.Raw`; or a `str` or `bytes` with JSON in it. With a
             decoder of one's own it may be any object that msgspec can convert to the schema.
         sequence_number: the field with the producer's number: an integer, or a text of digits.
-        aggregate_id: the field with the producer's name for the aggregate, a text.
+        aggregate_id: the field with the producer's name for the aggregate: a text, an integer or a UUID.
         source: the field with the producer's name for itself, a text.
-        correlation_id: the field with the producer's name for the request that led to the event, a text.
+        correlation_id: the field with the producer's name for the request that led to the event: likewise.
         version: the field with the version of the payload, which upcasters need: an integer, or a text that
             ends with one. It may lie in the payload itself: `body.version`.
         unit: what a number in `created_at` counts since epoch: `ms` or `s`.
@@ -83,7 +83,7 @@ class Envelope:
             _require_one_of("unit", unit, Unit)
             _require_one_of("documents", documents, Documents)
             _require_decoder(decoder, documents)
-            self._id = find_field(kind, "id", id, TEXT)
+            self._id = find_field(kind, "id", id, NAME)
             self._type = find_field(kind, "type", type, TEXT)
             self._time = find_field(kind, "created_at", created_at, TIME)
             self._payload = find_field(kind, "payload", payload, JSON if decoder is None else None)
@@ -92,9 +92,9 @@ class Envelope:
                 return None if field is None else find_field(kind, attribute, field, allowed)
 
             self._number = optional("sequence_number", sequence_number, NUMBER)
-            self._aggregate_id = optional("aggregate_id", aggregate_id)
+            self._aggregate_id = optional("aggregate_id", aggregate_id, NAME)
             self._source = optional("source", source)
-            self._correlation_id = optional("correlation_id", correlation_id)
+            self._correlation_id = optional("correlation_id", correlation_id, NAME)
             self._version = optional("version", version, VERSION)
             _require_in_payload(self._version, self._payload)
         except ConfigurationError as error:
@@ -146,7 +146,7 @@ class Envelope:
             found = Raw(content)
             for name in self._aggregate_id.names:
                 found = _members(found)[name]
-            return _text(found)
+            return str(_name(found))
         except Exception:  # noqa: BLE001 - the handler will say what is wrong
             return None
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
+from uuid import UUID
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import fields
@@ -15,6 +15,7 @@ from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.ingest.facts import MAX_NUMBER, MAX_TEXT, FieldError
 
 TEXT: Collection[type] = (str,)
+NAME: Collection[type] = (str, int, UUID)
 TIME: Collection[type] = (int, str, float, Decimal, datetime)
 NUMBER: Collection[type] = (int, str)
 JSON: Collection[type] = (Raw, str, bytes)
@@ -51,10 +52,12 @@ class Field(NamedTuple):
 
     def text(self, said: Any) -> str | None:
         """Return its text, if it has one. Raises FieldError if that is too long."""
-        value: str | None = self.get(said)
+        value: Any = self.get(said)
+        if value.__class__ is not str and value is not None:
+            value = str(value)
         if value is not None and len(value) > MAX_TEXT:
             raise FieldError(f"Expected `str` of length <= {MAX_TEXT}", self.path)
-        return value
+        return cast("str | None", value)
 
     def required_text(self, said: Any) -> str:
         """Return its text. Raises FieldError if there is none, or it is empty or too long."""
@@ -118,6 +121,8 @@ def _declared(owner: type[Struct], attribute: str, name: str, part: str) -> tupl
     """Return the types that a field is declared with, and its encoded name."""
     known = {each.name: each for each in fields(owner)}
     if part not in known:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
         near = get_close_matches(part, known, 1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigurationError(

@@ -1,6 +1,6 @@
 """Makes the headers of an event: what its envelope carries besides, read-only and bounded. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from types import MappingProxyType
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw
 from msgspec.json import Decoder
 
+from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.ingest.facts import NO_HEADERS, FieldError
 
 MAX_HEADERS = 8 * 1024
@@ -43,6 +44,18 @@ def headers_of_members(
     _require_small([(name, len(value)) for name, value in found])
     decoded = [(name, _value(value)) for name, value in found]
     return _read_only({name: _frozen(value) for name, value in decoded if value is not None})
+
+
+def member(content: bytes, name: str) -> Raw | None:
+    """Return one member of a JSON object; None if it has no such member."""
+    return _members(content).get(name)
+
+
+def checked_names(names: Collection[str]) -> frozenset[str]:
+    """Return the names of headers. Raises ConfigurationError if they are no names, or a single text."""
+    if isinstance(names, str) or not all(isinstance(each, str) for each in names):
+        raise ConfigurationError(f"the envelope's headers are {names!r}; allowed: names, such as ['tenant']")
+    return frozenset(names)
 
 
 def headers_of_values(values: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
