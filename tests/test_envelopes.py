@@ -18,6 +18,7 @@ from kinesis_handler.envelopes import CloudEvents, Envelope, EventBridge, Native
 from kinesis_handler.ingest.headers import MAX_HEADERS
 from kinesis_handler.ingest.times import EARLIEST, LATEST, milliseconds
 from kinesis_handler.local.event_source import put_on_shard
+from kinesis_handler.outcome import Status
 from kinesis_handler.testing import invocation
 
 SECRET = "s3cr3t"  # noqa: S105 - it stands for what no message may quote
@@ -459,3 +460,38 @@ def test_what_a_datetime_writes_is_read_to_the_same_millisecond(moment: datetime
     if moment.utcoffset() is None or len(text) != len("2025-11-22T08:26:40.000000+00:00"):
         return  # an offset with seconds, of before there was a standard time
     assert milliseconds(f"{text[:26]}{'9' * digits}{text[26:]}") == exact
+
+
+FORMATS: dict[str, tuple[Callable[..., Envelope], dict[str, object]]] = {
+    "native": (lambda documents: Native(headers=["tenant"], documents=documents), NATIVE),
+    "CloudEvents": (lambda documents: CloudEvents(documents=documents), CLOUD),
+    "EventBridge": (lambda documents: EventBridge(version="meta.version", documents=documents), BRIDGE),
+    "one's own": (lambda documents: own(version="version", documents=documents), OWN_MESSAGE),
+}
+VALUES: st.SearchStrategy[object] = st.one_of(
+    st.sampled_from([None, True, -1, 0, 2**63, 1e308, "", "x" * 2_000, [], {}, {"account": "a"}, "1e9", "٣"]),
+    st.text(max_size=5),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from([*FORMATS]), st.sampled_from(["one", "lines", "concatenated", "array"]))
+def test_whatever_stands_in_an_envelope_every_record_has_an_outcome(
+    data: st.DataObject, name: str, documents: str
+) -> None:
+    build, good = FORMATS[name]
+
+    @event_processor({"DEPOSITED": Deposited}, upcast={("DEPOSITED", 1): dict, ("DEPOSITED", 2): dict})
+    def deposit(event: Event[Deposited]) -> None: ...
+
+    changes = data.draw(st.dictionaries(st.sampled_from([*good, "data_base64", "extra"]), VALUES, max_size=3))
+    content = bytearray(json.dumps(good | changes, ensure_ascii=False).encode(errors="replace"))
+    for _ in range(data.draw(st.integers(0, 2))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    handler = KinesisHandler([deposit], envelope=build(documents))
+    result = handler.handle(invocation([bytes(content), good]))
+    assert sum(result.counts().values()) == len(result) >= 2
+    assert result.counts()[Status.FAILED] == 0
+    assert [*result][-1].outcome.status is Status.APPLIED

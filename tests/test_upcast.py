@@ -156,6 +156,8 @@ def test_an_event_of_eventbridge_has_its_version_in_its_detail() -> None:
         (native(V3, version=True), "- at `$.version`"),
         (native(V3, version={"s3cr3t": 1}), "- at `$.version`"),
         (native(V3, version="latest"), "- at `$.version`"),
+        (native(V3, version="2025-11-22"), "- at `$.version`"),
+        (native(V3, version="a-1"), "- at `$.version`"),
         (native({"account": "x"}), "The upcaster of version 1: KeyError raised at test_upcast.py:"),
         (native(["x"]), "The upcaster of version 1: TypeError raised at test_upcast.py:"),
         (native(V2 | {"cents": "x"}, version=2), "Expected `int`, got `str` - at `$.payload.cents`"),

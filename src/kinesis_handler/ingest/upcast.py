@@ -17,7 +17,9 @@ Upcaster = Callable[[Any], Any]
 Upcasters = Mapping[tuple[str, int], Upcaster]
 """Upcasters by event type and the version that they take: `{("PARCEL_SCANNED", 1): from_v1}`."""
 
-_VERSION = re.compile(r"(?:^|[/:#?=@._-])[vV]?(\d{1,9})(?:\.\d{1,9}){0,2}(?:\.json)?/?$", re.ASCII)
+_VERSION = re.compile(
+    r"(?:^[vV]?|[/:#?=@][vV]?|[._-][vV])(\d{1,9})(?:\.\d{1,9}){0,2}(?:\.json)?/?$", re.ASCII
+)
 """A version at the end of a text, such as `2`, `v2`, `2.1`, `urn:bank:deposited:v2` or `https://…/deposited/2`."""
 
 
