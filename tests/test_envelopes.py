@@ -235,9 +235,11 @@ def test_headers_are_what_the_envelope_carries_besides() -> None:
     assert dict(event_of(named, NATIVE).headers) == {}
     assert dict(event_of(Native(), NATIVE | {"tenant": "t-1"}).headers) == {}
     assert dict(event_of(OWN, OWN_MESSAGE | {"version": 2, "tags": ["x"]}).headers) == {
+        "meta.tenant": "t-1",
         "version": 2,
         "tags": ("x",),
     }
+    assert dict(event_of(OWN, OWN_MESSAGE | {"meta": None, "tags": []}).headers) == {"tags": ()}
 
 
 def test_headers_are_read_only_all_through_and_exact() -> None:

@@ -1,19 +1,28 @@
 """Reads an envelope by a Struct and a mapping of its fields."""
 
 from collections.abc import Callable, Collection
-from operator import attrgetter
+from decimal import Decimal
 from typing import Any, get_args
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
-from msgspec.structs import fields
 
 from kinesis_handler.errors import ConfigurationError, raised
 from kinesis_handler.functions import require_plain
 from kinesis_handler.ingest.documents import Documents
-from kinesis_handler.ingest.facts import Context, Facts, FieldError, MappedFacts
-from kinesis_handler.ingest.fields import JSON, NAME, NUMBER, TEXT, TIME, VERSION, Field, find_field
+from kinesis_handler.ingest.facts import NO_HEADERS, Context, Facts, FieldError, MappedFacts
+from kinesis_handler.ingest.fields import (
+    JSON,
+    NAME,
+    NUMBER,
+    TEXT,
+    TIME,
+    VERSION,
+    Field,
+    find_field,
+    other_fields,
+)
 from kinesis_handler.ingest.headers import headers_of_values
 from kinesis_handler.ingest.record import Packing
 from kinesis_handler.ingest.schema import type_problem
@@ -36,7 +45,8 @@ class Envelope:
         Envelope(Message, id="uuid", type="kind", created_at="at", payload="body")
 
     A field is named as the class spells it, with dots where it lies in another Struct: `meta.uuid`. Fields of
-    the Struct that are not named are the event's `headers`: 8 KiB of them at most.
+    the Struct that are not named are the event's `headers`, by their names in the document: 8 KiB of them at
+    most.
 
     Args:
         kind: the Struct. What it has no field for is ignored.
@@ -107,16 +117,14 @@ class Envelope:
         self.any_payload = True
         """Whether the payload of a type that nobody takes may be anything, and not only an object."""
         self._unit = unit
-        self._decode = Decoder(kind).decode if decoder is None else _converting(decoder, kind)
+        self._decode = (
+            Decoder(kind, float_hook=Decimal).decode if decoder is None else _converting(decoder, kind)
+        )
         named = (self._id, self._type, self._time, self._payload, self._number, self._aggregate_id)
-        heads = {each.head for each in (*named, self._source, self._correlation_id) if each is not None}
-        self._headers = [
-            (each.encode_name, attrgetter(each.name))
-            for each in fields(kind)
-            if each.encode_name not in heads
-        ]
+        mapped = {each.names for each in (*named, self._source, self._correlation_id) if each is not None}
+        self._headers = [(".".join(each.names), each.get) for each in other_fields(kind, mapped)]
         self.open: Callable[[bytes], Facts] = self._open
-        """Returns what an event says of itself. Raises what is no text of the event if it cannot be read."""
+        """Returns what an event says of itself. Raises an error that quotes nothing if it cannot be read."""
 
     @property
     def payload_path(self) -> str:
@@ -163,7 +171,9 @@ class Envelope:
             self._source and self._source.text(said),
             None if correlation_id is None else Context(correlation_id),
             self._version and self._version.get(said),
-            headers_of_values([(name, get(said)) for name, get in self._headers]),
+            headers_of_values([(name, get(said)) for name, get in self._headers])
+            if self._headers
+            else NO_HEADERS,
         )
 
     def _created_at(self, said: Any) -> int | None:

@@ -1,6 +1,7 @@
 """Finds the fields of a Struct that an envelope names, and checks their types. Pure."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -115,6 +116,30 @@ def find_field(kind: type[Struct], attribute: str, name: str, allowed: Collectio
             f"allowed: {', '.join(map(_named, allowed))}"
         )
     return Field(tuple(encoded), tuple(declared), _getter([*heads, last]))
+
+
+def other_fields(
+    kind: type[Struct], mapped: AbstractSet[tuple[str, ...]], outer: Sequence[tuple[str, str]] = ()
+) -> Iterator[Field]:
+    """Yield the fields of a Struct, and of Structs in it, that are not attributes of the event.
+
+    Args:
+        kind: the Struct.
+        mapped: the encoded names that lead to each attribute.
+        outer: (name, encoded name) of the fields that lead to this Struct.
+    """
+    for each in fields(kind):
+        lead = (*outer, (each.name, each.encode_name))
+        encoded = tuple(name for _, name in lead)
+        if encoded in mapped:
+            continue
+        declared = _members(each.type)
+        if not any(names[: len(encoded)] == encoded for names in mapped):
+            yield Field(encoded, tuple(declared), _getter([name for name, _ in lead]))
+        else:
+            for inner in declared:
+                if isinstance(inner, type) and issubclass(inner, Struct):
+                    yield from other_fields(inner, mapped, lead)
 
 
 def _declared(owner: type[Struct], attribute: str, name: str, part: str) -> tuple[list[Any], str]:
