@@ -178,6 +178,15 @@ def test_a_class_that_raises_anything_rejects_its_event_alone() -> None:
     assert reason.endswith(" in __post_init__ - at `$.payload`")
 
 
+def test_a_lack_of_memory_says_nothing_of_the_event() -> None:
+    class Greedy(Struct):
+        def __post_init__(self) -> None:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        handled(Greedy, {})
+
+
 def test_a_named_tuple_is_an_array() -> None:
     class Pair(NamedTuple):
         account: str

@@ -144,6 +144,8 @@ class EventDecoder:
         The error is returned, not raised: the traceback of a raised one would hold the content in memory for
         as long as the error lives.
 
+        Raises MemoryError: that says nothing of the event.
+
         Args:
             record: what carried it.
             content: its bytes.
@@ -154,6 +156,8 @@ class EventDecoder:
             if self._is_text and not content.isascii():
                 content.decode()
             facts = self._open(content)
+        except MemoryError:
+            raise
         except Exception as error:  # noqa: BLE001 - a decoder or a class of one's own may raise anything
             return InvalidEventError(reason(error))
         context = facts.context
@@ -166,6 +170,8 @@ class EventDecoder:
             created_at = facts.created_at
             if created_at is None:
                 created_at = _arrived_at(record)
+        except MemoryError:
+            raise
         except Exception as error:  # noqa: BLE001 - likewise
             inside = self._payload_path
             return InvalidEventError(reason(error, inside), facts.event_id, facts.type, correlation_id)

@@ -1,12 +1,11 @@
 """Decodes payloads into models of pydantic, by their own validators. Imported where there are such models."""
 
 import string
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core._pydantic_core import list_all_errors
+from pydantic_core import PydanticKnownError
 
 from kinesis_handler.errors import raised
 
@@ -47,24 +46,20 @@ def problem_of(schema: Any) -> str | None:
 
 
 def _reason(error: ValidationError, names: frozenset[str]) -> str:
-    first, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    first, *others = error.errors(include_url=False, include_input=False)
     # The code of an error is a constant of pydantic's or of the model's.
-    what = first["msg"] if first["type"] in _unquoting() else f"Not valid ({first['type']})"
+    what = f"Not valid ({first['type']})" if _may_quote(first) else first["msg"]
     more = f", and {len(others)} more" if others else ""
     return f"{what}{more} - at `${_path(first['loc'], names)}`"
 
 
-@cache
-def _unquoting() -> frozenset[str]:
-    """Return the codes of the errors whose messages quote nothing."""
-    formatter = string.Formatter()
-    return frozenset(
-        each["type"]
-        for each in list_all_errors()
-        if _QUOTING.isdisjoint(
-            name for _, name, _, _ in formatter.parse(each["message_template_python"]) if name
-        )
-    )
+def _may_quote(details: Mapping[str, Any]) -> bool:
+    """Tell whether the message of an error may have a part of the input in it."""
+    try:
+        template = PydanticKnownError(details["type"], details.get("ctx")).message_template
+    except (KeyError, TypeError):  # an error of the model's own, or with an exception of it in it
+        return True
+    return not _QUOTING.isdisjoint(name for _, name, _, _ in string.Formatter().parse(template) if name)
 
 
 def _path(location: Sequence[int | str], names: frozenset[str]) -> str:
