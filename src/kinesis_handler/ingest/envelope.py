@@ -65,7 +65,8 @@ class Envelope:
         unit: what a number in `created_at` counts since epoch: `ms` or `s`.
         documents: how a record holds its documents: `one`, `lines`, `concatenated` or `array`.
         decoder: makes an instance of the Struct, or what msgspec can convert to one, of bytes that are no
-            JSON. It is pure: what it raises rejects the record. It gets zlib data as it is; gzip and KPL are undone.
+            JSON. It is pure: what it raises rejects the record. It gets zlib data as it is; gzip and KPL are
+            undone.
 
     Raises ConfigurationError if the Struct has no such field, or a field is of a type that cannot be read so.
     """
