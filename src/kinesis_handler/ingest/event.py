@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from kinesis_handler.errors import ConfigurationError, InvalidEventError
-from kinesis_handler.ingest.facts import NO_HEADERS, Facts, FieldError, Timestamp
+from kinesis_handler.ingest.facts import NO_HEADERS, Facts, MappedFacts, Timestamp
 from kinesis_handler.ingest.payload import PayloadDecoder, PayloadFormat, UpcastingDecoder, decode_by
 from kinesis_handler.ingest.record import Record, arrival_time
 from kinesis_handler.ingest.schema import reason
@@ -69,6 +69,8 @@ class EnvelopeReader(PayloadFormat, Protocol):
 class _AnyObject(Struct):
     """The payload of a type without a schema: an object whose content is not read."""
 
+
+_WITHOUT_TIME = "Object missing a time, and its record does not say when it arrived - at `$`"
 
 _NO_CHAINS: Mapping[str, Chain] = {}
 
@@ -167,14 +169,18 @@ class EventDecoder:
         try:
             chain = decoder.chain
             payload = decoder.decode(facts.payload) if chain is None else self._upcast(decoder, chain, facts)
-            created_at = facts.created_at
-            if created_at is None:
-                created_at = _arrived_at(record)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - likewise
             inside = self._payload_path
             return InvalidEventError(reason(error, inside), facts.event_id, facts.type, correlation_id)
+        created_at, headers = facts.created_at, NO_HEADERS
+        if facts.__class__ is MappedFacts:
+            headers = facts.headers
+        if created_at is None:
+            created_at = _arrived_at(record)
+            if created_at is None:
+                return InvalidEventError(_WITHOUT_TIME, facts.event_id, facts.type, correlation_id)
         return Event(
             facts.event_id,
             facts.type,
@@ -185,7 +191,7 @@ class EventDecoder:
             facts.aggregate_id,
             facts.source,
             correlation_id,
-            facts.headers,
+            headers,
         )
 
 
@@ -193,8 +199,6 @@ def _name(schema: Any) -> str:
     return str(getattr(schema, "__name__", schema))
 
 
-def _arrived_at(record: Record) -> int:
+def _arrived_at(record: Record) -> int | None:
     seconds = arrival_time(record.source)
-    if seconds is None:
-        raise FieldError("Object missing a time, and its record does not say when it arrived", "")
-    return round(seconds * 1_000)
+    return None if seconds is None else round(seconds * 1_000)
