@@ -16,6 +16,7 @@ from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.migrate import app as migrate_commands
+from kinesis_handler.cli.new import new
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
@@ -39,6 +40,7 @@ app.add_typer(migrate_commands, name="migrate")
 app.add_typer(checkpoint_commands, name="checkpoints")
 
 
+app.command()(new)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)

@@ -1,0 +1,28 @@
+"""Implements `new`: makes a project."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kinesis_handler.cli.application import exit_on_error
+from kinesis_handler.cli.console import echo
+from kinesis_handler.project.new import make_project
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="The project's name, such as parcels or my-parcels.")],
+    into: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="An empty folder. Default: a new one of that name.")
+    ] = None,
+) -> None:
+    """Make a small project: a projection with its events, a test, and a template for AWS."""
+    folder = into if into is not None else Path(name)
+    with exit_on_error():
+        files = make_project(name, folder)
+    lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+    echo(f"made {folder}: {len(files)} files, {lines} lines. Two commands to begin with:")
+    echo(f"  cd {shlex.quote(str(folder))}")
+    echo("  make run     # run a few events through the handler, and show the resulting state")
+    echo("  make test    # run the tests")
