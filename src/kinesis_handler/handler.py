@@ -76,6 +76,11 @@ class KinesisHandler:
         for processor in processors:
             self.register(processor)
 
+    @property
+    def event_types(self) -> list[str]:
+        """The types of events that a processor takes, in the order of their registration."""
+        return list(self._routes.index_of)
+
     def register(self, processor: EventProcessor) -> None:
         """Route the processor's event types to it from now on.
 

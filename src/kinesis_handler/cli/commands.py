@@ -14,6 +14,7 @@ from kinesis_handler.cli.application import (
 from kinesis_handler.cli.checkpoints import app as checkpoint_commands
 from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
+from kinesis_handler.cli.describe import describe
 from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.migrate import app as migrate_commands
 from kinesis_handler.cli.new import new
@@ -41,6 +42,7 @@ app.add_typer(checkpoint_commands, name="checkpoints")
 
 
 app.command()(new)
+app.command()(describe)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)
