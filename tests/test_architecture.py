@@ -39,6 +39,7 @@ PURE = {
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),
     *(f"kinesis_handler.moving.{name}" for name in ("phase", "lineage")),
+    "kinesis_handler.project.needs",
     "user_limits.limit",
     "user_limits.view",
     *(
@@ -125,6 +126,10 @@ def test_the_walls_stand(path: Path) -> None:
     name, imports = name_of(path), imports_of(path)
     if not name.startswith(("kinesis_handler.cli", "testkit.load")):  # a command line too
         assert not {each for each in imports if each.startswith(tuple(DOORS))}, "nothing imports a door"
+    if not name.startswith(("kinesis_handler.cli", "kinesis_handler.project.", "testkit")):
+        assert not {each for each in imports if f"{each}.".startswith("kinesis_handler.project.")}, (
+            "what builds a project is no part of it"
+        )
     if name not in OPENING and not name.startswith((*STORES, "testkit")):
         assert not {each for each in imports if each.startswith(STORES)}, (
             "only what opens a URL names concrete classes"

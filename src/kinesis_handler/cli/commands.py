@@ -11,6 +11,7 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
+from kinesis_handler.cli.build import build
 from kinesis_handler.cli.checkpoints import app as checkpoint_commands
 from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
@@ -43,6 +44,7 @@ app.add_typer(checkpoint_commands, name="checkpoints")
 
 app.command()(new)
 app.command()(describe)
+app.command()(build)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)

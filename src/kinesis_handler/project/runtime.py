@@ -1,4 +1,4 @@
-"""Lambda's runtimes of Python, and the platforms of wheels that run on them. Pure.
+"""Lambda's runtimes of Python, and the platforms of wheels that run on them.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 """
@@ -13,7 +13,7 @@ RUNTIMES: tuple[str, ...] = get_args(PythonVersion)
 DEFAULT_RUNTIME = "3.13"
 
 _GLIBC = range(34, 16, -1)
-"""Minor versions of the C library in Amazon Linux 2023 and before, newest first: pip matches each by name."""
+"""Minor versions of the C library, from Amazon Linux 2023's down: pip matches each platform by its name."""
 
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 
@@ -29,6 +29,23 @@ class Runtime(NamedTuple):
         """The platforms of wheels that it runs."""
         machine = _MACHINES[self.architecture]
         return [*(f"manylinux_2_{minor}_{machine}" for minor in _GLIBC), f"manylinux2014_{machine}"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the markers of requirements are evaluated in.
+
+        Source: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
+        """
+        return {
+            "implementation_name": "cpython",
+            "os_name": "posix",
+            "platform_machine": _MACHINES[self.architecture],
+            "platform_python_implementation": "CPython",
+            "platform_system": "Linux",
+            "python_full_version": f"{self.python}.0",
+            "python_version": self.python,
+            "sys_platform": "linux",
+        }
 
 
 def own_runtime() -> str:
