@@ -156,6 +156,7 @@ def test_an_image_has_the_folder_and_starts_the_handler() -> None:
 @pytest.fixture
 def in_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(project)
+    monkeypatch.delitem(sys.modules, "parcels", raising=False)  # the example has a module of that name
     monkeypatch.delenv("KINESIS_HANDLER_APP")
     monkeypatch.setattr(sys, "path", [str(project), *sys.path])
     return project

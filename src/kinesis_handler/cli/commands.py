@@ -13,7 +13,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.build import build
 from kinesis_handler.cli.checkpoints import app as checkpoint_commands
-from kinesis_handler.cli.console import standard_output
+from kinesis_handler.cli.console import echo, standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.describe import describe
 from kinesis_handler.cli.events_file import open_events, read_records
@@ -26,11 +26,12 @@ from kinesis_handler.cli.redrive import redrive
 from kinesis_handler.cli.report import print_json, print_outcomes, print_tables
 from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
+from kinesis_handler.cli.stored import get, list_partition
 from kinesis_handler.cli.table import app as table_commands
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.version import __version__
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,13 +46,25 @@ app.add_typer(checkpoint_commands, name="checkpoints")
 app.command()(new)
 app.command()(describe)
 app.command()(build)
+app.command()(get)
+app.command(name="list")(list_partition)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        echo(f"kinesis-handler {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def kinesis_handler() -> None:
+def kinesis_handler(
+    version: Annotated[  # noqa: FBT002
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Turn a Kinesis stream of facts into current state."""
 
 
