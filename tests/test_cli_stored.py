@@ -143,9 +143,23 @@ class TestEveryCommand:
         )
         assert done.stdout.split() == ["describe"]
 
+    def test_what_a_redrive_did_and_what_it_would_do_are_json_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("QUARANTINE_URL", f"file://{tmp_path}/rejected")
+        monkeypatch.setenv("PARCELS_STORE", f"sqlite:///{tmp_path}/parcels.db")
+        call("run", "parcels.json")
+        redrive = ("redrive", "--through", "handler", "--json")
+        [group] = json.loads(call(*redrive, "--dry-run"))["wouldSend"]
+        assert (group["records"], group["error"]) == (1, "InvalidEventError")
+        done = json.loads(call(*redrive, status=1))
+        assert done["results"]["rejected again"] == 1
+        assert [each["records"] for each in done["left"]] == [1]
+        assert (done["notFetched"], done["undated"], done["removedObjects"]) == ([], 0, 0)
+
     def test_each_that_prints_a_table_prints_json_too(self) -> None:
         printers = [
-            *("run", "consume", "redrive", "get", "list", "describe", "build"),
+            *("run", "consume", "redrive", "get", "list", "history", "describe", "build"),
             *("table describe", "checkpoints show", "quarantine list", "quarantine show"),
         ]
         command = typer.main.get_command(app)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -86,9 +86,9 @@ class KinesisHandler:
             self.register(processor)
 
     @property
-    def event_types(self) -> list[str]:
-        """The types of events that a processor takes, in the order of their registration."""
-        return list(self._routes.index_of)
+    def processors(self) -> Sequence[EventProcessor]:
+        """What takes the events, in the order of their registration."""
+        return tuple(self._routes.processors)
 
     def register(self, processor: EventProcessor) -> None:
         """Route the processor's event types to it from now on, beside other processors that take them.

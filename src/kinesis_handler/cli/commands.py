@@ -17,6 +17,7 @@ from kinesis_handler.cli.console import echo, standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.describe import describe
 from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.cli.history import history
 from kinesis_handler.cli.migrate import app as migrate_commands
 from kinesis_handler.cli.new import new
 from kinesis_handler.cli.project import project_settings
@@ -48,6 +49,7 @@ app.command()(describe)
 app.command()(build)
 app.command()(get)
 app.command(name="list")(list_partition)
+app.command()(history)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)

@@ -131,7 +131,7 @@ def needs_of(application: Application, name: str, variables: Iterable[Variable] 
     tables = application.tables
     return Needs(
         application=name,
-        event_types=sorted(application.handler.event_types),
+        event_types=sorted({name for each in application.handler.processors for name in each.event_types}),
         tables=[TableNeeds(each.name, *each.keys, each.expires_by) for each in tables],
         environment=list(variables),
         permissions=list(_permissions(tables)),
