@@ -36,7 +36,7 @@ def project(tmp_path: Path, programs_of_a_run: Path) -> Path:
     folder = tmp_path / "parcels"
     make_project("parcels", folder)
     (folder / ".venv").symlink_to(programs_of_a_run.parent)
-    (programs_of_a_run / ".installed").touch()
+    (programs_of_a_run / ".installed").touch()  # newer than its pyproject.toml
     return folder
 
 

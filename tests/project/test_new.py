@@ -118,8 +118,9 @@ class TestRefused:
             make_project("parcels", tmp_path)
         assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
 
-    def test_a_fresh_repository_of_git_is_a_place_for_one(self, tmp_path: Path) -> None:
+    def test_a_folder_with_a_fresh_repository_and_environment_counts_as_empty(self, tmp_path: Path) -> None:
         (tmp_path / ".git").mkdir()
+        (tmp_path / ".venv").mkdir()
         make_project("parcels", tmp_path)
         assert (tmp_path / "parcels" / "projection.py").exists()
 

@@ -19,6 +19,9 @@ NAME_FORM = "lower-case letters and digits in words, joined by _ or -, such as p
 MAX_NAME = 40
 """Longest name, in characters: AWS makes the names of roles and functions of it, which have 64."""
 
+_MAY_BE_THERE = {".git", ".venv"}
+"""What an empty folder may have in it: what is made before there is a project."""
+
 _TAKEN = {"build", "tests", "kinesis_handler", "botocore", "msgspec", "pybase64", "pytest", "structlog"}
 """Names that the project itself imports, or has a folder of."""
 
@@ -28,13 +31,13 @@ def make_project(name: str, folder: Path) -> list[Path]:
 
     Args:
         name: of the project; its package has underscores in place of hyphens.
-        folder: which does not exist or is empty, but for a repository of git.
+        folder: which does not exist or is empty, but for `.git` and `.venv`.
 
     Raises ConfigurationError if the name cannot be that of a package, or the folder has something in it.
     """
     files = rendered(dict(_skeleton()), name)
     try:
-        if folder.exists() and any(each.name != ".git" for each in folder.iterdir()):
+        if folder.exists() and {each.name for each in folder.iterdir()} - _MAY_BE_THERE:
             raise ConfigurationError(
                 f"{folder} is not empty, and nothing in it was changed: name another folder by --into"
             )
