@@ -12,6 +12,9 @@ import pytest
 from kinesis_handler.project.new import make_project
 
 ROOT = Path(__file__).parent.parent.parent
+RESULT = "6 records: 4 applied, 1 duplicate, 1 rejected · remarks: 1 overdrawn\n"
+"""How the events of a new project end."""
+
 SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -48,3 +51,12 @@ def run(folder: Path, *command: str, variables: Mapping[str, str] | None = None)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the files below a folder, path → content."""
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and "cache" not in str(path.relative_to(folder))
+    }

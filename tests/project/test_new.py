@@ -2,7 +2,6 @@
 
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,9 @@ from kinesis_handler.cli.commands import app
 from kinesis_handler.project.new import PACKAGE, SKELETON, make_project, rendered
 from kinesis_handler.project.runtime import own_runtime
 from kinesis_handler.version import __version__
-from project.conftest import run
+from project.conftest import RESULT, contents, run
 
-RESULT = "6 records: 4 applied, 1 duplicate, 1 rejected · remarks: 1 overdrawn\n"
 PROGRAMS = Path(sys.executable).parent
-
-
-def contents(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): path.read_text()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink() and "cache" not in str(path.relative_to(folder))
-    }
 
 
 class TestSkeleton:
@@ -93,22 +83,6 @@ class TestProject:
             project, program, "quarantine", "list", variables=told
         )
         assert "6 records: 5 duplicate, 1 rejected" in run(project, program, "run", variables=told)
-
-
-@pytest.mark.other_programs
-class TestFreshMachine:
-    """A Python, make, and an index of packages; the library from its wheel."""
-
-    def test_both_commands_of_a_new_project_pass(self, wheels: Path, tmp_path: Path) -> None:
-        # What is rendered comes out of the wheel, not out of this folder.
-        with zipfile.ZipFile(next(wheels.iterdir())) as wheel:
-            packed = {name for name in wheel.namelist() if "/skeleton/" in name}
-        prefix = "kinesis_handler/project/skeleton/"
-        assert {name.removeprefix(prefix) for name in packed} == contents(SKELETON).keys()
-        make_project("parcels", tmp_path / "parcels")
-        index = {"PIP_FIND_LINKS": str(wheels)}
-        assert run(tmp_path / "parcels", "make", "run", variables=index).endswith(RESULT)
-        assert "3 passed" in run(tmp_path / "parcels", "make", "test")
 
 
 class TestRefused:
