@@ -132,6 +132,7 @@ class TestEveryCommand:
     def test_the_version_is_that_of_the_package(self) -> None:
         assert call("--version") == f"kinesis-handler {__version__}\n"
 
+    @pytest.mark.other_programs
     def test_a_shell_completes_the_names_of_commands(self) -> None:
         asked = {
             "_KINESIS_HANDLER_COMPLETE": "complete_bash",

@@ -34,13 +34,19 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, programs_of_a_run: Path) -> Path:
-    """Return a new project, in an environment that has what its pyproject.toml asks for."""
+def project(tmp_path: Path) -> Path:
+    """Return a new project."""
     folder = tmp_path / "parcels"
     make_project("parcels", folder)
-    (folder / ".venv").symlink_to(programs_of_a_run.parent)
-    (programs_of_a_run / ".installed").touch()  # newer than its pyproject.toml
     return folder
+
+
+@pytest.fixture
+def installed(project: Path, programs_of_a_run: Path) -> Path:
+    """Return a new project with an environment that has what its pyproject.toml asks for."""
+    (project / ".venv").symlink_to(programs_of_a_run.parent)
+    (programs_of_a_run / ".installed").touch()  # newer than its pyproject.toml
+    return project
 
 
 def run(folder: Path, *command: str, variables: Mapping[str, str] | None = None) -> str:

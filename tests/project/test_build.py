@@ -59,9 +59,25 @@ class TestDependencies:
         with pytest.raises(ArtifactError, match="'not a requirement' cannot be read"):
             requirements_of(["not a requirement"], Runtime())
 
-    def test_one_that_was_installed_from_a_folder_is_in_no_index(self) -> None:
-        with pytest.raises(ArtifactError, match="'user-limits' was installed from a folder"):
-            requirements_of(["user-limits"], Runtime())
+    @pytest.fixture
+    def theirs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Return the notes of pip on a distribution that was not installed from an index."""
+        folder = tmp_path / "theirs-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        return folder / "direct_url.json"
+
+    def test_one_that_was_installed_from_a_folder_is_in_no_index(self, theirs: Path) -> None:
+        theirs.write_text('{"url": "file:///work/theirs", "dir_info": {"editable": true}}')
+        with pytest.raises(ArtifactError, match="'theirs' was installed from a folder, file:///work/theirs"):
+            requirements_of(["theirs"], Runtime())
+
+    def test_one_that_was_installed_from_a_wheel_is_taken_from_there(self, theirs: Path) -> None:
+        theirs.write_text('{"url": "file:///wheels/theirs-1.0-py3-none-any.whl", "archive_info": {}}')
+        requirements = requirements_of(["theirs"], Runtime())
+        assert "theirs @ file:///wheels/theirs-1.0-py3-none-any.whl\n" in requirements
+        assert Contents("a", requirements, []).pinned[-1].startswith("theirs @ file:")
 
     def test_a_project_file_lists_them_and_without_one_it_is_the_library(self, tmp_path: Path) -> None:
         file = tmp_path / "pyproject.toml"
@@ -81,11 +97,13 @@ class TestRuntime:
     def test_this_python_compiles_for_its_own_version(self) -> None:
         assert python_of("{}.{}".format(*sys.version_info)) == sys.executable
 
+    @pytest.mark.other_programs
     def test_a_python_of_another_version_is_refused(self) -> None:
         other = next(each for each in RUNTIMES if each != "{}.{}".format(*sys.version_info))
         with pytest.raises(ArtifactError, match=f"Python {other} makes the bytecode.* is 3[.]"):
             python_of(other, sys.executable)
 
+    @pytest.mark.other_programs
     def test_a_python_that_is_not_there_is_named(self) -> None:
         with pytest.raises(ArtifactError, match=r"/nowhere/python is not there.*--python /path/to/python"):
             python_of("3.13", "/nowhere/python")
@@ -209,6 +227,7 @@ class TestCommand:
     def test_requirements_that_are_not_there_are_named(self) -> None:
         assert "--requirements is 'none.txt'" in build("--requirements", "none.txt", status=2)
 
+    @pytest.mark.other_programs
     def test_without_the_runtimes_python_nothing_is_built(self) -> None:
         told = build("--runtime", "3.14", "--python", "/nowhere/python", status=2)
         assert "Python 3.14 makes the bytecode for Lambda" in told

@@ -21,6 +21,7 @@ PROGRAMS = Path(sys.executable).parent
 class TestSkeleton:
     """The files that are copied, as they are."""
 
+    @pytest.mark.other_programs
     def test_they_run_and_pass_their_own_tests(self, tmp_path: Path) -> None:
         for path, content in contents(SKELETON).items():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -55,9 +56,9 @@ class TestProject:
         assert f"Runtime: python{own_runtime()}\n" in (project / "template.yaml").read_text()
 
     @pytest.mark.other_programs
-    def test_both_its_commands_pass(self, project: Path) -> None:
-        assert run(project, "make", "run").endswith(RESULT)
-        assert "3 passed" in run(project, "make", "test")
+    def test_both_its_commands_pass(self, installed: Path) -> None:
+        assert run(installed, "make", "run").endswith(RESULT)
+        assert "3 passed" in run(installed, "make", "test")
 
     @pytest.mark.other_programs
     def test_linters_and_type_checkers_have_nothing_to_say(self, project: Path) -> None:
@@ -75,6 +76,7 @@ class TestProject:
         [command] = [step["run"] for step in job["steps"] if "run" in step]
         assert f"\n{command.removeprefix('make ')}: " in (project / "Makefile").read_text()
 
+    @pytest.mark.other_programs
     def test_what_was_rejected_waits_in_a_quarantine_and_the_state_in_a_file(self, project: Path) -> None:
         told = {"QUARANTINE_URL": f"file://{project}/rejected", "STORE_URL": "sqlite:///parcels.db"}
         program = str(PROGRAMS / "kinesis-handler")
