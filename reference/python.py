@@ -12,6 +12,7 @@ LONGEST_LINE = 88
 MODULES = (
     "kinesis_handler",
     "kinesis_handler.application",
+    "kinesis_handler.json_api",
     "kinesis_handler.stores",
     "kinesis_handler.testing",
     "kinesis_handler.local.event_source",

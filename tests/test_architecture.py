@@ -30,7 +30,7 @@ MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / 
 PURE = {
     *(
         f"kinesis_handler.{name}"
-        for name in ("outcome", "aggregate", "environment", "errors", "fold", "lambda_types")
+        for name in ("outcome", "aggregate", "environment", "errors", "fold", "json_api", "lambda_types")
     ),
     *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results", "storable")),
     *(f"kinesis_handler.ingest.{name}" for name in ("record", "kpl", "event", "schema")),

@@ -32,7 +32,7 @@ def test_the_tables_are_those_of_the_store_that_is_named() -> None:
         {"name": "Parcels", "partitionKey": "shop", "sortKey": "parcel", "timeToLive": "expiresAt"}
     ]
     assert needs["eventTypes"] == ["PARCEL_DELIVERED", "PARCEL_RETURNED", "PARCEL_SCANNED"]
-    assert needs["apiPermissions"] == []
+    assert needs["apiPermissions"][0]["actions"] == ["dynamodb:BatchGetItem", "dynamodb:Query"]
 
 
 def test_a_person_reads_each_need_with_its_reason() -> None:
@@ -52,7 +52,9 @@ def test_what_is_missing_on_lambda_is_said_first() -> None:
 
 
 def test_an_application_that_names_no_store_is_told_so() -> None:
-    assert any("names no store" in each for each in needs_of(Application(KinesisHandler()), "a:b").missing)
+    needs = needs_of(Application(KinesisHandler()), "a:b")
+    assert any("names no store" in each for each in needs.missing)
+    assert needs.api_permissions == []
 
 
 class Opened(Struct, frozen=True):

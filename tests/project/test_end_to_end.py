@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 from zipfile import ZipFile
 
 import pytest
@@ -11,10 +12,11 @@ from end_to_end.stack import Stack
 from deploy.expansion import expand
 from kinesis_handler.local.stream.stop import Stop
 from kinesis_handler.project.artifact import Contents, build
-from kinesis_handler.project.new import make_project
+from kinesis_handler.project.new import Choices, make_project
 from kinesis_handler.stores.memory import MemoryRepository
 from telemetry.emf import metrics_in
 from testkit.emulators.event_source import PREFIX, DeployedMapping
+from testkit.emulators.http_api import http_api, routes_of
 from testkit.emulators.lambda_runtime import LambdaRuntime
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.other_programs
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
-    make_project("parcels", folder)
+    make_project("parcels", folder, Choices(api=True))
     return folder
 
 
@@ -82,6 +84,17 @@ def test_what_was_rejected_is_in_the_quarantine_and_nothing_was_given_up(
     listed = stack.s3.list_objects_v2(Bucket=stack.bucket).get("Contents", [])
     assert [each["Key"].partition("/")[0] for each in listed] == ["quarantine"]
     assert PREFIX not in {each["Key"].rpartition("/")[0] for each in listed}
+
+
+def test_the_api_shows_what_is_stored(stack: Stack, log: list[str], project: Path) -> None:
+    assert log
+    function = stack.function("Api", project / "unpacked", on_this_machine=stack.on_this_machine())
+    routes = routes_of(stack.properties("HttpApi")["Body"])
+    with LambdaRuntime(function) as runtime, http_api(runtime, routes) as address:
+        with urlopen(f"{address}/accounts/ada/daily") as answer:  # noqa: S310 - our own emulator
+            assert json.load(answer)["data"]["state"] == {"balance": 100.25, "movements": 2}
+        with urlopen(f"{address}/accounts/ada") as answer:  # noqa: S310 - our own emulator
+            assert len(json.load(answer)["data"]) == 2
 
 
 def test_the_figures_that_alarms_are_made_of_are_in_the_log(stack: Stack, log: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What `new` makes: a small project that runs, is tested, and stands by itself."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.cli.commands import app
-from kinesis_handler.project.new import PACKAGE, SKELETON, make_project, rendered
+from kinesis_handler.project.new import PACKAGE, SKELETON, Choices, make_project, rendered
 from kinesis_handler.project.runtime import own_runtime
 from kinesis_handler.version import __version__
 from project.conftest import RESULT, contents, run
@@ -29,20 +30,48 @@ class TestSkeleton:
         assert run(tmp_path, str(PROGRAMS / "kinesis-handler"), "run").endswith(RESULT)
         assert "3 passed" in run(tmp_path, str(PROGRAMS / "python"), "-m", "pytest", "-q")
 
-    def test_they_have_three_hundred_lines_at_most(self) -> None:
-        assert sum(len(content.splitlines()) for content in contents(SKELETON).values()) <= 300
-
-    def test_under_its_own_name_only_what_must_differ_does(self, tmp_path: Path) -> None:
-        make_project(PACKAGE, tmp_path)
+    def test_under_its_own_name_and_with_all_parts_only_what_must_differ_does(self, tmp_path: Path) -> None:
+        make_project(PACKAGE, tmp_path, Choices(api=True))
         before, after = contents(SKELETON), contents(tmp_path)
         changed = {path for path in before if before[path] != after[path]}
         assert before.keys() == after.keys()
-        assert changed <= {"pyproject.toml", "Makefile", "template.yaml"}
+        assert changed <= {"pyproject.toml", "Makefile", "template.yaml", "README.md", ".gitignore"}
+
+    def test_each_block_is_of_a_part_that_can_be_chosen_and_is_closed(self) -> None:
+        for content in contents(SKELETON).values():
+            begun = re.findall(r"^ *(?:#|<!--) if (\w+)", content, re.MULTILINE)
+            ended = re.findall(r"^ *(?:#|<!--) end (\w+)", content, re.MULTILINE)
+            assert begun == ended
+            assert set(begun) <= Choices(api=True).parts | Choices("sqlite").parts
+
+
+class TestChoices:
+    def test_without_any_it_has_three_hundred_lines_at_most(self) -> None:
+        files = rendered(contents(SKELETON), "parcels", Choices())
+        assert sum(len(content.splitlines()) for content in files.values()) <= 300
+        assert "parcels/api.py" not in files
+        assert "Api" not in files["template.yaml"]
+
+    @pytest.mark.parametrize("choices", [Choices(), Choices(api=True), Choices("sqlite")])
+    def test_no_mark_of_a_part_is_left(self, choices: Choices) -> None:
+        files = rendered(contents(SKELETON), "parcels", choices)
+        assert not [path for path, content in files.items() if re.search(r"(#|<!--) (if|end) \w+", content)]
+        assert not [path for path, content in files.items() if "\n\n\n\n" in content]
+
+    @pytest.mark.other_programs
+    def test_in_a_file_it_runs_on_where_it_ended_and_has_nothing_of_aws(self, tmp_path: Path) -> None:
+        make_project("parcels", tmp_path, Choices("sqlite"))
+        assert not {"template.yaml", "parcels/function.py", "parcels/api.py"} & contents(tmp_path).keys()
+        program = str(PROGRAMS / "kinesis-handler")
+        assert run(tmp_path, program, "run").endswith(RESULT)
+        assert "6 records: 5 duplicate, 1 rejected" in run(tmp_path, program, "run")
+        assert "3 passed" in run(tmp_path, str(PROGRAMS / "python"), "-m", "pytest", "-q")
+        assert "sam" not in (tmp_path / "Makefile").read_text()
 
 
 class TestProject:
     def test_nothing_of_the_skeletons_name_is_left(self) -> None:
-        files = rendered(contents(SKELETON), "my-parcels")
+        files = rendered(contents(SKELETON), "my-parcels", Choices(api=True))
         assert not [path for path, content in files.items() if PACKAGE in content or "my-accounts" in content]
         assert "my_parcels/projection.py" in files
         assert "sam deploy --stack-name my-parcels" in files["Makefile"]
@@ -127,6 +156,14 @@ class TestCommand:
         assert done.output.startswith("made my-parcels: 12 files, 300 lines.")
         assert "\n  cd my-parcels\n  make run " in done.output
         assert (tmp_path / "my-parcels" / "my_parcels").is_dir()
+
+    def test_an_api_in_front_of_a_file_is_refused(self, tmp_path: Path) -> None:
+        done = CliRunner().invoke(
+            app, ["new", "parcels", "--into", str(tmp_path), "--api", "--store", "sqlite"]
+        )
+        assert done.exit_code == 2
+        assert "--api is for AWS" in done.output
+        assert not list(tmp_path.iterdir())
 
     def test_an_error_is_one_sentence_and_the_status_2(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

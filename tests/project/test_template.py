@@ -10,7 +10,7 @@ import pytest
 
 from deploy.expansion import expand
 from described import allowed, arns, assert_settings, assert_table, described, needed
-from kinesis_handler.project.new import PACKAGE, SKELETON
+from kinesis_handler.project.new import PACKAGE, SKELETON, Choices, make_project
 
 TEMPLATE = SKELETON / "template.yaml"
 STREAM = "arn:aws:kinesis:eu-north-1:123456789012:stream/facts"
@@ -40,8 +40,10 @@ def needs() -> dict[str, Any]:
 
 
 @pytest.mark.other_programs
-def test_cfn_lint_has_nothing_to_say() -> None:
-    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(TEMPLATE)]
+@pytest.mark.parametrize("choices", [Choices(), Choices(api=True)])
+def test_cfn_lint_has_nothing_to_say(choices: Choices, tmp_path: Path) -> None:
+    make_project("parcels", tmp_path, choices)
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), str(tmp_path / "template.yaml")]
     done = subprocess.run(lint, capture_output=True, text=True, check=False)
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
@@ -61,6 +63,17 @@ def test_the_function_may_do_what_it_needs_and_nothing_else() -> None:
     known = arns(resources(), stack="user-limits", log_group="user-limits-logs")
     assert allowed(properties("Role")) == needed(needs()["permissions"], known)
     assert "ManagedPolicyArns" not in properties("Role")
+
+
+def test_the_api_reads_and_does_nothing_else() -> None:
+    known = arns(resources(), stack="user-limits", log_group="user-limits-apilogs")
+    assert allowed(properties("ApiRole")) == needed(needs()["apiPermissions"], known)
+
+
+def test_nobody_reads_the_api_without_a_signature() -> None:
+    body = properties("HttpApi")["Body"]
+    [route] = [each for path in body["paths"].values() for each in path.values()]
+    assert route["security"] == [{"AWS_IAM": []}]
 
 
 def test_the_function_and_its_mapping_are_set_as_is_said() -> None:

@@ -30,6 +30,7 @@ from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.stored import get, list_partition
 from kinesis_handler.cli.table import app as table_commands
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.json_api import JsonApi
 from kinesis_handler.version import __version__
 
 app = typer.Typer(
@@ -113,16 +114,23 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Run events through the handler, if there are any, then serve the API until Ctrl-C.
 
+    An application without an API of its own is served as JSON: /VIEW/PARTITION and /VIEW/PARTITION/SORT.
+
     With AUTH=none it listens on this machine only, unless --insecure is given.
     """
     with exit_on_error():
         application = load_application(application_name, store)
-        if application.api is None:
-            raise ConfigurationError(f"--app is {application_name!r}, which has no API")
+        api = application.api
+        if api is None:
+            if not application.views:
+                raise ConfigurationError(
+                    f"--app is {application_name!r}, which has neither an API nor a view"
+                )
+            api = JsonApi(application.views).for_command_line()
         application.check()
         if events is not None:
             with open_events(events) as file:
                 records = read_records(file, str(events))
                 tally = run_locally(application, records, batch_size=100, retries=2)
             print_outcomes(standard_output(), tally)
-        serve_api(application, application.api, host=host, port=port, live=live, insecure=insecure)
+        serve_api(application, api, host=host, port=port, live=live, insecure=insecure)

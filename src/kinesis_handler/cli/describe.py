@@ -53,7 +53,7 @@ def _print(needs: Needs) -> None:
         for variable in needs.environment:
             echo(f"  {variable.name}: {'is set' if variable.is_set else 'is not set'}")
     _print_permissions("permissions", needs.permissions)
-    _print_permissions("permissions of the API", needs.api_permissions)
+    _print_permissions("permissions of a function that only reads, such as an API", needs.api_permissions)
     _print_settings("function", needs.function)
     _print_settings("event source mapping", needs.mapping)
 

@@ -109,7 +109,7 @@ class Needs(Struct, frozen=True, rename="camel"):
         tables: that must exist before it starts.
         environment: the variables that it reads.
         permissions: of the function's role, which Lambda uses too.
-        api_permissions: of the role of a function that only reads, if the application has an API.
+        api_permissions: of the role of a function that only reads, such as an API.
         function: settings of the function.
         mapping: settings of its event source mapping.
         missing: what it lacks to run on Lambda, each a sentence.
@@ -136,7 +136,7 @@ def needs_of(application: Application, name: str, variables: Iterable[Variable] 
         environment=list(variables),
         permissions=list(_permissions(tables)),
         api_permissions=[*_of_tables(tables, READ, "to read what is stored"), _LOG]
-        if application.api is not None
+        if application.api is not None or application.views
         else [],
         function=FUNCTION,
         mapping=MAPPING,

@@ -3,8 +3,9 @@
 import keyword
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.project.runtime import DEFAULT_RUNTIME, own_runtime
@@ -22,20 +23,56 @@ MAX_NAME = 40
 _MAY_BE_THERE = {".git", ".venv"}
 """What an empty folder may have in it: what is made before there is a project."""
 
+_FILES_OF = {
+    f"{PACKAGE}/api.py": "api",
+    f"{PACKAGE}/function.py": "lambda",
+    "template.yaml": "lambda",
+}
+"""Files of the skeleton that only some projects have, and the part that they belong to."""
+
+_BLOCK = re.compile(
+    r"^[ ]*(?:#|<!--) if (?P<part>\w+)(?: -->)?\n(?P<lines>.*?)^[ ]*(?:#|<!--) end (?P=part)(?: -->)?\n",
+    re.MULTILINE | re.DOTALL,
+)
+"""Lines of the skeleton that only some projects have, between two comments."""
+
 _TAKEN = {"build", "tests", "kinesis_handler", "botocore", "msgspec", "pybase64", "pytest", "structlog"}
 """Names that the project itself imports, or has a folder of."""
 
 
-def make_project(name: str, folder: Path) -> list[Path]:
+ProjectStore = Literal["dynamodb", "sqlite"]
+
+
+class Choices(NamedTuple):
+    """What a new project has, or has not.
+
+    Args:
+        store: where its state is by default. What is in a file does not run on Lambda.
+        api: whether it has an API of JSON on Lambda.
+    """
+
+    store: ProjectStore = "dynamodb"
+    api: bool = False
+
+    @property
+    def parts(self) -> set[str]:
+        """The parts of the skeleton that it takes."""
+        if self.store == "sqlite":
+            return {"file"}
+        return {"lambda", "api"} if self.api else {"lambda"}
+
+
+def make_project(name: str, folder: Path, choices: Choices | None = None) -> list[Path]:
     """Write the files of a new project into a folder, and return them.
 
     Args:
         name: of the project; its package has underscores in place of hyphens.
         folder: which does not exist or is empty, but for `.git` and `.venv`.
+        choices: what it has; None for the defaults.
 
     Raises ConfigurationError if the name cannot be that of a package, or the folder has something in it.
     """
-    files = rendered(dict(_skeleton()), name)
+    files = rendered(dict(_skeleton()), name, choices or Choices())
     try:
         if folder.exists() and {each.name for each in folder.iterdir()} - _MAY_BE_THERE:
             raise ConfigurationError(
@@ -50,8 +87,8 @@ def make_project(name: str, folder: Path) -> list[Path]:
     return [folder / path for path in files]
 
 
-def rendered(files: Mapping[str, str], name: str) -> dict[str, str]:
-    """Return files of the skeleton, path → content, under another name.
+def rendered(files: Mapping[str, str], name: str, choices: Choices) -> dict[str, str]:
+    """Return files of the skeleton, path → content, under another name, with what was chosen of them.
 
     They ask for this version of the library, and for the runtime of the Python that runs this, if Lambda
     has it.
@@ -66,12 +103,23 @@ def rendered(files: Mapping[str, str], name: str) -> dict[str, str]:
         f"python{DEFAULT_RUNTIME}": f"python{own_runtime()}",
         f"--runtime {DEFAULT_RUNTIME}": f"--runtime {own_runtime()}",
     }
+    if choices.store == "sqlite":
+        replaced['or "inmemory:"'] = f'or "sqlite:///{package}.db"'
     found = re.compile("|".join(map(re.escape, replaced)))
 
     def render(text: str) -> str:
         return found.sub(lambda match: replaced[match[0]], text)
 
-    return {render(path): render(content) for path, content in files.items()}
+    return {
+        render(path): render(_chosen(content, choices.parts))
+        for path, content in files.items()
+        if _FILES_OF.get(path) in {None, *choices.parts}
+    }
+
+
+def _chosen(content: str, parts: Collection[str]) -> str:
+    """Return a file without the blocks of parts that were not chosen, and without the marks of the others."""
+    return _BLOCK.sub(lambda block: block["lines"] if block["part"] in parts else "", content)
 
 
 def package_name(name: str) -> str:
