@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class JsonApi:
-    """The API of some views.
+    """The API of some views. An instance is itself an application of ASGI.
 
     Args:
         views: what is shown, each under its name.
@@ -58,10 +58,10 @@ class JsonApi:
         answer = self.answer(method, request["rawPath"], request.get("rawQueryString", ""))
         return {"statusCode": int(answer.status), "headers": answer.headers, "body": answer.body.decode()}
 
-    async def asgi(
+    async def __call__(
         self, scope: Mapping[str, Any], receive: Callable[..., Any], send: Callable[..., Any]
     ) -> None:
-        """Answer a request of an ASGI server."""
+        """Answer a request of an ASGI server: https://asgi.readthedocs.io/en/latest/specs/www.html."""
         if scope["type"] != "http":
             raise ValueError(f"a connection of type {scope['type']!r} is none of HTTP")
         del receive  # a GET has no body
@@ -78,7 +78,7 @@ class JsonApi:
 
         def build(*, local: bool) -> ASGIApp:
             del local  # there is nothing to write, and no page that a browser could be misled by
-            return self.asgi
+            return self
 
         return Api(build, is_open=True, path=lambda partition: f"/{name}/{quote(partition, safe='')}")
 
