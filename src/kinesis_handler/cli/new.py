@@ -30,6 +30,7 @@ def new(
         files = make_project(name, folder, Choices(store, api))
     lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
     echo(f"made {folder}: {len(files)} files, {lines} lines. Two commands to begin with:")
-    echo(f"  cd {shlex.quote(str(folder))}")
+    if folder.resolve() != Path.cwd():
+        echo(f"  cd {shlex.quote(str(folder))}")
     echo("  make run     # run a few events through the handler, and show the resulting state")
     echo("  make test    # run the tests")
