@@ -19,6 +19,9 @@ from kinesis_handler.stores.url import LASTING_STORE_FORMS, SQLite, parse_url, u
 MAX_LISTED = 100
 """Aggregates that `list` shows, unless it is told otherwise."""
 
+_OF_THE_SETTINGS = "of-the-settings"
+"""Name of a file or a table that a URL leaves to the application."""
+
 Partition = Annotated[str, typer.Argument(help="The first part of the key.")]
 Sort = Annotated[str, typer.Argument(help="The second part of the key.")]
 ViewName = Annotated[
@@ -102,9 +105,11 @@ def load_stored(name: str | None, store: str | None) -> Application:
     Raises ConfigurationError if it is missing, cannot be used, or is memory.
     """
     if store is not None:
-        address = parse_url(store, file="-", table="---")
-        if isinstance(address, SQLite) and address.path != "-" and not Path(address.path).exists():
-            raise ConfigurationError(f"--store is {store!r}; there is no file {address.path!r}")
+        address = parse_url(store, file=_OF_THE_SETTINGS, table=_OF_THE_SETTINGS)
+        # To open a file makes it: what is mistyped must not leave an empty one behind.
+        path = address.path if isinstance(address, SQLite) else _OF_THE_SETTINGS
+        if path != _OF_THE_SETTINGS and not Path(path).exists():
+            raise ConfigurationError(f"--store is {store!r}; there is no file {path!r}")
     application = load_application(name, store)
     if application.store is not None and application.store.in_memory:
         raise ConfigurationError(
