@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kinesis_handler.project.new import SKELETON, make_project
+from kinesis_handler.project.new import SKELETON, Choices, make_project
 from project.conftest import RESULT, contents, run
 from testkit.emulators.npm_package import NpmPackage
 
@@ -30,11 +30,11 @@ def test_the_wheel_has_each_file_of_the_skeleton(wheels: Path) -> None:
 
 
 def test_both_commands_of_a_new_project_pass_and_so_do_type_checkers(wheels: Path, tmp_path: Path) -> None:
-    make_project("parcels", tmp_path)
+    make_project("parcels", tmp_path, Choices(api=True))
     assert run(tmp_path, "make", "run", variables={"PIP_FIND_LINKS": str(wheels)}).endswith(RESULT)
     assert "3 passed" in run(tmp_path, "make", "test")
     python = str(tmp_path / ".venv" / "bin" / "python")
     mypy = [str(PROGRAMS / "mypy"), "--strict", "--python-executable", python, "parcels", "tests"]
-    assert "Success: no issues found in 5 source files" in run(tmp_path, *mypy)
+    assert "Success: no issues found in 6 source files" in run(tmp_path, *mypy)
     pyright = ["node", str(PYRIGHT.fetch() / "index.js"), "--pythonpath", python, "parcels", "tests"]
     assert "0 errors, 0 warnings" in run(tmp_path, *pyright)

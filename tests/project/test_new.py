@@ -90,15 +90,12 @@ class TestProject:
         assert "3 passed" in run(installed, "make", "test")
 
     @pytest.mark.other_programs
-    def test_linters_and_type_checkers_have_nothing_to_say(self, project: Path) -> None:
+    def test_linters_have_nothing_to_say(self, tmp_path: Path) -> None:
+        make_project("parcels", tmp_path, Choices(api=True))
         third_party = 'lint.isort.known-third-party=["kinesis_handler"]'
-        ruff = ["--isolated", "--line-length", "110"]
-        run(
-            project, str(PROGRAMS / "ruff"), "check", *ruff, "--select", "E,F,I,B,UP", "--config", third_party
-        )
-        run(project, str(PROGRAMS / "ruff"), "format", "--check", *ruff)
-        cache = ("--cache-dir", str(project / ".mypy_cache"))
-        assert "Success" in run(project, str(PROGRAMS / "mypy"), "--strict", *cache, "parcels", "tests")
+        ruff, options = str(PROGRAMS / "ruff"), ["--isolated", "--line-length", "110"]
+        run(tmp_path, ruff, "check", *options, "--select", "E,F,I,B,UP", "--config", third_party)
+        run(tmp_path, ruff, "format", "--check", *options)
 
     def test_its_workflow_runs_a_command_of_the_makefile(self, project: Path) -> None:
         [job] = yaml.safe_load((project / ".github/workflows/test.yml").read_text())["jobs"].values()
