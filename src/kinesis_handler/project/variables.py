@@ -10,7 +10,7 @@ from kinesis_handler.project.needs import Variable
 
 __all__ = ["recorded_variables"]
 
-_BETWEEN = {"os", "collections.abc", __name__}
+_BETWEEN = {"os", "collections.abc", "_collections_abc", __name__}
 """Modules between the one that asks for a variable, and the answer."""
 
 _READERS = {"kinesis_handler.environment"}
