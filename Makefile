@@ -30,7 +30,7 @@ matrix: $(VENV)/.check ## Run the tests of `make check` on each Python of 3.11 t
 	@.ci/matrix $(BIN)/python $(ALONE)
 
 e2e: $(VENV)/.dev ## Run the template's resources on this machine, and compare with a failure-free run
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end tests/project/test_end_to_end.py
 
 coverage: $(VENV)/.dev browser ## Run all tests, and list the branches that no test executes
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
