@@ -1,6 +1,7 @@
 """What `describe` prints, for a person and for a program."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from kinesis_handler.application import Application
 from kinesis_handler.cli.commands import app
 from kinesis_handler.environment import read_text
 from kinesis_handler.project.needs import needs_of
+from kinesis_handler.project.new import Choices, make_project
 from kinesis_handler.project.variables import recorded_variables
+from project.conftest import contents
 
 PARCELS = "parcels:application"
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -43,6 +46,17 @@ def test_a_person_reads_each_need_with_its_reason() -> None:
     assert "table/Parcels: to load and save what is stored\n" in printed
     assert "MaximumRetryAttempts: 10 " in printed
     assert "missing: it has no quarantine" in printed
+
+
+def test_to_describe_it_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_project("noted", tmp_path, Choices("sqlite"))
+    before = contents(tmp_path).keys()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    needs = described("noted.application:application", "Accounts")
+    assert {"QUARANTINE_URL", "STORE_URL"} <= {each["name"] for each in needs["environment"]}
+    assert contents(tmp_path).keys() == before
 
 
 def test_what_is_missing_on_lambda_is_said_first() -> None:

@@ -1,7 +1,8 @@
 """Implements `describe`: shows what the function of an application needs on AWS."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import chdir, suppress
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import msgspec
@@ -28,15 +29,23 @@ def describe(
     with exit_on_error():
         name = project_settings().app if application_name is None else application_name
         with recorded_variables(name.partition(":")[0].partition(".")[0]) as variables:
-            if store is not None:
-                with suppress(KinesisHandlerError):
-                    load_application(name)  # reads the variable that names the store in other cases
             application = load_application(name, store)
+            if store is not None:
+                _load_on_its_own_store(name)
         needs = needs_of(application, name, sorted(variables.values(), key=lambda each: each.name))
     if as_json:
         echo_json(msgspec.to_builtins(needs))
     else:
         _print(needs)
+
+
+def _load_on_its_own_store(name: str) -> None:
+    """Build the application once more, so that it reads the variable that names its store.
+
+    That may fail: the variable may be missing here. What a file is made for is in a folder that goes.
+    """
+    with suppress(KinesisHandlerError), TemporaryDirectory() as folder, chdir(folder):
+        load_application(name)
 
 
 def _print(needs: Needs) -> None:
