@@ -118,6 +118,18 @@ def functions(scanned: Event[Scanned], unrelated: Event[Unrelated]) -> None:
     def of_text(text: str) -> None: ...
 
 
+@event_processor({"PARCEL_SCANNED": Scanned}, concurrency=4)
+async def deliver_at_once(event: Event[Scanned]) -> None:
+    assert_type(event.payload, Scanned)
+
+
+async def coroutines(scanned: Event[Scanned], unrelated: Event[Unrelated]) -> None:
+    """A decorated coroutine function can still be awaited, with its own events only."""
+    await deliver_at_once(scanned)
+    await deliver_at_once(unrelated)  # type: ignore[arg-type]
+    KinesisHandler([deliver_at_once])
+
+
 class OfOnesOwn:
     """A processor of one's own."""
 
