@@ -68,7 +68,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     """
     with exit_on_error():
         application = load_application(application_name, store)
-        application.check()
+        application.check(states=True)
         path = events or project_settings().events
         with open_events(path) as file:
             records = read_records(file, str(path))
@@ -98,7 +98,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application = load_application(application_name, store)
         if application.api is None:
             raise ConfigurationError(f"--app is {application_name!r}, which has no API")
-        application.check()
+        application.check(states=True)
         if events is not None:
             with open_events(events) as file:
                 records = read_records(file, str(events))

@@ -111,7 +111,7 @@ def _consumer(  # noqa: PLR0913 - the parts of a consumer
     first = starting_point("--from", begin or "trim-horizon", reader)
     if problem := order_problem(reader.summary, any_order=application.any_order):
         raise StreamError(f"the stream {reader.name!r}: {problem}")
-    application.check()
+    application.check(states=True)
     checkpoints = Checkpoints(open_checkpoints(application), reader.identity)
     if begin is not None and checkpoints.load():
         echo(
