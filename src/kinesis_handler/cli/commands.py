@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             tally = run_locally(application, records, batch_size=batch_size, retries=retries)
         show = print_json if as_json else print_tables
         all_read = show(application, tally)
-    raise typer.Exit(1 if tally.failed or not all_read else 0)
+    raise typer.Exit(1 if tally.unfinished or not all_read else 0)
 
 
 @app.command()

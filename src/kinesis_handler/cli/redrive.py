@@ -62,9 +62,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             metavar="WHEN", help="Only records that arrived then or later: a time, or how long ago: 6h, 3d."
         ),
     ] = "",
-    accept_superseded: Annotated[  # noqa: FBT002
+    accept_too_late: Annotated[  # noqa: FBT002
         bool,
-        typer.Option("--accept-superseded", help="Mark superseded records as done, too."),
+        typer.Option("--accept-too-late", help="Mark superseded records as done, too."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and end.")] = False,  # noqa: FBT002
     delete: Annotated[  # noqa: FBT002
@@ -93,7 +93,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     with exit_on_error():
         application = load_application(application_name, store)
         earliest = parse_moment("--since", since, time.time()) if since else 0.0
-        target = _target(through, application, stream, accept_superseded=accept_superseded)
+        target = _target(through, application, stream, accept_too_late=accept_too_late)
         if queue is not None and application.quarantine is None:
             raise ConfigurationError(
                 "--queue needs a quarantine to keep the records in: the settings name none"
@@ -130,18 +130,16 @@ def _undated(contents: Sequence[Contents], reason: str) -> list[Entry]:
 
 
 def _target(
-    through: Through, application: Application, stream: str | None, *, accept_superseded: bool
+    through: Through, application: Application, stream: str | None, *, accept_too_late: bool
 ) -> RedriveTarget:
     if through is Through.HANDLER:
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
         application.check(states=True)
-        return ThroughHandler(
-            application.handler, application.quarantine, accept_superseded=accept_superseded
-        )
-    if accept_superseded:
+        return ThroughHandler(application.handler, application.quarantine, accept_too_late=accept_too_late)
+    if accept_too_late:
         raise ConfigurationError(
-            "--accept-superseded is only for --through handler: what becomes of a record that is put onto "
+            "--accept-too-late is only for --through handler: what becomes of a record that is put onto "
             "the stream is not known here"
         )
     client = kinesis_client(default_region=application.default_region)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler.errors import UnreadableObjectError
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
@@ -91,14 +92,26 @@ def done_in(contents: Sequence[Contents]) -> set[Position]:
 def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
     """Return the records that wait in several quarantines, each once, in the order of the stream."""
     done = done_in(contents)
-    found = {
-        entry.position: Waiting(each, name, entry)
-        for each in contents
-        for name, entries in each.objects.items()
-        for entry in entries
-        if entry.position not in done
-    }
+    found: dict[Position, Waiting] = {}
+    for each in contents:
+        for name, entries in each.objects.items():
+            for entry in entries:
+                if entry.position not in done:
+                    known = found.get(entry.position)
+                    found[entry.position] = Waiting(each, name, _with_keys(entry, known))
     return {position: found[position] for position in sorted(found)}
+
+
+def _with_keys(entry: Entry, known: Waiting | None) -> Entry:
+    """Return an entry with the keys of another one of its record, for each projection parks by itself.
+
+    One that was rejected when its key was released is parked no more.
+    """
+    if known is None or entry.released:
+        return entry
+    if known.entry.released:
+        return known.entry
+    return replace(entry, parked=tuple(dict.fromkeys(known.entry.parked + entry.parked)))
 
 
 def remove_finished(contents: Sequence[Contents]) -> int:
