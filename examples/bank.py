@@ -90,5 +90,9 @@ def application(store: str | None = None) -> Application:
     handler = KinesisHandler(
         [Accounts(accounts), Ledger(ledger)], envelope=CloudEvents(), quarantine=quarantine
     )
-    views = [plain_view("accounts", accounts, Account), plain_view("ledger", ledger, Month)]
-    return Application(handler, views, opened, quarantine)
+    return Application(
+        handler,
+        [plain_view("accounts", accounts, Account), plain_view("ledger", ledger, Month)],
+        opened,
+        quarantine,
+    )

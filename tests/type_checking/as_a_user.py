@@ -66,6 +66,16 @@ class Parcels(Projection[Parcel, ParcelPayload]):
             case Delivered():
                 return Parcel("delivered", state.scans if state else 0)
 
+    def on_change(
+        self,
+        before: Aggregate[Parcel | None] | None,
+        after: Aggregate[Parcel | None],
+        events: Sequence[Event[ParcelPayload]],
+    ) -> None:
+        assert_type(after.state, Parcel | None)
+        assert_type(before.version if before else 0, int)
+        assert_type(events[0].payload, ParcelPayload)
+
 
 class OneType(Projection[int, Scanned]):
     """One schema, and a state that is no class of its own."""
