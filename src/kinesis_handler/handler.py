@@ -30,7 +30,9 @@ from kinesis_handler.outcome import (
     not_applied,
 )
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
+from kinesis_handler.projection import Projection
 from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.stores import Repository
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
 from kinesis_handler.telemetry.spans import annotate_span, batch_span
@@ -89,6 +91,12 @@ class KinesisHandler:
         self._log = structlog.get_logger(component="handler")
         for processor in processors:
             self.register(processor)
+
+    @property
+    def repositories(self) -> Mapping[str, Repository[Any]]:
+        """The repositories of its projections, by the projections' names."""
+        readers = zip(self._routes.names, self._routes.processors, strict=True)
+        return {name: each.repository for name, each in readers if isinstance(each, Projection)}
 
     def register(self, processor: EventProcessor) -> None:
         """Route the processor's event types to it from now on, beside other processors that take them.

@@ -85,7 +85,11 @@ def fold_or_park(
     Returns:
         The aggregate, the very same object if nothing of it changed, and an outcome for each of the events.
     """
-    outcomes: list[Outcome] = []
+    if aggregate is None or aggregate.parked is None:
+        after, outcomes = fold(aggregate, key, events, rules)
+        if outcomes[-1].status is not Status.FAILED:
+            return after, outcomes  # nearly always
+    outcomes = []
     while left := len(events) - len(outcomes):
         rest = events[-left:] if outcomes else events
         if aggregate is not None and aggregate.parked is not None:

@@ -376,6 +376,7 @@ def test_records_of_a_queue_and_of_the_folder_go_onto_a_stream_and_what_is_gone_
 
 def test_what_run_gives_up_is_kept_and_goes_through_when_it_can(shell: Shell) -> None:
     early, late = on_shard([progress("e2", 5)], first=1), on_shard([created("e1")])
+    early[0]["kinesis"]["approximateArrivalTimestamp"] = time.time()  # or it would be parked at once
     (shell.folder / "early.json").write_text(json.dumps({"Records": early}))
     assert shell("run", "early.json", "--retries", "0").returncode == 1
     KinesisHandler([UserLimitEventProcessor(shell.store())])({"Records": late})

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Annotated
 
 import typer
@@ -38,7 +38,10 @@ from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.local.stream.writer import StreamWriter
 from kinesis_handler.quarantine.contents import Contents, remove_finished, waiting_in
-from kinesis_handler.quarantine.entry import Entry
+from kinesis_handler.quarantine.entry import Entry, Position
+
+ROUNDS = 10
+"""Most times that the quarantine is read again for what was parked while its key was being released."""
 
 MAX_NAMED = 5
 """Most omitted records that are named."""
@@ -64,7 +67,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     ] = "",
     accept_too_late: Annotated[  # noqa: FBT002
         bool,
-        typer.Option("--accept-too-late", help="Mark superseded records as done, too."),
+        typer.Option("--accept-too-late", help="Mark records that come too late as done, too."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and end.")] = False,  # noqa: FBT002
     delete: Annotated[  # noqa: FBT002
@@ -82,7 +85,8 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Send rejected and failed records again, in the order of the stream, and mark those that are done.
 
-    A record is superseded if later events of its key have been applied: it stays, and is reported.
+    Parked keys come first: all that waits of one is applied in its order, or none of it. A record that was
+    given up is too late if later events of its key have been applied: it stays, and is reported.
 
     After an interruption, run it again: it continues. Records that a document only refers to are first
     fetched from the stream, while it retains them.
@@ -102,7 +106,8 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         problems = [] if dry_run else _fetch(application, queue, reader_of)
         contents = read_all(application)
         problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
-        sending = Redrive(contents, lambda entry: matches(entry, reason) and _arrived(entry, earliest))
+        chosen = partial(_is_chosen, reason=reason, earliest=earliest)
+        sending = Redrive(contents, chosen)
         undated = _undated(contents, reason) if since else []
         if dry_run:
             print_groups(grouped(sending.entries))
@@ -110,12 +115,22 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             _print_undated(undated, since)
             raise typer.Exit(1 if print_unreadable(contents) else 0)
         verdicts = _send(sending, target)
+        for _ in range(ROUNDS):  # a live handler may have parked more of a key meanwhile
+            contents = read_all(application)
+            again = Redrive(contents, chosen, parked_since=verdicts)
+            if not again.entries:
+                break
+            verdicts |= _send(again, target)
         removed = remove_finished(contents) if delete else 0
-    _print_results(verdicts, problems, removed)
+    _print_results(list(verdicts.values()), problems, removed)
     _print_undated(undated, since)
     unread = print_unreadable(contents)
-    left = any(verdict.needs_attention for _, verdict in verdicts)
+    left = any(verdict.needs_attention for _, verdict in verdicts.values())
     raise typer.Exit(1 if left or undated or problems or unread else 0)
+
+
+def _is_chosen(entry: Entry, *, reason: str, earliest: float) -> bool:
+    return matches(entry, reason) and _arrived(entry, earliest)
 
 
 def _arrived(entry: Entry, earliest: float) -> bool:
@@ -163,10 +178,10 @@ def _reader_of(application: Application) -> ReaderOf:
     return cache(lambda arn: StreamReader(client(), arn))
 
 
-def _send(sending: Redrive, target: RedriveTarget) -> list[tuple[Entry, Verdict]]:
-    """Send all entries with a progress bar; return the verdict on each."""
+def _send(sending: Redrive, target: RedriveTarget) -> dict[Position, tuple[Entry, Verdict]]:
+    """Send all entries with a progress bar; return the last verdict on each, by its position."""
     console = standard_error()
-    verdicts: list[tuple[Entry, Verdict]] = []
+    verdicts: dict[Position, tuple[Entry, Verdict]] = {}
     with Progress(
         TextColumn("through the {task.description}"),
         BarColumn(),
@@ -178,8 +193,8 @@ def _send(sending: Redrive, target: RedriveTarget) -> list[tuple[Entry, Verdict]
     ) as bar:
         task = bar.add_task(target.name, total=len(sending.entries))
         for sent in sending.run(target):
-            verdicts += sent.verdicts
-            bar.advance(task, len(sent.verdicts))
+            verdicts |= {entry.position: (entry, verdict) for entry, verdict in sent.verdicts}
+            bar.update(task, completed=len(verdicts))
     return verdicts
 
 

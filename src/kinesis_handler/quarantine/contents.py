@@ -103,15 +103,16 @@ def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
 
 
 def _with_keys(entry: Entry, known: Waiting | None) -> Entry:
-    """Return an entry with the keys of another one of its record, for each projection parks by itself.
-
-    One that was rejected when its key was released is parked no more.
-    """
-    if known is None or entry.released:
+    """Return an entry with what another one of its record says, for each projection parks by itself."""
+    if known is None:
         return entry
-    if known.entry.released:
-        return known.entry
-    return replace(entry, parked=tuple(dict.fromkeys(known.entry.parked + entry.parked)))
+    both = (known.entry, entry)
+    rejected = [each for each in both if each.released or not each.parked]
+    return replace(
+        rejected[-1] if rejected else entry,
+        parked=tuple(dict.fromkeys(key for each in both for key in each.parked)),
+        released=bool(rejected) and any(each.parked for each in both),
+    )
 
 
 def remove_finished(contents: Sequence[Contents]) -> int:

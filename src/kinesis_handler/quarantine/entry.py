@@ -62,7 +62,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: the version that rejected it.
         parked: the keys that are parked by it; empty if it was rejected or given up.
-        released: it was parked, and rejected when its key was released: no key waits for it any more.
+        released: it was parked, and rejected when its key was to be released, or when it came again.
         data: the Kinesis record's data, base64, unchanged. In an object, an entry of the same record as the
             one before it omits it.
     """

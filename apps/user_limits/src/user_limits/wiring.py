@@ -9,7 +9,7 @@ from urllib.parse import quote
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
 from kinesis_handler.extras import require_extra
-from kinesis_handler.moving.opening import open_migration, readable, writable
+from kinesis_handler.moving.opening import open_migration
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
@@ -62,7 +62,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     if phase is not None and store is None:
         target = _open_target(settings)
         move = open_migration(opened, target, open_limits, phase)
-        limits, shown = writable(move, phase), readable(move, _read_side(settings, phase))
+        limits, shown = _moving(settings, move, phase)
 
     def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
         source = opened if source_url is None else _open(settings, source_url)
@@ -118,7 +118,7 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     tables = opened.tables
     if (phase := _phase(settings)) is not None:
         move = open_migration(opened, _open_target(settings), partial(_limits, settings), phase)
-        shown, tables = readable(move, _read_side(settings, phase)), move.all_tables
+        shown, tables = _moving(settings, move, phase)[1], move.all_tables
     for table in tables:
         table.check()
     # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
@@ -170,6 +170,15 @@ def _phase(settings: Settings) -> Callable[[], Phase] | None:
     from kinesis_handler.moving.switch import switch_of
 
     return switch_of(Phase, settings.migration_phase, settings.aws_appconfig_extension_http_port)
+
+
+def _moving(
+    settings: Settings, move: Migration, phase: Callable[[], Phase]
+) -> tuple[Repository[Limit], ReadableRepository[Limit]]:
+    """Return both stores of a move as one, and the one of them that is shown."""
+    from kinesis_handler.moving.repository import MovingRepository, ReadSide
+
+    return MovingRepository(move.sides, phase), ReadSide(move.sides, _read_side(settings, phase))
 
 
 def _read_side(settings: Settings, phase: Callable[[], Phase]) -> Callable[[], Side]:

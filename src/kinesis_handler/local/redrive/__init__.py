@@ -6,7 +6,7 @@ twice, which is harmless (G3), and none is lost.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -100,6 +100,8 @@ class Redrive:
     Args:
         contents: the contents of the quarantines.
         chosen: tells whether an entry is to be sent.
+        parked_since: positions of records that were sent before: only keys for which more wait since then are
+            sent again.
         clock: seconds since epoch.
     """
 
@@ -107,13 +109,21 @@ class Redrive:
         self,
         contents: Sequence[Contents],
         chosen: Callable[[Entry], bool] = lambda _: True,
+        *,
+        parked_since: Collection[Position] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._waiting = waiting_in(contents)
         waiting = [each.entry for each in self._waiting.values()]
-        keys = {key for entry in waiting if chosen(entry) for key in entry.parked}
-        self.entries = [each for each in waiting if chosen(each) or not keys.isdisjoint(each.parked)]
+        first = [each for each in waiting if chosen(each)]
+        if parked_since is not None:
+            first = [each for each in first if each.parked and each.position not in parked_since]
+        positions = {each.position for each in first}
+        keys = {key for each in first for key in each.parked}
+        self.entries = [
+            each for each in waiting if each.position in positions or not keys.isdisjoint(each.parked)
+        ]
         """Entries to be sent, in the order of each shard. Of a parked key it is all or none."""
 
     def run(self, target: RedriveTarget) -> Iterator[Sent]:
@@ -122,6 +132,7 @@ class Redrive:
         Raises QuarantineError if a mark cannot be stored.
         """
         released: set[Position] = set()
+        rejected: set[Position] = set()
         for group in parked_groups(items_of(self.entries)):
             if all(entry.position in released for item in group for entry in item.entries if entry.parked):
                 continue
@@ -131,8 +142,14 @@ class Redrive:
                 [each for each in entries if each.parked or verdicts[each.position].done], verdicts, target
             )
             released.update(entry.position for entry in sent.done)
+            rejected.update(
+                entry.position
+                for entry, verdict in sent.verdicts
+                if entry.released and verdict.result is Result.HELD_BACK
+            )
             yield sent
-        items = items_of([each for each in self.entries if not each.parked and each.position not in released])
+        left = [each for each in self.entries if each.position not in released]
+        items = items_of([each for each in left if not each.parked or each.position in rejected])
         for first in range(0, len(items), target.batch_size):
             batch = items[first : first + target.batch_size]
             verdicts = target.send(batch)

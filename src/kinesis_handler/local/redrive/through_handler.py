@@ -118,7 +118,8 @@ class ThroughHandler:
             # A record that cannot be unpacked has only one outcome.
             handled = of_entry or handled
         waiting = {Status.FAILED, Status.REJECTED, Status.SUPERSEDED}
-        if self._accept_too_late or entry.parked:
+        is_superseded = bool(entry.parked) and not entry.released
+        if self._accept_too_late or is_superseded:
             waiting.remove(Status.SUPERSEDED)
         if entry.sub_sequence_number is None and self._quarantine is not None:
             rejected = [each for each in handled if each.outcome.status is Status.REJECTED]
@@ -128,7 +129,7 @@ class ThroughHandler:
         worst = min(handled, key=lambda each: _ORDER.index(each.outcome.status)).outcome
         done = waiting.isdisjoint(each.outcome.status for each in handled)
         if worst.status is Status.SUPERSEDED:
-            return Verdict(Result.SUPERSEDED) if entry.parked else Verdict(Result.TOO_LATE, TOO_LATE, done)
+            return Verdict(Result.SUPERSEDED) if is_superseded else Verdict(Result.TOO_LATE, TOO_LATE, done)
         if isinstance(worst.error, ParkedError):
             return Verdict(Result.HELD_BACK, str(worst.error), done=False)
         return Verdict(_RESULTS[worst.status], str(worst.error or ""), done)
