@@ -24,6 +24,7 @@ from kinesis_handler.deadline import Deadline, current_deadline
 from kinesis_handler.errors import ConfigurationError, OutOfTimeError, RetryableError
 from kinesis_handler.functions import require_plain, require_run
 from kinesis_handler.ingest.event import Event
+from kinesis_handler.ingest.upcast import Upcasters
 from kinesis_handler.outcome import APPLIED, HELD_BACK, OUT_OF_TIME, Outcome, Status, not_applied
 
 Payload = TypeVar("Payload")
@@ -46,6 +47,7 @@ class CoroutineProcessor(Generic[Payload]):
         function: Callable[[Event[Payload]], Awaitable[object]],
         event_types: Mapping[str, type[Any]],
         key: Callable[[Event[Any]], object],
+        upcast: Upcasters,
         concurrency: int,
     ) -> None:
         update_wrapper(self, function)
@@ -54,6 +56,7 @@ class CoroutineProcessor(Generic[Payload]):
         if concurrency < 1:
             raise ConfigurationError(f"the concurrency of {self._name} is {concurrency}; allowed: from 1 up")
         self.event_types = event_types
+        self.upcast = upcast
         self._function = function
         self._key = key
         self._concurrency = concurrency

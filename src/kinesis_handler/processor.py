@@ -8,6 +8,7 @@ from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.functions import is_coroutine_function, require_plain, require_run
 from kinesis_handler.ingest.event import Event
+from kinesis_handler.ingest.upcast import Upcasters
 from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_applied
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Payload = TypeVar("Payload")
 
 Schemas = Mapping[str, type[Any]]
-"""Event types, each with the schema of its payload: a class that msgspec can decode into."""
+"""Event types, each with the schema of its payload: a class that msgspec or pydantic can decode into."""
 
 
 class EventProcessor(Protocol):
@@ -48,12 +49,14 @@ class FunctionProcessor(Generic[Payload]):
         function: Callable[[Event[Payload]], object],
         event_types: Schemas,
         key: Callable[[Event[Any]], object],
+        upcast: Upcasters,
     ) -> None:
         update_wrapper(self, function)
         self._name = name_of(self)
         require_plain(function, self._name)
         require_plain(key, f"the key of {self._name}")
         self.event_types = event_types
+        self.upcast = upcast
         self._function = function
         self._key = key
 
@@ -112,6 +115,7 @@ def event_processor(
     *,
     key: Callable[[Event[Any]], object] = partition_key,
     concurrency: int | None = None,
+    upcast: Upcasters | None = None,
 ) -> MakesProcessor:
     """Make a processor of a function that takes one event.
 
@@ -126,6 +130,8 @@ def event_processor(
         key: what events are ordered by. After one has failed, later ones with an equal key wait. By default
             the partition key; events of records without one do not wait for each other.
         concurrency: how many events a coroutine function processes at once, at most; None for 16.
+        upcast: what turns payloads of older versions into newer ones, by event type and version: see
+            `Projection.upcast`.
 
     Raises ConfigurationError if the function is a generator function, or `key` this or a coroutine function:
     its call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
@@ -137,8 +143,8 @@ def event_processor(
             from kinesis_handler.coroutines import DEFAULT_CONCURRENCY, CoroutineProcessor
 
             at_once = DEFAULT_CONCURRENCY if concurrency is None else concurrency
-            return CoroutineProcessor(function, event_types, key, at_once)
-        processor = FunctionProcessor(function, event_types, key)
+            return CoroutineProcessor(function, event_types, key, upcast or {}, at_once)
+        processor = FunctionProcessor(function, event_types, key, upcast or {})
         if concurrency is not None:
             raise ConfigurationError(
                 f"{name_of(processor)} has a concurrency of {concurrency}, and is no coroutine function: one "
