@@ -330,6 +330,18 @@ def test_whatever_is_called_as_a_coroutine_function_is_one(
     assert statuses(result) == {"a1": "applied"}
 
 
+def test_a_coroutine_function_takes_upcasters_too() -> None:
+    taken: list[str] = []
+
+    @event_processor({"SENT": Sent}, upcast={("SENT", 1): lambda old: {"to": old["receiver"], "text": "?"}})
+    async def deliver(event: Event[Sent]) -> None:
+        taken.append(event.payload.to)
+
+    old = {"eventId": "1", "type": "SENT", "createdAt": 0, "payload": {"receiver": "a"}}
+    KinesisHandler([deliver])(invocation([old]))
+    assert taken == ["a"]
+
+
 def test_a_decorated_coroutine_function_is_still_awaited_as_it_was() -> None:
     @event_processor({"SENT": Sent})
     async def deliver(event: Event[Sent]) -> None:

@@ -83,7 +83,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     handler_version: str
     parked: tuple[Key, ...] = ()
     released: bool = False
-    data: str = ""
+    data: str
     packed: Documents | UnsetType = UNSET
 
     @property
