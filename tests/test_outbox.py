@@ -13,7 +13,6 @@ from moto.events.models import EventPattern
 from msgspec import Struct
 
 from kinesis_handler import DELETED, Deleted, Event, Key, KinesisHandler, Projection
-from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import invocation
 from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 
@@ -70,12 +69,11 @@ def records_of(streams: Any, arn: str) -> list[Any]:
 def test_each_change_is_on_the_stream_once_with_both_images_and_its_version(
     tables: Tables, streams: Any
 ) -> None:
-    name = tables.table().name
+    limits = tables.repository(Limit)
     described = tables.client.update_table(
-        TableName=name,
+        TableName=limits._table,
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
-    limits = DynamoDBRepository(tables.client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
     handler = KinesisHandler([Limits(limits)])
     batches = [invocation([bet(1)]), invocation([bet(2), bet(3)]), invocation([bet(4, "CLOSED")])]
     for batch in [*batches, *batches]:
