@@ -22,6 +22,8 @@ from user_limits.view import limit_document
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
+    from user_limits.scheduled_redrive import ScheduledRedrive
+
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
 RESERVE_MS = 5_000
@@ -41,6 +43,20 @@ def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     built = application(environment)
     built.check()
     return built.handler
+
+
+def redrive(environment: Mapping[str, str] = os.environ) -> "ScheduledRedrive":
+    """Build the function that redrives on a schedule, on Lambda.
+
+    Raises ConfigurationError as `consumer` does.
+    """
+    from user_limits.scheduled_redrive import ScheduledRedrive
+
+    settings = read_settings(environment)
+    check_consumer(settings, environment)
+    built = application(environment)
+    built.check()
+    return ScheduledRedrive(built, _metrics(settings))
 
 
 def application(environment: Mapping[str, str] = os.environ, store: str | None = None) -> Application:
@@ -73,7 +89,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         for url in (settings.quarantine_url, settings.on_failure_url)
     )
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits)],
+        [UserLimitEventProcessor(limits, park_after=_park_after(settings))],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -161,6 +177,10 @@ def _store(settings: Settings, url: str, **options: Any) -> Store:
 
 def _limits(settings: Settings, store: Store) -> Repository[Limit]:
     return store.repository(Limit, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
+
+
+def _park_after(settings: Settings) -> float | None:
+    return None if settings.park_after == "never" else settings.park_after
 
 
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
