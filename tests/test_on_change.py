@@ -197,10 +197,35 @@ def test_what_is_saved_in_parts_is_called_for_each_part() -> None:
     )
 
 
-def test_a_key_that_is_only_parked_has_not_changed() -> None:
-    class Quarantine:
-        def keep(self, name: str, content: bytes) -> None: ...
+class Quarantine:
+    """Takes everything."""
 
+    def keep(self, name: str, content: bytes) -> None: ...
+
+
+def test_a_key_that_is_released_is_called_for_and_if_that_raises_at_the_next_redrive() -> None:
+    class Mended(Announcing):
+        broken = True
+
+        def apply(self, state: Account | None, event: Event[Moved | Closed]) -> Any:
+            if self.broken:
+                raise KeyError(event.id)
+            return super().apply(state, event)
+
+    projection = Mended(MemoryRepository(), park_after=0)
+    handler = KinesisHandler([projection], quarantine=Quarantine())
+    invoked = {"Records": moved("a1", "a2")}
+    parked = handler.handle(invoked)
+    assert statuses(parked) == ["parked", "parked"]
+    projection.broken, projection.problem = False, ConnectionError()
+    released: dict[str, Any] = {"source": Source.PARKED, "parked": {each.record.position for each in parked}}
+    assert statuses(handler.handle(invoked, **released)) == ["failed", "failed"]
+    projection.problem = None
+    assert statuses(handler.handle(invoked, **released)) == ["duplicate", "duplicate"]
+    assert projection.versions() == [("a", None, 2, ["a1", "a2"])]
+
+
+def test_a_key_that_is_only_parked_has_not_changed() -> None:
     class Stuck(Announcing):
         def apply(self, state: Account | None, event: Event[Moved | Closed]) -> Any:
             raise KeyError(event.id, state)
