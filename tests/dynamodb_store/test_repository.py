@@ -6,6 +6,7 @@ import pytest
 from kinesis_handler import Key
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from kinesis_handler.stores.upgrade import Upgrade
 from kinesis_handler.testing import LawState, RepositoryLaws, StoredLaws
 from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 
@@ -24,9 +25,14 @@ class TestItems(StoredLaws):
     def _table(self, tables: Tables) -> None:
         self.client, self.name = tables.client, tables.table().name
 
-    def open_repository(self, state_type: type[Any]) -> Repository[Any]:
+    def open_repository(self, state_type: type[Any], upgrade: Upgrade | None = None) -> Repository[Any]:
         return DynamoDBRepository(
-            self.client, self.name, state_type, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+            self.client,
+            self.name,
+            state_type,
+            partition_key=PARTITION_KEY,
+            sort_key=SORT_KEY,
+            upgrade=upgrade,
         )
 
     def damage(self, key: Key) -> None:

@@ -7,7 +7,7 @@ imported, and paid for at a cold start.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinesis_handler.environment import is_on_lambda
 from kinesis_handler.errors import ConfigurationError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from kinesis_handler.local.stream.checkpoint import Checkpoint
     from kinesis_handler.stores import Repository, Table
+    from kinesis_handler.stores.upgrade import Upgrade
 
 __all__ = ["Store", "named_by", "open_store"]
 
@@ -52,6 +53,7 @@ class Store:
         self._may_be_down = may_be_down
         self._default_region = default_region
         self._tables: dict[str, Table] = {}
+        self._repositories: list[Repository[Any]] = []
         self._client: DynamoDBClient | None = None
 
     @property
@@ -69,7 +71,7 @@ class Store:
         """The table that `checkpoints` makes, which is none of `tables`; None in a store that needs none."""
         return self._checkpoints()[1]
 
-    def repository(
+    def repository(  # noqa: PLR0913 - each has a default
         self,
         state_type: type[State],
         keys: tuple[str, str] = ("partition", "sort"),
@@ -77,6 +79,7 @@ class Store:
         ttl: int = 0,
         vacant_ttl: int = VACANT_TTL,
         name: str = "",
+        upgrade: "Upgrade | None" = None,
     ) -> "Repository[State]":
         """Open the repository of one type of state. In memory each call makes a new, empty one.
 
@@ -86,11 +89,15 @@ class Store:
             ttl: seconds after its last write at which a state expires; 0: never.
             vacant_ttl: seconds for which a deleted key keeps its lineage; 0: for ever.
             name: of the repository, in a store with several. In DynamoDB its table is `TABLE-name`.
+            upgrade: is given the fields of a stored state that cannot be read as its type, and returns those
+                that can. It is stored so with its next change. A field with a default is never missed.
+                Decimals are strings in SQLite.
 
         Raises ConfigurationError if it cannot be opened, or says what has to be installed first; and if it is
         memory, in a Lambda function.
         """
-        repository, table = self._open(state_type, keys, name, Expiry(ttl, vacant_ttl))
+        repository, table = self._open(state_type, keys, name, Expiry(ttl, vacant_ttl), upgrade)
+        self._repositories.append(repository)
         if table is not None:
             self._tables.setdefault(table.name, table)
         return repository
@@ -112,6 +119,17 @@ class Store:
         for table in self.tables:
             table.check()
 
+    def check_states(self) -> None:
+        """Raise ConfigurationError if the states of a repository have another shape than their type.
+
+        Looks at a few stored states, and raises if all of them do. Where they may not be scanned, as by a
+        function on Lambda, nothing is known: there each one fails its own key.
+        """
+        for repository in self._repositories:
+            if (check := getattr(repository, "check_states", None)) is not None:
+                with named_by(self.setting):
+                    check()
+
     def provision(self) -> None:
         """Make those of `tables` that do not exist. Raises ConfigurationError if one may not be made."""
         for table in self.tables:
@@ -124,7 +142,12 @@ class Store:
         return self._open(Checkpoint, ("stream", "shard"), "checkpoints", Expiry())
 
     def _open(
-        self, state_type: type[State], keys: tuple[str, str], name: str, expiry: Expiry
+        self,
+        state_type: type[State],
+        keys: tuple[str, str],
+        name: str,
+        expiry: Expiry,
+        upgrade: "Upgrade | None" = None,
     ) -> "tuple[Repository[State], Table | None]":
         with named_by(self.setting):
             match self.address:
@@ -146,6 +169,7 @@ class Store:
                         table=name or DEFAULT_TABLE,
                         ttl=expiry.ttl,
                         vacant_ttl=expiry.vacant_ttl,
+                        upgrade=upgrade,
                     ), None
                 case DynamoDB(table, region, endpoint):
                     with require_extra("store in DynamoDB"):
@@ -166,6 +190,7 @@ class Store:
                         sort_key=sort_key,
                         ttl=expiry.ttl,
                         vacant_ttl=expiry.vacant_ttl,
+                        upgrade=upgrade,
                     )
                     made_of = DynamoDBTable(
                         self._client,

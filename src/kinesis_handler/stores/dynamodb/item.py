@@ -27,6 +27,7 @@ from kinesis_handler.results import classes_of
 from kinesis_handler.stores.dynamodb.trailing_zeros import lost_decimals, with_decimals
 from kinesis_handler.stores.state_type import check_state_type
 from kinesis_handler.stores.unreadable import unreadable
+from kinesis_handler.stores.upgrade import Upgrade, upgraded
 
 State = TypeVar("State")
 
@@ -56,12 +57,20 @@ class ItemCodec(Generic[State]):
         partition_key: name of the attribute with the key's first part.
         sort_key: name of the attribute with its second part.
         table: the table's name, for errors.
+        upgrade: turns a state of an older shape into one that can be read.
 
     Raises ConfigurationError if the state is no Struct whose fields have names, if it leaves out defaults, if
     msgspec cannot write it and read it again, or if names of attributes collide.
     """
 
-    def __init__(self, state_type: type[State], partition_key: str, sort_key: str, table: str = "") -> None:
+    def __init__(
+        self,
+        state_type: type[State],
+        partition_key: str,
+        sort_key: str,
+        table: str = "",
+        upgrade: Upgrade | None = None,
+    ) -> None:
         state_fields = {each.encode_name: each for each in fields(_checked(state_type))}
         check_state_type(state_type)
         named = state_fields.keys() | _tag_of(state_type)
@@ -86,6 +95,7 @@ class ItemCodec(Generic[State]):
         self._state_name = state_type.__name__
         self._state_type = state_type
         self._table = table
+        self._upgrade = upgrade
         self._type = Aggregate[state_type | None]  # type: ignore[valid-type]
         # What an item of this type may lack. It has all of the state, but for a field that is UNSET: what it
         # left to a default would change with the default.
@@ -154,16 +164,35 @@ class ItemCodec(Generic[State]):
         """
         try:
             row = {name: to_python(value) for name, value in item.items()}
-            state = None
-            if VACANT not in row:
-                named = {name: value for name, value in row.items() if name in self._state_names}
-                state = with_decimals(named, row.get(DECIMALS))
-            aggregate: Aggregate[State | None] = msgspec.convert(
-                {**row, "key": self.key_of(item), "state": state}, self._type, str_keys=True
-            )
+            if VACANT in row:
+                return self._converted(item, row, None)
+            named = {name: value for name, value in row.items() if name in self._state_names}
+            try:
+                return self._converted(item, row, with_decimals(named, row.get(DECIMALS)))
+            except msgspec.ValidationError:
+                if self._upgrade is None:
+                    raise
+                return self._upgraded(item, row, self._upgrade)
         except Exception as error:  # a state's own check may raise anything
             ours = isinstance(error, msgspec.MsgspecError | TypeError | ValueError | ArithmeticError)
             raise self._unreadable(item, error if ours else type(error).__name__) from error
+
+    def _converted(self, item: Item, row: Mapping[str, Any], state: Any) -> Aggregate[State | None]:
+        aggregate: Aggregate[State | None] = msgspec.convert(
+            {**row, "key": self.key_of(item), "state": state}, self._type, str_keys=True
+        )
+        return aggregate
+
+    def _upgraded(self, item: Item, row: Mapping[str, Any], upgrade: Upgrade) -> Aggregate[State | None]:
+        """Return the aggregate of an item whose state has an older shape; its next update removes the rest.
+
+        All attributes that are not the engine's are the state's: those of an older type have other names.
+        """
+        others = _RESERVED | ({self.partition_key, self.sort_key} - self._state_names)
+        stored = {name: value for name, value in row.items() if name not in others}
+        older = stored.keys() - {self.partition_key, self.sort_key}
+        aggregate = self._converted(item, row, upgraded(upgrade, with_decimals(stored, row.get(DECIMALS))))
+        self._optional |= older
         return aggregate
 
     def _unreadable(self, item: Item, why: object) -> UnreadableError:

@@ -18,6 +18,7 @@ from kinesis_handler.stores.dynamodb.statement import Statements
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
+from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, require_readable
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -45,6 +46,7 @@ class DynamoDBRepository(Generic[State]):
         sort_key: name of its sort key, a string.
         ttl: seconds after its last write at which an aggregate expires; 0 for never.
         vacant_ttl: seconds after which a vacant one does; 0 for never.
+        upgrade: turns a state of an older shape into one that can be read.
         clock: seconds since epoch.
         make_backoff: how long to go on trying, for each load and each save.
 
@@ -61,13 +63,14 @@ class DynamoDBRepository(Generic[State]):
         sort_key: str,
         ttl: int = 0,
         vacant_ttl: int = VACANT_TTL,
+        upgrade: Upgrade | None = None,
         clock: Callable[[], float] = time.time,
         make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self._requests = Requests(client, make_backoff)
         self._table = table
         self.state_type = state_type
-        self._codec = ItemCodec(state_type, partition_key, sort_key, table)
+        self._codec = ItemCodec(state_type, partition_key, sort_key, table, upgrade)
         self._expiry = Expiry(ttl, vacant_ttl)
         self._clock = clock
 
@@ -165,6 +168,15 @@ class DynamoDBRepository(Generic[State]):
     ) -> Iterator[Aggregate[State | None]]:
         """See `Repository.scan_stored`. Raises as `scan` does."""
         return only_readable(self._scan(part), on_unreadable)
+
+    def check_states(self) -> None:
+        """Raise ConfigurationError if the first stored states are all of another shape than their type.
+
+        Nothing is known of a table that may not be scanned, or does not answer.
+        """
+        answer = self._requests.send("scan", TableName=self._table, Limit=SAMPLE)
+        if not isinstance(answer, Problem):
+            require_readable(self._alive(answer["Items"]))
 
     def _scan(self, part: Part | None) -> Iterator[Aggregate[State | None] | Unreadable]:
         parts = [part] if part is not None else [Part(index, SEGMENTS) for index in range(SEGMENTS)]
