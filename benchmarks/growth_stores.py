@@ -16,7 +16,7 @@ from benchmarks.rounds import progress
 from benchmarks.stored_limits import changes, stored_limit
 from kinesis_handler import Key
 from kinesis_handler.stores import Repository
-from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_connection
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from user_limits.limit import Limit
 
@@ -80,15 +80,15 @@ class FilledTable:
     """A table in DynamoDB Local, filled by a minimal client: an SDK would take twice the time."""
 
     def __init__(self, endpoint: str) -> None:
-        client = dynamodb_client(endpoint=endpoint)
+        connection = dynamodb_connection(endpoint=endpoint)
         self._name = f"Filled-{next(_tables)}"
-        DynamoDBTable(client, self._name, partition_key=PARTITION_KEY, sort_key=SORT_KEY).create()
+        DynamoDBTable(connection, self._name, partition_key=PARTITION_KEY, sort_key=SORT_KEY).create()
         self._repository = DynamoDBRepository(
-            client, self._name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+            connection, self._name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
         )
         self._repository.save([stored_limit("USER", "LIMIT", 1)])
         key = {PARTITION_KEY: {"S": "USER"}, SORT_KEY: {"S": "LIMIT"}}
-        item = client.get_item(TableName=self._name, Key=key)["Item"]
+        item = connection.client.get_item(TableName=self._name, Key=key)["Item"]
         self._put = json.dumps({"PutRequest": {"Item": item}})
         self._address = urlsplit(endpoint).netloc
         self._held = 0

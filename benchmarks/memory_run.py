@@ -63,13 +63,13 @@ def in_a_table(endpoint: str) -> Repository[Limit]:
     from kinesis_handler.stores.dynamodb import (  # noqa: PLC0415
         DynamoDBRepository,
         DynamoDBTable,
-        dynamodb_client,
+        dynamodb_connection,
     )
 
-    client = dynamodb_client(endpoint=endpoint)
+    connection = dynamodb_connection(endpoint=endpoint)
     name = f"Table-{time.time_ns()}"
-    DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY).create()
-    return DynamoDBRepository(client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+    DynamoDBTable(connection, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY).create()
+    return DynamoDBRepository(connection, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
 
 
 def peak() -> int:

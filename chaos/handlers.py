@@ -19,7 +19,7 @@ from user_limits.processor import UserLimitEventProcessor
 from user_limits.wiring import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    from kinesis_handler.stores.dynamodb import Connection
 
 SMALLEST_SLICE, LARGEST_SLICE = 10, 100
 """Keys per slice. One request could not load more, and the pool's threads would then read the clock."""
@@ -30,26 +30,26 @@ class Handlers:
 
     Args:
         seed: seed of the run.
-        client: client of DynamoDB.
+        connection: to DynamoDB.
         table: the table's name.
         plan: decides which faults there are at the moment.
         clock: clock of the run.
     """
 
     def __init__(
-        self, seed: int, client: "DynamoDBClient", table: str, plan: FaultPlan, clock: FakeClock
+        self, seed: int, connection: "Connection", table: str, plan: FaultPlan, clock: FakeClock
     ) -> None:
         self.quarantine = FailingQuarantine(plan, Random(f"{seed}/quarantine"))
         self.conflicts = 0
         self._random = Random(f"{seed}/handlers")
-        self._client = client
+        self._connection = connection
         self._table = table
         self._plan = plan
         self._clock = clock
 
     def make(self) -> KinesisHandler:
         """Create a handler with a repository of its own."""
-        repository = _Repository(self, self._client, self._table, self._clock)
+        repository = _Repository(self, self._connection, self._table, self._clock)
         slice_size = self._random.randint(SMALLEST_SLICE, LARGEST_SLICE)
         processor = _FailingProcessor(repository, self._plan, self._random, slice_size)
         return KinesisHandler([processor], quarantine=self.quarantine, clock=self._clock)
@@ -90,9 +90,9 @@ class _InOrder(set[Key]):
 class _Repository(DynamoDBRepository[Limit]):
     """The real repository, counting its conflicts; it returns them in a repeatable order."""
 
-    def __init__(self, handlers: Handlers, client: "DynamoDBClient", table: str, clock: FakeClock) -> None:
+    def __init__(self, handlers: Handlers, connection: "Connection", table: str, clock: FakeClock) -> None:
         super().__init__(
-            client,
+            connection,
             table,
             Limit,
             partition_key=PARTITION_KEY,

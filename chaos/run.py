@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from msgspec import Struct
 
-from chaos.connection import Connection
+from chaos.connection import FaultyConnection
 from chaos.events import shards_of
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
@@ -18,14 +17,11 @@ from chaos.shard import Shard
 from chaos.verdict import differing_failures, differing_limits, differing_rejects
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.outcome import Status
-from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import Connection, DynamoDBRepository, DynamoDBTable, dynamodb_connection
 from kinesis_handler.testing import FakeClock
 from testkit.emulators.wire import Call, Tap
 from user_limits.limit import Limit
 from user_limits.wiring import PARTITION_KEY, SORT_KEY
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 EVENTS, SHARDS = 100_000, 4
 
@@ -69,16 +65,16 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
     streams = shards_of(options.seed, options.events, options.shards, clock)
     oracles = [Oracle(records) for records in streams]
     plan = FaultPlan(options.seed, clock)
-    with _table(endpoint) as (client, table):
-        connection = Connection(options.seed, plan, clock, table)
-        handlers = Handlers(options.seed, client, table, plan, clock)
+    with _table(endpoint) as (connection, table):
+        faulty = FaultyConnection(options.seed, plan, clock, table)
+        handlers = Handlers(options.seed, connection, table, plan, clock)
         shards = [
-            Shard(records, Random(f"{options.seed}/shard/{index}"), handlers, connection, plan, clock)
+            Shard(records, Random(f"{options.seed}/shard/{index}"), handlers, faulty, plan, clock)
             for index, records in enumerate(streams)
         ]
-        with Tap(client, connection):
+        with Tap(connection, faulty):
             _settle_all(shards, Random(f"{options.seed}/turns"), advance)
-        stored = _stored(client, table, clock)
+        stored = _stored(connection, table, clock)
     quarantined = handlers.quarantine.records()
     differences = [*differing_limits(stored, oracles), *differing_rejects(quarantined, _rejected(oracles))]
     for index, (shard, oracle) in enumerate(zip(shards, oracles, strict=True)):
@@ -105,11 +101,11 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
     )
 
 
-def _stored(client: "DynamoDBClient", table: str, clock: FakeClock) -> dict[Key, Aggregate[Limit]]:
+def _stored(connection: Connection, table: str, clock: FakeClock) -> dict[Key, Aggregate[Limit]]:
     repository = DynamoDBRepository(
-        client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, clock=clock
+        connection, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, clock=clock
     )
-    with Tap(client, Call.forward):
+    with Tap(connection, Call.forward):
         # An unreadable limit is missing, and so differs from the clean pass.
         found = repository.scan(on_unreadable=lambda *_: None)
         return {aggregate.key: aggregate for aggregate in found}
@@ -134,16 +130,16 @@ def _name(index: int) -> str:
 
 
 @contextmanager
-def _table(endpoint: str) -> Iterator[tuple["DynamoDBClient", str]]:
+def _table(endpoint: str) -> Iterator[tuple[Connection, str]]:
     """Create a table that exists for one run."""
-    client = dynamodb_client(endpoint=endpoint)
+    connection = dynamodb_connection(endpoint=endpoint)
     name = f"Chaos-{uuid4()}"
-    table = DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
-    with Tap(client, Call.forward):
+    table = DynamoDBTable(connection, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+    with Tap(connection, Call.forward):
         table.create()
     try:
-        yield client, name
+        yield connection, name
     finally:
-        with Tap(client, Call.forward):
+        with Tap(connection, Call.forward):
             table.delete()
-        client.close()
+        connection.close()

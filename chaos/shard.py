@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from random import Random
 from typing import Any
 
-from chaos.connection import Connection
+from chaos.connection import FaultyConnection
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
@@ -57,7 +57,7 @@ class Shard:
         records: list[LambdaRecord],
         random: Random,
         handlers: Handlers,
-        connection: Connection,
+        connection: FaultyConnection,
         plan: FaultPlan,
         clock: FakeClock,
     ) -> None:

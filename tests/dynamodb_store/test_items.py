@@ -267,7 +267,7 @@ class TestWhatIsSent:
     ) -> None:
         name = tables.table().name
         repository = DynamoDBRepository(
-            tables.client, name, Indexed, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+            tables.connection, name, Indexed, partition_key=PARTITION_KEY, sort_key=SORT_KEY
         )
         first = Aggregate(**asdict(aggregate(KEY)) | {"state": Indexed("x")})
         assert repository.save([Change(None, first)]) == Saved()

@@ -54,7 +54,7 @@ class Runbook:
     """A shell in which a page's commands are typed, with the waits for which a person looks at the log."""
 
     def __init__(self, folder: Path, tables: Tables) -> None:
-        self.flow, self._client, self._folder = Flow(), tables.client, folder
+        self.flow, self._connection, self._folder = Flow(), tables.connection, folder
         self.table = f"Limits{uuid4().hex}"
         self._log = folder / "consumer.log"
         self._log.touch()
@@ -88,7 +88,9 @@ class Runbook:
 
     def wait_for_the_table(self, name: str) -> None:
         """Wait until a table has what one clean pass leads to."""
-        table = DynamoDBRepository(self._client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+        table = DynamoDBRepository(
+            self._connection, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+        )
         expected = Oracle(self.flow.records).limits
         until(lambda: {each.key: as_expected(each) for each in table.scan()} == expected)
 

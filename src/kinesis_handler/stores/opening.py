@@ -23,10 +23,9 @@ from kinesis_handler.stores.url import (
 )
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
     from kinesis_handler.local.stream.checkpoint import Checkpoint
     from kinesis_handler.stores import Repository, Table
+    from kinesis_handler.stores.dynamodb import Connection
 
 __all__ = ["Store", "named_by", "open_store"]
 
@@ -51,7 +50,7 @@ class Store:
         self._may_be_down = may_be_down
         self._default_region = default_region
         self._tables: dict[str, Table] = {}
-        self._client: DynamoDBClient | None = None
+        self._connection: Connection | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -143,14 +142,16 @@ class Store:
                         from kinesis_handler.stores.dynamodb import (
                             DynamoDBRepository,
                             DynamoDBTable,
-                            dynamodb_client,
+                            dynamodb_connection,
                         )
-                    if self._client is None:
-                        self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
+                    if self._connection is None:
+                        self._connection = dynamodb_connection(
+                            region, endpoint, default_region=self._default_region
+                        )
                     table = f"{table}-{name}" if name else table
                     partition_key, sort_key = keys
                     repository = DynamoDBRepository(
-                        self._client,
+                        self._connection,
                         table,
                         state_type,
                         partition_key=partition_key,
@@ -158,7 +159,7 @@ class Store:
                         ttl=ttl,
                     )
                     made_of = DynamoDBTable(
-                        self._client,
+                        self._connection,
                         table,
                         partition_key=partition_key,
                         sort_key=sort_key,

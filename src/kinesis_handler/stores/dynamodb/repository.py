@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
@@ -11,15 +11,21 @@ from kinesis_handler.storable import key_problem
 from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
+from kinesis_handler.stores.dynamodb.connection import Connection
 from kinesis_handler.stores.dynamodb.item import Item, ItemCodec
+from kinesis_handler.stores.dynamodb.operations import (
+    BATCH_GET_ITEM,
+    BATCH_WRITE_ITEM,
+    QUERY,
+    SCAN,
+    Found,
+    Read,
+)
 from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.saving import Failed, Saving
 from kinesis_handler.stores.dynamodb.statement import Statements
 from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 State = TypeVar("State")
 
@@ -37,7 +43,7 @@ class DynamoDBRepository(Generic[State]):
     `load` reads consistently. `find` and `scan` read at half the price what was true a moment ago.
 
     Args:
-        client: botocore's: see `dynamodb_client`.
+        connection: see `dynamodb_connection`.
         table: the table's name.
         state_type: what the states are, a msgspec.Struct.
         partition_key: name of the table's partition key, a string.
@@ -51,7 +57,7 @@ class DynamoDBRepository(Generic[State]):
 
     def __init__(  # noqa: PLR0913 - a table has a name and two keys
         self,
-        client: "DynamoDBClient",
+        connection: Connection,
         table: str,
         state_type: type[State],
         *,
@@ -61,7 +67,7 @@ class DynamoDBRepository(Generic[State]):
         clock: Callable[[], float] = time.time,
         make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
-        self._requests = Requests(client, make_backoff)
+        self._requests = Requests(connection, make_backoff)
         self._table = table
         self.state_type = state_type
         self._codec = ItemCodec(state_type, partition_key, sort_key, table)
@@ -109,6 +115,7 @@ class DynamoDBRepository(Generic[State]):
         if key_problem((partition, after or "-")) is not None:
             return Page([], None)  # nothing can be there
         query: dict[str, Any] = {
+            "TableName": self._table,
             "KeyConditionExpression": "#partition = :partition",
             "ExpressionAttributeNames": {"#partition": self._codec.partition_key},
             "ExpressionAttributeValues": {":partition": {"S": partition}},
@@ -118,11 +125,11 @@ class DynamoDBRepository(Generic[State]):
             query["ExclusiveStartKey"] = self._codec.key((partition, after))
         alive: list[Aggregate[State] | Unreadable] = []
         while len(alive) <= limit:
-            answer = self._requests.send_with_retries("query", TableName=self._table, **query)
-            alive += self._alive(answer["Items"])
-            if "LastEvaluatedKey" not in answer:
+            found = self._requests.send_with_retries(QUERY, query)
+            alive += self._alive(found.items)
+            if found.last_key is None:
                 break
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            query["ExclusiveStartKey"] = found.last_key
         page = alive[:limit]
         return Page(
             [each for each in page if not isinstance(each, Unreadable)],
@@ -138,9 +145,7 @@ class DynamoDBRepository(Generic[State]):
             left: Any = {self._table: deletions[start : start + KEYS_PER_DELETE]}
             backoff = self._requests.make_backoff()
             while left:
-                left = self._requests.send_with_retries("batch_write_item", RequestItems=left).get(
-                    "UnprocessedItems"
-                )
+                left = self._requests.send_with_retries(BATCH_WRITE_ITEM, {"RequestItems": left}).unprocessed
                 if left and not backoff.wait():
                     raise RepositoryError(_UNPROCESSED)
 
@@ -169,16 +174,16 @@ class DynamoDBRepository(Generic[State]):
             for [segment], answer in self._requests.in_chunks(1, segments, self._scan_page):
                 if answer is None:
                     raise TOO_LATE.of_reading()
-                yield from self._alive(answer["Items"])
-                if "LastEvaluatedKey" in answer:
-                    unfinished.append({**segment, "ExclusiveStartKey": answer["LastEvaluatedKey"]})
+                yield from self._alive(answer.items)
+                if answer.last_key is not None:
+                    unfinished.append({**segment, "ExclusiveStartKey": answer.last_key})
             segments = unfinished
 
     def _statements(self, now: float) -> Statements[State]:
         return Statements(self._table, self._codec, now=now, ttl=self._ttl)
 
-    def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        return self._requests.send_with_retries("scan", **segments[0])
+    def _scan_page(self, segments: Sequence[dict[str, Any]]) -> Found:
+        return self._requests.send_with_retries(SCAN, segments[0])
 
     def _read(self, keys: Sequence[Key], backoff: Backoff) -> tuple[dict[Key, Item], Failed]:
         """Read items consistently, expired ones too; say which keys could not be read, and why."""
@@ -192,18 +197,19 @@ class DynamoDBRepository(Generic[State]):
                     problem = answer or TOO_LATE
                     (again if problem.may_pass else failed).update(dict.fromkeys(chunk, problem.of_reading()))
                     continue
-                items |= {self._codec.key_of(item): item for item in answer["Responses"].get(self._table, [])}
-                unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-                again |= dict.fromkeys(map(self._codec.key_of, unprocessed), RepositoryError(_UNPROCESSED))
+                items |= {self._codec.key_of(item): item for item in answer.responses.get(self._table, [])}
+                if (unprocessed := answer.unprocessed.get(self._table)) is not None:
+                    keys_left = map(self._codec.key_of, unprocessed.keys)
+                    again |= dict.fromkeys(keys_left, RepositoryError(_UNPROCESSED))
             left = list(again)
             if left and not backoff.wait():
                 failed |= again
                 break
         return items, failed
 
-    def _read_chunk(self, keys: Sequence[Key]) -> dict[str, Any] | Problem:
+    def _read_chunk(self, keys: Sequence[Key]) -> Read | Problem:
         wanted = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
-        return self._requests.send("batch_get_item", RequestItems={self._table: wanted})
+        return self._requests.send(BATCH_GET_ITEM, {"RequestItems": {self._table: wanted}})
 
     def _alive(self, items: Iterable[Item]) -> Iterator[Aggregate[State] | Unreadable]:
         """Read the items that have not expired."""
