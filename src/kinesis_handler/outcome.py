@@ -1,7 +1,7 @@
 """What became of each record, and the response that Lambda gets. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -18,10 +18,10 @@ from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.lambda_types import BatchResponse
 
-State = TypeVar("State")
+State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it is in the public signature: Remarked[State]
 Payload = TypeVar("Payload")
 
-__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
+__all__ = ["DELETED", "BatchResult", "Deleted", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
 
 
 class Status(StrEnum):
@@ -56,10 +56,20 @@ class Remark(Struct, frozen=True):
 
 
 class Remarked(Struct, Generic[State], frozen=True):
-    """A state with the anomalies of the event that led to it."""
+    """A state, or `DELETED`, with the anomalies of the event that led to it."""
 
     state: State
     remarks: tuple[Remark, ...]
+
+
+class Deleted(Enum):
+    """The type of `DELETED`."""
+
+    DELETED = "deleted"
+
+
+DELETED = Deleted.DELETED
+"""What `apply` returns when its key has no state any more: the next event of the key begins from None."""
 
 
 class Outcome(Struct, frozen=True):

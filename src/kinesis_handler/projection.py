@@ -12,7 +12,7 @@ from kinesis_handler.errors import ConfigurationError, QuarantineError, Rejected
 from kinesis_handler.fold import fold
 from kinesis_handler.functions import require_plain
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import APPLIED, Outcome, Remarked, not_applied, not_saved, only_rejected
+from kinesis_handler.outcome import APPLIED, Deleted, Outcome, Remarked, not_applied, not_saved, only_rejected
 from kinesis_handler.partial_save import PartialSave, save
 from kinesis_handler.results import StateCheck, agreed_state_type, checked_key
 from kinesis_handler.stores import Change, Repository
@@ -90,12 +90,17 @@ class Projection(ABC, Generic[State, Payload]):
         """
 
     @abstractmethod
-    def apply(self, state: State | None, event: Event[Payload]) -> State | Remarked[State]:
-        """Return the state after the event; `state` is None if there is none yet.
+    def apply(
+        self, state: State | None, event: Event[Payload]
+    ) -> State | Deleted | Remarked[State | Deleted]:
+        """Return the state after the event, or `DELETED`; `state` is None if there is none.
 
         Called once for each new event of a key, in order, and again with the same arguments when the key
         has to be folded again: it must be pure. Return a `Remarked` to point out an anomaly. Raise a
         `RejectedError` if the event can never be applied, a `BusinessError` if it may be later.
+
+        After `DELETED` no reader sees the key, and the next event finds None. Its version and lineage stay
+        until no replay can reach it (`vacant_ttl` of its repository), so that a replay changes nothing.
 
         What is returned is held against the type that stands for `State` in `Projection[State, Payload]`,
         or that the
@@ -185,7 +190,7 @@ class Projection(ABC, Generic[State, Payload]):
         """
         with span("load", keys=len(keys)):
             loaded = self._repository.load(keys)
-        found, failed = loaded.found, loaded.failed
+        found, vacant, failed = loaded.found, loaded.vacant, loaded.failed
         apply, check, recent_event_ids = self.apply, self._check, self._recent_event_ids
         changes: list[Change[State]] = []
         rejected: dict[Event[Payload], Outcome] = {}
@@ -195,7 +200,7 @@ class Projection(ABC, Generic[State, Payload]):
                 if key in failed:
                     outcomes[key] = [not_applied(failed[key])] * len(events)
                     continue
-                before = found.get(key)
+                before = found.get(key) or vacant.get(key)
                 after, folded = fold(before, key, events, apply, check, recent_event_ids)
                 outcomes[key] = folded
                 if after is not None and after is not before:
@@ -205,7 +210,7 @@ class Projection(ABC, Generic[State, Payload]):
         return changes, rejected
 
     def _fold(
-        self, before: Aggregate[State] | None, key: Key, events: Sequence[Event[Payload]]
-    ) -> tuple[Aggregate[State] | None, list[Outcome]]:
+        self, before: Aggregate[State | None] | None, key: Key, events: Sequence[Event[Payload]]
+    ) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
         with localcontext(self.decimal_context):
             return fold(before, key, events, self.apply, self._check, self._recent_event_ids)
