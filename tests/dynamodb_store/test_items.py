@@ -27,7 +27,7 @@ from kinesis_handler.deadline import Deadline, within
 from kinesis_handler.errors import UnreadableError, UnstorableError
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
-from kinesis_handler.stores.dynamodb.item import to_attribute, to_python
+from kinesis_handler.stores.dynamodb.attributes import to_attribute, to_python
 from kinesis_handler.stores.dynamodb.size import MAX_ITEM_BYTES, item_bytes
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert, load

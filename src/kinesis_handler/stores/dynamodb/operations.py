@@ -6,10 +6,10 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Opera
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from kinesis_handler.stores.dynamodb.answer import Meaning, Problem, StatementError
-from kinesis_handler.stores.dynamodb.item import Item
+from kinesis_handler.stores.dynamodb.attributes import Item
 
 Answer = TypeVar("Answer")
 
@@ -38,7 +38,7 @@ class Keys(Struct):
 class Read(Struct):
     """The items that were found, by table, and the keys that were not read."""
 
-    responses: dict[str, list[Item]] = field(name="Responses")
+    responses: dict[str, list[Raw]] = field(name="Responses")
     unprocessed: dict[str, Keys] = field(name="UnprocessedKeys", default_factory=dict)
 
 
@@ -57,7 +57,7 @@ class Executed(Struct):
 class Found(Struct):
     """A page of items, and the key of the last one if there may be more behind it."""
 
-    items: list[Item] = field(name="Items")
+    items: list[Raw] = field(name="Items")
     last_key: Item | None = field(name="LastEvaluatedKey", default=None)
 
 

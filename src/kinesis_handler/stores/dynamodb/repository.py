@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from msgspec import Raw
+
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.retry import Backoff
@@ -11,8 +13,9 @@ from kinesis_handler.storable import key_problem
 from kinesis_handler.stores import Change, Loaded, Page, Saved, is_present, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
+from kinesis_handler.stores.dynamodb.attributes import Item, decode_item
 from kinesis_handler.stores.dynamodb.connection import Connection
-from kinesis_handler.stores.dynamodb.item import Item, ItemCodec
+from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.operations import (
     BATCH_GET_ITEM,
     BATCH_WRITE_ITEM,
@@ -88,7 +91,7 @@ class DynamoDBRepository(Generic[State]):
                 wanted.append(key)
         items, failed = self._read(wanted, self._requests.make_backoff())
         loaded.failed |= failed
-        for each in self._alive(items.values()):
+        for each in self._alive(items):
             if isinstance(each, Unreadable):
                 loaded.failed[each.key] = each.error
             else:
@@ -99,7 +102,7 @@ class DynamoDBRepository(Generic[State]):
         """See `Repository.save`. Answers that were lost are settled by reading."""
         keyed, refused = storable(changes)
         now = self._clock()
-        saving = Saving(self._requests, self._statements(now), self._codec, self._read, now)
+        saving = Saving(self._requests, self._statements(now), self._codec, self._look_up, now)
         saved = saving.save(keyed.values())
         saved.failed |= refused.failed
         return saved
@@ -196,9 +199,14 @@ class DynamoDBRepository(Generic[State]):
     def _scan_page(self, segments: Sequence[dict[str, Any]]) -> Found:
         return self._requests.send_with_retries(SCAN, segments[0])
 
-    def _read(self, keys: Sequence[Key], backoff: Backoff) -> tuple[dict[Key, Item], Failed]:
+    def _look_up(self, keys: Sequence[Key], backoff: Backoff) -> tuple[dict[Key, Item], Failed]:
+        """Read items as `_read` does, and return them by their keys."""
+        encoded, failed = self._read(keys, backoff)
+        return {self._codec.key_of(item): item for item in map(decode_item, encoded)}, failed
+
+    def _read(self, keys: Sequence[Key], backoff: Backoff) -> tuple[list[Raw], Failed]:
         """Read items consistently, expired ones too; say which keys could not be read, and why."""
-        items: dict[Key, Item] = {}
+        items: list[Raw] = []
         failed: Failed = {}
         left = keys
         while left:
@@ -208,7 +216,7 @@ class DynamoDBRepository(Generic[State]):
                     problem = answer or TOO_LATE
                     (again if problem.may_pass else failed).update(dict.fromkeys(chunk, problem.of_reading()))
                     continue
-                items |= {self._codec.key_of(item): item for item in answer.responses.get(self._table, [])}
+                items += answer.responses.get(self._table, [])
                 if (unprocessed := answer.unprocessed.get(self._table)) is not None:
                     keys_left = map(self._codec.key_of, unprocessed.keys)
                     again |= dict.fromkeys(keys_left, RepositoryError(_UNPROCESSED))
@@ -222,12 +230,14 @@ class DynamoDBRepository(Generic[State]):
         wanted = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
         return self._requests.send(BATCH_GET_ITEM, {"RequestItems": {self._table: wanted}})
 
-    def _alive(self, items: Iterable[Item]) -> Iterator[Aggregate[State | None] | Unreadable]:
+    def _alive(self, items: Iterable[Raw]) -> Iterator[Aggregate[State | None] | Unreadable]:
         """Read the items that have not expired."""
         now = self._clock()
         for item in items:
             try:
-                if not self._codec.has_expired(item, now):
-                    yield self._codec.aggregate(item)
+                aggregate = self._codec.read(item, now)
             except UnreadableError as error:
-                yield Unreadable(self._codec.key_of(item), error)
+                yield Unreadable(self._codec.key_of(decode_item(item)), error)
+            else:
+                if aggregate is not None:
+                    yield aggregate

@@ -26,7 +26,8 @@ from kinesis_handler.stores.dynamodb.answer import (
     Problem,
     problem_of_statement,
 )
-from kinesis_handler.stores.dynamodb.item import Item, ItemCodec
+from kinesis_handler.stores.dynamodb.attributes import Item
+from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.operations import BATCH_EXECUTE_STATEMENT
 from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.statement import Statement, Statements

@@ -15,15 +15,15 @@ from msgspec import Raw, Struct, field
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnstorableError
 from kinesis_handler.stores import Change
-from kinesis_handler.stores.dynamodb.item import (
+from kinesis_handler.stores.dynamodb.attributes import (
     EXPIRES_AT,
     PARKED,
     VACANT,
     VERSION,
     Item,
-    ItemCodec,
     to_attribute,
 )
+from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.size import check_size
 from kinesis_handler.stores.expiry import Expiry
 

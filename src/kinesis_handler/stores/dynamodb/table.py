@@ -11,8 +11,8 @@ from kinesis_handler.errors import ConfigurationError, StoreUnavailableError
 from kinesis_handler.retry import Backoff
 from kinesis_handler.storable import MAX_SORT_KEY
 from kinesis_handler.stores.dynamodb.answer import Meaning, Problem, problem_of_exception
+from kinesis_handler.stores.dynamodb.attributes import EXPIRES_AT
 from kinesis_handler.stores.dynamodb.connection import SERVICE, Connection
-from kinesis_handler.stores.dynamodb.item import EXPIRES_AT
 from kinesis_handler.stores.dynamodb.operations import BATCH_GET_ITEM
 
 if TYPE_CHECKING:
