@@ -147,7 +147,7 @@ class ItemCodec(Generic[State]):
         """
         if (decoded := self._typed.decode(encoded)) is not None:
             aggregate, expires_at = decoded
-            return aggregate if expires_at is None or expires_at > now else None
+            return aggregate if expires_at > now else None
         item = decode_item(encoded)
         return None if self.has_expired(item, now) else self.aggregate(item)
 

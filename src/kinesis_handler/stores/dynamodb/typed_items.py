@@ -6,6 +6,7 @@ without a dict for each value: in a third of the time that `ItemCodec.aggregate`
 the items that do not fit: vacant ones, and damaged ones, of which it says what is wrong.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -43,9 +44,9 @@ class TypedItems(Generic[State]):
         made_of: Any = state_type
         self._make_state = made_of
         columns = _Columns()
-        text, number = _object("S", str), _object("N", float | None, nullable=True)
+        text, number = _object("S", str), _object("N", float)
         keys = [columns.add(name, text) for name in (partition_key, sort_key)]
-        expires_at = columns.add(EXPIRES_AT, number, number())
+        expires_at = columns.add(EXPIRES_AT, number, number(math.inf))
         recent_ids = columns.add("recentEventIds", _object("L", list[text]))  # type: ignore[valid-type]
         lineage = (each for each in fields(Aggregate) if each.name not in {"key", "state", _RECENT_IDS})
         self._lineage = _Part(columns, lineage)
@@ -56,8 +57,8 @@ class TypedItems(Generic[State]):
         self._get = attrgetter(*engines, *self._lineage.paths, *self._state.paths)
         self._decode = columns.decoder().decode
 
-    def decode(self, item: Raw) -> tuple[Aggregate[State], float | None] | None:
-        """Return an item's aggregate, and when it expires; None if it does not fit."""
+    def decode(self, item: Raw) -> tuple[Aggregate[State], float] | None:
+        """Return an item's aggregate, and when it expires, infinity for never; None if it does not fit."""
         try:
             wire = self._decode(item)
             if getattr(wire, self._vacant) is not None:
