@@ -8,6 +8,7 @@ the items that do not fit: vacant ones, and damaged ones, of which it says what 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -99,11 +100,15 @@ class _Part:
             wire: the item.
             plain: what is at `paths` in it.
             lost: see `lost_decimals`.
+
+        Raises an error of any type if these do not fit.
         """
         values = dict(zip(self._plain.values(), plain, strict=True))
         for attribute, decimals in lost.items():
             if attribute in self._plain:
                 name = self._plain[attribute]
+                if not isinstance(values[name], Decimal):
+                    raise TypeError(f"{name} has no decimals")
                 values[name] = with_decimals(values[name], decimals)
         for each, column in self._others:
             if (attribute_value := getattr(wire, column)) is not None:
