@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import encode
 
-from kinesis_handler import DELETED, Deleted, Event, Key, Projection
+from kinesis_handler import DELETED, Deleted, Event, Key, KinesisHandler, Projection
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.stores import ReadableRepository, Repository
@@ -73,6 +73,30 @@ def movements(random: Random, count: int, *, numbered: bool) -> Iterator[dict[st
 def records_of(events: list[dict[str, Any]]) -> list[LambdaRecord]:
     """Put events on a shard, all of one partition key."""
     return list(put_on_shard(("bank", encode(each)) for each in events))
+
+
+def deliver(
+    handler: KinesisHandler, records: list[LambdaRecord], size: int, rewind: Random | None = None
+) -> None:
+    """Deliver records as Lambda does: what comes from the lowest failure on comes again.
+
+    Args:
+        handler: what takes them.
+        records: of one shard.
+        size: how many come at once.
+        rewind: draws when to begin again from any earlier record; None for never.
+    """
+    start = 0
+    for _ in range(50 * len(records)):
+        batch = records[start : start + size]
+        failed = handler({"Records": batch})["batchItemFailures"]
+        numbers = [each["kinesis"]["sequenceNumber"] for each in batch]
+        start += min((numbers.index(each["itemIdentifier"]) for each in failed), default=len(batch))
+        if start >= len(records):
+            return
+        if rewind is not None and rewind.random() < 0.2:
+            start = rewind.randrange(start + 1)
+    raise AssertionError("the same records fail for ever")
 
 
 def expected(events: list[dict[str, Any]]) -> dict[Key, tuple[int, Account | None]]:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from accounts import Account, Accounts, accounts_of, expected, movements, records_of, visible
+from accounts import Account, Accounts, accounts_of, deliver, expected, movements, records_of, visible
 from kinesis_handler import DELETED, Deleted, Event, Key, KinesisHandler, Projection, Remark, Remarked
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.stores.expiry import VACANT_TTL
@@ -57,14 +57,7 @@ def test_deleted_keys_are_gone_for_readers_and_a_replay_of_everything_changes_no
         events = list(movements(random, 24, numbered=numbered))
         records, repository = records_of(events), stores[store]()
         handler = KinesisHandler([Accounts(FaultyRepository(repository, random, rate=0.1, budget=6))])
-        start = 0
-        while start < len(records):
-            batch = records[start : start + size]
-            failed = handler({"Records": batch})["batchItemFailures"]
-            numbers = [each["kinesis"]["sequenceNumber"] for each in batch]
-            start += min([numbers.index(each["itemIdentifier"]) for each in failed], default=len(batch))
-            if random.random() < 0.2:
-                start = random.randrange(start + 1)  # Lambda delivers from an earlier one again
+        deliver(handler, records, size, random)
         assert accounts_of(repository) == expected(events)
         alive = {key[1]: state.movements for key, (_, state) in expected(events).items() if state}
         assert visible(repository) == alive

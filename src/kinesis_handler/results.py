@@ -1,6 +1,6 @@
 """Checks of what the functions of a projection return. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from types import UnionType
 from typing import (
@@ -84,6 +84,19 @@ def checked_key(key: Any, projection: str) -> tuple[str, str]:
     if (problem := key_problem(key)) is not None:
         raise UnstorableError(problem)
     return cast("tuple[str, str]", key)
+
+
+def checked_keys(keys: Any, projection: str) -> list[tuple[str, str]]:
+    """Return the keys that `keys` returned, each once, in their order.
+
+    Raises InvalidResultError if they are no collection of keys, and else as `checked_key` does.
+    """
+    if keys is None or isinstance(keys, (str, bytes, *UNRUN)) or not isinstance(keys, Iterable):
+        raise InvalidResultError(
+            f"`keys` of {projection} returned {described(keys)}; expected: a list of keys, each a tuple of "
+            "two strings"
+        )
+    return list(dict.fromkeys(checked_key(key, projection) for key in keys))
 
 
 def _key_error(returned: str, projection: str) -> InvalidResultError:
