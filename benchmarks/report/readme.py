@@ -23,7 +23,7 @@ def sections(results: dict[str, Figures]) -> dict[str, str]:
         ),
         hot_path.contenders(hot),
         "![Events a second, beside peers](docs/pictures/hot-path.svg)",
-        "Into DynamoDB (Local, on the same machine), five events for each limit of a batch, all of them known:",
+        "Into DynamoDB (Local, on the same machine), five events for each limit of a batch, all known:",
         dynamodb.contenders(stored),
         (
             f"That is {times(plain['requests'] / five['requests'])} times fewer requests and "

@@ -145,7 +145,8 @@ def costs(per_1000: dict[str, Figures], record_bytes: float) -> str:
             continue
         function = compute_cost(each, MEMORY)
         stored = dollars_per_million(each["writes"], each["reads"], events=1_000)
-        rows.append([name.removeprefix(KNOWN), *map(dollars, (stream, function, stored, stream + function + stored))])
+        number = name.removeprefix(KNOWN)
+        rows.append([number, *map(dollars, (stream, function, stored, stream + function + stored))])
     text = table(["events of a limit in a batch", "stream", "function", "table", "together"], rows)
     return f"{text}\n\nDollars for a million events, by {PRICE_LIST}."
 
