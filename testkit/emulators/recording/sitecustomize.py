@@ -1,10 +1,10 @@
 """Record each call of AWS's API that a process makes; Python loads this module at its start, from a layer.
 
-The function's own code is unchanged: the hooks are botocore's events, and the function by which its clients
-and our connection to DynamoDB send. If `RECORDED_CALLS` names a file, each call becomes a line of JSON in it.
-If `KILLED_AT` names a folder, the process kills itself at an event of botocore that a file in it is named
-after, once per file: for example `before-send.s3.PutObject`. It does so in the middle of invocations, and not
-while the function is loaded.
+The function's own code is unchanged: the hooks are botocore's events, and its sessions of HTTP, by which our
+connection to DynamoDB sends too. If `RECORDED_CALLS` names a file, each call becomes a line of JSON in it. If
+`KILLED_AT` names a folder, the process kills itself at an event of botocore that a file in it is named after,
+once per file: for example `before-send.s3.PutObject`. It does so in the middle of invocations, and not while
+the function is loaded.
 """
 
 import json
@@ -37,31 +37,40 @@ def record_calls(client: Any, write: Callable[[Mapping[str, Any]], object]) -> N
     client.meta.events.register("before-parameter-build", record)
 
 
-def recording_send(
+def recording_sessions(
     write: Callable[[Mapping[str, Any]], object], meanwhile: Callable[[str], object] = lambda _: None
-) -> Callable[..., Any]:
-    """Return a `send` for botocore that reports what no client sends: the requests of batches to DynamoDB.
+) -> Callable[..., None]:
+    """Return an `__init__` for botocore's sessions of HTTP that report what none of its clients sends.
+
+    Those are the requests of batches to DynamoDB.
 
     Args:
         write: gets a call, as if a client had made it.
         meanwhile: is called before and after each, with the event that a client would have.
     """
-    send: Callable[..., Any] = URLLib3Session.send
+    make: Callable[..., None] = URLLib3Session.__init__
 
-    @wraps(send)
-    def recorded(session: Any, request: Any) -> Any:
-        if not request.headers.get("User-Agent", "").startswith("kinesis-handler/"):
-            return send(session, request)
-        operation = request.headers["X-Amz-Target"].rpartition(".")[2]
-        region = request.headers["Authorization"].partition("Credential=")[2].split("/")[2]
-        call = {"service": "dynamodb", "operation": operation, "region": region}
-        write({**call, "parameters": json.loads(request.body)})
-        meanwhile(f"before-send.dynamodb.{operation}")
-        answer = send(session, request)
-        meanwhile(f"after-call.dynamodb.{operation}")
-        return answer
+    @wraps(make)
+    def made(session: Any, *arguments: Any, **options: Any) -> None:
+        make(session, *arguments, **options)
+        send = session.send
 
-    return recorded
+        def recorded(request: Any) -> Any:
+            agent = request.headers["User-Agent"]  # that of a client is bytes
+            if not str(agent).startswith("kinesis-handler/"):
+                return send(request)
+            operation = request.headers["X-Amz-Target"].rpartition(".")[2]
+            region = request.headers["Authorization"].partition("Credential=")[2].split("/")[2]
+            call = {"service": "dynamodb", "operation": operation, "region": region}
+            write({**call, "parameters": json.loads(request.body)})
+            meanwhile(f"before-send.dynamodb.{operation}")
+            answer = send(request)
+            meanwhile(f"after-call.dynamodb.{operation}")
+            return answer
+
+        session.send = recorded
+
+    return made
 
 
 def append_to(path: Path, function: str) -> Callable[[Mapping[str, Any]], None]:
@@ -104,7 +113,7 @@ def _install() -> None:
         return client
 
     botocore.session.Session.create_client = create  # type: ignore[method-assign]
-    URLLib3Session.send = recording_send(write, _perhaps_die)  # type: ignore[method-assign]
+    URLLib3Session.__init__ = recording_sessions(write, _perhaps_die)  # type: ignore[method-assign]
 
 
 if os.environ.keys() & {RECORDED_CALLS, KILLED_AT}:
