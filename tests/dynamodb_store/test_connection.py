@@ -66,6 +66,7 @@ def scope(request: AWSPreparedRequest) -> list[str]:
         {"AWS_REGION": "local"},
         {"AWS_ACCOUNT_ID": "123456789012"},
         {"AWS_ACCOUNT_ID": "123456789012", "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled"},
+        {"AWS_ACCOUNT_ID": "123456789012", "AWS_ACCOUNT_ID_ENDPOINT_MODE": "required"},
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_DYNAMODB": "https://example.com:2/path"},
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
@@ -118,6 +119,22 @@ def test_a_mode_that_is_none_stops_the_start_and_is_named_with_what_is_allowed(
     monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "sometimes")
     with pytest.raises(ConfigurationError, match="'sometimes'; allowed: preferred, disabled, required"):
         dynamodb_connection()
+
+
+def test_settings_without_an_endpoint_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "local")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    with pytest.raises(ConfigurationError, match=r"the AWS SDK cannot be set up: .*FIPS and local endpoint"):
+        dynamodb_connection()
+
+
+def test_an_account_that_is_required_and_not_known_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "required")
+    with closing(dynamodb_connection()) as connection:
+        problem = connection.post("Scan", b"{}")
+    assert isinstance(problem, Problem)
+    assert problem.meaning is Meaning.REFUSED
+    assert "AccountId" in problem.detail
 
 
 def test_credentials_that_expire_are_fetched_again_before_a_request_is_signed(

@@ -16,8 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ChecksumError, NoCredentialsError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
+from msgspec.structs import replace
 
-from kinesis_handler.aws import aws_client, freeze
+from kinesis_handler.aws import aws_client, explain, freeze, wrong_settings
 from kinesis_handler.aws_settings import Settings, find_endpoint, read_settings
 from kinesis_handler.stores.dynamodb.answer import Problem, problem_of_exception, problem_of_status
 from kinesis_handler.version import __version__
@@ -44,12 +45,17 @@ class Connection:
     """Sends requests to DynamoDB, each once: a second attempt would hide whether the first was done.
 
     All methods may be called from several threads at once. `http` sends what is signed: tests exchange it.
+    `region` and `endpoint` are for people: an account may have an endpoint of its own.
+
+    Raises BotoCoreError if there is no endpoint with these settings.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._endpoint = cache(partial(find_endpoint, SERVICE, settings))
         self.region = settings.region
+        of_no_account = replace(settings, account_id_mode="disabled")
+        self.endpoint = find_endpoint(SERVICE, of_no_account, None)[0].removesuffix("/")
         # Its stubs know neither a file of certificates, nor two time-outs, nor options that are no strings.
         self.http = URLLib3Session(
             verify=cast("Any", settings.ca_bundle or True),
@@ -58,11 +64,6 @@ class Connection:
             max_pool_connections=CONNECTIONS,
             socket_options=cast("Any", _SOCKET_OPTIONS),
         )
-
-    @property
-    def endpoint(self) -> str:
-        """The URL that requests go to, if the account has none of its own."""
-        return self._endpoint(None)[0].removesuffix("/")
 
     @cached_property
     def client(self) -> "DynamoDBClient":
@@ -120,4 +121,8 @@ def dynamodb_connection(
 
     Raises ConfigurationError if there is no region, or the settings that the SDK finds are no good.
     """
-    return Connection(read_settings(SERVICE, region=region, endpoint=endpoint, default_region=default_region))
+    settings = read_settings(SERVICE, region=region, endpoint=endpoint, default_region=default_region)
+    try:
+        return Connection(settings)
+    except BotoCoreError as error:
+        raise wrong_settings(explain(error, SERVICE)) from error
