@@ -23,11 +23,11 @@ class TestDynamoDBRepository(RepositoryLaws):
 class TestItems(StoredLaws):
     @pytest.fixture(autouse=True)
     def _table(self, tables: Tables) -> None:
-        self.client, self.name = tables.client, tables.table().name
+        self.connection, self.name = tables.connection, tables.table().name
 
     def open_repository(self, state_type: type[Any], upgrade: Upgrade | None = None) -> Repository[Any]:
         return DynamoDBRepository(
-            self.client,
+            self.connection,
             self.name,
             state_type,
             partition_key=PARTITION_KEY,
@@ -36,7 +36,7 @@ class TestItems(StoredLaws):
         )
 
     def damage(self, key: Key) -> None:
-        self.client.put_item(
+        self.connection.client.put_item(
             TableName=self.name, Item={PARTITION_KEY: {"S": key[0]}, SORT_KEY: {"S": key[1]}}
         )
 

@@ -24,10 +24,9 @@ from kinesis_handler.stores.url import (
 )
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
     from kinesis_handler.local.stream.checkpoint import Checkpoint
     from kinesis_handler.stores import Repository, Table
+    from kinesis_handler.stores.dynamodb import Connection
     from kinesis_handler.stores.upgrade import Upgrade
 
 __all__ = ["Store", "named_by", "open_store"]
@@ -54,7 +53,7 @@ class Store:
         self._default_region = default_region
         self._tables: dict[str, Table] = {}
         self._repositories: list[Repository[Any]] = []
-        self._client: DynamoDBClient | None = None
+        self._connection: Connection | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -176,14 +175,16 @@ class Store:
                         from kinesis_handler.stores.dynamodb import (
                             DynamoDBRepository,
                             DynamoDBTable,
-                            dynamodb_client,
+                            dynamodb_connection,
                         )
-                    if self._client is None:
-                        self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
+                    if self._connection is None:
+                        self._connection = dynamodb_connection(
+                            region, endpoint, default_region=self._default_region
+                        )
                     table = f"{table}-{name}" if name else table
                     partition_key, sort_key = keys
                     repository = DynamoDBRepository(
-                        self._client,
+                        self._connection,
                         table,
                         state_type,
                         partition_key=partition_key,
@@ -193,7 +194,7 @@ class Store:
                         upgrade=upgrade,
                     )
                     made_of = DynamoDBTable(
-                        self._client,
+                        self._connection,
                         table,
                         partition_key=partition_key,
                         sort_key=sort_key,

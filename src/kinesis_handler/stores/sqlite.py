@@ -106,6 +106,7 @@ class SQLiteRepository(Generic[State]):
             except UnstorableError as error:
                 saved.failed[key] = error
         now = self._clock()
+        insert, update = self._sql(sql.INSERT), self._sql(sql.UPDATE)
         with self._transaction("IMMEDIATE") as connection:
             # What has expired is absent, so that it can be inserted again.
             connection.execute(self._sql(sql.DELETE_EXPIRED), {"now": now})
@@ -119,10 +120,10 @@ class SQLiteRepository(Generic[State]):
                     "document": document,
                 }
                 if before is None:
-                    written = connection.execute(self._sql(sql.INSERT), row)
+                    written = connection.execute(insert, row)
                 else:
-                    as_loaded = {"before": before.version, "parked": _note(before.parked)}
-                    written = connection.execute(self._sql(sql.UPDATE), row | as_loaded)
+                    row |= {"before": before.version, "parked": _note(before.parked)}
+                    written = connection.execute(update, row)
                 if not written.rowcount:
                     saved.conflicts.add(key)
         return saved

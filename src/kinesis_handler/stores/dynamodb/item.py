@@ -7,9 +7,6 @@ and an update can set one without the others:
     the key         | what the engine needs                                     | the state
 
 An aggregate that is vacant has none of the last, and `vacant: true`.
-
-Source of the types and their limits:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
 
 from collections.abc import Collection, Mapping
@@ -17,30 +14,29 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import fields
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ConfigurationError, UnreadableError, UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
 from kinesis_handler.results import classes_of
+from kinesis_handler.stores.dynamodb.attributes import (
+    DECIMALS,
+    EXPIRES_AT,
+    VACANT,
+    AttributeValue,
+    Item,
+    decode_item,
+    to_python,
+)
 from kinesis_handler.stores.dynamodb.trailing_zeros import lost_decimals, with_decimals
+from kinesis_handler.stores.dynamodb.typed_items import TypedItems
 from kinesis_handler.stores.state_type import check_state_type
 from kinesis_handler.stores.unreadable import unreadable
 from kinesis_handler.stores.upgrade import Upgrade, upgraded
 
 State = TypeVar("State")
-
-AttributeValue = Mapping[str, Any]
-"""A value with its type, as it is on the wire: `{"S": "text"}`, `{"N": "12.50"}`, `{"L": […]}`."""
-
-Item = Mapping[str, AttributeValue]
-
-VERSION = "version"
-EXPIRES_AT = "expiresAt"
-DECIMALS = "decimals"
-PARKED = "parked"
-VACANT = "vacant"
 
 _ENGINE = {each.encode_name: each for each in fields(Aggregate) if each.name not in {"key", "state"}}
 _NULL_BY_DEFAULT = {name for name, each in _ENGINE.items() if each.default is None}
@@ -96,6 +92,7 @@ class ItemCodec(Generic[State]):
         self._state_type = state_type
         self._table = table
         self._upgrade = upgrade
+        self._typed = TypedItems(state_type, partition_key, sort_key)
         self._type = Aggregate[state_type | None]  # type: ignore[valid-type]
         # What an item of this type may lack. It has all of the state, but for a field that is UNSET: what it
         # left to a default would change with the default.
@@ -145,6 +142,21 @@ class ItemCodec(Generic[State]):
         """Return the attributes of an item beside the key, whatever they are."""
         key_names = {self.partition_key, self.sort_key}
         return {name: to_python(value) for name, value in item.items() if name not in key_names}
+
+    def read(self, encoded: Raw, now: float) -> Aggregate[State | None] | None:
+        """Return the aggregate of an item, or None if it has expired.
+
+        Args:
+            encoded: the item in JSON, as it is on the wire.
+            now: seconds since epoch.
+
+        Raises UnreadableError if it is none of this type.
+        """
+        if (decoded := self._typed.decode(encoded)) is not None:
+            aggregate, expires_at = decoded
+            return aggregate if expires_at > now else None
+        item = decode_item(encoded)
+        return None if self.has_expired(item, now) else self.aggregate(item)
 
     def has_expired(self, item: Item, now: float) -> bool:
         """Tell whether an item has expired: DynamoDB removes it some time after that.
@@ -219,38 +231,3 @@ def _tag_of(state_type: type[Any]) -> set[str]:
     """Return the name of the attribute by which a tagged Struct says which one it is."""
     tag: str | None = state_type.__struct_config__.tag_field
     return set() if tag is None else {tag}
-
-
-def to_attribute(value: Any) -> AttributeValue:
-    """Return a value, as `msgspec.to_builtins` leaves it, with its DynamoDB type."""
-    match value:
-        case str():
-            return {"S": value}
-        case bool():
-            return {"BOOL": value}
-        case int() | float() | Decimal():
-            return {"N": str(value)}
-        case None:
-            return {"NULL": True}
-        case list() | tuple():
-            return {"L": [to_attribute(each) for each in value]}
-        case dict():
-            return {"M": {name: to_attribute(each) for name, each in value.items()}}
-    raise TypeError(f"{type(value).__name__} has no DynamoDB type")
-
-
-def to_python(attribute: AttributeValue) -> Any:
-    """Return the value of an attribute: whole numbers as int, all others as Decimal, exact."""
-    [(kind, value)] = attribute.items()
-    match kind:
-        case "S" | "BOOL":
-            return value
-        case "N":
-            return int(value) if value.lstrip("-").isdigit() else Decimal(value)
-        case "NULL":
-            return None
-        case "L":
-            return [to_python(each) for each in value]
-        case "M":
-            return {name: to_python(each) for name, each in value.items()}
-    return value  # binary and sets: nothing here writes them, another program may
