@@ -19,6 +19,7 @@ from schemathesis.config import SchemathesisConfig
 
 from api.stored import EXAMPLE, NOW, client, limit, repository_of, serving
 from api.test_access import access, token
+from api.test_activity import activities_of
 from kinesis_handler.stores.cursor import encode_cursor
 from user_limits.api.app import Options, build_api
 from user_limits.api.documents import EXAMPLE as DESCRIBED
@@ -35,12 +36,15 @@ IDS = ("lmt_123", "a", "b", "c")
 
 def app(**options: Any) -> Any:
     states = [EXAMPLE, *(limit(user, each, type="BET", period="WEEK") for user in USERS for each in IDS[1:])]
-    return build_api(repository_of(*states), Options(**options), clock=lambda: NOW)
+    activities = activities_of(["12.50", "-2.10", "7"])
+    return build_api(repository_of(*states), Options(**options), activities=activities, clock=lambda: NOW)
 
 
 schemathesis.openapi.format("cursor", st.text(min_size=1, max_size=40).map(encode_cursor))
+schemathesis.openapi.format("activity-cursor", st.integers(1, 10**25).map(str).map(encode_cursor))
 
-ROUTES = [f"{PREFIX}/users/{{userId}}/limits{path}" for path in ("", "/active", "/{limitId}")]
+PATHS = ("", "/active", "/{limitId}/activity", "/{limitId}")
+ROUTES = [f"{PREFIX}/users/{{userId}}/limits{path}" for path in PATHS]
 
 # What is wrong with a parameter may also be that the whole URL is too long by it.
 CONFIG = SchemathesisConfig.from_dict(
@@ -70,8 +74,8 @@ def budget(examples: int, **more: Any) -> settings:
     ("path", "mode", "examples"),
     [
         *((path, GenerationMode.POSITIVE, 40) for path in [*ROUTES, "/healthz", "/readyz"]),
-        # Of the third route only ids can be wrong, which takes seconds each to make up.
-        *((path, GenerationMode.NEGATIVE, 15) for path in ROUTES[:2]),
+        # Of the last route only ids can be wrong, which takes seconds each to make up.
+        *((path, GenerationMode.NEGATIVE, 15) for path in ROUTES[:3]),
     ],
 )
 def test_every_answer_is_as_it_is_described(

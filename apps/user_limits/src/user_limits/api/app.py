@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.stores import ReadableRepository
+from user_limits.activity import Activity
 from user_limits.api.access import Access, guard_of
+from user_limits.api.activity import activity_routes
 from user_limits.api.cors import Cors
 from user_limits.api.docs import description_routes
 from user_limits.api.health import health_routes
@@ -47,6 +49,7 @@ def build_api(
     limits: ReadableRepository[Limit],
     options: Options | None = None,
     *,
+    activities: ReadableRepository[Activity] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
     """Return the API as an ASGI application.
@@ -54,10 +57,13 @@ def build_api(
     Args:
         limits: the stored limits.
         options: the options of the API.
+        activities: what happened to the limits; None if that is not stored. Then no route shows it.
         clock: seconds since epoch.
     """
     options = options or Options()
     of_limits = limit_routes(limits, clock, in_threads=options.in_threads)
+    if activities is not None:
+        of_limits += activity_routes(limits, activities, in_threads=options.in_threads)
     of_health = health_routes(limits, in_threads=options.in_threads)
 
     def description() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from litestar.openapi import OpenAPIConfig
 from msgspec import Struct, to_builtins
 
 from kinesis_handler.version import __version__
+from user_limits.api import activity
 from user_limits.api.documents import (
     EXAMPLE,
     LimitMeta,
@@ -44,6 +45,7 @@ DOCUMENTS: Sequence[type[Struct]] = (
     LimitsResponse,
     LimitDocument,
     PageMeta,
+    *activity.DOCUMENTS,
     Problem,
     Health,
 )
@@ -52,6 +54,7 @@ ANSWERS: dict[str, Struct] = {
     "listLimits": limits_response([EXAMPLE], None),
     "listActiveLimits": limits_response([EXAMPLE], None),
     "getLimit": limit_response(EXAMPLE),
+    "getLimitActivity": activity.activity_response(activity.EXAMPLE),
     "health": Health(),
     "ready": Health(),
 }
@@ -78,8 +81,8 @@ ALLOW = {"description": "The allowed methods.", "schema": {"type": "string", "ex
 ID = r"^(?!\.{1,2}$)[^/\\]+$"
 """Pattern of an id in a path: one segment."""
 
-CURSOR = "cursor"
-"""Format of values that only an answer provides."""
+CURSORS = {"getLimitActivity": "activity-cursor"}
+"""Formats of values that only an answer provides, by operation; `cursor` for all others."""
 
 IF_NONE_MATCH = {
     "name": "If-None-Match",
@@ -171,9 +174,11 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, with_tokens: bool) -> Json
 def _complete(operation: Json, *, with_tokens: bool) -> None:
     """Complete an operation with its answers and examples."""
     name = operation["operationId"]
-    is_about_limits = name.endswith(("Limit", "Limits"))
+    is_about_limits = "Limit" in name
     for parameter in operation.get("parameters", []):
         _simplify(parameter)
+        if parameter["name"] == "cursor":
+            parameter["schema"]["format"] = CURSORS.get(name, "cursor")
         if parameter["name"] in EXAMPLES:
             parameter["examples"] = {"example": {"value": EXAMPLES[parameter["name"]]}}
     problems = set(EVERYWHERE)
@@ -190,7 +195,7 @@ def _complete(operation: Json, *, with_tokens: bool) -> None:
         problems |= {503, *(ON_TOKENS if with_tokens else ())}
     if name in {"listLimits", "listActiveLimits"}:
         success["links"] = LINK
-    if name == "getLimit":
+    if name in {"getLimit", "getLimitActivity"}:
         problems.add(404)
     if name == "ready":
         problems.add(503)
@@ -216,8 +221,6 @@ def _simplify(parameter: Json) -> None:
     schema |= {bound: int(schema[bound]) for bound in ("minimum", "maximum") if bound in schema}
     if parameter["in"] == "path":
         schema["pattern"] = ID
-    if parameter["name"] == "cursor":
-        schema["format"] = CURSOR
     for superfluous in ("deprecated", "allowEmptyValue", "allowReserved"):
         parameter.pop(superfluous, None)
 

@@ -127,7 +127,7 @@ def limit_routes(
 
         A stored limit that cannot be read is named in `meta.unreadable`; all others are listed.
         """
-        _check_query(request, "limit", "cursor")
+        check_query(request, "limit", "cursor")
         page = limits.find(userId, limit=limit, cursor=cursor)
         return _page(page)
 
@@ -150,7 +150,7 @@ def limit_routes(
 
         A stored limit that cannot be read might be one of them: it is named in `meta.unreadable`.
         """
-        _check_query(request, "type", "period", "limit", "cursor")
+        check_query(request, "type", "period", "limit", "cursor")
         wanted = PERIODS[period] if period is not None else None
         now = int(clock() * 1_000)
 
@@ -176,8 +176,8 @@ def limit_routes(
         limitId: LimitId,
     ) -> ConditionalJson:
         """Read one limit. A limit with the id `active` can be read only in the list."""
-        _check_query(request)
-        found = _load(limits, (userId, limitId))
+        check_query(request)
+        found = load(limits, (userId, limitId))
         return ConditionalJson(tag_of(found), lambda: limit_response(found))
 
     return [list_limits, list_active_limits, get_limit]
@@ -189,7 +189,8 @@ def is_active(limit: Limit, now: int) -> bool:
     return limit.status == "ACTIVE" and limit.active_from <= now and (until is None or now < until)
 
 
-def _load(limits: ReadableRepository[Limit], key: Key) -> Aggregate[Limit]:
+def load(limits: ReadableRepository[Limit], key: Key) -> Aggregate[Limit]:
+    """Return one limit. Raises ProblemError if there is none."""
     loaded = limits.load([key])
     if loaded.failed:
         raise loaded.failed[key]
@@ -232,7 +233,7 @@ def _page(page: Page[Limit]) -> ConditionalJson:
     return ConditionalJson(tag, lambda: limits_response(page.aggregates, page.cursor, ids))
 
 
-def _check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
+def check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
     """Refuse unknown parameters: a misspelt filter would return too many limits."""
     if not request.scope["query_string"]:
         return
