@@ -29,7 +29,7 @@ def test_nobody_is_kept_out(open_page: OpenPage, axe: str, scheme: str, viewport
     for user, seen in [
         ("ben", "Almost used up"),
         ("chiara", "Limit exceeded"),
-        ("elin", "Not yet active"),
+        ("elin", "One limit is not in force"),
         ("nobody", "No limits for this user"),
     ]:
         field = page.get_by_role("textbox", name="User")
@@ -38,7 +38,7 @@ def test_nobody_is_kept_out(open_page: OpenPage, axe: str, scheme: str, viewport
         expect(page.locator("#main")).to_contain_text(seen)
         assert violations(page) == []
     page.go_back()
-    expect(page.get_by_text("Not yet active")).to_be_visible()
+    expect(page.get_by_text("One limit is not in force")).to_be_visible()
     page.context.set_offline(True)
     expect(page.get_by_text("Offline since")).to_be_visible()
     assert violations(page) == []
