@@ -1,12 +1,13 @@
 """An application as the command line meets it: its handler, its store, the views onto what is in it."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.stores import ReadableRepository, Repository, Store, Table
@@ -123,6 +124,7 @@ class Application(Struct, frozen=True):
         on_failure: where Lambda keeps the batches that it gave up, if that is known.
         api: what shows its state over HTTP.
         demo_events: makes up (partition key, event) without end that go on from what is stored, to watch.
+        demo_recording: moves the times of recorded events to now, to watch them as if they had just happened.
         migration: opens a move from a store to another, by their URLs; None is for what the settings say.
         default_region: where a stream or a queue is, if neither the command nor the AWS SDK's settings say a
             region; None: that is an error.
@@ -138,6 +140,7 @@ class Application(Struct, frozen=True):
     replica: Store | None = None
     api: Api | None = None
     demo_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
+    demo_recording: Callable[[Iterable[LambdaRecord]], Iterable[LambdaRecord]] | None = None
     migration: Callable[[str | None, str | None], Migration] | None = None
     default_region: str | None = None
     any_order: bool = False

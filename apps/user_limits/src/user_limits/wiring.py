@@ -1,7 +1,7 @@
 """The one place where the parts are named and put together."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -9,6 +9,7 @@ from urllib.parse import quote
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
 from kinesis_handler.extras import require_extra
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.moving.opening import open_migration, readable, writable
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
@@ -99,6 +100,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
         demo_events=partial(_demo_events, shown),
+        demo_recording=_demo_recording,
         migration=migration,
         default_region=DEFAULT_REGION,
     )
@@ -185,6 +187,12 @@ def _demo_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes
     from user_limits.demo_events import demo_events
 
     return demo_events(limits)
+
+
+def _demo_recording(records: Iterable[LambdaRecord]) -> Iterable[LambdaRecord]:
+    from user_limits.demo_recording import moved_to_now
+
+    return moved_to_now(records)
 
 
 def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much

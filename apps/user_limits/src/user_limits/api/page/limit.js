@@ -132,9 +132,8 @@ export function summary(limits, now) {
   for (const [name, word] of [...LEVEL_WORDS].reverse()) {
     const those = inForce.filter((limit) => level(limit, now) === name);
     if (those.length === 0) continue;
-    const named = those.length > NAMED + 1 ? those.slice(0, NAMED) : those;
-    const more = those.length > named.length ? [` and ${those.length - named.length} more`] : [];
-    parts.push(`${word}: `, ...named.flatMap((limit, index) => (index > 0 ? [", ", limit] : [limit])), ...more, ". ");
+    const named = those.flatMap((limit, index) => (index > 0 ? [", ", limit] : [limit]));
+    parts.push(`${word}: `, ...(those.length > NAMED ? [`${those.length} limits`] : named), ". ");
   }
   const calm = inForce.filter((limit) => level(limit, now) === "calm").length;
   if (calm > 0) parts.push(`${wellInHand(calm, calm < inForce.length)} well in hand. `);
