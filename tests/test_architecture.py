@@ -182,7 +182,9 @@ def test_the_public_names_are_those_that_the_package_lists() -> None:
     tree = ast.parse((SOURCES["kinesis_handler"] / "kinesis_handler" / "__init__.py").read_text())
     imported = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
     assert imported == set(kinesis_handler.__all__)
-    assert kinesis_handler.__all__ == sorted(kinesis_handler.__all__, key=lambda n: (n[0].islower(), n))
+    assert kinesis_handler.__all__ == sorted(
+        kinesis_handler.__all__, key=lambda n: (n[0].islower(), not n.isupper(), n)
+    )
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:

@@ -179,22 +179,6 @@ def test_without_a_context_there_is_no_deadline() -> None:
     assert KinesisHandler([Taking(one_by_one)])(invocation([event(1)])) == {"batchItemFailures": []}
 
 
-def test_two_processors_that_claim_one_type_are_an_error_that_names_both() -> None:
-    @event_processor({"A": Payload, "B": Payload})
-    def first(event: Event[Payload]) -> None: ...
-
-    @event_processor({"C": Payload, "B": Payload})
-    def second(event: Event[Payload]) -> None: ...
-
-    with pytest.raises(ConfigurationError, match="two processors claim the event type 'B': first and second"):
-        KinesisHandler([first, second])
-    handler = KinesisHandler([first])
-    with pytest.raises(ConfigurationError, match="'B'"):
-        handler.register(second)
-    # the refused one has taken nothing
-    assert statuses(handler.handle(invocation([event(1, "C"), event(2, "A")]))) == ["ignored", "applied"]
-
-
 def test_a_processor_that_takes_no_type_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="takes no event type"):
         KinesisHandler([event_processor({})(lambda _event: None)])

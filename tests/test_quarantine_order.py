@@ -50,7 +50,7 @@ class Store(MemoryRepository[str]):
         if self.conflicts:
             self.conflicts -= 1
             return Saved(conflicts={change.key for change in changes})
-        storable = [change for change in changes if "L" not in change.after.state]
+        storable = [change for change in changes if "L" not in (change.after.state or "")]
         saved = super().save(storable)
         saved.failed |= {each.key: UnstorableError("too long") for each in changes if each not in storable}
         self.journal += [f"save {change.after.state}" for change in storable]

@@ -87,7 +87,7 @@ def letters() -> Iterator[str]:
     yield "a"
 
 
-EXPECTED = "expected: Sum, or a Remarked of it"
+EXPECTED = "expected: Sum, DELETED, or a Remarked of one of these"
 
 
 @pytest.mark.parametrize(

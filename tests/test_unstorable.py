@@ -62,9 +62,9 @@ class SmallRepository(MemoryRepository[str]):
         self.down_at: str | None = None
         self.saves = 0
 
-    def refusal(self, aggregate: Aggregate[str]) -> UnstorableError | None:
+    def refusal(self, aggregate: Aggregate[str | None]) -> UnstorableError | None:
         """Say that it is too large, if that is known before it is tried."""
-        too_large = self._knows and len(aggregate.state) > self._largest
+        too_large = self._knows and len(aggregate.state or "") > self._largest
         return UnstorableError("too large") if too_large else None
 
     def save(self, changes: Sequence[Change[str]]) -> Saved:
@@ -73,9 +73,9 @@ class SmallRepository(MemoryRepository[str]):
         if self._taken:  # by another writer
             self._taken -= 1
             return Saved(conflicts={change.key for change in changes})
-        saved = super().save([change for change in changes if len(change.after.state) <= self._largest])
+        saved = super().save([change for change in changes if len(change.after.state or "") <= self._largest])
         for change in changes:
-            if len(change.after.state) > self._largest:
+            if len(change.after.state or "") > self._largest:
                 saved.failed[change.key] = UnstorableError("too large")
             elif change.after.state == self.down_at:
                 saved.failed[change.key] = RepositoryError("down")

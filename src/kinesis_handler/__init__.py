@@ -11,7 +11,7 @@ from kinesis_handler.errors import (
 )
 from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import Remark, Remarked
+from kinesis_handler.outcome import DELETED, Deleted, Remark, Remarked
 from kinesis_handler.processor import EventProcessor, event_processor
 from kinesis_handler.projection import Projection
 from kinesis_handler.quarantine import open_quarantine
@@ -19,9 +19,11 @@ from kinesis_handler.stores import open_store
 from kinesis_handler.telemetry.logs import configure_logging
 
 __all__ = [
+    "DELETED",
     "Aggregate",
     "BusinessError",
     "ConfigurationError",
+    "Deleted",
     "Event",
     "EventProcessor",
     "Key",

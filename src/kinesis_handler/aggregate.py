@@ -4,7 +4,7 @@ from typing import Annotated, Generic, TypeVar
 
 from msgspec import Meta, Struct
 
-State = TypeVar("State")
+State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it is in the public signature: Aggregate[State]
 
 Key = tuple[str, str]
 """(partition, sort): what an aggregate is stored and found by. Neither is empty."""
@@ -19,18 +19,49 @@ MAX_RECENT_EVENT_IDS = 1_000
 """Upper bound: as UUIDs a tenth of DynamoDB's largest item, which is paid for at every write."""
 
 
+class Parked(Struct, frozen=True, gc=False, rename="camel"):
+    """The note that events of a key wait in the quarantine, so that no later one overtakes them.
+
+    Args:
+        count: how many wait; 0: none any more, and those up to the note's end are dealt with.
+        since: when the first of them was parked, in milliseconds since epoch.
+        reason: why the first of them was not applied.
+        sequence_number: the note's end: the highest of the producer's numbers that was parked; None if none
+            had one.
+        record_sequence_number: Kinesis's number of the last parked event's record.
+        record_sub_sequence_number: its index in a KPL record; 0 in any other record.
+    """
+
+    count: int
+    since: int
+    reason: str
+    sequence_number: int | None
+    record_sequence_number: StoredNumber
+    record_sub_sequence_number: int
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Position of the last parked event's record, to be compared with `Record.position`."""
+        return int(self.record_sequence_number), self.record_sub_sequence_number
+
+
 class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
     """The state of one key with its version, and its lineage: what shows whether an event is new to it.
 
+    What no event led to, such as a checkpoint, has no lineage. An aggregate whose state is None is *vacant*:
+    it is what a deleted key leaves behind, so that a replay stays harmless, and what a key is that was parked
+    before anything was known of it. Only `Repository.load` and `scan_stored` return such.
+
     Args:
         key: (partition, sort).
-        state: what the projection made of the events.
+        state: what the projection made of the events; None if it is vacant.
         version: how many events have been applied. However the stream was cut into batches, it is the same.
         updated_at: when the last applied event was created, in milliseconds since epoch.
         sequence_number: the highest of the producer's numbers that was applied; None if none had one.
-        record_sequence_number: Kinesis's number of the last applied event's record.
+        record_sequence_number: Kinesis's number of the last applied event's record; None without a lineage.
         record_sub_sequence_number: its index in a KPL record; 0 in any other record.
         recent_event_ids: ids of the last applied events, oldest first; as many as the projection remembers.
+        parked: the note that events of this key wait; None if none ever did, or later ones have been applied.
     """
 
     key: Key
@@ -38,11 +69,17 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
     version: int
     updated_at: int
     sequence_number: int | None = None
-    record_sequence_number: StoredNumber
+    record_sequence_number: StoredNumber | None
     record_sub_sequence_number: int
     recent_event_ids: tuple[str, ...]
+    parked: Parked | None = None
 
     @property
     def position(self) -> tuple[int, int]:
         """Position of the last applied event's record, to be compared with `Record.position`."""
-        return int(self.record_sequence_number), self.record_sub_sequence_number
+        return int(self.record_sequence_number or -1), self.record_sub_sequence_number
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether events of this key wait in the quarantine."""
+        return self.parked is not None and self.parked.count > 0

@@ -1,7 +1,7 @@
 """The batch that a processor is called for, and through which it reports what became of the events."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from kinesis_handler.deadline import ENDLESS, Deadline
 from kinesis_handler.errors import QuarantineError
@@ -11,7 +11,6 @@ from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.telemetry.spans import span
 
 if TYPE_CHECKING:
-    from kinesis_handler.ingest.record import Record
     from kinesis_handler.quarantine import Quarantine
 
 __all__ = ["Batch"]
@@ -21,13 +20,13 @@ class Batch:
     """What a processor needs of its caller. A test of a processor can make one: `Batch()`.
 
     `has_time` is whether to begin another slice. It is True until a first one is settled: without that, a
-    delivery would make no progress. `outcomes` has what is settled.
+    delivery would make no progress. `outcomes` has what is settled. Several processors may share one batch,
+    one after the other.
 
     Args:
         deadline: when the reserve begins, in which no further slice is begun.
         reserve: seconds from there until the invocation is stopped.
         quarantine: where rejected events are put; None if there is none.
-        outcomes: those that are known before any event is processed. What is settled is added to them.
     """
 
     def __init__(
@@ -35,10 +34,9 @@ class Batch:
         deadline: Deadline = ENDLESS,
         reserve: float = 0,
         quarantine: "Quarantine | None" = None,
-        outcomes: "dict[Event[Any] | Record, Outcome] | None" = None,
     ) -> None:
-        self.outcomes = outcomes if outcomes is not None else {}
-        """Outcomes of the events that are settled, and of the records that held none."""
+        self.outcomes: dict[Event[Any], Outcome] = {}
+        """Outcomes of the events that the processor at work has settled."""
         self.has_time = True
         """Whether to begin another slice."""
         self._seconds_left = deadline.seconds_left
@@ -53,8 +51,7 @@ class Batch:
         Looks at the clock: `has_time` is False afterwards if there is not enough time for one more slice that
         takes half as long again as the slowest one so far.
         """
-        # A Mapping is invariant in its keys, but an update only reads them.
-        self.outcomes.update(cast("Mapping[Event[Any] | Record, Outcome]", outcomes))
+        self.outcomes.update(outcomes)
         left = self._seconds_left()
         self._slowest = max(self._slowest, self._left - left)
         self._left = left

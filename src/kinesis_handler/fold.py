@@ -11,6 +11,7 @@ from kinesis_handler.outcome import (
     DUPLICATE,
     HELD_BACK,
     SUPERSEDED,
+    Deleted,
     Outcome,
     Remarked,
     Status,
@@ -22,13 +23,13 @@ from kinesis_handler.storable import number_problem
 State = TypeVar("State")
 Payload = TypeVar("Payload")
 
-_ABSENT: Aggregate[Any] = Aggregate(
+_ABSENT: Aggregate[None] = Aggregate(
     key=("", ""),
     state=None,
     version=0,
     updated_at=0,
     sequence_number=None,
-    record_sequence_number="-1",
+    record_sequence_number=None,
     record_sub_sequence_number=0,
     recent_event_ids=(),
 )
@@ -36,13 +37,13 @@ _ABSENT: Aggregate[Any] = Aggregate(
 
 
 def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that a projection says of it
-    aggregate: Aggregate[State] | None,
+    aggregate: Aggregate[State | None] | None,
     key: Key,
     events: Sequence[Event[Payload]],
-    apply: Callable[[State | None, Event[Payload]], State | Remarked[State]],
+    apply: Callable[[State | None, Event[Payload]], State | Deleted | Remarked[State | Deleted]],
     check: StateCheck[State],
     recent_event_ids: int = RECENT_EVENT_IDS,
-) -> tuple[Aggregate[State] | None, list[Outcome]]:
+) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
     """Apply to an aggregate those of its events that are new to it, in their order.
 
     An event that its producer numbered is new if its number is above the highest applied one. Any other
@@ -51,7 +52,8 @@ def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that 
     After an event has failed the later ones are held back; one that is rejected lets them pass.
 
     Args:
-        aggregate: as it is stored; None if it is not. It may remember more ids than are asked for, or fewer.
+        aggregate: as it is stored, vacant or not; None if it is not. It may remember more ids than are asked
+            for, or fewer.
         key: (partition, sort).
         events: in stream order.
         apply: returns the state after an event.
@@ -61,7 +63,7 @@ def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that 
     Returns:
         The aggregate, the very same object if nothing was applied, and an outcome for each of the events.
     """
-    known = aggregate if aggregate is not None else _ABSENT
+    known: Aggregate[State | None] = aggregate if aggregate is not None else _ABSENT
     state, version, highest = known.state, known.version, known.sequence_number
     ids, classes = [*known.recent_event_ids], check.classes
     last: Event[Payload] | None = None
@@ -107,6 +109,7 @@ def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that 
             record_sequence_number=last.record.sequence_number,
             record_sub_sequence_number=last.record.sub_sequence_number,
             recent_event_ids=tuple(ids[-recent_event_ids:]),
+            parked=known.parked,
         ),
         outcomes,
     )

@@ -1,7 +1,8 @@
 """The function that Lambda calls: records in, one outcome each out."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,7 +20,15 @@ from kinesis_handler.ingest.record import (
 )
 from kinesis_handler.ingest.schema import require_decodable
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
-from kinesis_handler.outcome import IGNORED, OUT_OF_TIME, BatchResult, Outcome, not_applied
+from kinesis_handler.outcome import (
+    IGNORED,
+    OUT_OF_TIME,
+    BatchResult,
+    Outcome,
+    Status,
+    add_outcomes,
+    not_applied,
+)
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
 from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.telemetry.logs import log_batch
@@ -77,12 +86,17 @@ class KinesisHandler:
             self.register(processor)
 
     def register(self, processor: EventProcessor) -> None:
-        """Route the processor's event types to it from now on.
+        """Route the processor's event types to it from now on, beside other processors that take them.
 
-        Raises ConfigurationError if another processor takes one of them, if a schema is none that msgspec
-        can decode into, or if `process` is a coroutine function. Nothing is registered then.
+        The outcome of an event that several take is the worst of theirs. When it is delivered again, those
+        that succeeded find a duplicate.
+
+        Raises ConfigurationError if a schema is none that msgspec can decode into, if another processor
+        decodes one of the types by another schema or stores its states in the same repository, or if
+        `process` is a coroutine function. Nothing is registered then.
         """
         require_decodable(processor.event_types, name_of(processor))
+        self._decoder.check(processor.event_types, name_of(processor))
         self._routes.register(processor)
         self._decoder.register(processor.event_types)
 
@@ -132,26 +146,33 @@ class KinesisHandler:
         deadline = _deadline(context, self._reserve_ms)
         in_order, queues, outcomes = self._read(records, deadline)
         quarantine = self._quarantine if keep_rejected else None
-        batch = Batch(deadline, self._reserve_ms / 1_000, quarantine, outcomes)
+        batch = Batch(deadline, self._reserve_ms / 1_000, quarantine)
+        routes, readers = self._routes, dict[str, Mapping[Status, int]]()
+        several = len(queues) > 1
         with within(deadline):
-            for processor, events in zip(self._routes.processors, queues, strict=True):
+            for name, processor, events in zip(routes.names, routes.processors, queues, strict=True):
                 if events:
-                    _process(processor, events, batch)
-        result = BatchResult(in_order, outcomes)
+                    settled = _process(processor, events, batch)
+                    if not several:
+                        outcomes.update(settled)  # type: ignore[arg-type]  # it only reads the keys
+                        continue
+                    readers[name] = Counter(outcome.status for outcome in settled.values())
+                    add_outcomes(outcomes, settled)
+        result = BatchResult(in_order, outcomes, readers)
         if quarantine is not None and (rejected := result.rejected()):
             try:
                 put_into(quarantine, rejected)
             except QuarantineError as error:  # they must not be acknowledged: they fail, and come again
                 failed = not_applied(error)
                 outcomes.update({each.event or each.record: failed for each in rejected})
-                result = BatchResult(in_order, outcomes)
+                result = BatchResult(in_order, outcomes, readers)
         return result
 
     def _read(
         self, records: list[LambdaRecord], deadline: Deadline
     ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Event[Any] | Record, Outcome]]:
         """Return the batch in stream order; the events of each processor; the outcomes of the rest."""
-        decode, index_of = self._decoder.decode, self._routes.index_of
+        decode, indexes_of = self._decoder.decode, self._routes.indexes_of
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
         outcomes: dict[Event[Any] | Record, Outcome] = {}
@@ -162,29 +183,31 @@ class KinesisHandler:
                 outcomes[record] = not_applied(event)
                 continue
             in_order.append(event)
-            index = index_of.get(event.type)
-            if index is None:
+            indexes = indexes_of.get(event.type)
+            if indexes is None:
                 outcomes[event] = IGNORED
-            else:
+                continue
+            for index in indexes:
                 queues[index].append(event)
         return in_order, queues, outcomes
 
 
-def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) -> None:
-    """Have the events processed. Each has an outcome afterwards, whatever the processor does."""
+def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) -> dict[Event[Any], Outcome]:
+    """Have the events processed, and return an outcome for each, whatever the processor does."""
+    outcomes = batch.outcomes = {}
     failure: Exception | None = None
     if batch.has_time:
         try:
             processor.process(events, batch)
         except Exception as error:  # noqa: BLE001 - a bug of one processor fails its own events, and no others
             failure = error
-    outcomes = batch.outcomes
     if unsettled := [event for event in events if event not in outcomes]:
         if failure is not None:
             otherwise = not_applied(failure)
         else:
             otherwise = _WITHOUT_OUTCOME if batch.has_time else OUT_OF_TIME
         outcomes.update(dict.fromkeys(unsettled, otherwise))
+    return outcomes
 
 
 def _deadline(context: LambdaContext | None, reserve_ms: int) -> Deadline:

@@ -1,10 +1,11 @@
 """What became of each record, and the response that Lambda gets. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler.errors import (
     HeldBackError,
@@ -18,10 +19,10 @@ from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.lambda_types import BatchResponse
 
-State = TypeVar("State")
+State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it is in the public signature: Remarked[State]
 Payload = TypeVar("Payload")
 
-__all__ = ["BatchResult", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
+__all__ = ["DELETED", "BatchResult", "Deleted", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
 
 
 class Status(StrEnum):
@@ -56,10 +57,20 @@ class Remark(Struct, frozen=True):
 
 
 class Remarked(Struct, Generic[State], frozen=True):
-    """A state with the anomalies of the event that led to it."""
+    """A state, or `DELETED`, with the anomalies of the event that led to it."""
 
     state: State
     remarks: tuple[Remark, ...]
+
+
+class Deleted(Enum):
+    """The type of `DELETED`."""
+
+    DELETED = "deleted"
+
+
+DELETED = Deleted.DELETED
+"""What `apply` returns when its key has no state any more: the next event of the key begins from None."""
 
 
 class Outcome(Struct, frozen=True):
@@ -86,6 +97,43 @@ def not_applied(error: Exception) -> Outcome:
     if not isinstance(error, ProcessingError):
         error = UnexpectedError(error)
     return Outcome(Status.REJECTED if isinstance(error, RejectedError) else Status.FAILED, error)
+
+
+_WORST_FIRST = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            Status.FAILED,
+            Status.REJECTED,
+            Status.SUPERSEDED,
+            Status.APPLIED,
+            Status.DUPLICATE,
+            Status.IGNORED,
+        )
+    )
+}
+"""By what each status calls for: another delivery, a person, a look, nothing."""
+
+
+def worst(one: Outcome, other: Outcome) -> Outcome:
+    """Return the outcome of an event that has two, of two processors or two keys: the worse one.
+
+    It has the remarks of both. What succeeded is found to be a duplicate when the event is delivered again.
+    """
+    worse = min(one, other, key=lambda outcome: _WORST_FIRST[outcome.status])
+    if not (one.remarks or other.remarks):
+        return worse
+    return replace(worse, remarks=one.remarks + other.remarks)
+
+
+def add_outcomes(
+    known: "dict[Event[Any] | Record, Outcome]", further: Mapping[Event[Payload], Outcome]
+) -> None:
+    """Add the outcomes of some events; one that has an outcome already gets the worse of the two."""
+    both = known.keys() & further.keys()
+    worse = {event: worst(known[event], further[event]) for event in both}  # type: ignore[index]
+    known.update(further)  # type: ignore[arg-type]
+    known.update(worse)
 
 
 def broken_off(outcomes: list[Outcome], first: Outcome, count: int) -> list[Outcome]:
@@ -145,13 +193,20 @@ class BatchResult:
     Args:
         in_order: the events of the batch; for a record that is no event, the record itself.
         outcomes: one for each of them.
+        readers: where there are several processors: by the name of each, how many of its events had which
+            outcome.
     """
 
     def __init__(
-        self, in_order: Sequence[Event[Any] | Record], outcomes: Mapping[Event[Any] | Record, Outcome]
+        self,
+        in_order: Sequence[Event[Any] | Record],
+        outcomes: Mapping[Event[Any] | Record, Outcome],
+        readers: Mapping[str, Mapping[Status, int]] | None = None,
     ) -> None:
         self._in_order = in_order
         self._outcomes = outcomes
+        self.readers = readers or {}
+        """By the name of a processor, its outcomes; empty if there is only one."""
         self.notable = [self._handled(each) for each in in_order if outcomes[each] is not APPLIED]
         """Records that were not simply applied: what there is to count, to report and to log."""
 

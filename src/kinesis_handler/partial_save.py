@@ -27,7 +27,8 @@ State = TypeVar("State")
 Payload = TypeVar("Payload")
 
 Fold = Callable[
-    [Aggregate[State] | None, Key, Sequence[Event[Payload]]], tuple[Aggregate[State] | None, list[Outcome]]
+    [Aggregate[State | None] | None, Key, Sequence[Event[Payload]]],
+    tuple[Aggregate[State | None] | None, list[Outcome]],
 ]
 """Returns the aggregate after events of its key, and their outcomes: see `fold.fold`."""
 
@@ -55,7 +56,7 @@ class PartialSave(Generic[State, Payload]):
 
     def save(
         self,
-        before: Aggregate[State] | None,
+        before: Aggregate[State | None] | None,
         key: Key,
         events: Sequence[Event[Payload]],
         error: RejectedError,
@@ -132,12 +133,14 @@ class PartialSave(Generic[State, Payload]):
             rejected.clear()
         return save(self._repository, [change])
 
-    def _load_again(self, key: Key, conflicts: int) -> tuple[Aggregate[State] | None, ProcessingError | None]:
+    def _load_again(
+        self, key: Key, conflicts: int
+    ) -> tuple[Aggregate[State | None] | None, ProcessingError | None]:
         """Load a key that another writer has changed; or return why it is not worth it."""
         if conflicts == self._attempts:
             return None, conflict_error(self._attempts)
         loaded = self._repository.load([key])
-        return loaded.found.get(key), loaded.failed.get(key)
+        return loaded.stored().get(key), loaded.failed.get(key)
 
 
 def save(repository: Repository[State], changes: Sequence[Change[State]]) -> Saved:

@@ -116,29 +116,49 @@ def event_processor(
 
 
 class RoutingTable:
-    """Maps event types to processors."""
+    """Maps event types to processors: each type to one, or to several."""
 
     def __init__(self) -> None:
         self.processors: list[EventProcessor] = []
-        self.index_of: dict[str, int] = {}
-        """Event type → index of its processor in `processors`."""
+        self.names: list[str] = []
+        """Name of each processor, for logs and metrics: unique."""
+        self.indexes_of: dict[str, tuple[int, ...]] = {}
+        """Event type → indexes of its processors in `processors`."""
 
     def register(self, processor: EventProcessor) -> None:
-        """Route the processor's event types to it.
+        """Route the processor's event types to it, beside others that take them.
 
-        Raises ConfigurationError if it takes no type, or one that another processor takes, or if its
-        `process` is a coroutine function or a generator function.
+        Raises ConfigurationError if it takes no type, if it is registered already, or if its `process` is a
+        coroutine function or a generator function; and if another one that takes a type of it stores its
+        states in the same repository, where each would find the other's events applied.
         """
         require_plain(processor.process, f"`process` of {name_of(processor)}")
         event_types = list(processor.event_types)
         if not event_types:
             raise ConfigurationError(f"{name_of(processor)} takes no event type: nothing would ever reach it")
         for event_type in event_types:
-            if event_type in self.index_of:
-                both = f"{name_of(self.processors[self.index_of[event_type]])} and {name_of(processor)}"
-                raise ConfigurationError(f"two processors claim the event type {event_type!r}: {both}")
-        self.index_of |= dict.fromkeys(event_types, len(self.processors))
+            for index in self.indexes_of.get(event_type, ()):
+                _require_apart(self.processors[index], processor, event_type)
+        for event_type in event_types:
+            others = self.indexes_of.get(event_type, ())
+            self.indexes_of[event_type] = (*others, len(self.processors))
         self.processors.append(processor)
+        name = name_of(processor)
+        alike = sum(each.partition("-")[0] == name for each in self.names)
+        self.names.append(f"{name}-{alike + 1}" if alike else name)
+
+
+def _require_apart(one: EventProcessor, other: EventProcessor, event_type: str) -> None:
+    """See that two processors of one event type do not get into each other's way."""
+    if one is other:
+        raise ConfigurationError(f"{name_of(one)} is registered twice")
+    repository = getattr(one, "repository", None)
+    if repository is not None and repository is getattr(other, "repository", None):
+        raise ConfigurationError(
+            f"{name_of(one)} and {name_of(other)} take the event type {event_type!r}, and store their states "
+            "in one repository: each would take the other's events for its own. Give each its own, such as "
+            'store.repository(…, name="other")'
+        )
 
 
 def name_of(processor: EventProcessor) -> str:

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Context, localcontext
-from itertools import chain
 from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key
@@ -11,10 +10,11 @@ from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ConfigurationError, QuarantineError, RejectedError, conflict_error
 from kinesis_handler.fold import fold
 from kinesis_handler.functions import require_plain
+from kinesis_handler.grouping import Groups
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import APPLIED, Outcome, Remarked, not_applied, not_saved, only_rejected
+from kinesis_handler.outcome import APPLIED, Deleted, Outcome, Remarked, not_applied, not_saved, only_rejected
 from kinesis_handler.partial_save import PartialSave, save
-from kinesis_handler.results import StateCheck, agreed_state_type, checked_key
+from kinesis_handler.results import StateCheck, agreed_state_type
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.telemetry.spans import span
 
@@ -25,7 +25,7 @@ Payload = TypeVar("Payload")
 class Projection(ABC, Generic[State, Payload]):
     """Folds events into the state of each key, and stores it in a repository.
 
-    To make one, say which `event_types` it takes and write `key` and `apply`, both pure. The rest is
+    To make one, say which `event_types` it takes and write `key` (or `keys`) and `apply`, pure. The rest is
     done here: one read and one conditional write for each key of a batch, however many events it has.
 
     `State` is the type of the states, `Payload` that of the payloads: the union of the schemas in
@@ -41,8 +41,8 @@ class Projection(ABC, Generic[State, Payload]):
             are stored, read and written with every aggregate: with UUIDs 38 bytes each, so that 16 are 0.6
             KB of an item in DynamoDB, of which each KB begun is a write unit, and 100 are four units.
 
-    Raises ConfigurationError if a number is out of range, if `key` or `apply` is no plain function, or if the
-    repository stores states of another type.
+    Raises ConfigurationError if a number is out of range, if there is neither `key` nor `keys`, if one of
+    these or `apply` is no plain function, or if the repository stores states of another type.
     """
 
     event_types: Mapping[str, type[Payload]]
@@ -71,31 +71,49 @@ class Projection(ABC, Generic[State, Payload]):
                 f"recent_event_ids is {recent_event_ids}; allowed: from 1 to {MAX_RECENT_EVENT_IDS:,}"
             )
         self._name = type(self).__qualname__
-        require_plain(self.key, f"`key` of {self._name}")
+        self._has_keys = type(self).keys is not Projection.keys
+        if not self._has_keys and type(self).key is Projection.key:
+            raise ConfigurationError(f"{self._name} has neither `key` nor `keys`: write one of them")
+        name = "keys" if self._has_keys else "key"
+        require_plain(getattr(self, name), f"`{name}` of {self._name}")
         require_plain(self.apply, f"`apply` of {self._name}")
         self._check: StateCheck[State] = StateCheck(
             self._name, agreed_state_type(type(self), Projection, repository)
         )
-        self._repository = repository
+        self.repository = repository
+        """Where the states are stored."""
         self._slice_size = slice_size
         self._attempts = attempts
         self._recent_event_ids = recent_event_ids
 
-    @abstractmethod
     def key(self, event: Event[Payload]) -> Key:
         """Return the key whose state the event changes: (partition, sort), both strings, neither empty.
 
         They have at most 2,048 and 1,024 bytes of UTF-8, in every store: an event whose key is empty or
         longer is rejected. One whose key is anything else fails.
         """
+        raise NotImplementedError  # a projection has either `key` or `keys`
+
+    def keys(self, event: Event[Payload]) -> Collection[Key]:
+        """Return all keys whose states the event changes, if they may be several, or none.
+
+        `apply` is called for each of them, with its state. The outcome of the event is the worst of theirs;
+        when it is delivered again, those that succeeded find a duplicate. An event of no key is ignored.
+        """
+        return (self.key(event),)
 
     @abstractmethod
-    def apply(self, state: State | None, event: Event[Payload]) -> State | Remarked[State]:
-        """Return the state after the event; `state` is None if there is none yet.
+    def apply(
+        self, state: State | None, event: Event[Payload]
+    ) -> State | Deleted | Remarked[State | Deleted]:
+        """Return the state after the event, or `DELETED`; `state` is None if there is none.
 
         Called once for each new event of a key, in order, and again with the same arguments when the key
         has to be folded again: it must be pure. Return a `Remarked` to point out an anomaly. Raise a
         `RejectedError` if the event can never be applied, a `BusinessError` if it may be later.
+
+        After `DELETED` no reader sees the key, and the next event finds None. Its version and lineage stay
+        until no replay can reach it (`vacant_ttl` of its repository), so that a replay changes nothing.
 
         What is returned is held against the type that stands for `State` in `Projection[State, Payload]`,
         or that the
@@ -104,44 +122,29 @@ class Projection(ABC, Generic[State, Payload]):
 
     def process(self, events: Sequence[Event[Payload]], batch: Batch) -> None:
         """Fold the events into their states, a slice of keys at a time. See `EventProcessor.process`."""
-        groups = self._by_key(events, batch)
-        keys = list(groups)
+        groups: Groups[Payload] = Groups(self._name)
+        if self._has_keys:
+            groups.add_by_keys(events, self.keys)
+        else:
+            groups.add_by_key(events, self.key)
+        if groups.without_key:
+            batch.settle(groups.without_key)
+        keys = list(groups.by_key)
         for start in range(0, len(keys), self._slice_size):
             if not batch.has_time:
                 return
-            part = {key: groups[key] for key in keys[start : start + self._slice_size]}
+            part = {key: groups.by_key[key] for key in keys[start : start + self._slice_size]}
             try:
                 outcomes = self._fold_and_save(part, batch)
             except QuarantineError:  # no further slice either: what it rejects could not be quarantined
                 raise
             except Exception as error:  # noqa: BLE001 - a store that raises fails this slice, not the next
-                outcomes = dict.fromkeys(chain.from_iterable(part.values()), not_applied(error))
-            batch.settle(outcomes)
-
-    def _by_key(self, events: Sequence[Event[Payload]], batch: Batch) -> dict[Key, list[Event[Payload]]]:
-        """Return the events of each key; settle those that have none."""
-        groups: dict[Key, list[Event[Payload]]] = {}
-        without_key: dict[Event[Payload], Outcome] = {}
-        for event in events:
-            try:
-                key = self.key(event)
-                try:
-                    group = groups.get(key)
-                except TypeError:  # it has no hash, so it is no key
-                    group = None
-                if group is None:
-                    group = groups.setdefault(checked_key(key, self._name), [])
-            except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
-                without_key[event] = not_applied(error)
-            else:
-                group.append(event)
-        if without_key:
-            batch.settle(without_key)
-        return groups
+                outcomes = {key: [not_applied(error)] * len(events) for key, events in part.items()}
+            batch.settle(groups.settled(part, outcomes))
 
     def _fold_and_save(
         self, groups: Mapping[Key, list[Event[Payload]]], batch: Batch
-    ) -> dict[Event[Payload], Outcome]:
+    ) -> dict[Key, list[Outcome]]:
         """Load, fold and save all keys; repeat it for those that another writer changed meanwhile (G7).
 
         What a fold rejects goes into the quarantine before what lies behind it is saved: from then on it
@@ -155,11 +158,11 @@ class Projection(ABC, Generic[State, Payload]):
                 break
             if rejected:
                 batch.quarantine(rejected)
-            saved = save(self._repository, changes)
+            saved = save(self.repository, changes)
             for key, error in saved.failed.items():
                 if isinstance(error, RejectedError) and len(groups[key]) > 1:
                     [before] = [each.before for each in changes if each.key == key]
-                    parts = PartialSave(self._repository, self._fold, self._attempts, batch)
+                    parts = PartialSave(self.repository, self._fold, self._attempts, batch)
                     outcomes[key] = parts.save(before, key, groups[key], error)
                 else:
                     outcomes[key] = not_saved(outcomes[key], error)
@@ -169,9 +172,7 @@ class Projection(ABC, Generic[State, Payload]):
         else:
             for key in unsaved:
                 outcomes[key] = not_saved(outcomes[key], conflict_error(self._attempts))
-        events = chain.from_iterable(groups.values())
-        in_order = chain.from_iterable(outcomes[key] for key in groups)
-        return dict(zip(events, in_order, strict=True))
+        return outcomes
 
     def _load_and_fold(
         self,
@@ -184,8 +185,8 @@ class Projection(ABC, Generic[State, Payload]):
         Puts into `outcomes` what becomes of the events of each key once they are saved.
         """
         with span("load", keys=len(keys)):
-            loaded = self._repository.load(keys)
-        found, failed = loaded.found, loaded.failed
+            loaded = self.repository.load(keys)
+        found, vacant, failed = loaded.found, loaded.vacant, loaded.failed
         apply, check, recent_event_ids = self.apply, self._check, self._recent_event_ids
         changes: list[Change[State]] = []
         rejected: dict[Event[Payload], Outcome] = {}
@@ -195,7 +196,7 @@ class Projection(ABC, Generic[State, Payload]):
                 if key in failed:
                     outcomes[key] = [not_applied(failed[key])] * len(events)
                     continue
-                before = found.get(key)
+                before = found.get(key) or vacant.get(key)
                 after, folded = fold(before, key, events, apply, check, recent_event_ids)
                 outcomes[key] = folded
                 if after is not None and after is not before:
@@ -205,7 +206,7 @@ class Projection(ABC, Generic[State, Payload]):
         return changes, rejected
 
     def _fold(
-        self, before: Aggregate[State] | None, key: Key, events: Sequence[Event[Payload]]
-    ) -> tuple[Aggregate[State] | None, list[Outcome]]:
+        self, before: Aggregate[State | None] | None, key: Key, events: Sequence[Event[Payload]]
+    ) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
         with localcontext(self.decimal_context):
             return fold(before, key, events, self.apply, self._check, self._recent_event_ids)

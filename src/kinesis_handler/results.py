@@ -1,6 +1,6 @@
 """Checks of what the functions of a projection return. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from types import UnionType
 from typing import (
@@ -20,10 +20,10 @@ from typing import (
 
 from kinesis_handler.errors import ConfigurationError, InvalidResultError, UnstorableError
 from kinesis_handler.functions import UNRUN, unrun
-from kinesis_handler.outcome import Remark, Remarked
+from kinesis_handler.outcome import DELETED, Remark, Remarked
 from kinesis_handler.storable import key_problem
 
-State = TypeVar("State")
+State = TypeVar("State", covariant=True)  # noqa: PLC0105 - as in outcome.Remarked
 
 
 class StateCheck(Generic[State]):
@@ -40,21 +40,21 @@ class StateCheck(Generic[State]):
         self.classes = tuple(classes_of(state_type))
         """Classes of a state; a result of another class needs a closer look."""
 
-    def unpack(self, result: Any) -> tuple[State, tuple[Remark, ...]]:
-        """Return the state that a result is or holds, and the remarks on it.
+    def unpack(self, result: Any) -> tuple[State | None, tuple[Remark, ...]]:
+        """Return the state that a result is or holds, None for `DELETED`, and the remarks on it.
 
         Raises InvalidResultError, which names classes and no value, if there is none.
         """
         if not isinstance(result, Remarked):
-            if not self._is_state(result):
+            if result is not DELETED and not self._is_state(result):
                 raise self._error(described(result))
-            return result, ()
-        if not self._is_state(result.state):
+            return None if result is DELETED else result, ()
+        if result.state is not DELETED and not self._is_state(result.state):
             raise self._error(f"a Remarked of {described(result.state)}")
         remarks: Any = result.remarks
         if not (isinstance(remarks, tuple) and all(isinstance(each, Remark) for each in remarks)):
             raise self._error("a Remarked whose remarks are no tuple of Remark")
-        return result.state, remarks
+        return None if result.state is DELETED else result.state, remarks
 
     def _is_state(self, state: object) -> bool:
         if state is None or isinstance(state, UNRUN):
@@ -64,7 +64,7 @@ class StateCheck(Generic[State]):
         return isinstance(state, self.classes)
 
     def _error(self, returned: str) -> InvalidResultError:
-        expected = f"{self._expected}, or a Remarked of it"
+        expected = f"{self._expected}, DELETED, or a Remarked of one of these"
         return InvalidResultError(f"`apply` of {self._projection} returned {returned}; expected: {expected}")
 
 
@@ -84,6 +84,19 @@ def checked_key(key: Any, projection: str) -> tuple[str, str]:
     if (problem := key_problem(key)) is not None:
         raise UnstorableError(problem)
     return cast("tuple[str, str]", key)
+
+
+def checked_keys(keys: Any, projection: str) -> list[tuple[str, str]]:
+    """Return the keys that `keys` returned, each once, in their order.
+
+    Raises InvalidResultError if they are no collection of keys, and else as `checked_key` does.
+    """
+    if keys is None or isinstance(keys, (str, bytes, *UNRUN)) or not isinstance(keys, Iterable):
+        raise InvalidResultError(
+            f"`keys` of {projection} returned {described(keys)}; expected: a list of keys, each a tuple of "
+            "two strings"
+        )
+    return list(dict.fromkeys(checked_key(key, projection) for key in keys))
 
 
 def _key_error(returned: str, projection: str) -> InvalidResultError:

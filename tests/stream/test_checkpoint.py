@@ -11,6 +11,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, StreamError, UnstorableError
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores.expiry import Expiry
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.sqlite import SQLiteRepository
@@ -61,7 +62,7 @@ class LosesAnswers:
     def load(self, keys: Collection[Key]) -> Loaded[Checkpoint]:
         return self._repository.load(keys)
 
-    def refusal(self, aggregate: Aggregate[Checkpoint]) -> UnstorableError | None:
+    def refusal(self, aggregate: Aggregate[Checkpoint | None]) -> UnstorableError | None:
         return self._repository.refusal(aggregate)
 
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[Checkpoint]:
@@ -74,6 +75,11 @@ class LosesAnswers:
         self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[Checkpoint]]:
         return self._repository.scan(part, on_unreadable=on_unreadable)
+
+    def scan_stored(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[Checkpoint | None]]:
+        return self._repository.scan_stored(part, on_unreadable=on_unreadable)
 
 
 def save(checkpoints: Checkpoints, checkpoint: Checkpoint, shard: str = SHARD) -> None:
@@ -235,4 +241,5 @@ def test_the_application_keeps_them_beside_its_limits_and_for_ever(
     assert Checkpoints(checkpoints, STREAM).load() == {SHARD: BEHIND_7}
     [view] = built.views
     assert list(view.repository.scan()) == []
-    assert [getattr(each, "_ttl", None) for each in (view.repository, checkpoints)] == [1, 0]
+    expiries = [getattr(each, "_expiry", None) for each in (view.repository, checkpoints)]
+    assert expiries == [Expiry(1), Expiry(0)]

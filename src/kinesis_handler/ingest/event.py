@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from msgspec import Meta, Raw, Struct
 from msgspec.json import Decoder
 
-from kinesis_handler.errors import InvalidEventError
+from kinesis_handler.errors import ConfigurationError, InvalidEventError
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.ingest.schema import reason
 
@@ -79,12 +79,27 @@ class EventDecoder:
 
     def __init__(self) -> None:
         self._decode_envelope = Decoder(_Envelope).decode
+        self._schemas: dict[str, type[Any]] = {}
         self._payload_decoders: dict[str, Decoder[Any]] = {}
         self._without_schema = Decoder(_AnyObject)
+
+    def check(self, schemas: Mapping[str, type[Any]], processor: str) -> None:
+        """See that no other schema is registered for a type.
+
+        Raises ConfigurationError if there is one.
+        """
+        for event_type, schema in schemas.items():
+            known = self._schemas.get(event_type, schema)
+            if known is not schema:
+                raise ConfigurationError(
+                    f"{processor} decodes the event type {event_type!r} as {schema.__name__}, and another "
+                    f"processor as {known.__name__}"
+                )
 
     def register(self, schemas: Mapping[str, type[Struct]]) -> None:
         """Register the schemas by which payloads of these event types are decoded."""
         for event_type, schema in schemas.items():
+            self._schemas[event_type] = schema
             # A number without a declared type is exact: float would round it.
             self._payload_decoders[event_type] = Decoder(schema, float_hook=Decimal)
 

@@ -9,9 +9,17 @@ def is_newer(one: Aggregate[Any], other: Aggregate[Any]) -> bool:
     """Tell whether one aggregate of a key is newer than another by its lineage: by what was applied last.
 
     The producer's number decides if both have one, else the position does: never the version, which begins
-    again at 1 after an expiry. Of equal lineage, neither is newer.
+    again at 1 after an expiry. Of equal lineage the notes decide: a later end, then fewer that wait. Where
+    they are equal too, neither is newer.
     """
     number, other_number = one.sequence_number, other.sequence_number
     if number is not None and other_number is not None and number != other_number:
         return number > other_number
-    return one.position > other.position
+    if one.position != other.position:
+        return one.position > other.position
+    return _note(one) > _note(other)
+
+
+def _note(aggregate: Aggregate[Any]) -> tuple[tuple[int, int], int]:
+    parked = aggregate.parked
+    return (parked.position, -parked.count) if parked is not None else ((-1, 0), 0)

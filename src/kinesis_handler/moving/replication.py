@@ -26,11 +26,13 @@ class Written(Struct, Generic[State]):
     Keys in neither have been as new before, or newer.
     """
 
-    written: list[Aggregate[State]] = field(default_factory=list)
+    written: list[Aggregate[State | None]] = field(default_factory=list)
     failed: dict[Key, RepositoryError | UnstorableError] = field(default_factory=dict)
 
 
-def write_if_newer(replica: Repository[State], aggregates: Iterable[Aggregate[State]]) -> Written[State]:
+def write_if_newer(
+    replica: Repository[State], aggregates: Iterable[Aggregate[State | None]]
+) -> Written[State]:
     """Write aggregates, at most one of each key, where the replica has none or an older one.
 
     Raises nothing: a replica that cannot be read or written fails the keys.
@@ -46,11 +48,11 @@ def write_if_newer(replica: Repository[State], aggregates: Iterable[Aggregate[St
             result.failed |= dict.fromkeys(left, error)
             return result
         result.failed |= stored.failed
+        known = stored.stored()
         changes = [
             Change(before, each)
             for key, each in left.items()
-            if key not in stored.failed
-            and ((before := stored.found.get(key)) is None or is_newer(each, before))
+            if key not in stored.failed and ((before := known.get(key)) is None or is_newer(each, before))
         ]
         saved = _save(replica, changes)
         result.failed |= saved.failed

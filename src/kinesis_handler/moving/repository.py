@@ -67,9 +67,10 @@ class MovingRepository(ReadSide[State]):
         phase = self._phase()
         loaded = self._writable[phase.decides].load(keys)
         if phase.replica is not None:
-            written = write_if_newer(self._writable[phase.replica], loaded.found.values())
+            written = write_if_newer(self._writable[phase.replica], loaded.stored().values())
             for key, why in _unreplicated(phase.replica, written.failed).items():
-                del loaded.found[key]
+                loaded.found.pop(key, None)
+                loaded.vacant.pop(key, None)
                 loaded.failed[key] = why
         return loaded
 
@@ -83,9 +84,15 @@ class MovingRepository(ReadSide[State]):
             saved.failed |= _unreplicated(phase.replica, write_behind(self._writable[phase.replica], taken))
         return saved
 
-    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
         """See `Repository.refusal`. The side that decides says it: what the other one refuses only fails."""
         return self._writable[self._phase().decides].refusal(aggregate)
+
+    def scan_stored(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State | None]]:
+        """See `Repository.scan_stored`."""
+        return self._writable[self._phase().decides].scan_stored(part, on_unreadable=on_unreadable)
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`. The replica comes last: else a load would bring the keys up again."""

@@ -3,8 +3,8 @@
 `kinesis_handler.testing.RepositoryLaws` tests any implementation of it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Generic, Protocol, TypeGuard, TypeVar, cast
 
 from msgspec import Struct, field
 
@@ -21,10 +21,10 @@ State = TypeVar("State")
 
 
 class Change(Struct, Generic[State], frozen=True, gc=False):
-    """An aggregate to be saved. `before` is what was loaded; None if there was nothing."""
+    """An aggregate to be saved, vacant or not. `before` is what was loaded; None if there was nothing."""
 
-    before: Aggregate[State] | None
-    after: Aggregate[State]
+    before: Aggregate[State | None] | None
+    after: Aggregate[State | None]
 
     @property
     def key(self) -> Key:
@@ -63,14 +63,39 @@ def storable(changes: Sequence[Change[State]]) -> tuple[dict[Key, Change[State]]
 
 
 class Loaded(Struct, Generic[State]):
-    """What was found, and which keys could not be read, and why. A key in neither does not exist.
+    """What was found, and which keys could not be read, and why. A key in none of these does not exist.
 
-    `failed` has an UnstorableError for a key that the store can never hold, and an UnreadableError for one
-    under which something damaged is stored, or something of another type.
+    Args:
+        found: the aggregates that have a state.
+        failed: an UnstorableError for a key that the store can never hold, and an UnreadableError for one
+            under which something damaged is stored, or something of another type.
+        vacant: the lineage of keys that have no state: who only reads needs none of these.
     """
 
     found: dict[Key, Aggregate[State]]
     failed: dict[Key, RepositoryError | UnstorableError] = field(default_factory=dict)
+    vacant: dict[Key, Aggregate[None]] = field(default_factory=dict)
+
+    def add(self, aggregate: Aggregate[State | None]) -> None:
+        """Add what is stored under a key: to `found`, or to `vacant`."""
+        if is_present(aggregate):
+            self.found[aggregate.key] = aggregate
+        else:
+            self.vacant[aggregate.key] = cast("Aggregate[None]", aggregate)
+
+    def stored(self) -> dict[Key, Aggregate[State | None]]:
+        """Return what is stored under the keys, vacant or not."""
+        return {**self.found, **self.vacant}
+
+
+def present(stored: Iterable[Aggregate[State | None]]) -> Iterator[Aggregate[State]]:
+    """Yield the aggregates that have a state."""
+    return (each for each in stored if is_present(each))
+
+
+def is_present(aggregate: Aggregate[State | None]) -> TypeGuard[Aggregate[State]]:
+    """Return whether an aggregate has a state; if not, it is vacant."""
+    return aggregate.state is not None
 
 
 class Saved(Struct):
@@ -102,7 +127,7 @@ class Page(Struct, Generic[State], frozen=True):
 
 
 class ReadableRepository(Protocol[State]):
-    """The reading half of `Repository`."""
+    """The reading half of `Repository`. Of vacant aggregates only `load` says anything."""
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """Read the aggregates of these keys, with every write that was answered before the call."""
@@ -118,7 +143,9 @@ class ReadableRepository(Protocol[State]):
     def scan(
         self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
-        """Read all aggregates, in no particular order; or those of a part, in the same order each time.
+        """Read all aggregates that have a state, in no particular order.
+
+        Those of a part come in the same order each time.
 
         What is damaged, or of another type, is left out and reported to `on_unreadable`.
 
@@ -129,18 +156,18 @@ class ReadableRepository(Protocol[State]):
 class Repository(ReadableRepository[State], Protocol[State]):
     """Stores aggregates by key (partition, sort).
 
-    An aggregate that has expired is absent for every method, even if it is still stored. All methods may
-    be called from several threads at once.
+    An aggregate that has expired is absent for every method, even if it is still stored; see `expiry` for
+    when it does. All methods may be called from several threads at once.
     """
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
-        """Write each change if its key is still as it was loaded: absent, or of the same version.
+        """Write each change if its key is still as it was loaded: absent, or of the same version and note.
 
         Each change is written whole or not at all, and without regard to the others. Never writes two
         changes of one key: raises ValueError if there are.
         """
 
-    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
         """Return why the store can never hold this, if that is known without a request; None if not.
 
         `save` may still find out that it cannot be stored.
@@ -149,8 +176,14 @@ class Repository(ReadableRepository[State], Protocol[State]):
     def delete(self, keys: Collection[Key]) -> None:
         """Remove these aggregates, whatever their version. A missing key does nothing.
 
-        Nothing of them is left, so a key that is deleted while it is copied to another store may come back.
+        Nothing of them is left, so that a replay would begin them anew, and a key that is deleted while it is
+        copied to another store may come back. A projection that returns `DELETED` leaves their lineage.
         """
+
+    def scan_stored(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State | None]]:
+        """Read as `scan` does, vacant aggregates too: all that a copy of the store needs."""
 
 
 class Table(Protocol):

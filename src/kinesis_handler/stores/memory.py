@@ -6,12 +6,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.aggregate import Aggregate, Key, Parked
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
+from kinesis_handler.stores import Change, Loaded, Page, Saved, is_present, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
+from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.part import Part, segment_of
 from kinesis_handler.stores.unreadable import OnUnreadable
 
@@ -26,37 +27,51 @@ class MemoryRepository(Generic[State]):
     Args:
         ttl: seconds after its last write at which an aggregate expires; 0 for never.
         clock: seconds since epoch.
+        vacant_ttl: seconds after which a vacant one does; 0 for never.
     """
 
-    def __init__(self, ttl: int = 0, clock: Callable[[], float] = time.time) -> None:
-        self._ttl = ttl
+    def __init__(
+        self, ttl: int = 0, clock: Callable[[], float] = time.time, *, vacant_ttl: int = VACANT_TTL
+    ) -> None:
+        self._expiry = Expiry(ttl, vacant_ttl)
         self._clock = clock
         self._lock = Lock()
-        self._partitions: dict[str, dict[str, tuple[Aggregate[State], float]]] = {}
+        self._partitions: dict[str, dict[str, tuple[Aggregate[State | None], float]]] = {}
         self._sorted: dict[str, list[str]] = {}
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """See `Repository.load`. Nothing can fail here."""
         now = self._clock()
+        loaded: Loaded[State] = Loaded({})
+        found, vacant = loaded.found, loaded.vacant
         with self._lock:
-            return Loaded({key: aggregate for key in keys if (aggregate := self._get(key, now)) is not None})
+            for key in keys:
+                aggregate = self._get(key, now)
+                if aggregate is None:
+                    continue
+                if is_present(aggregate):
+                    found[key] = aggregate
+                else:
+                    vacant[key] = cast("Aggregate[None]", aggregate)
+        return loaded
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """See `Repository.save`. What no store can hold is refused here too."""
         keyed, saved = storable(changes)
         now = self._clock()
-        expires_at = now + self._ttl if self._ttl else math.inf
         with self._lock:
             for key, change in keyed.items():
                 stored = self._get(key, now)
-                if stored is not change.before and _version(stored) != _version(change.before):
+                if stored is not change.before and _revision(stored) != _revision(change.before):
                     saved.conflicts.add(key)
                     continue
                 partition, sort = key
+                seconds = self._expiry.seconds(change.after)
+                expires_at = now + seconds if seconds else math.inf
                 self._partitions.setdefault(partition, {})[sort] = (change.after, expires_at)
         return saved
 
-    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:  # noqa: ARG002
+    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:  # noqa: ARG002
         """See `Repository.refusal`. Memory refuses nothing."""
         return None
 
@@ -67,7 +82,7 @@ class MemoryRepository(Generic[State]):
             sorts = self._sorts(partition)
             behind = (sorts[index] for index in range(bisect_right(sorts, after), len(sorts)))
             alive = (each for sort in behind if (each := self._get((partition, sort), now)) is not None)
-            found = list(islice(alive, limit + 1))  # one more shows that there is a next page
+            found = list(islice(present(alive), limit + 1))  # one more shows that there is a next page
         page = found[:limit]
         return Page(page, encode_cursor(page[-1].key[1]) if len(found) > limit else None)
 
@@ -79,12 +94,18 @@ class MemoryRepository(Generic[State]):
                     self._sorted.pop(partition, None)
 
     def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
+        """See `Repository.scan`. Later writes do not show."""
+        return present(self.scan_stored(part, on_unreadable=on_unreadable))
+
+    def scan_stored(
         self,
         part: Part | None = None,
         *,
         on_unreadable: OnUnreadable | None = None,  # noqa: ARG002 - nothing here can be damaged
-    ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. Later writes do not show."""
+    ) -> Iterator[Aggregate[State | None]]:
+        """See `Repository.scan_stored`. Later writes do not show."""
         now = self._clock()
         with self._lock:
             keys = [(partition, sort) for partition, items in self._partitions.items() for sort in items]
@@ -102,7 +123,7 @@ class MemoryRepository(Generic[State]):
             sorts = self._sorted[partition] = sorted(items)
         return sorts
 
-    def _get(self, key: Key, now: float) -> Aggregate[State] | None:
+    def _get(self, key: Key, now: float) -> Aggregate[State | None] | None:
         partition, sort = key
         stored = self._partitions.get(partition, {}).get(sort)
         if stored is None:
@@ -111,5 +132,5 @@ class MemoryRepository(Generic[State]):
         return aggregate if expires_at > now else None
 
 
-def _version(aggregate: Aggregate[State] | None) -> int:
-    return aggregate.version if aggregate is not None else 0
+def _revision(aggregate: Aggregate[object] | None) -> tuple[int, Parked | None] | None:
+    return (aggregate.version, aggregate.parked) if aggregate is not None else None

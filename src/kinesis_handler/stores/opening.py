@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kinesis_handler.environment import is_on_lambda
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.extras import require_extra
+from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.url import (
     LASTING_STORE_FORMS,
     Address,
@@ -74,6 +75,7 @@ class Store:
         keys: tuple[str, str] = ("partition", "sort"),
         *,
         ttl: int = 0,
+        vacant_ttl: int = VACANT_TTL,
         name: str = "",
     ) -> "Repository[State]":
         """Open the repository of one type of state. In memory each call makes a new, empty one.
@@ -82,12 +84,13 @@ class Store:
             state_type: any type that msgspec can write as JSON and read again.
             keys: the names of the partition key and the sort key of a DynamoDB table.
             ttl: seconds after its last write at which a state expires; 0: never.
+            vacant_ttl: seconds for which a deleted key keeps its lineage; 0: for ever.
             name: of the repository, in a store with several. In DynamoDB its table is `TABLE-name`.
 
         Raises ConfigurationError if it cannot be opened, or says what has to be installed first; and if it is
         memory, in a Lambda function.
         """
-        repository, table = self._open(state_type, keys, name, ttl)
+        repository, table = self._open(state_type, keys, name, Expiry(ttl, vacant_ttl))
         if table is not None:
             self._tables.setdefault(table.name, table)
         return repository
@@ -118,10 +121,10 @@ class Store:
     def _checkpoints(self) -> "tuple[Repository[Checkpoint], Table | None]":
         from kinesis_handler.local.stream.checkpoint import Checkpoint
 
-        return self._open(Checkpoint, ("stream", "shard"), "checkpoints")
+        return self._open(Checkpoint, ("stream", "shard"), "checkpoints", Expiry())
 
     def _open(
-        self, state_type: type[State], keys: tuple[str, str], name: str, ttl: int = 0
+        self, state_type: type[State], keys: tuple[str, str], name: str, expiry: Expiry
     ) -> "tuple[Repository[State], Table | None]":
         with named_by(self.setting):
             match self.address:
@@ -133,11 +136,17 @@ class Store:
                             f"the store is {url_of(self.address)!r}, which a Lambda function forgets; "
                             f"allowed: {LASTING_STORE_FORMS}"
                         )
-                    return MemoryRepository(ttl=ttl), None
+                    return MemoryRepository(ttl=expiry.ttl, vacant_ttl=expiry.vacant_ttl), None
                 case SQLite(path):
                     from kinesis_handler.stores.sqlite import DEFAULT_TABLE, SQLiteRepository
 
-                    return SQLiteRepository(path, state_type, table=name or DEFAULT_TABLE, ttl=ttl), None
+                    return SQLiteRepository(
+                        path,
+                        state_type,
+                        table=name or DEFAULT_TABLE,
+                        ttl=expiry.ttl,
+                        vacant_ttl=expiry.vacant_ttl,
+                    ), None
                 case DynamoDB(table, region, endpoint):
                     with require_extra("store in DynamoDB"):
                         from kinesis_handler.stores.dynamodb import (
@@ -155,7 +164,8 @@ class Store:
                         state_type,
                         partition_key=partition_key,
                         sort_key=sort_key,
-                        ttl=ttl,
+                        ttl=expiry.ttl,
+                        vacant_ttl=expiry.vacant_ttl,
                     )
                     made_of = DynamoDBTable(
                         self._client,

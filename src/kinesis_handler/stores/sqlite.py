@@ -11,12 +11,14 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.aggregate import Aggregate, Key, Parked
 from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
 from kinesis_handler.storable import key_problem
-from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
+from kinesis_handler.stores import Change, Loaded, Page, Saved, is_present, present, storable
+from kinesis_handler.stores import sqlite_statements as sql
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
+from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.part import Part, segment_of
 from kinesis_handler.stores.sqlite_file import open_file
 from kinesis_handler.stores.state_type import check_state_type
@@ -28,42 +30,6 @@ State = TypeVar("State")
 
 DEFAULT_TABLE = "aggregates"
 SCAN_PAGE = 1_000
-
-# Text is read as bytes, and decoded here: what is no UTF-8 would otherwise fail the whole of an answer.
-_LOAD = """
-    SELECT CAST(version AS INTEGER), CAST(document AS BLOB) FROM {table}
-    WHERE partition = :partition AND sort = :sort AND (expires_at IS NULL OR expires_at > :now)
-"""
-_FIND = """
-    SELECT CAST(partition AS BLOB), CAST(sort AS BLOB), CAST(version AS INTEGER), CAST(document AS BLOB)
-    FROM {table}
-    WHERE partition = CAST(:partition AS TEXT) AND sort > CAST(:sort AS TEXT) AND typeof(sort) = 'text'
-        AND (expires_at IS NULL OR expires_at > :now)
-    ORDER BY sort LIMIT :limit
-"""
-_SCAN = """
-    SELECT CAST(partition AS BLOB), CAST(sort AS BLOB), CAST(version AS INTEGER), CAST(document AS BLOB)
-    FROM {table}
-    WHERE (partition, sort) > (CAST(:partition AS TEXT), CAST(:sort AS TEXT))
-        AND typeof(partition) = 'text' AND typeof(sort) = 'text' AND (expires_at IS NULL OR expires_at > :now)
-        AND (:segments = 1 OR segment_of(CAST(partition AS BLOB), CAST(sort AS BLOB), :segments) = :segment)
-    ORDER BY partition, sort LIMIT :limit
-"""
-_WITHOUT_KEY = """
-    SELECT CAST(partition AS BLOB), CAST(sort AS BLOB) FROM {table}
-    WHERE (typeof(partition) <> 'text' OR typeof(sort) <> 'text')
-        AND (expires_at IS NULL OR expires_at > :now)
-        AND (:segments = 1 OR segment_of(CAST(partition AS BLOB), CAST(sort AS BLOB), :segments) = :segment)
-"""
-_INSERT = """
-    INSERT INTO {table} VALUES (:partition, :sort, :version, :expires_at, :document) ON CONFLICT DO NOTHING
-"""
-_UPDATE = """
-    UPDATE {table} SET version = :version, expires_at = :expires_at, document = :document
-    WHERE partition = :partition AND sort = :sort AND version = :before
-"""
-_DELETE = "DELETE FROM {table} WHERE partition = :partition AND sort = :sort"
-_DELETE_EXPIRED = "DELETE FROM {table} WHERE expires_at <= :now"
 
 
 class SQLiteRepository(Generic[State]):
@@ -77,12 +43,13 @@ class SQLiteRepository(Generic[State]):
         table: its name, an SQL identifier: one file may hold several repositories.
         ttl: seconds after its last write at which an aggregate expires; 0 for never.
         clock: seconds since epoch.
+        vacant_ttl: seconds after which a vacant one does; 0 for never.
 
     Raises ConfigurationError if the file cannot be opened or holds something else, if msgspec cannot write
     such states and read them again, or if they leave out defaults.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         path: str | Path,
         state_type: type[State],
@@ -90,16 +57,17 @@ class SQLiteRepository(Generic[State]):
         table: str = DEFAULT_TABLE,
         ttl: int = 0,
         clock: Callable[[], float] = time.time,
+        vacant_ttl: int = VACANT_TTL,
     ) -> None:
         self._path = path
         self._table = table
-        self._ttl = ttl
+        self._expiry = Expiry(ttl, vacant_ttl)
         self._clock = clock
         check_state_type(state_type)
         if (problem := type_problem(state_type, written=True)) is not None:
             raise ConfigurationError(f"no state of type {state_type!r} can be kept in SQLite: {problem}")
         self.state_type = state_type
-        self._decode = msgspec.json.Decoder(Aggregate[state_type]).decode  # type: ignore[valid-type]
+        self._decode = msgspec.json.Decoder(Aggregate[state_type | None]).decode  # type: ignore[valid-type]
         self._state_name = getattr(state_type, "__name__", str(state_type))
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
         self._connection = open_file(path, table)
@@ -115,11 +83,11 @@ class SQLiteRepository(Generic[State]):
                 if (problem := key_problem(key)) is not None:
                     loaded.failed[key] = UnstorableError(problem)
                     continue
-                row = connection.execute(self._sql(_LOAD), {**_named(key), "now": now}).fetchone()
+                row = connection.execute(self._sql(sql.LOAD), {**_named(key), "now": now}).fetchone()
                 if row is None:
                     continue
                 try:
-                    loaded.found[key] = self._read(key, *row)
+                    loaded.add(self._read(key, *row))
                 except UnreadableError as error:
                     loaded.failed[key] = error
         return loaded
@@ -134,27 +102,28 @@ class SQLiteRepository(Generic[State]):
             except UnstorableError as error:
                 saved.failed[key] = error
         now = self._clock()
-        expires_at = now + self._ttl if self._ttl else None
         with self._transaction("IMMEDIATE") as connection:
             # What has expired is absent, so that it can be inserted again.
-            connection.execute(self._sql(_DELETE_EXPIRED), {"now": now})
+            connection.execute(self._sql(sql.DELETE_EXPIRED), {"now": now})
             for key, document in documents.items():
-                change = keyed[key]
+                before, after = keyed[key].before, keyed[key].after
+                seconds = self._expiry.seconds(after)
                 row = {
                     **_named(key),
-                    "version": change.after.version,
-                    "expires_at": expires_at,
+                    "version": after.version,
+                    "expires_at": now + seconds if seconds else None,
                     "document": document,
                 }
-                if change.before is None:
-                    written = connection.execute(self._sql(_INSERT), row)
+                if before is None:
+                    written = connection.execute(self._sql(sql.INSERT), row)
                 else:
-                    written = connection.execute(self._sql(_UPDATE), {**row, "before": change.before.version})
+                    as_loaded = {"before": before.version, "parked": _note(before.parked)}
+                    written = connection.execute(self._sql(sql.UPDATE), row | as_loaded)
                 if not written.rowcount:
                     saved.conflicts.add(key)
         return saved
 
-    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:  # noqa: ARG002
+    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:  # noqa: ARG002
         """See `Repository.refusal`. Nothing is known before the file is asked."""
         return None
 
@@ -165,8 +134,10 @@ class SQLiteRepository(Generic[State]):
             return page  # nothing can be there
         begin = partition.encode(), decode_cursor(cursor).encode()
         last, count = "", 0
-        for row in self._rows(_FIND, begin, {"limit": limit + 1}):
+        for row in self._rows(sql.FIND, begin, {"limit": limit + 1}):
             each = self._entry(row)
+            if not isinstance(each, Unreadable) and not is_present(each):
+                continue
             if each.key[1].encode() == row[1]:  # else it is no text, and can be no cursor
                 if count == limit:
                     return Page(page.aggregates, encode_cursor(last), page.unreadable)
@@ -181,20 +152,26 @@ class SQLiteRepository(Generic[State]):
         """See `Repository.delete`."""
         stored = [key for key in keys if key_problem(key) is None]
         with self._transaction("IMMEDIATE") as connection:
-            connection.executemany(self._sql(_DELETE), map(_named, stored))
+            connection.executemany(self._sql(sql.DELETE), map(_named, stored))
 
     def scan(
         self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads a page at a time, so that no writer waits for it."""
+        return present(self.scan_stored(part, on_unreadable=on_unreadable))
+
+    def scan_stored(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State | None]]:
+        """See `Repository.scan_stored`."""
         return only_readable(self._scan(part or Part(0, 1)), on_unreadable)
 
-    def _scan(self, part: Part) -> Iterator[Aggregate[State] | Unreadable]:
+    def _scan(self, part: Part) -> Iterator[Aggregate[State | None] | Unreadable]:
         partition, sort = part.after or ("", "")
         segment = {"segment": part.number, "segments": part.of}
-        for row in self._rows(_SCAN, (partition.encode(), sort.encode()), {**segment, "limit": SCAN_PAGE}):
+        for row in self._rows(sql.SCAN, (partition.encode(), sort.encode()), {**segment, "limit": SCAN_PAGE}):
             yield self._entry(row)
-        for stored in self._select(_WITHOUT_KEY, segment):
+        for stored in self._select(sql.WITHOUT_KEY, segment):
             key = _shown(*stored)
             yield Unreadable(key, self._unreadable(key, "its key is no text"))
 
@@ -213,7 +190,7 @@ class SQLiteRepository(Generic[State]):
     def _sql(self, statement: str) -> str:
         return statement.format(table=self._table)
 
-    def _document(self, aggregate: Aggregate[State]) -> str:
+    def _document(self, aggregate: Aggregate[State | None]) -> str:
         """Return an aggregate as JSON, after it has been read again.
 
         Raises UnstorableError if it cannot be: once stored, its key could never be loaded again.
@@ -225,7 +202,7 @@ class SQLiteRepository(Generic[State]):
             raise not_readable_again(error, self._state_name) from error
         return document.decode()
 
-    def _entry(self, row: tuple[bytes, bytes, int, bytes]) -> Aggregate[State] | Unreadable:
+    def _entry(self, row: tuple[bytes, bytes, int, bytes]) -> Aggregate[State | None] | Unreadable:
         partition, sort, version, document = row
         key = _shown(partition, sort)
         try:
@@ -233,13 +210,13 @@ class SQLiteRepository(Generic[State]):
         except UnreadableError as error:
             return Unreadable(key, error)
 
-    def _read(self, key: Key, version: int, document: bytes) -> Aggregate[State]:
+    def _read(self, key: Key, version: int, document: bytes) -> Aggregate[State | None]:
         """Decode the document of a row, and see that it is the one of this row.
 
         Raises UnreadableError if it is not.
         """
         try:
-            aggregate: Aggregate[State] = self._decode(document)
+            aggregate: Aggregate[State | None] = self._decode(document)
         except Exception as error:  # a state's own check may raise anything
             why = error if isinstance(error, msgspec.MsgspecError) else type(error).__name__
             raise self._unreadable(key, why) from error
@@ -268,6 +245,14 @@ class SQLiteRepository(Generic[State]):
 
 def _named(key: Key) -> dict[str, str]:
     return {"partition": key[0], "sort": key[1]}
+
+
+def _note(parked: Parked | None) -> str:
+    """Return what the update's condition finds of a note in the document that was loaded."""
+    if parked is None:
+        return "[null,null,null]"
+    end = (parked.count, parked.record_sequence_number, parked.record_sub_sequence_number)
+    return msgspec.json.encode(end).decode()
 
 
 def _shown(partition: bytes, sort: bytes) -> Key:

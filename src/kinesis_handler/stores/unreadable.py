@@ -35,8 +35,8 @@ def unreadable(key: Key, where: str, state_type: str, why: object) -> Unreadable
 
 
 def only_readable(
-    found: Iterable[Aggregate[State] | Unreadable], on_unreadable: OnUnreadable | None
-) -> Iterator[Aggregate[State]]:
+    found: Iterable[Aggregate[State | None] | Unreadable], on_unreadable: OnUnreadable | None
+) -> Iterator[Aggregate[State | None]]:
     """Yield what can be read, and report the rest: to `on_unreadable`, else by an error at the end.
 
     Raises UnreadableError behind the last aggregate if something could not be read and there is no

@@ -112,6 +112,7 @@ def log_batch(
         records=len(result),
         **result.counts(),
         **({"remarks": remarks} if (remarks := result.remarks()) else {}),
+        **({"readers": result.readers} if result.readers else {}),
         duration_ms=round(duration_ms, 1),
     )
 

@@ -18,6 +18,8 @@ __all__ = ["EmbeddedMetrics", "Metrics", "count"]
 
 NAMESPACE = "KinesisHandler"
 DIMENSION = "service"
+READER = "reader"
+"""Second dimension of the outcomes of one processor, where there are several."""
 
 CONFLICTS = "conflicts"
 """Conflicts with other writers: after each, a key is loaded, folded and saved again."""
@@ -66,7 +68,8 @@ class EmbeddedMetrics:
     """Writes metrics as lines of JSON among those of the log, which Lambda sends to CloudWatch.
 
     Args:
-        service: the value of their one dimension, `service`.
+        service: the value of their dimension `service`. Where a handler has several processors, the outcomes
+            of each follow on a line of their own, with `reader` as a second dimension.
         write: takes a line; None for standard error.
         clock: seconds since epoch.
     """
@@ -86,6 +89,8 @@ class EmbeddedMetrics:
         now = self._now()
         ages = [max(0, now - event.created_at) for event in _spread(result.applied())]
         self._line(now, _counts(result, counted), ages)
+        for reader, counts in result.readers.items():
+            self._line(now, _metrics_of(counts), reader=reader)
 
     def counts(self, counted: Mapping[str, int]) -> None:
         """Report counters outside of a batch; without any, write no line."""
@@ -95,18 +100,15 @@ class EmbeddedMetrics:
     def _now(self) -> int:
         return int(self._clock() * 1_000)
 
-    def _line(self, now: int, counts: Mapping[str, int], ages: Sequence[int] = ()) -> None:
+    def _line(self, now: int, counts: Mapping[str, int], ages: Sequence[int] = (), reader: str = "") -> None:
         units = [{"Name": name, "Unit": "Count"} for name in counts]
         values: dict[str, Any] = {**counts}
         if ages:
             units.append({"Name": END_TO_END_AGE, "Unit": "Milliseconds"})
             values[END_TO_END_AGE] = ages
-        directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": units}
-        line = {
-            "_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]},
-            DIMENSION: self._service,
-            **values,
-        }
+        dimensions = {DIMENSION: self._service} | ({READER: reader} if reader else {})
+        directive = {"Namespace": NAMESPACE, "Dimensions": [[*dimensions]], "Metrics": units}
+        line = {"_aws": {"Timestamp": now, "CloudWatchMetrics": [directive]}, **dimensions, **values}
         text = msgspec.json.encode(line).decode() + "\n"
         # Standard error as it is now: it may have been redirected since.
         (self._write or sys.stderr.write)(text)

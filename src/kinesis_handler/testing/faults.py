@@ -58,7 +58,7 @@ class FaultyRepository(Generic[State]):
         self._perhaps_fail_to_write()
         return saved
 
-    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
         """Return the refusal of the other repository."""
         return self._repository.refusal(aggregate)
 
@@ -78,6 +78,13 @@ class FaultyRepository(Generic[State]):
         """Scan, unless it raises."""
         self._perhaps_fail_to_read()
         return self._repository.scan(part, on_unreadable=on_unreadable)
+
+    def scan_stored(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State | None]]:
+        """Scan, unless it raises."""
+        self._perhaps_fail_to_read()
+        return self._repository.scan_stored(part, on_unreadable=on_unreadable)
 
     def _reading_fails(self) -> bool:
         fails = self._reading > 0 and self._random.random() < self._rate

@@ -38,13 +38,13 @@ def aggregate(key: Key, version: int = 1, **state: Any) -> Aggregate[LawState]:
     )
 
 
-def after(before: Aggregate[LawState], **state: Any) -> Change[LawState]:
+def after(before: Aggregate[LawState | None], **state: Any) -> Change[LawState]:
     """Return a change of an aggregate by one event."""
-    changed = replace(before, version=before.version + 1, state=replace(before.state, **state))
+    changed = replace(before, version=before.version + 1, state=replace(before.state or LawState(), **state))
     return Change(before, changed)
 
 
-def insert(repository: LawRepository, *aggregates: Aggregate[LawState]) -> None:
+def insert(repository: LawRepository, *aggregates: Aggregate[LawState | None]) -> None:
     """Save new aggregates, and assert that they were saved."""
     saved = repository.save([Change(None, each) for each in aggregates])
     assert not saved.conflicts

@@ -7,7 +7,7 @@ Subclass `RepositoryLaws`, implement `make_repository`, and let pytest collect t
             return MyRepository(ttl=ttl, clock=clock)
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -29,6 +29,7 @@ from kinesis_handler.testing.law_states import (
     load,
 )
 from kinesis_handler.testing.records import FakeClock
+from kinesis_handler.testing.vacant_laws import VacantLaws
 
 __all__ = [
     "TTL",
@@ -45,7 +46,7 @@ __all__ = [
 TTL = 3_600
 
 
-class RepositoryLaws(ABC):
+class RepositoryLaws(VacantLaws):
     """The laws of every repository. Time comes from the clock that it is made with."""
 
     @abstractmethod

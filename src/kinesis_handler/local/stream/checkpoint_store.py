@@ -52,7 +52,7 @@ class CheckpointStore:
         self.owner = f"{gethostname()}:{getpid()}:{uuid4().hex}"
         """Marks what this process writes."""
         self._repository = repository
-        self._known: dict[str, Row] = {}
+        self._known: dict[str, Aggregate[Checkpoint | None]] = {}
 
     def load(self) -> dict[str, Row]:
         """Read all rows, by their sort keys. Raises RepositoryError if they cannot be read."""
@@ -65,8 +65,8 @@ class CheckpointStore:
             known.update((each.key[1], each) for each in page.aggregates)
             cursor = page.cursor
             if cursor is None:
-                self._known = known
-                return dict(known)
+                self._known = {**known}
+                return known
 
     def read(self, name: str) -> Row | None:
         """Read one row; None if there is none. Raises RepositoryError if it cannot be read."""
@@ -115,7 +115,7 @@ class CheckpointStore:
                 state=checkpoint,
                 version=1,
                 updated_at=updated_at,
-                record_sequence_number="0",
+                record_sequence_number=None,
                 record_sub_sequence_number=0,
                 recent_event_ids=(),
             ),

@@ -6,6 +6,8 @@ and an update can set one without the others:
     userId  limitId | version  updatedAt  recentEventIds  decimals  expiresAt … | value  progress  status …
     the key         | what the engine needs                                     | the state
 
+An aggregate that is vacant has none of the last, and `vacant: true`.
+
 Source of the types and their limits:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
@@ -36,10 +38,14 @@ Item = Mapping[str, AttributeValue]
 VERSION = "version"
 EXPIRES_AT = "expiresAt"
 DECIMALS = "decimals"
+PARKED = "parked"
+VACANT = "vacant"
 
 _ENGINE = {each.encode_name: each for each in fields(Aggregate) if each.name not in {"key", "state"}}
 _NULL_BY_DEFAULT = {name for name, each in _ENGINE.items() if each.default is None}
 """Attributes of the engine that come back from nothing: their defaults do not change."""
+
+_RESERVED = {*_ENGINE, EXPIRES_AT, DECIMALS, VACANT}
 
 
 class ItemCodec(Generic[State]):
@@ -70,7 +76,7 @@ class ItemCodec(Generic[State]):
                     f"the field {name} of {state_type.__name__} has the name of a key, so it has to say "
                     "what the key says: make it a str without a default, or rename it or the key"
                 )
-        taken = ({partition_key, sort_key} | named) & {*_ENGINE, EXPIRES_AT, DECIMALS}
+        taken = ({partition_key, sort_key} | named) & _RESERVED
         if taken or partition_key == sort_key:
             names = ", ".join(sorted(taken)) or partition_key
             raise ConfigurationError(f"two attributes of one name: {names}. Rename the key or the field")
@@ -80,10 +86,10 @@ class ItemCodec(Generic[State]):
         self._state_name = state_type.__name__
         self._state_type = state_type
         self._table = table
-        self._type = Aggregate[state_type]  # type: ignore[valid-type]
+        self._type = Aggregate[state_type | None]  # type: ignore[valid-type]
         # What an item of this type may lack. It has all of the state, but for a field that is UNSET: what it
         # left to a default would change with the default.
-        self._optional = {EXPIRES_AT, DECIMALS, *_NULL_BY_DEFAULT, *self._state_names} - {
+        self._optional = {EXPIRES_AT, DECIMALS, VACANT, *_NULL_BY_DEFAULT, *self._state_names} - {
             partition_key,
             sort_key,
         }
@@ -100,7 +106,7 @@ class ItemCodec(Generic[State]):
         """Return the key of an item."""
         return item[self.partition_key]["S"], item[self.sort_key]["S"]
 
-    def attributes(self, aggregate: Aggregate[State]) -> dict[str, Any]:
+    def attributes(self, aggregate: Aggregate[State | None]) -> dict[str, Any]:
         """Return the attributes beside the key, by name, their values as Python has them.
 
         Raises UnstorableError if they could not be read again.
@@ -108,15 +114,17 @@ class ItemCodec(Generic[State]):
         try:
             row: dict[str, Any] = msgspec.to_builtins(aggregate, builtin_types=(Decimal,), str_keys=True)
             key, state = row.pop("key"), row.pop("state")
+            for name in _NULL_BY_DEFAULT:
+                if row[name] is None:
+                    del row[name]
+            if state is None:
+                return {**row, VACANT: True}
             msgspec.convert(state, self._state_type, str_keys=True)
         except CODEC_ERRORS as error:
             raise not_readable_again(error, self._state_name) from error
         for name, part in zip((self.partition_key, self.sort_key), key, strict=True):
             if state.pop(name, part) != part:
                 raise UnstorableError(f"the field {name} of the state is not what the key says")
-        for name in _NULL_BY_DEFAULT:
-            if row[name] is None:
-                del row[name]
         row |= state
         if (lost := lost_decimals(state)) is not None:
             row[DECIMALS] = lost
@@ -142,22 +150,19 @@ class ItemCodec(Generic[State]):
             raise self._unreadable(item, f"its {EXPIRES_AT} is no number")
         return bool(to_python(item[EXPIRES_AT]) <= now)
 
-    def aggregate(self, item: Item) -> Aggregate[State]:
+    def aggregate(self, item: Item) -> Aggregate[State | None]:
         """Return the aggregate of an item.
 
         Raises UnreadableError if it is none of this type.
         """
         try:
             row = {name: to_python(value) for name, value in item.items()}
-            state = {name: value for name, value in row.items() if name in self._state_names}
-            aggregate: Aggregate[State] = msgspec.convert(
-                {
-                    **row,
-                    "key": self.key_of(item),
-                    "state": with_decimals(state, row.get(DECIMALS)),
-                },
-                self._type,
-                str_keys=True,
+            state = None
+            if VACANT not in row:
+                named = {name: value for name, value in row.items() if name in self._state_names}
+                state = with_decimals(named, row.get(DECIMALS))
+            aggregate: Aggregate[State | None] = msgspec.convert(
+                {**row, "key": self.key_of(item), "state": state}, self._type, str_keys=True
             )
         except Exception as error:  # a state's own check may raise anything
             ours = isinstance(error, msgspec.MsgspecError | TypeError | ValueError | ArithmeticError)

@@ -8,13 +8,14 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.retry import Backoff
 from kinesis_handler.storable import key_problem
-from kinesis_handler.stores import Change, Loaded, Page, Saved, storable
+from kinesis_handler.stores import Change, Loaded, Page, Saved, is_present, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
 from kinesis_handler.stores.dynamodb.item import Item, ItemCodec
 from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.saving import Failed, Saving
 from kinesis_handler.stores.dynamodb.statement import Statements
+from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
 
@@ -43,6 +44,7 @@ class DynamoDBRepository(Generic[State]):
         partition_key: name of the table's partition key, a string.
         sort_key: name of its sort key, a string.
         ttl: seconds after its last write at which an aggregate expires; 0 for never.
+        vacant_ttl: seconds after which a vacant one does; 0 for never.
         clock: seconds since epoch.
         make_backoff: how long to go on trying, for each load and each save.
 
@@ -58,6 +60,7 @@ class DynamoDBRepository(Generic[State]):
         partition_key: str,
         sort_key: str,
         ttl: int = 0,
+        vacant_ttl: int = VACANT_TTL,
         clock: Callable[[], float] = time.time,
         make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
@@ -65,7 +68,7 @@ class DynamoDBRepository(Generic[State]):
         self._table = table
         self.state_type = state_type
         self._codec = ItemCodec(state_type, partition_key, sort_key, table)
-        self._ttl = ttl
+        self._expiry = Expiry(ttl, vacant_ttl)
         self._clock = clock
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
@@ -83,7 +86,7 @@ class DynamoDBRepository(Generic[State]):
             if isinstance(each, Unreadable):
                 loaded.failed[each.key] = each.error
             else:
-                loaded.found[each.key] = each
+                loaded.add(each)
         return loaded
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
@@ -95,7 +98,7 @@ class DynamoDBRepository(Generic[State]):
         saved.failed |= refused.failed
         return saved
 
-    def refusal(self, aggregate: Aggregate[State]) -> UnstorableError | None:
+    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
         """See `Repository.refusal`. An item that is too large is known without a request."""
         try:
             self._statements(self._clock()).check(aggregate)
@@ -116,10 +119,14 @@ class DynamoDBRepository(Generic[State]):
         }
         if after:
             query["ExclusiveStartKey"] = self._codec.key((partition, after))
-        alive: list[Aggregate[State] | Unreadable] = []
+        alive: list[Aggregate[State] | Unreadable] = []  # that have a state
         while len(alive) <= limit:
             answer = self._requests.send_with_retries("query", TableName=self._table, **query)
-            alive += self._alive(answer["Items"])
+            alive += (
+                each
+                for each in self._alive(answer["Items"])
+                if isinstance(each, Unreadable) or is_present(each)
+            )
             if "LastEvaluatedKey" not in answer:
                 break
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -151,9 +158,15 @@ class DynamoDBRepository(Generic[State]):
 
         Raises RepositoryError if the table cannot be read.
         """
+        return present(self.scan_stored(part, on_unreadable=on_unreadable))
+
+    def scan_stored(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State | None]]:
+        """See `Repository.scan_stored`. Raises as `scan` does."""
         return only_readable(self._scan(part), on_unreadable)
 
-    def _scan(self, part: Part | None) -> Iterator[Aggregate[State] | Unreadable]:
+    def _scan(self, part: Part | None) -> Iterator[Aggregate[State | None] | Unreadable]:
         parts = [part] if part is not None else [Part(index, SEGMENTS) for index in range(SEGMENTS)]
         segments: list[dict[str, Any]] = [
             {
@@ -175,7 +188,7 @@ class DynamoDBRepository(Generic[State]):
             segments = unfinished
 
     def _statements(self, now: float) -> Statements[State]:
-        return Statements(self._table, self._codec, now=now, ttl=self._ttl)
+        return Statements(self._table, self._codec, now=now, expiry=self._expiry)
 
     def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return self._requests.send_with_retries("scan", **segments[0])
@@ -205,7 +218,7 @@ class DynamoDBRepository(Generic[State]):
         wanted = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
         return self._requests.send("batch_get_item", RequestItems={self._table: wanted})
 
-    def _alive(self, items: Iterable[Item]) -> Iterator[Aggregate[State] | Unreadable]:
+    def _alive(self, items: Iterable[Item]) -> Iterator[Aggregate[State | None] | Unreadable]:
         """Read the items that have not expired."""
         now = self._clock()
         for item in items:

@@ -175,7 +175,7 @@ class Saving(Generic[State]):
         stored = self._codec.aggregate(item)
         if write.unsure and stored == write.change.after:
             self._end(key)
-        elif before is None or stored.version != before.version:
+        elif before is None or (stored.version, stored.parked) != (before.version, before.parked):
             self._conflict(key)
 
     def _conflict(self, key: Key) -> None:

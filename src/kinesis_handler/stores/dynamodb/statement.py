@@ -8,10 +8,21 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.stores import Change
-from kinesis_handler.stores.dynamodb.item import EXPIRES_AT, VERSION, Item, ItemCodec, to_attribute
+from kinesis_handler.stores.dynamodb.item import (
+    EXPIRES_AT,
+    PARKED,
+    VACANT,
+    VERSION,
+    Item,
+    ItemCodec,
+    to_attribute,
+)
 from kinesis_handler.stores.dynamodb.size import check_size
+from kinesis_handler.stores.expiry import Expiry
 
 State = TypeVar("State")
 
@@ -20,6 +31,7 @@ Statement = dict[str, Any]
 
 
 _AS_LOADED = f'"{VERSION}"=? AND ("{EXPIRES_AT}" IS MISSING OR "{EXPIRES_AT}" > ?)'
+_NOT_PARKED, _AS_PARKED = f' AND "{PARKED}" IS MISSING', f' AND "{PARKED}"=?'
 _AS_READ = f'"{EXPIRES_AT}"=?'
 """Enough for an item that has expired: every writer changes that."""
 
@@ -31,14 +43,14 @@ class Statements(Generic[State]):
         table: name of the table.
         codec: of its items.
         now: seconds since epoch.
-        ttl: seconds from now at which what is written expires; 0 for never.
+        expiry: of what is written.
     """
 
-    def __init__(self, table: str, codec: ItemCodec[State], *, now: float, ttl: int) -> None:
+    def __init__(self, table: str, codec: ItemCodec[State], *, now: float, expiry: Expiry) -> None:
         self._table = table
         self._codec = codec
         self._now = now
-        self._expiry = {EXPIRES_AT: math.ceil(now) + ttl} if ttl else {}
+        self._expiry = expiry
 
     def write(self, change: Change[State]) -> Statement:
         """Write a change, if its key is still as it was loaded.
@@ -48,10 +60,18 @@ class Statements(Generic[State]):
         after = self._attributes(change.after)
         if change.before is None:
             return self._insert(change.key, after)
-        operands = [change.before.version, self._now]
-        return self._update(change.key, after, self._codec.absent(after), _AS_LOADED, operands)
+        gone = self._codec.absent(after)
+        if change.before.state is not None:
+            gone.discard(VACANT)
+        condition, operands = _AS_LOADED + _NOT_PARKED, [change.before.version, self._now]
+        if change.before.parked is None:
+            gone.discard(PARKED)
+        else:
+            condition = _AS_LOADED + _AS_PARKED
+            operands.append(msgspec.to_builtins(change.before.parked))
+        return self._update(change.key, after, gone, condition, operands)
 
-    def replace(self, expired: Item, after: Aggregate[State]) -> Statement:
+    def replace(self, expired: Item, after: Aggregate[State | None]) -> Statement:
         """Make an expired item the one of a new aggregate, if it is still the one that was read.
 
         Raises UnstorableError if the item would be too large.
@@ -60,12 +80,15 @@ class Statements(Generic[State]):
         gone = before.keys() - attributes.keys()
         return self._update(after.key, attributes, gone, _AS_READ, [before[EXPIRES_AT]])
 
-    def _attributes(self, aggregate: Aggregate[State]) -> dict[str, Any]:
-        attributes = {**self._codec.attributes(aggregate), **self._expiry}
+    def _attributes(self, aggregate: Aggregate[State | None]) -> dict[str, Any]:
+        attributes = self._codec.attributes(aggregate)
+        seconds = self._expiry.seconds(aggregate)
+        if seconds:
+            attributes[EXPIRES_AT] = math.ceil(self._now) + seconds
         check_size({**self._codec.key_attributes(aggregate.key), **attributes})
         return attributes
 
-    def check(self, aggregate: Aggregate[State]) -> None:
+    def check(self, aggregate: Aggregate[State | None]) -> None:
         """See that an aggregate is not too large. Raises UnstorableError if it is."""
         self._attributes(aggregate)
 
@@ -83,7 +106,7 @@ class Statements(Generic[State]):
         attributes: Mapping[str, Any],
         gone: Collection[str],
         condition: str,
-        operands: Sequence[float],
+        operands: Sequence[Any],
     ) -> Statement:
         """Set all attributes, and remove those that are gone, on a condition.
 

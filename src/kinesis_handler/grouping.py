@@ -1,0 +1,87 @@
+"""Groups the events of a batch by their keys. An event that has several is settled with the last. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Generic, TypeVar
+
+from kinesis_handler.aggregate import Key
+from kinesis_handler.ingest.event import Event
+from kinesis_handler.outcome import IGNORED, Outcome, not_applied, worst
+from kinesis_handler.results import checked_key, checked_keys
+
+Payload = TypeVar("Payload")
+
+
+class Groups(Generic[Payload]):
+    """The events of a batch by key.
+
+    Args:
+        projection: its name, for the message of an invalid key.
+    """
+
+    def __init__(self, projection: str) -> None:
+        self.by_key: dict[Key, list[Event[Payload]]] = {}
+        """The events of each key, in their order."""
+        self.without_key: dict[Event[Payload], Outcome] = {}
+        """Outcomes of the events that have no key, or an invalid one."""
+        self._projection = projection
+        self._keys_left: dict[Event[Payload], int] = {}
+        self._worst: dict[Event[Payload], Outcome] = {}
+
+    def add_by_key(self, events: Iterable[Event[Payload]], key_of: Callable[[Event[Payload]], Key]) -> None:
+        """Add events of which each has one key."""
+        by_key = self.by_key
+        for event in events:
+            try:
+                key = key_of(event)
+                try:
+                    group = by_key.get(key)
+                except TypeError:  # it has no hash, so it is no key
+                    group = None
+                if group is None:
+                    group = by_key.setdefault(checked_key(key, self._projection), [])
+            except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
+                self.without_key[event] = not_applied(error)
+            else:
+                group.append(event)
+
+    def add_by_keys(
+        self, events: Iterable[Event[Payload]], keys_of: Callable[[Event[Payload]], Iterable[Key]]
+    ) -> None:
+        """Add events that have any number of keys each. One that has none is ignored."""
+        for event in events:
+            try:
+                keys = checked_keys(keys_of(event), self._projection)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
+                self.without_key[event] = not_applied(error)
+                continue
+            if not keys:
+                self.without_key[event] = IGNORED
+            elif len(keys) > 1:
+                self._keys_left[event] = len(keys)
+            for key in keys:
+                self.by_key.setdefault(key, []).append(event)
+
+    def settled(
+        self, keys: Iterable[Key], outcomes: Mapping[Key, list[Outcome]]
+    ) -> dict[Event[Payload], Outcome]:
+        """Return the outcomes of the events of which all keys are done, these included.
+
+        Args:
+            keys: those that are done.
+            outcomes: of the events of each, in their order.
+        """
+        groups = self.by_key
+        if not self._keys_left:
+            events = chain.from_iterable(groups[key] for key in keys)
+            return dict(zip(events, chain.from_iterable(outcomes[key] for key in keys), strict=True))
+        done: dict[Event[Payload], Outcome] = {}
+        for key in keys:
+            for event, outcome in zip(groups[key], outcomes[key], strict=True):
+                left = self._keys_left.get(event, 1) - 1
+                worse = worst(self._worst[event], outcome) if event in self._worst else outcome
+                if left:
+                    self._keys_left[event], self._worst[event] = left, worse
+                else:
+                    done[event] = worse
+        return done
