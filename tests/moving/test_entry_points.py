@@ -115,8 +115,8 @@ def test_a_table_that_is_missing_stops_the_start_and_a_store_that_is_down_does_n
     old, new = f"Old{uuid4().hex}", f"dynamodb://New{uuid4().hex}"
     moving = {"REPOSITORY_TYPE": "dynamodb", "USER_LIMIT_TABLE_NAME": old, "MIGRATION_TARGET": new}
     moving |= {"MIGRATION_PHASE": "source", "AUTH": "none"}
-    errors = [f"USER_LIMIT_TABLE_NAME is '{old}': .*not exist; `kinesis-handler table create` makes"]
-    errors += [f"MIGRATION_TARGET is '{new}': .*; `kinesis-handler table create --store {new}` makes it"]
+    errors = [f"USER_LIMIT_TABLE_NAME is '{old}': .*not exist; `kinesis-handler table create` makes"] * 2
+    errors += [f"MIGRATION_TARGET is '{new}': .*; `kinesis-handler table create --store {new}` makes it"] * 2
     for table, error in zip(application(moving).tables, errors, strict=True):
         for start in (consumer, api):
             with pytest.raises(ConfigurationError, match=error):

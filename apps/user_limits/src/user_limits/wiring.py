@@ -14,8 +14,9 @@ from kinesis_handler.moving.opening import open_migration, readable, writable
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
+from user_limits.activity import Activity
 from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
+from user_limits.processor import ActivityProcessor, UserLimitEventProcessor
 from user_limits.settings import DEFAULT_REGION, Settings, check_api, check_consumer, read_settings
 from user_limits.terminal import HEADINGS, limit_row
 from user_limits.view import limit_document
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
+
+ACTIVITY = "activity"
+"""Name of the repository of activities: in DynamoDB its table is that of the limits with `-activity`."""
 
 RESERVE_MS = 5_000
 """A request to DynamoDB that is not answered takes 4 seconds; it must not outlast the invocation."""
@@ -55,15 +59,18 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     """
     settings = read_settings(environment)
     configure_logging(settings.service_name, settings.log_level)
-    open_limits = partial(_limits, settings)
+    open_limits, open_activities = partial(_limits, settings), partial(_activities, settings)
     opened, target = _open(settings, store), None
-    limits = open_limits(opened)
+    limits, activities = open_limits(opened), open_activities(opened)
     shown: ReadableRepository[Limit] = limits
+    shown_activities: ReadableRepository[Activity] = activities
     phase = _phase(settings)
     if phase is not None and store is None:
-        target = _open_target(settings)
+        target, side = _open_target(settings), _read_side(settings, phase)
         move = open_migration(opened, target, open_limits, phase)
-        limits, shown = writable(move, phase), readable(move, _read_side(settings, phase))
+        limits, shown = writable(move, phase), readable(move, side)
+        move = open_migration(opened, target, open_activities, phase)
+        activities, shown_activities = writable(move, phase), readable(move, side)
 
     def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
         source = opened if source_url is None else _open(settings, source_url)
@@ -74,7 +81,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         for url in (settings.quarantine_url, settings.on_failure_url)
     )
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits)],
+        [UserLimitEventProcessor(limits), ActivityProcessor(activities)],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -91,6 +98,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         api=Api(
             build=lambda *, local: _api(
                 shown,
+                shown_activities,
                 settings,
                 in_threads=target is not None or not opened.in_memory,
                 with_page=settings.auth == "none",
@@ -117,14 +125,17 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     configure_logging(settings.service_name, settings.log_level)
     opened = _open(settings)
     shown: ReadableRepository[Limit] = _limits(settings, opened)
+    activities: ReadableRepository[Activity] = _activities(settings, opened)
     tables = opened.tables
     if (phase := _phase(settings)) is not None:
-        move = open_migration(opened, _open_target(settings), partial(_limits, settings), phase)
-        shown, tables = readable(move, _read_side(settings, phase)), move.all_tables
+        target, side = _open_target(settings), _read_side(settings, phase)
+        shown = readable(open_migration(opened, target, partial(_limits, settings), phase), side)
+        move = open_migration(opened, target, partial(_activities, settings), phase)
+        activities, tables = readable(move, side), move.all_tables
     for table in tables:
         table.check()
     # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
-    return _api(shown, settings, in_threads=False, with_page=False, local=False, is_paused=True)
+    return _api(shown, activities, settings, in_threads=False, with_page=False, local=False, is_paused=True)
 
 
 def _open(settings: Settings, url: str | None = None) -> Store:
@@ -165,6 +176,10 @@ def _limits(settings: Settings, store: Store) -> Repository[Limit]:
     return store.repository(Limit, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
 
 
+def _activities(settings: Settings, store: Store) -> Repository[Activity]:
+    return store.repository(Activity, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl, name=ACTIVITY)
+
+
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
     """Return the switch of a move, if there is one."""
     if not settings.migration_phase:
@@ -197,6 +212,7 @@ def _demo_recording(records: Iterable[LambdaRecord]) -> Iterable[LambdaRecord]:
 
 def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     limits: ReadableRepository[Limit],
+    activities: ReadableRepository[Activity],
     settings: Settings,
     *,
     in_threads: bool,
@@ -227,7 +243,9 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         with_page=with_page,
         local=local,
     )
-    return instrumented(build_api(limits, options), _metrics(settings), _tracer(settings))
+    return instrumented(
+        build_api(limits, options, activities=activities), _metrics(settings), _tracer(settings)
+    )
 
 
 def _metrics(settings: Settings) -> EmbeddedMetrics | None:

@@ -39,6 +39,7 @@ def test_one_limit_is_told_as_the_domain_says() -> None:
             "periodType": "DAILY",
             "expiresAt": "2024-01-15T23:59:59Z",
             "name": None,
+            "brandId": None,
             "currencyCode": "EUR",
             "previousAmount": None,
             "activeFrom": "2024-01-14T14:30:00Z",
