@@ -1,124 +1,108 @@
-"""Whether the cost of an event grows with the batch, with the store, or with the keys of a batch.
+"""Whether the cost of an event grows with the store, or with the keys of a batch.
 
-* Batches of 10 to 10,000 records in memory, each with five events per limit.
-* Stores with 1,000 to 1,000,000 limits, of which a batch of 1,000 events changes 200: a SQLite file, and a
-  table in DynamoDB Local, which takes time to fill. See growth_stores.py.
+* SQLite files with 1,000 to 1,000,000 limits, of which a batch of 1,000 events changes 200.
 * Batches of 10,000 records about 1 to 10,000 limits, in memory and in a SQLite file.
 
-Compared variants take turns: see rounds.py. The expected result is a flat line: a time per event that does
-not rise.
+The expected result is a flat line: a time per event that does not rise.
 """
 
 import io
 import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
+from random import Random
 
-from benchmarks.growth_stores import EVENTS, FilledTable, KnownLimits, filled_file
 from benchmarks.hot_path import run_all
 from benchmarks.records import Invocation, invocations
 from benchmarks.results import Figures
-from benchmarks.rounds import Prepare, Rounds, Timed, clocked, progress, take_turns
-from kinesis_handler import KinesisHandler, configure_logging
+from benchmarks.rounds import Rounds, Timed, clocked, progress, take_turns
+from benchmarks.stored_limits import changes, stored_limit
+from kinesis_handler import Key, KinesisHandler, configure_logging
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
-from testkit.emulators.dynamodb_local import dynamodb_local
-from testkit.emulators.local_settings import use_local_settings
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
 TOTAL = 10_000
-BATCH_SIZES = (10, 100, 1_000, 10_000)
 KEYS = (1, 10, 100, 1_000, 10_000)
-
-FEW, MANY = (1_000, 10_000, 100_000), (1_000, 10_000, 100_000, 1_000_000)
-FEW_ITEMS = (1_000, 10_000)
+STORED = (1_000, 10_000, 100_000, 1_000_000)
+LIMITS_PER_USER = 4
+CHANGED, EVENTS_PER_LIMIT = 200, 5
+"""Limits that a batch changes in a filled file, and the events of each."""
+AT_ONCE = 10_000
 
 _files = count()
+_random = Random(1)
 
 
 def measure(*, full: bool) -> Figures:
     """Return the µs per event, by each quantity that it could grow with."""
-    use_local_settings()
     configure_logging("benchmark", "info", io.StringIO())
     rounds = 9 if full else 3
-    return {
-        "rounds": rounds,
-        "events": TOTAL,
-        "batch_sizes": by_batch_size(rounds),
-        "keys": by_keys(rounds),
-        "stored": {
-            "sqlite": by_stored_in_sqlite(MANY if full else FEW, rounds),
-            "dynamodb": by_stored_in_dynamodb(MANY if full else FEW_ITEMS, rounds),
-        },
-    }
-
-
-def by_batch_size(rounds: int) -> Figures:
-    batches = {str(size): invocations(TOTAL // size, size) for size in BATCH_SIZES}
-    in_memory = {name: partial(in_new_memory, each) for name, each in batches.items()}
-    return compared(take_turns(in_memory, rounds), batches, TOTAL)
-
-
-def by_keys(rounds: int) -> Figures:
-    batches = {str(keys): invocations(1, TOTAL, events_per_limit=TOTAL // keys) for keys in KEYS}
-    in_memory = {name: partial(in_new_memory, each) for name, each in batches.items()}
-    with tempfile.TemporaryDirectory() as folder:
-        in_files = {name: partial(in_new_file, Path(folder), each) for name, each in batches.items()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         return {
-            "memory": compared(take_turns(in_memory, rounds), batches, TOTAL),
-            "sqlite": compared(take_turns(in_files, rounds), batches, TOTAL),
+            "rounds": rounds,
+            "events": TOTAL,
+            "keys": by_keys(folder, rounds),
+            "stored": {"sqlite": by_stored(folder, STORED if full else STORED[:3], rounds)},
         }
 
 
-def by_stored_in_sqlite(counts: tuple[int, ...], rounds: int) -> Figures:
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        stores: dict[str, KnownLimits] = {}
-        for count in counts:
-            progress(f"filling a file with {count:,} limits")
-            file = filled_file(Path(folder, f"{count}.db"), count)
-            stores[str(count)] = stack.enter_context(file)
-        return compared(take_turns(changing(stores), rounds), stores, EVENTS)
+def by_keys(folder: Path, rounds: int) -> Figures:
+    def in_new_file(batches: Sequence[Invocation]) -> Timed:
+        return timed(SQLiteRepository(folder / f"{next(_files)}.db", Limit), batches)
+
+    def in_new_memory(batches: Sequence[Invocation]) -> Timed:
+        return timed(MemoryRepository(), batches)
+
+    batches = {str(keys): invocations(1, TOTAL, events_per_limit=TOTAL // keys) for keys in KEYS}
+    kinds: dict[str, Callable[[Sequence[Invocation]], Timed]] = {
+        "memory": in_new_memory,
+        "sqlite": in_new_file,
+    }
+    return {
+        kind: compared(
+            take_turns({name: partial(new, each) for name, each in batches.items()}, rounds), batches, TOTAL
+        )
+        for kind, new in kinds.items()
+    }
 
 
-def by_stored_in_dynamodb(counts: tuple[int, ...], rounds: int) -> Figures:
-    """Fill one table step by step, and compare it each time with one that stays at its first size."""
-    smallest = str(counts[0])
-    figures: Figures = {}
-    with dynamodb_local(briefly=False) as endpoint:
-        small, large = FilledTable(endpoint), FilledTable(endpoint)
-        small.fill(counts[0])
-        for count in counts:
-            progress(f"filling a table with {count:,} limits")
-            held = str(large.fill(count))
-            stores = {smallest: small.limits(), held: large.limits()}
-            figures |= {held: compared(take_turns(changing(stores), rounds), stores, EVENTS)[held]}
-    return figures
+def by_stored(folder: Path, counts: Sequence[int], rounds: int) -> Figures:
+    files = {}
+    for limits in counts:
+        progress(f"filling a file with {limits:,} limits")
+        files[str(limits)] = filled(folder / f"{limits}.db", limits)
+    # Later than those of the round before.
+    numbers = count(time.time_ns() // 1_000, EVENTS_PER_LIMIT)
+
+    def changing(name: str) -> Timed:
+        keys = [key_of(index) for index in _random.sample(range(int(name)), CHANGED)]
+        return timed(files[name], [changes(keys, EVENTS_PER_LIMIT, next(numbers))])
+
+    taken = take_turns({name: partial(changing, name) for name in files}, rounds)
+    return compared(taken, files, CHANGED * EVENTS_PER_LIMIT)
 
 
-def in_new_memory(batches: list[Invocation]) -> Timed:
-    return prepare(MemoryRepository(), batches)
+def filled(file: Path, limits: int) -> SQLiteRepository[Limit]:
+    repository = SQLiteRepository(file, Limit)
+    for start in range(0, limits, AT_ONCE):
+        indexes = range(start, min(start + AT_ONCE, limits))
+        repository.save([stored_limit(*key_of(index), index) for index in indexes])
+    return repository
 
 
-def in_new_file(folder: Path, batches: list[Invocation]) -> Timed:
-    return prepare(SQLiteRepository(folder / f"{next(_files)}.db", Limit), batches)
+def key_of(index: int) -> Key:
+    return f"user-{index // LIMITS_PER_USER}", f"limit-{index}"
 
 
-def in_known(limits: KnownLimits) -> Timed:
-    """Change stored limits, different ones each time."""
-    return prepare(limits.repository, [limits.batch()])
-
-
-def prepare(repository: Repository[Limit], batches: list[Invocation]) -> Timed:
+def timed(repository: Repository[Limit], batches: Sequence[Invocation]) -> Timed:
     return clocked(partial(run_all, KinesisHandler([UserLimitEventProcessor(repository)]), batches))
-
-
-def changing(stores: Mapping[str, KnownLimits]) -> dict[str, Prepare]:
-    return {name: partial(in_known, each) for name, each in stores.items()}
 
 
 def compared(taken: Rounds, names: Mapping[str, object], events: int) -> Figures:

@@ -46,7 +46,6 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> N
         jwt_audience="",
         jwt_jwks="",
         cors_allow_origins=(),
-        rate_limit=0,
     )
 
 
@@ -72,7 +71,6 @@ def test_each_variable_is_read() -> None:
         "JWT_AUDIENCE": "limits",
         "JWT_JWKS": "https://issuer.example/keys.json",
         "CORS_ALLOW_ORIGINS": "https://shop.example, http://localhost:3000,",
-        "RATE_LIMIT": "600",
     }
     assert read_settings(environment) == Settings(
         service_name="limits-staging",
@@ -91,7 +89,6 @@ def test_each_variable_is_read() -> None:
         jwt_audience="limits",
         jwt_jwks="https://issuer.example/keys.json",
         cors_allow_origins=("https://shop.example", "http://localhost:3000"),
-        rate_limit=600,
     )
 
 
@@ -118,7 +115,6 @@ def test_in_a_lambda_function_metrics_are_written_unless_that_is_refused() -> No
         ("STORAGE_TTL", "٣", "a whole number from 0 up"),
         ("MAX_UNPACKED_BYTES", "0", "a whole number from 1 up"),
         ("AUTH", "basic", "none, jwt"),
-        ("RATE_LIMIT", "-1", "a whole number from 0 up"),
         ("CORS_ALLOW_ORIGINS", "shop.example", ORIGINS),
         ("CORS_ALLOW_ORIGINS", "https://shop.example/", ORIGINS),
     ],

@@ -8,10 +8,10 @@ A mark is a comment that names what is below it, up to the next comment, which m
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.report import api, dynamodb, growth, hot_path, load, memory, readme, scale, start
+from benchmarks.report import dynamodb, parts, scale
 from benchmarks.results import ROOT, Figures
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md")
@@ -19,54 +19,38 @@ PICTURES = ROOT / "docs" / "pictures"
 
 _MARKED = re.compile(r"(<!-- measured: ([^>]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
 
-SECTIONS = {
-    "hot_path": hot_path.sections,
+PARTS: dict[str, Callable[[Figures], dict[str, str]]] = {
+    "hot_path": lambda part: {"hot path": parts.hot_path(part)},
     "dynamodb": dynamodb.sections,
-    "start": start.sections,
-    "memory": memory.sections,
-    "api": api.sections,
-    "growth": growth.sections,
-    "load": load.sections,
+    "start": lambda part: {"start": parts.start(part)},
+    "memory": lambda part: {"memory": parts.memory(part)},
+    "api": lambda part: {"api": parts.api(part)},
+    "growth": lambda part: {"growth": parts.growth(part)},
+    "load": lambda part: {"load": parts.load(part)},
 }
-PICTURED = {
-    "hot_path": hot_path.pictures,
-    "dynamodb": dynamodb.pictures,
-    "start": start.pictures,
-    "api": api.pictures,
-    "growth": growth.pictures,
-    "load": load.pictures,
-}
+"""What each part puts between marks."""
 
 
 def sections(results: dict[str, Figures]) -> dict[str, str]:
-    """Return the content for each mark."""
-    found: dict[str, str] = {}
+    """Return the content for each mark, of all parts."""
+    found = {"readme": parts.readme(results), **scale.sections(results)}
     for part, figures in results.items():
-        found |= SECTIONS[part](figures)
-    for module in (scale, readme):
-        if results.keys() >= module.NEEDS:
-            found |= module.sections(results)
+        found |= PARTS[part](figures)
     return found
 
 
 def contents(results: dict[str, Figures]) -> Iterator[tuple[Path, str]]:
-    """Yield the new content of each page and each picture. Parts without figures stay unchanged."""
+    """Yield the new content of each page and each picture."""
     known = sections(results)
     for page in PAGES:
-        text = page.read_text()
-        yield page, _MARKED.sub(lambda mark: _filled(mark, known), text)
-    for part, figures in results.items():
-        if part in PICTURED:
-            yield from ((PICTURES / name, svg) for name, svg in PICTURED[part](figures).items())
+        yield page, _MARKED.sub(lambda mark: f"{mark[1]}\n{known[mark[2]]}\n\n{mark[3]}", page.read_text())
+    for name, svg in parts.pictures(results).items():
+        yield PICTURES / name, svg
 
 
 def marks() -> set[str]:
     """Return the names of all marks."""
     return {mark[2] for page in PAGES for mark in _MARKED.finditer(page.read_text())}
-
-
-def _filled(mark: re.Match[str], known: dict[str, str]) -> str:
-    return f"{mark[1]}\n{known[mark[2]]}\n\n{mark[3]}" if mark[2] in known else mark[0]
 
 
 def stale(results: dict[str, Figures]) -> list[str]:

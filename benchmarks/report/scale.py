@@ -40,8 +40,6 @@ LIMITS_PER_USER = 3
 USUAL = "5"
 """Events of a limit in a batch, where one figure has to represent all."""
 
-NEEDS = {"hot_path", "dynamodb", "memory"}
-
 
 def sections(results: dict[str, Figures]) -> dict[str, str]:
     """Return the tables of the page."""

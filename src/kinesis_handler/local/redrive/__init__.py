@@ -80,20 +80,8 @@ class RedriveTarget(Protocol):
         """Send records, in stream order; return the verdict on each entry, by its position."""
 
 
-class Sent(Struct, frozen=True):
-    """A batch that was sent, with the verdict on each of its entries, in the order of the stream."""
-
-    verdicts: list[tuple[Entry, Verdict]]
-
-    @property
-    def done(self) -> list[Entry]:
-        """The entries that have been dealt with."""
-        return [entry for entry, verdict in self.verdicts if verdict.done]
-
-    @property
-    def left(self) -> list[tuple[Entry, str]]:
-        """The entries that still wait, each with the reason."""
-        return [(entry, verdict.reason) for entry, verdict in self.verdicts if not verdict.done]
+Sent = Sequence[tuple[Entry, Verdict]]
+"""A batch that was sent: its entries, in the order of the stream, each with its verdict."""
 
 
 class Redrive:
@@ -130,13 +118,13 @@ class Redrive:
         for first in range(0, len(items), target.batch_size):
             batch = items[first : first + target.batch_size]
             verdicts = target.send(batch)
-            sent = Sent([(entry, verdicts[entry.position]) for item in batch for entry in item.entries])
+            sent = [(entry, verdicts[entry.position]) for item in batch for entry in item.entries]
             self._mark(sent, target.name)
             yield sent
 
     def _mark(self, sent: Sent, target: str) -> None:
         by_object: dict[tuple[int, str], dict[Position, str]] = defaultdict(dict)
-        for entry, verdict in sent.verdicts:
+        for entry, verdict in sent:
             if verdict.done:
                 waiting = self._waiting[entry.position]
                 by_object[id(waiting.contents), waiting.name][entry.position] = verdict.result
