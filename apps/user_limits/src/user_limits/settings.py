@@ -51,6 +51,9 @@ OnFailure = Annotated[str, _text(QUARANTINE_URL, QUARANTINE_FORMS)]
 Issuer = Annotated[str, Meta(description="the issuer of the tokens, as they name it")]
 Audience = Annotated[str, Meta(description="the audience of the tokens, as they name it")]
 Jwks = Annotated[str, _text(_JWKS, "https://HOST/PATH or file:///FILE")]
+HelpUrl = Annotated[
+    str, _text(r"https?://\S+|mailto:\S+|tel:\S+", "https://HOST/PATH, mailto:ADDRESS or tel:NUMBER")
+]
 Origin = Annotated[str, _text(_ORIGIN, "*, or such as https://shop.example, with commas between")]
 
 
@@ -87,6 +90,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         jwt_jwks: JWT_JWKS, where the issuer's public keys are, `https://HOST/PATH` or `file:///FILE`.
         cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers, with
             commas between.
+        help_text: HELP_TEXT, what the page says to a player who has reached a limit; empty for nothing.
+        help_url: HELP_URL, where that line leads.
     """
 
     service_name: Service = "user-limits"
@@ -110,6 +115,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     jwt_audience: Audience = ""
     jwt_jwks: Jwks = ""
     cors_allow_origins: tuple[Origin, ...] = ()
+    help_text: Annotated[str, Meta(max_length=300, description="at most 300 characters")] = ""
+    help_url: HelpUrl = ""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -122,6 +129,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     settings = read_environment(Settings, environment)
     _check_migration(settings)
     _check_access(settings)
+    if settings.help_url and not settings.help_text:
+        raise ConfigurationError("HELP_URL is set and HELP_TEXT is not: nothing would lead there")
     return settings
 
 

@@ -223,6 +223,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     with require_extra("API", "api"):
         from user_limits.api.app import Options, build_api
         from user_limits.api.instrumented import instrumented
+        from user_limits.api.page import PageOptions
 
         if settings.auth == "jwt":
             from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
@@ -239,7 +240,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         timeout=API_TIMEOUT if in_threads or access is not None else None,
         access=access,
         cors_origins=settings.cors_allow_origins,
-        with_page=with_page,
+        page=PageOptions(help_text=settings.help_text, help_url=settings.help_url) if with_page else None,
         local=local,
     )
     return instrumented(

@@ -17,6 +17,7 @@ from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 from user_limits.activity import Activity
 from user_limits.api.app import Options, build_api
+from user_limits.api.page import PageOptions
 from user_limits.limit import Limit
 from user_limits.processor import ActivityProcessor, UserLimitEventProcessor
 
@@ -76,11 +77,11 @@ class Website:
 
 
 @contextmanager
-def website() -> Iterator[Website]:
+def website(page: PageOptions | None = None) -> Iterator[Website]:
     """Run the application until the end of the block."""
     limits: MemoryRepository[Limit] = MemoryRepository()
     activities: MemoryRepository[Activity] = MemoryRepository()
-    app = build_api(limits, Options(with_page=True), activities=activities)
+    app = build_api(limits, Options(page=page or PageOptions()), activities=activities)
     # Without a date: the page's clock stands still, and would be set right by the server's.
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", date_header=False)
     server = uvicorn.Server(config)

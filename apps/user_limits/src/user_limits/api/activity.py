@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
-from litestar import Request
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from msgspec import Struct
@@ -19,7 +19,6 @@ from user_limits.api.etag import tag_of
 from user_limits.api.routes import (
     ALLOWED,
     PREFIX,
-    ConditionalJsonHandler,
     Cursor,
     LimitId,
     UserId,
@@ -125,7 +124,7 @@ def activity_routes(
         in_threads: read in threads, because reading blocks.
     """
 
-    @ConditionalJsonHandler(
+    @get(
         f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}/activity",
         operation_id="getLimitActivity",
         summary="What happened to a limit",

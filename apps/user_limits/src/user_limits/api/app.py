@@ -16,7 +16,7 @@ from user_limits.api.cors import Cors
 from user_limits.api.docs import description_routes
 from user_limits.api.health import health_routes
 from user_limits.api.http_guard import HttpGuard
-from user_limits.api.page import page_routes
+from user_limits.api.page import PageOptions, page_routes
 from user_limits.api.problems import EXCEPTION_HANDLERS
 from user_limits.api.routes import limit_routes
 from user_limits.limit import Limit
@@ -30,7 +30,7 @@ class Options(Struct, frozen=True, kw_only=True):
         timeout: seconds within which a request is answered; None if nothing blocks.
         access: identifies the caller by a token; None if anybody may read everything.
         cors_origins: the origins whose pages may read the answers.
-        with_page: serve the page too. It sends no tokens.
+        page: what the page is told; None to serve no page. It sends no tokens.
         local: refuse requests for any host but this machine.
     """
 
@@ -38,7 +38,7 @@ class Options(Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     access: Access | None = None
     cors_origins: Sequence[str] = ()
-    with_page: bool = False
+    page: PageOptions | None = None
     local: bool = False
 
 
@@ -74,7 +74,7 @@ def build_api(
             Router("/", route_handlers=of_limits, guards=guards),
             *of_health,
             *description_routes(description),
-            *(page_routes() if options.with_page else []),
+            *(page_routes(options.page) if options.page is not None else []),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,

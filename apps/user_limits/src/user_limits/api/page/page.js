@@ -163,6 +163,20 @@ function newLink(limit) {
   return element;
 }
 
+/** Return the line for a player who has reached a limit: what the settings say, and where it leads. */
+function helpLine(text, url) {
+  if (text === "" || url === "") return [text];
+  const link = document.createElement("a");
+  link.href = url;
+  link.textContent = text;
+  return [link];
+}
+
+/** Return what a setting says, which is in the page's head; "" if it is not set. */
+function setting(name) {
+  return document.querySelector(`meta[name="${name}"]`)?.content ?? "";
+}
+
 function tick() {
   if (levels === null || poll === null) return;
   freshness.tick(Date.now());
@@ -191,6 +205,7 @@ find("#unmatched button").addEventListener("click", () => {
   find("#name").focus();
 });
 find("#failed button").addEventListener("click", () => poll.now());
+find("#help").replaceChildren(...helpLine(setting("help-text"), setting("help-url")));
 window.addEventListener("popstate", open);
 setInterval(tick, TICK_MS);
 open();
