@@ -111,20 +111,20 @@ def test_the_description_is_of_openapi_3_1_and_names_what_the_problems_name() ->
         for operations in described["paths"].values()
         for each in operations["get"].get("parameters", [])
     }
-    assert set(parameters) == {*ALLOWED, "If-None-Match"}
-    for name in ("type", "period"):
+    assert set(parameters) == {*ALLOWED, "If-None-Match", "X-Correlation-Id"}
+    for name in ("type", "period", "amounts"):
         assert parameters[name]["schema"]["enum"] == list(ALLOWED[name])
     assert all(each["description"] for each in parameters.values())
 
 
-def test_every_field_of_an_answer_is_in_its_example_and_is_a_number_where_it_is_one() -> None:
+def test_every_field_of_an_answer_is_in_its_example_and_an_amount_is_a_number_or_its_text() -> None:
     described = TestClient(app()).get("/openapi.json").json()
     responses = described["paths"]["/api/v1/users/{userId}/limits/{limitId}"]["get"]["responses"]
     [example] = responses["200"]["content"]["application/json"]["examples"].values()
     schemas = described["components"]["schemas"]
     assert set(example["value"]["data"]) == set(schemas["LimitData"]["properties"])
     assert schemas["LimitData"]["properties"]["amount"] == {
-        "type": "number",
+        "type": ["number", "string"],
         "description": "the limit's value.",
     }
 

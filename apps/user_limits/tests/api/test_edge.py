@@ -101,7 +101,7 @@ def test_head_answers_as_get_without_a_body_and_the_connection_goes_on(
         asked.auto_open = 0  # another connection would be an error
 
         def ask(method: str, path: str, tag: str = "") -> tuple[int, dict[str, str], bytes]:
-            asked.request(method, path, headers={"If-None-Match": tag})
+            asked.request(method, path, headers={"If-None-Match": tag, "X-Correlation-Id": "a"})
             response = asked.getresponse()
             headers = {name: value for name, value in response.getheaders() if name != "date"}
             return response.status, headers, response.read()

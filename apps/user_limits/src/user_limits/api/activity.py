@@ -19,6 +19,7 @@ from user_limits.api.etag import tag_of
 from user_limits.api.routes import (
     ALLOWED,
     PREFIX,
+    AmountsParameter,
     Cursor,
     LimitId,
     UserId,
@@ -131,19 +132,20 @@ def activity_routes(
         sync_to_thread=in_threads,
         opt={"allowed": ALLOWED},
     )
-    def get_limit_activity(
+    def get_limit_activity(  # noqa: PLR0913, PLR0917 - one for each parameter
         request: Request[Any, Any, Any],
         userId: UserId,
         limitId: LimitId,
         limit: ActivityPageSize = 20,
         cursor: Cursor = None,
+        amounts: AmountsParameter = "number",
     ) -> ConditionalJson:
         """List the last changes of a limit, newest first, and the totals of its last periods.
 
         At most 50 changes and 12 periods are stored. Of a limit that has not changed since they are stored,
         both lists are empty.
         """
-        check_query(request, "limit", "cursor")
+        check_query(request, "limit", "cursor", "amounts")
         before = _number(cursor)
         key = userId, limitId
         loaded = activities.load([key])
@@ -153,7 +155,8 @@ def activity_routes(
         if found is None:
             known = load(limits, key)
             return ConditionalJson(tag_of(known), lambda: no_activity(known))
-        return ConditionalJson(tag_of(found), lambda: activity_response(found, limit, before))
+        page = activity_response(found, limit, before)
+        return ConditionalJson(tag_of(found), lambda: page, amounts, page.meta.next_cursor)
 
     return [get_limit_activity]
 

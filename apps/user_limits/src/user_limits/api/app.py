@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Router
+from litestar.config.compression import CompressionConfig
 from msgspec import Struct
 
 from kinesis_handler.application import ASGIApp
@@ -20,6 +21,9 @@ from user_limits.api.page import PageOptions, page_routes
 from user_limits.api.problems import EXCEPTION_HANDLERS
 from user_limits.api.routes import limit_routes
 from user_limits.limit import Limit
+
+MIN_COMPRESSED = 1_000
+"""Bytes from which on an answer is compressed for those that take it: a smaller one is one packet anyway."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -77,6 +81,7 @@ def build_api(
             *(page_routes(options.page) if options.page is not None else []),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
+        compression_config=CompressionConfig(backend="gzip", minimum_size=MIN_COMPRESSED),
         openapi_config=None,
         logging_config=None,
     )

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.deadline import current_deadline, within
 from user_limits.api.conditional_json import header
+from user_limits.api.correlation import HEADER, correlated, correlation_id
 from user_limits.api.cors import Cors, Headers
 from user_limits.api.problems import METHODS, ProblemError, encoded, unavailable
 
@@ -78,7 +79,13 @@ class HttpGuard:
             await self._app(scope, receive, send)
             return
         origin = header(scope, b"origin")
-        answer = _Sender(send, self._cors.headers(origin), without_body=scope["method"] == "HEAD")
+        identifier = correlation_id(header(scope, HEADER))
+        headers = [*self._cors.headers(origin), (HEADER, identifier.encode())]
+        answer = _Sender(send, headers, without_body=scope["method"] == "HEAD")
+        with correlated(identifier):
+            await self._answer(scope, receive, answer, origin)
+
+    async def _answer(self, scope: Any, receive: Any, answer: "_Sender", origin: str | None) -> None:
         try:
             path = self._admit(scope)
             if scope["method"] == "OPTIONS":

@@ -51,7 +51,7 @@ class Asset:
 
     def __init__(self, content: bytes, content_type: str) -> None:
         self._content = content
-        self._tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+        self._tag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
         self._headers = [(b"etag", self._tag.encode()), (b"cache-control", b"no-cache")]
         self._content_type = (b"content-type", content_type.encode())
 
