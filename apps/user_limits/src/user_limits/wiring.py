@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
@@ -23,6 +23,8 @@ from user_limits.view import limit_document
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+
+    from user_limits.api.page import PageOptions
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
@@ -101,7 +103,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
                 shown_activities,
                 settings,
                 in_threads=target is not None or not opened.in_memory,
-                with_page=settings.auth == "none",
+                with_page=settings.auth == "none" or bool(settings.oidc_client_id),
                 local=local,
             ),
             is_open=settings.auth == "none",
@@ -223,7 +225,6 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     with require_extra("API", "api"):
         from user_limits.api.app import Options, build_api
         from user_limits.api.instrumented import instrumented
-        from user_limits.api.page import PageOptions
 
         if settings.auth == "jwt":
             from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
@@ -240,12 +241,33 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         timeout=API_TIMEOUT if in_threads or access is not None else None,
         access=access,
         cors_origins=settings.cors_allow_origins,
-        page=PageOptions(help_text=settings.help_text, help_url=settings.help_url) if with_page else None,
+        page=_page_options(settings) if with_page else None,
+        sign_in_origins=_sign_in_origins(settings) if with_page else (),
         local=local,
     )
     return instrumented(
         build_api(limits, options, activities=activities), _metrics(settings), _tracer(settings)
     )
+
+
+def _page_options(settings: Settings) -> "PageOptions":
+    from user_limits.api.page import PageOptions
+
+    return PageOptions(
+        help_text=settings.help_text,
+        help_url=settings.help_url,
+        oidc_issuer=settings.jwt_issuer if settings.oidc_client_id else "",
+        oidc_client_id=settings.oidc_client_id,
+        oidc_scope=settings.oidc_scope if settings.oidc_client_id else "",
+    )
+
+
+def _sign_in_origins(settings: Settings) -> list[str]:
+    """Return the origins that the page asks to sign a reader in."""
+    if not settings.oidc_client_id:
+        return []
+    issuer = urlsplit(settings.jwt_issuer)
+    return [f"{issuer.scheme}://{issuer.netloc}", *settings.oidc_origins]
 
 
 def _metrics(settings: Settings) -> EmbeddedMetrics | None:

@@ -8,15 +8,20 @@ from playwright.sync_api import Browser, Page, expect
 from kinesis_handler import ConfigurationError
 from page.test_page import card
 from page.website import Website, website
+from user_limits.api.app import Options
 from user_limits.api.page import PageOptions
 from user_limits.settings import read_settings
 
 TEXT = 'Need a break? Call "us" <b>now</b>'
 
 
+def options(**told: str) -> Options:
+    return Options(page=PageOptions(**told))
+
+
 @pytest.fixture(scope="module")
 def helpful() -> Iterator[Website]:
-    with website(PageOptions(help_text=TEXT, help_url="https://help.example/?a=1&b=2")) as running:
+    with website(options(help_text=TEXT, help_url="https://help.example/?a=1&b=2")) as running:
         running.create("ann", "loss", "100", type="LOSS", period="DAY", progress="90")
         yield running
 
@@ -39,7 +44,7 @@ def test_it_is_there_once_a_limit_is_reached_and_not_before(page: Page, helpful:
 
 
 def test_without_an_address_it_is_a_text(browser: Browser) -> None:
-    with website(PageOptions(help_text=TEXT)) as running:
+    with website(options(help_text=TEXT)) as running:
         running.create("ann", "loss", "100", progress="100")
         context = browser.new_context(base_url=running.url)
         page = context.new_page()

@@ -77,11 +77,11 @@ class Website:
 
 
 @contextmanager
-def website(page: PageOptions | None = None) -> Iterator[Website]:
+def website(options: Options | None = None) -> Iterator[Website]:
     """Run the application until the end of the block."""
     limits: MemoryRepository[Limit] = MemoryRepository()
     activities: MemoryRepository[Activity] = MemoryRepository()
-    app = build_api(limits, Options(page=page or PageOptions()), activities=activities)
+    app = build_api(limits, options or Options(page=PageOptions()), activities=activities)
     # Without a date: the page's clock stands still, and would be set right by the server's.
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", date_header=False)
     server = uvicorn.Server(config)

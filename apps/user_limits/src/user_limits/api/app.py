@@ -34,7 +34,8 @@ class Options(Struct, frozen=True, kw_only=True):
         timeout: seconds within which a request is answered; None if nothing blocks.
         access: identifies the caller by a token; None if anybody may read everything.
         cors_origins: the origins whose pages may read the answers.
-        page: what the page is told; None to serve no page. It sends no tokens.
+        page: what the page is told; None to serve no page.
+        sign_in_origins: the origins at which readers of the page sign in.
         local: refuse requests for any host but this machine.
     """
 
@@ -43,6 +44,7 @@ class Options(Struct, frozen=True, kw_only=True):
     access: Access | None = None
     cors_origins: Sequence[str] = ()
     page: PageOptions | None = None
+    sign_in_origins: Sequence[str] = ()
     local: bool = False
 
 
@@ -90,4 +92,5 @@ def build_api(
         cors=Cors(options.cors_origins),
         timeout=options.timeout,
         local=options.local,
+        connect=options.sign_in_origins,
     )

@@ -21,10 +21,16 @@ class PageOptions(Struct, frozen=True, kw_only=True):
     Args:
         help_text: a line for a player who has reached a limit; empty for none.
         help_url: where the line leads; empty for nowhere.
+        oidc_issuer: where its reader signs in; empty if no token is needed.
+        oidc_client_id: what the page is called there.
+        oidc_scope: what it asks for there.
     """
 
     help_text: str = ""
     help_url: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_scope: str = ""
 
 
 FOLDER = Path(__file__).parent / "page"
@@ -66,14 +72,14 @@ class Asset:
 
 
 def page_routes(options: PageOptions | None = None, folder: Path = FOLDER) -> list[HTTPRouteHandler]:
-    """Return the handlers: each file at its name, and the page itself at `/` and `/users/{userId}`."""
+    """Return the handlers: each file at its name, the page itself at `/`, `/users/{userId}`, `/signed-in`."""
     contents = {
         path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in CONTENT_TYPES
     }
     contents[INDEX] = _told(contents[INDEX], options or PageOptions())
     assets = {name: Asset(content, CONTENT_TYPES[Path(name).suffix]) for name, content in contents.items()}
     paths = {f"/{name}": asset for name, asset in assets.items()}
-    paths |= {"/": assets[INDEX], "/users/{userId:str}": assets[INDEX]}
+    paths |= dict.fromkeys(("/", "/users/{userId:str}", "/signed-in"), assets[INDEX])
     return [asset_route([path], asset) for path, asset in paths.items()]
 
 

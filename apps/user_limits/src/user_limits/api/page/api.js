@@ -17,9 +17,15 @@ export class OfflineError extends Error {}
 
 export class Api {
   #clock;
+  #signIn;
 
-  constructor(clock) {
+  /**
+   * @param clock compares itself with the server's by each answer.
+   * @param signIn has the token that is sent; it forgets one that is no longer accepted.
+   */
+  constructor(clock, signIn) {
     this.#clock = clock;
+    this.#signIn = signIn;
   }
 
   /**
@@ -28,7 +34,7 @@ export class Api {
    * Throws ProblemError or OfflineError, or the signal's reason if it was aborted.
    */
   async read(address, signal, tag = undefined) {
-    const headers = { Accept: "application/json", ...(tag && { "If-None-Match": tag }) };
+    const headers = { Accept: "application/json", ...this.#signIn.headers, ...(tag && { "If-None-Match": tag }) };
     const askedAt = Date.now();
     let response;
     try {
@@ -37,6 +43,7 @@ export class Api {
       response = await fetch(address, { headers, cache: "no-store", signal: bounded });
       this.#clock.compare(response, askedAt);
       if (response.status === 304 && tag) return null;
+      if (response.status === 401) this.#signIn.forget();
       const body = await response.text();
       if (!response.ok) throw problem(response, body);
       return { document: JSON.parse(body, exactly), tag: response.headers.get("ETag") };

@@ -11,6 +11,7 @@ import { UserLimits } from "/limits.js";
 import { LimitList, isGrouped } from "/list.js";
 import { shownId } from "/names.js";
 import { Poll } from "/poll.js";
+import { RETURN_PATH, SignIn, SignInError } from "/sign_in.js";
 
 const TICK_MS = 1_000;
 const RETRY_MS = 6_000;
@@ -18,7 +19,8 @@ const REACHED = new Set(["full", "exceeded"]);
 
 const find = (selector) => document.querySelector(selector);
 const clock = new ServerClock();
-const api = new Api(clock);
+const signIn = new SignIn({ issuer: setting("oidc-issuer"), clientId: setting("oidc-client-id"), scope: setting("oidc-scope") });
+const api = new Api(clock, signIn);
 const freshness = new Freshness(find("#freshness"), find("#banner"));
 const filters = new Filters(find("#filters"), showList);
 const list = new LimitList({
@@ -51,6 +53,33 @@ function go(user) {
   find("#name").focus();
 }
 
+/** Sign the reader in if that is needed, and show what the address names. */
+async function begin() {
+  try {
+    if (location.pathname === RETURN_PATH) history.replaceState(null, "", await signIn.finish());
+    if (signIn.isNeeded) {
+      await signIn.begin(location.pathname);
+      return; // the browser leaves for the issuer
+    }
+    if (signIn.isDone && location.pathname === "/") history.replaceState(null, "", `/users/${encodeURIComponent(signIn.user)}`);
+    open();
+  } catch (error) {
+    if (!(error instanceof SignInError)) throw error;
+    showSignedOut(error.message);
+  }
+}
+
+/** Show that nobody is signed in, and why. */
+function showSignedOut(why) {
+  if (location.pathname === RETURN_PATH) history.replaceState(null, "", "/");
+  poll?.stop();
+  poll = null;
+  list.clear();
+  for (const each of ["#welcome", "#user-limits", ".top"]) find(each).hidden = true;
+  find("#signed-out").hidden = false;
+  find("#signed-out p").textContent = why;
+}
+
 /** Show what the address names: a user's limits, or the question for a user. */
 function open() {
   poll?.stop();
@@ -60,6 +89,8 @@ function open() {
   find("#damaged").hidden = !isDamaged;
   find("#welcome").hidden = user !== null;
   find("#user-limits").hidden = user === null;
+  find("#signed-out").hidden = true;
+  find("#sign-out").hidden = !signIn.isDone;
   find(".top").hidden = user === null;
   if (user === null) return;
   find("#name").textContent = shownId(user);
@@ -87,7 +118,8 @@ async function refresh(signal) {
   } catch (error) {
     if (signal.aborted) return 0;
     if (!(error instanceof ProblemError || error instanceof OfflineError)) throw error;
-    if (levels === null) showFailure(error);
+    if (signIn.isNeeded) showSignedOut("You have been signed out, as happens after a while.");
+    else if (levels === null) showFailure(error);
     else freshness.failed(error, Date.now());
     return Math.max(error.retryAfter ?? 0, RETRY_MS);
   }
@@ -207,5 +239,10 @@ find("#unmatched button").addEventListener("click", () => {
 find("#failed button").addEventListener("click", () => poll.now());
 find("#help").replaceChildren(...helpLine(setting("help-text"), setting("help-url")));
 window.addEventListener("popstate", open);
+find("#signed-out button").addEventListener("click", begin);
+find("#sign-out").addEventListener("click", () => {
+  signIn.forget();
+  showSignedOut("You have signed out.");
+});
 setInterval(tick, TICK_MS);
-open();
+begin();
