@@ -6,7 +6,7 @@ import { amount, shortDay } from "/format.js";
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 320;
 const HEIGHT = 96;
-const SLOTS = 12; // periods that are stored: fewer leave room on the left
+const LEAST = 6; // periods that fill the width: fewer leave room on the left
 const GAP = 6;
 
 /** Return the chart of a limit's periods, newest first as the API has them; null if there is nothing to compare. */
@@ -23,9 +23,10 @@ function bars(periods, limit) {
   const svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true", preserveAspectRatio: "none" });
   const highest = Math.max(...periods.flatMap((each) => [Number(each.progress), Number(each.limitAmount ?? 0)]), 0);
   const scale = (value) => (highest > 0 ? (Math.max(Number(value), 0) / highest) * (HEIGHT - 2) : 0);
-  const slot = WIDTH / SLOTS;
+  const slots = Math.max(periods.length, LEAST);
+  const slot = WIDTH / slots;
   periods.forEach((period, index) => {
-    const x = (SLOTS - periods.length + index) * slot + GAP / 2;
+    const x = (slots - periods.length + index) * slot + GAP / 2;
     const height = Math.max(scale(period.progress), 1.5);
     const isOver = period.limitAmount !== null && compare(period.progress, period.limitAmount) > 0;
     const state = period.endedAt === null ? "running" : isOver ? "over" : "past";
