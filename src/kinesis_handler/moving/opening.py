@@ -6,7 +6,7 @@ from typing import Any
 from kinesis_handler.application import Migration
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.moving.phase import Phase, Side
-from kinesis_handler.stores import ReadableRepository, Repository, Store
+from kinesis_handler.stores import Repository, Store
 from kinesis_handler.stores.opening import named_by
 from kinesis_handler.stores.url import url_of
 
@@ -16,14 +16,17 @@ def open_migration(
     target: Store,
     open_repository: Callable[[Store], Repository[Any]],
     phase: Callable[[], Phase] | None = None,
+    *,
+    name: str = "",
 ) -> Migration:
-    """Open the move from one store to another.
+    """Open the move of a repository from one store to another.
 
     Args:
         source: where the states have been stored.
         target: where they are to be stored.
         open_repository: opens what moves, in either of them.
         phase: returns the phase; None if no handler follows a switch.
+        name: of the repository, where several move.
 
     Raises ConfigurationError if either cannot be opened, or they are the same.
     """
@@ -36,18 +39,5 @@ def open_migration(
         names={Side.SOURCE: url_of(source.address), Side.TARGET: url_of(target.address)},
         tables={Side.SOURCE: source.tables, Side.TARGET: target.tables},
         phase=phase,
+        name=name,
     )
-
-
-def writable(move: Migration, phase: Callable[[], Phase]) -> Repository[Any]:
-    """Return both stores of a move as one, for the handler."""
-    from kinesis_handler.moving.repository import MovingRepository
-
-    return MovingRepository(move.sides, phase)
-
-
-def readable(move: Migration, side: Callable[[], Side]) -> ReadableRepository[Any]:
-    """Return the store of a move that is shown, for those that only read."""
-    from kinesis_handler.moving.repository import ReadSide
-
-    return ReadSide(move.sides, side)

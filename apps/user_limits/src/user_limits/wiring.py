@@ -10,7 +10,7 @@ from kinesis_handler import ConfigurationError, KinesisHandler, configure_loggin
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
 from kinesis_handler.extras import require_extra
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.moving.opening import open_migration, readable, writable
+from kinesis_handler.moving.opening import open_migration
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
@@ -70,13 +70,16 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     if phase is not None and store is None:
         target, side = _open_target(settings), _read_side(settings, phase)
         move = open_migration(opened, target, open_limits, phase)
-        limits, shown = writable(move, phase), readable(move, side)
+        limits, shown = _moving(move, phase, side)
         move = open_migration(opened, target, open_activities, phase)
-        activities, shown_activities = writable(move, phase), readable(move, side)
+        activities, shown_activities = _moving(move, phase, side)
 
-    def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
-        source = opened if source_url is None else _open(settings, source_url)
-        return open_migration(source, _open_target(settings, target_url), open_limits, phase)
+    def migrations(source_url: str | None = None, target_url: str | None = None) -> list[Migration]:
+        def open_one(open_repository: Callable[[Store], Repository[Any]], name: str) -> Migration:
+            source, target = _open(settings, source_url), _open_target(settings, target_url)
+            return open_migration(source, target, open_repository, phase, name=name)
+
+        return [open_one(open_limits, "limits"), open_one(open_activities, ACTIVITY)]
 
     quarantine, on_failure = (
         open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
@@ -111,7 +114,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         ),
         demo_events=partial(_demo_events, shown),
         demo_recording=_demo_recording,
-        migration=migration,
+        migrations=migrations,
         default_region=DEFAULT_REGION,
     )
 
@@ -131,9 +134,9 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     tables = opened.tables
     if (phase := _phase(settings)) is not None:
         target, side = _open_target(settings), _read_side(settings, phase)
-        shown = readable(open_migration(opened, target, partial(_limits, settings), phase), side)
+        shown = _moving(open_migration(opened, target, partial(_limits, settings), phase), phase, side)[1]
         move = open_migration(opened, target, partial(_activities, settings), phase)
-        activities, tables = readable(move, side), move.all_tables
+        activities, tables = _moving(move, phase, side)[1], move.all_tables
     for table in tables:
         table.check()
     # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
@@ -189,6 +192,15 @@ def _phase(settings: Settings) -> Callable[[], Phase] | None:
     from kinesis_handler.moving.switch import switch_of
 
     return switch_of(Phase, settings.migration_phase, settings.aws_appconfig_extension_http_port)
+
+
+def _moving(
+    move: Migration, phase: Callable[[], Phase], side: Callable[[], Side]
+) -> tuple[Repository[Any], ReadableRepository[Any]]:
+    """Return both stores of a move as one, and the one of them that is shown."""
+    from kinesis_handler.moving.repository import MovingRepository, ReadSide
+
+    return MovingRepository(move.sides, phase), ReadSide(move.sides, side)
 
 
 def _read_side(settings: Settings, phase: Callable[[], Phase]) -> Callable[[], Side]:

@@ -7,6 +7,7 @@ test holds that only a screen of limits is made before the page is painted.
 import sys
 from itertools import product
 from statistics import median
+from typing import Any
 
 from playwright.sync_api import Browser, expect
 
@@ -44,7 +45,7 @@ def main() -> None:
     try:
         with chromium() as browser, website() as site:
             for number, (_, kind, period) in enumerate(product(range(LIMITS // 25), TYPES, PERIODS)):
-                fields = {"type": kind, "period": period, "brandId": f"Brand {number // 25}"}
+                fields: dict[str, Any] = {"type": kind, "period": period, "brandId": f"Brand {number // 25}"}
                 site.create(
                     "max", f"{number:03}", "100", progress=str(number % 99), currencyCode="EUR", **fields
                 )
