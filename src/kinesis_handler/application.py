@@ -97,7 +97,7 @@ class Migration(Struct, frozen=True):
         names: of the two stores, for people.
         tables: what each of them needs, if that has to be made first.
         phase: returns the phase; None if no handler follows a switch.
-        name: of the repository, where several move.
+        name: of the repository, where several move; empty for the first one.
     """
 
     sides: Mapping[Side, Repository[Any]]

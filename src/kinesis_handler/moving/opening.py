@@ -26,7 +26,7 @@ def open_migration(
         target: where they are to be stored.
         open_repository: opens what moves, in either of them.
         phase: returns the phase; None if no handler follows a switch.
-        name: of the repository, where several move.
+        name: of the repository, where several move; empty for the first one.
 
     Raises ConfigurationError if either cannot be opened, or they are the same.
     """

@@ -79,7 +79,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
             source, target = _open(settings, source_url), _open_target(settings, target_url)
             return open_migration(source, target, open_repository, phase, name=name)
 
-        return [open_one(open_limits, "limits"), open_one(open_activities, ACTIVITY)]
+        return [open_one(open_limits, ""), open_one(open_activities, ACTIVITY)]
 
     quarantine, on_failure = (
         open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
