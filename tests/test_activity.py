@@ -5,6 +5,7 @@ from decimal import Decimal, localcontext
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,33 @@ def test_a_full_activity_takes_four_write_units() -> None:
         recent_event_ids=(EVENT_ID,) * RECENT_EVENT_IDS,
     )
     assert 3 * 1_024 < item_bytes(ItemCodec(Activity, "userId", "limitId").attributes(full)) <= 4 * 1_024
+
+
+def test_it_is_stored_without_the_names_of_its_fields_so_their_order_is_its_format() -> None:
+    """A field may be added at the end, with a default. No other change can read what is stored."""
+    stored = b"""{
+        "changes": [
+            [1700000000000, "CREATED", "200", "0", "200"],
+            [1700000000000, "PROGRESS", "12.50", "12.50", "200"],
+            [1700000000000, "RESET", null, null, null]
+        ],
+        "periods": [[1700000000000, 1700000000001, "12.50", "200", 1], [null, null, null, null, 0]],
+        "currencyCode": "EUR"
+    }"""
+    activity = Activity(
+        changes=(
+            LimitChange(AT, "CREATED", Decimal(200), Decimal(0), Decimal(200)),
+            LimitChange(AT, "PROGRESS", Decimal("12.50"), Decimal("12.50"), Decimal(200)),
+            LimitChange(AT, "RESET", None, None, None),
+        ),
+        periods=(
+            PeriodTotal(AT, AT + 1, Decimal("12.50"), Decimal(200), 1),
+            PeriodTotal(None, None, None, None, 0),
+        ),
+        currency_code="EUR",
+    )
+    assert msgspec.json.decode(stored, type=Activity) == activity
+    assert msgspec.json.encode(activity) == msgspec.json.format(stored, indent=-1)
 
 
 @pytest.fixture(scope="module")
