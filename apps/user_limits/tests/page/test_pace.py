@@ -68,6 +68,7 @@ SO_FAR = "64% of the period has gone, {} of the limit is used."
         (used(90), None, "90% of the limit is used. At this rate it is used up tomorrow."),
         (used(90), 2, "At this rate it is used up tomorrow. That is a guess from 2 changes."),
         (used(90), 1, "At this rate it is used up tomorrow. That is a guess from one change."),
+        (used(90), 0, "90% of the limit is used. It is too early to tell how it goes on."),
         (used(99.5), 9, "99.5% of the limit is used. At this rate it is used up today at 13:32."),
         (used(0), 9, "0% of the limit is used. Nothing has been used so far."),
         (used(100), 9, "100% of the limit is used."),

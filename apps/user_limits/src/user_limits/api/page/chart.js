@@ -29,7 +29,7 @@ function bars(periods, limit) {
     const x = (slots - periods.length + index) * slot + GAP / 2;
     const height = Math.max(scale(period.progress), 1.5);
     const isOver = period.limitAmount !== null && compare(period.progress, period.limitAmount) > 0;
-    const state = period.endedAt === null ? "running" : isOver ? "over" : "past";
+    const state = isOver ? "over" : period.endedAt === null ? "running" : "past";
     const bar = element("rect", { x, y: HEIGHT - height, width: slot - GAP, height, rx: 2, class: state });
     bar.append(element("title", {}, described(period, limit)));
     svg.append(bar);

@@ -52,7 +52,7 @@ export function forecast(limit, now, changes) {
   const so = `${percentage(100 * found.gone)} of the period has gone, ${percentage(limit.percentage)} of the limit is used.`;
   if (compare(limit.progress, limit.amount) >= 0 || limit.type === "BALANCE") return so;
   if (compare(limit.progress, 0) <= 0) return `${so} Nothing has been used so far.`;
-  if (found.isEarly) return `${so} It is too early to tell how it goes on.`;
+  if (found.isEarly || changes === 0) return `${so} It is too early to tell how it goes on.`;
   const guess = changes !== null && areFew(changes) ? ` That is a guess from ${changes === 1 ? "one change" : `${changes} changes`}.` : "";
   if (found.usedUpAt !== null) return `${so} At this rate it is used up ${soon(new Date(found.usedUpAt), now)}.${guess}`;
   return `${so} At this rate ${percentage(100 * found.used)} will be used when it resets.${guess}`;
