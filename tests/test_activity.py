@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinesis_handler import Aggregate, BusinessError, Event, KinesisHandler, RejectedError
+from kinesis_handler import Aggregate, Event, KinesisHandler
 from kinesis_handler.aggregate import RECENT_EVENT_IDS, Key
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
@@ -129,11 +129,42 @@ def test_only_the_last_changes_and_periods_are_stored() -> None:
     assert [each.until for each in activity.periods[-2:]] == [AT + MAX_CHANGES, None]
 
 
-def test_it_refuses_what_the_limit_refuses() -> None:
-    with pytest.raises(BusinessError, match="another currency"):
-        after(created(), changed("1", currencyCode="SEK"))
-    with pytest.raises(RejectedError, match="38 digits"):
-        after(created(value="1E+37"), changed("1E+37"), changed("0.01"))
+def test_an_event_in_another_currency_leaves_the_figures_as_they_were() -> None:
+    """The limit refuses it; here it is seen that there was one."""
+    activity = after(created(), changed("5"), changed("7", currencyCode="SEK"), changed("1"))
+    assert activity.currency_code == "EUR"
+    assert activity.changes[2:] == (
+        LimitChange(AT, "PROGRESS", None, Decimal(5), Decimal(200)),
+        LimitChange(AT, "PROGRESS", Decimal(1), Decimal(6), Decimal(200)),
+    )
+    assert after(created(), event("RESET", currencyCode="SEK")).changes[1].kind == "RESET"
+
+
+def test_only_an_event_that_says_all_decides_the_currency_of_a_limit_that_is_not_known() -> None:
+    """Otherwise one that the limit refuses could make all later ones, which it takes, misfits here."""
+    activity = after(changed("5", currencyCode="SEK"), created(), changed("1", currencyCode="EUR"))
+    assert (activity.currency_code, activity.changes[-1].amount) == ("EUR", Decimal(1))
+    again = after(created(currencyCode="SEK", progress="5"), created(currencyCode="EUR"))
+    assert (again.currency_code, again.changes[-1].progress) == ("EUR", None)
+
+
+def test_a_result_of_too_many_digits_leaves_the_figures_as_they_were() -> None:
+    activity = after(created(value="1E+37"), changed("1E+37"), changed("0.01"))
+    assert activity.changes[-1] == LimitChange(AT, "PROGRESS", None, Decimal("1E+37"), Decimal("1E+37"))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_it_refuses_no_event_whatever_the_limit_refuses(data: st.DataObject) -> None:
+    handle = KinesisHandler([ActivityProcessor(MemoryRepository())])
+    records = list(put_on_shard(data.draw(packed(data.draw(events())))))
+    assert handle({"Records": records}) == {"batchItemFailures": []}
+    limits: MemoryRepository[Limit] = MemoryRepository()
+    alone = KinesisHandler([UserLimitEventProcessor(limits)])
+    activities: MemoryRepository[Activity] = MemoryRepository()
+    both = KinesisHandler([UserLimitEventProcessor(MemoryRepository()), ActivityProcessor(activities)])
+    for record in records:
+        assert both({"Records": [record]}) == alone({"Records": [record]})
 
 
 def test_a_full_activity_takes_four_write_units() -> None:

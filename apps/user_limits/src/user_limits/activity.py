@@ -1,7 +1,8 @@
 """What happened to a limit: its last changes, and the totals of its last periods. Pure.
 
 It is folded from the same events as the limit, on its own. It may begin anywhere in a stream: what the events
-have not said so far is None, and no event is refused for it.
+have not said so far is None. It refuses no event: one that the limit refuses would otherwise leave figures
+behind for which a later one, that the limit takes, is refused here.
 """
 
 from decimal import Decimal
@@ -10,15 +11,14 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kinesis_handler import Event, RejectedError
+from kinesis_handler import Event
 from user_limits.events import (
-    EXACT,
     LimitPayload,
     UserLimitCreated,
     UserLimitProgressChanged,
     UserLimitReset,
 )
-from user_limits.limit import ZERO, check_currency
+from user_limits.limit import ZERO
 
 ChangeKind = Literal["CREATED", "REDEFINED", "PROGRESS", "RESET"]
 
@@ -35,7 +35,9 @@ class LimitChange(Struct, frozen=True, gc=False, array_like=True):
     Args:
         at: when it happened, in milliseconds since epoch.
         kind: what happened.
-        amount: what the progress changed by; what was reset; the new value of a limit that is defined.
+        amount: what the progress changed by; what was reset; the new value of a limit that is defined. None
+            if the event does not say it, or does not fit: it is in another currency, or its result has more
+            digits than can be kept. Such an event leaves the figures as they were.
         progress: the progress after it; None if no event has said it yet.
         value: the limit's value after it; None if no event has said it yet.
     """
@@ -82,55 +84,83 @@ class Activity(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
 _UNSEEN = PeriodTotal(since=None, until=None, progress=None, value=None, changes=0)
 """Stands for the period in which a limit was when its first event was seen."""
 
+_NOTHING = Activity(changes=(), periods=(_UNSEEN,))
+"""Stands for the activity of a limit of which no event has been seen."""
+
 
 def record_change(activity: Activity | None, event: Event[LimitPayload]) -> Activity:
     """Return the activity after the event.
 
     To be called in the decimal context EXACT, in which a sum that would have to be rounded raises.
-
-    Raises BusinessError and RejectedError as the limit's own fold does, at the same events: for another
-    currency, and for a result that has more digits than can be kept.
     """
-    payload = event.payload
-    currency = activity.currency_code if activity is not None else None
-    if payload.currency_code != currency:
-        check_currency(currency, payload.currency_code)
+    payload, before = event.payload, activity or _NOTHING
+    *closed, running = before.periods
+    currency, stated = before.currency_code, payload.currency_code
+    if stated is not None and stated != currency and (_says_all(payload) or _takes_currency(before)):
+        if currency is not None:  # what was known is in the other one
+            running = replace(running, progress=None, value=None)
+        currency = stated
     try:
-        change, periods = _recorded(activity, payload, event.created_at)
-    except ArithmeticError as error:
-        raise RejectedError(f"an exact result has more than {EXACT.prec} digits") from error
-    before = activity.changes if activity is not None else ()
+        if stated is not None and currency is not None and stated != currency:
+            change, periods = _without_figures(closed, running, payload, event.created_at)
+        else:
+            change, periods = _recorded(before, closed, running, payload, event.created_at)
+    except ArithmeticError:
+        change, periods = _without_figures(closed, running, payload, event.created_at)
     return Activity(
-        changes=(*before, change)[-MAX_CHANGES:],
+        changes=(*before.changes, change)[-MAX_CHANGES:],
         periods=periods[-MAX_PERIODS:],
-        currency_code=payload.currency_code or currency,
+        currency_code=currency,
     )
 
 
+def _says_all(payload: LimitPayload) -> bool:
+    """Tell whether an event says all there is to know of the figures, whatever was before."""
+    if isinstance(payload, UserLimitReset):
+        return payload.reset_amount is not None and payload.unused_amount is not None
+    if isinstance(payload, UserLimitProgressChanged):
+        return payload.previous_progress is not None and payload.remaining_amount is not None
+    return True
+
+
+def _takes_currency(activity: Activity) -> bool:
+    """Tell whether any event decides the currency: the progress is known, and in none so far."""
+    return activity.currency_code is None and activity.periods[-1].progress is not None
+
+
+def _without_figures(
+    closed: list[PeriodTotal], running: PeriodTotal, payload: LimitPayload, at: int
+) -> tuple[LimitChange, tuple[PeriodTotal, ...]]:
+    """Record that an event came which does not fit."""
+    kind: ChangeKind = "REDEFINED"
+    if isinstance(payload, UserLimitReset):
+        kind = "RESET"
+    elif isinstance(payload, UserLimitProgressChanged):
+        kind = "PROGRESS"
+    return LimitChange(at, kind, None, running.progress, running.value), (*closed, running)
+
+
 def _recorded(
-    activity: Activity | None, payload: LimitPayload, at: int
+    before: Activity, closed: list[PeriodTotal], running: PeriodTotal, payload: LimitPayload, at: int
 ) -> tuple[LimitChange, tuple[PeriodTotal, ...]]:
     """Return what an event changed, and the periods after it."""
-    *closed, running = activity.periods if activity is not None else (_UNSEEN,)
     if isinstance(payload, UserLimitReset):
         return _reset(closed, running, payload, at)
     if isinstance(payload, UserLimitProgressChanged):
         change = _change_progress(running, payload, at)
         running = replace(running, changes=running.changes + 1)
     else:
-        change = _define(activity, running, payload, at)
+        change = _define(running, payload, at, is_first=not before.changes)
         if change.kind == "CREATED":
             running = replace(running, since=at)
     return change, (*closed, replace(running, progress=change.progress, value=change.value))
 
 
-def _define(
-    activity: Activity | None, running: PeriodTotal, created: UserLimitCreated, at: int
-) -> LimitChange:
-    is_new = activity is None and created.previous_limit_value is None
+def _define(running: PeriodTotal, created: UserLimitCreated, at: int, *, is_first: bool) -> LimitChange:
     progress = created.progress if created.progress is not None else running.progress
-    if activity is None and progress is None:
+    if progress is None and is_first:
         progress = ZERO
+    is_new = is_first and created.previous_limit_value is None
     value = created.limit_value
     return LimitChange(at, "CREATED" if is_new else "REDEFINED", value, progress, value)
 

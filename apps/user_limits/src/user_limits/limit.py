@@ -82,7 +82,7 @@ def apply(limit: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[L
     """
     payload = event.payload
     if limit is not None and payload.currency_code != limit.currency_code:
-        check_currency(limit.currency_code, payload.currency_code)
+        _check_currency(limit, payload)
     try:
         if isinstance(payload, UserLimitProgressChanged):
             after, remark = _change_progress(limit, payload, event.created_at)
@@ -196,9 +196,9 @@ def _reset(limit: Limit | None, reset: UserLimitReset, at: int) -> tuple[Limit, 
     return after, DRIFT if drifted else None
 
 
-def check_currency(known: str | None, stated: str | None) -> None:
-    """Raise BusinessError if an event states another currency than the known one."""
-    if known is not None and stated is not None and stated != known:
+def _check_currency(limit: Limit, payload: LimitPayload) -> None:
+    known, told = limit.currency_code, payload.currency_code
+    if known is not None and told is not None and told != known:
         raise BusinessError("the event is in another currency than the limit")
 
 

@@ -108,6 +108,7 @@ def test_a_card_warns_only_of_what_is_used_up_before_its_reset(modules: Page) ->
         ({"kind": "PROGRESS", "amount": "-12.5"}, "€12.50 taken back"),
         ({"kind": "RESET", "amount": "80"}, "Reset: €80.00 had been used"),
         ({"kind": "RESET", "amount": None}, "Reset"),
+        ({"kind": "PROGRESS", "amount": None}, "A change that does not fit what is known"),
     ],
 )
 def test_a_change_is_told_in_a_players_words(modules: Page, change: dict[str, Any], said: str) -> None:

@@ -45,7 +45,7 @@ class ChangeDocument(Struct, frozen=True, rename="camel"):
         at: when it happened.
         kind: what happened: the limit was created or redefined, its progress changed, or it was reset.
         amount: by how much the progress changed, below 0 if it was taken back; how much was reset; the value
-            of a limit that was created or redefined.
+            of a limit that was created or redefined. Null if the event did not say it, or did not fit.
         progress: the progress after it.
         limit_amount: the limit's value after it.
     """

@@ -62,6 +62,7 @@ export function forecast(limit, now, changes) {
 export function happening(change, limit) {
   const { negative, size } = absolute(change.amount ?? "0");
   const text = amount(negative ? size : (change.amount ?? "0"), limit);
+  if (change.amount === null && change.kind !== "RESET") return "A change that does not fit what is known";
   switch (change.kind) {
     case "CREATED":
       return `Limit set to ${text}`;
