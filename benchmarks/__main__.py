@@ -40,7 +40,7 @@ def main() -> None:
     if options.docs:
         documents.update(results.read())
         return
-    parts = options.parts or list(documents.PARTS)
+    parts = options.parts or documents.PARTS
     if len(parts) == 1:
         measure(parts[0], full=options.full)
         return
@@ -62,7 +62,7 @@ def measure(part: str, *, full: bool) -> None:
     results.write(part, figures, full=full)
     progress("")
     known = results.read()
-    for text in documents.PARTS[part](known[part]).values():
+    for text in documents.of_part(part, known[part]).values():
         sys.stdout.write(f"\n## {part} ({time.monotonic() - begun:,.0f} s)\n\n{text}\n")
     documents.update(known)
 

@@ -8,10 +8,10 @@ A mark is a comment that names what is below it, up to the next comment, which m
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.report import dynamodb, parts, scale
+from benchmarks.report import dynamodb, parts
 from benchmarks.results import ROOT, Figures
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md")
@@ -19,23 +19,19 @@ PICTURES = ROOT / "docs" / "pictures"
 
 _MARKED = re.compile(r"(<!-- measured: ([^>]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
 
-PARTS: dict[str, Callable[[Figures], dict[str, str]]] = {
-    "hot_path": lambda part: {"hot path": parts.hot_path(part)},
-    "dynamodb": dynamodb.sections,
-    "start": lambda part: {"start": parts.start(part)},
-    "memory": lambda part: {"memory": parts.memory(part)},
-    "api": lambda part: {"api": parts.api(part)},
-    "growth": lambda part: {"growth": parts.growth(part)},
-    "load": lambda part: {"load": parts.load(part)},
-}
-"""What each part puts between marks."""
+PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load")
+
+
+def of_part(part: str, figures: Figures) -> dict[str, str]:
+    """Return what a part puts between marks."""
+    return dynamodb.sections(figures) if part == "dynamodb" else parts.section(part, figures)
 
 
 def sections(results: dict[str, Figures]) -> dict[str, str]:
     """Return the content for each mark, of all parts."""
-    found = {"readme": parts.readme(results), **scale.sections(results)}
+    found = {**parts.readme(results), **parts.at_any_size(results)}
     for part, figures in results.items():
-        found |= PARTS[part](figures)
+        found |= of_part(part, figures)
     return found
 
 

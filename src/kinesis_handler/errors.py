@@ -22,6 +22,7 @@ KinesisHandlerError
         ├── QuarantineError          it is rejected, and the quarantine did not take it
         │   └── UnreadableObjectError    one object of a quarantine; the others can be read
         ├── HeldBackError            an earlier event of the same key failed
+        ├── ParkedError              an earlier event of the same key is parked
         ├── OutOfTimeError           the deadline of the invocation came near
         ├── InvalidResultError       a function of a processor returned an invalid value
         └── UnexpectedError          a processor raised an exception outside this tree
@@ -204,6 +205,13 @@ class HeldBackError(RetryableError):
     """An earlier event of the same key failed: this one waits behind it, so that their order holds.
 
     To do: look for the earlier event, whose log line has the cause.
+    """
+
+
+class ParkedError(RetryableError):
+    """An earlier event of the same key is parked: this one waits behind it, so that their order holds.
+
+    To do: `parked list` says why; mend that, then `redrive --through handler`.
     """
 
 

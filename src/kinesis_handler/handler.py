@@ -2,13 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from kinesis_handler.batch import Batch, put_into
+from kinesis_handler.batch import Batch, Source, put_into
 from kinesis_handler.deadline import ENDLESS, Deadline, within
 from kinesis_handler.errors import InvalidInvocationError, ProcessingError, QuarantineError, RetryableError
 from kinesis_handler.ingest.event import Event, EventDecoder
@@ -30,7 +30,9 @@ from kinesis_handler.outcome import (
     not_applied,
 )
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
+from kinesis_handler.projection import Projection
 from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.stores import Repository
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
 from kinesis_handler.telemetry.spans import annotate_span, batch_span
@@ -38,6 +40,7 @@ from kinesis_handler.telemetry.spans import annotate_span, batch_span
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
+_NO_QUARANTINE = "what can never succeed is logged, skipped, and lost; nothing is parked"
 _WITHOUT_OUTCOME = not_applied(RetryableError("the processor gave it no outcome"))
 
 
@@ -50,7 +53,8 @@ class KinesisHandler:
 
     Args:
         processors: what takes the events; more can be added by `register`.
-        quarantine: where rejected records are put; None to log and skip them: the first call warns of it.
+        quarantine: where rejected and parked records are put. None to log and skip the former, and to park
+            nothing: the first call warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further record is unpacked, and no further
             slice begun. If the slowest slice so far took longer, its time counts instead, with half as much
@@ -58,6 +62,7 @@ class KinesisHandler:
         metrics: where the figures of each batch go; None to leave them to the log.
         tracer: OpenTelemetry's, which begins the spans of each batch; None for no spans.
         clock: seconds, for the duration in the log.
+        now: seconds since epoch, for the age of an event that fails: see `Projection` and `park_after`.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default
@@ -70,6 +75,7 @@ class KinesisHandler:
         metrics: Metrics | None = None,
         tracer: "Tracer | None" = None,
         clock: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._routes = RoutingTable()
         self._decoder = EventDecoder()
@@ -79,11 +85,18 @@ class KinesisHandler:
         self._metrics = metrics
         self._tracer = tracer
         self._clock = clock
+        self._now = now
         self._cold_start = True
         self._warned = quarantine is not None
         self._log = structlog.get_logger(component="handler")
         for processor in processors:
             self.register(processor)
+
+    @property
+    def repositories(self) -> Mapping[str, Repository[Any]]:
+        """The repositories of its projections, by the projections' names."""
+        readers = zip(self._routes.names, self._routes.processors, strict=True)
+        return {name: each.repository for name, each in readers if isinstance(each, Projection)}
 
     def register(self, processor: EventProcessor) -> None:
         """Route the processor's event types to it from now on, beside other processors that take them.
@@ -107,19 +120,24 @@ class KinesisHandler:
         """
         if not self._warned:
             self._warned = True
-            self._log.warning("no quarantine", detail="what can never succeed is logged, skipped, and lost")
+            self._log.warning("no quarantine", detail=_NO_QUARANTINE)
         return self.handle(invocation, context).response()
 
     def handle(
-        self, invocation: object, context: LambdaContext | None = None, *, keep_rejected: bool = True
+        self,
+        invocation: object,
+        context: LambdaContext | None = None,
+        *,
+        source: Source = Source.STREAM,
+        parked: Collection[tuple[int, int]] = (),
     ) -> BatchResult:
         """Handle an invocation as a call does, and return the outcome of each record.
 
         Args:
             invocation: as Lambda hands it over, with its `Records`.
             context: Lambda's.
-            keep_rejected: whether to put rejected records into the quarantine. Those that come out of it are
-                there already.
+            source: where the records come from. What comes out of the quarantine is not put there again.
+            parked: the positions of the records that were parked, if `source` is PARKED.
         """
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
@@ -127,7 +145,7 @@ class KinesisHandler:
         bound = bind_contextvars(request_id=request_id, cold_start=cold_start)
         try:
             with batch_span(self._tracer, request_id) as handling, counting() as counted:
-                result = self._handle(invocation, context, keep_rejected=keep_rejected)
+                result = self._handle(invocation, context, source, parked)
                 log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
                 annotate_span(handling, result)
                 if self._metrics is not None:
@@ -137,7 +155,11 @@ class KinesisHandler:
         return result
 
     def _handle(
-        self, invocation: object, context: LambdaContext | None, *, keep_rejected: bool
+        self,
+        invocation: object,
+        context: LambdaContext | None,
+        source: Source,
+        parked: Collection[tuple[int, int]],
     ) -> BatchResult:
         records = invocation.get("Records") if isinstance(invocation, dict) else None
         if not isinstance(records, list):
@@ -145,8 +167,9 @@ class KinesisHandler:
         refuse_repeated_numbers(records)
         deadline = _deadline(context, self._reserve_ms)
         in_order, queues, outcomes = self._read(records, deadline)
-        quarantine = self._quarantine if keep_rejected else None
-        batch = Batch(deadline, self._reserve_ms / 1_000, quarantine)
+        quarantine = self._quarantine if source is Source.STREAM else None
+        reserve = self._reserve_ms / 1_000
+        batch = Batch(deadline, reserve, self._quarantine, source=source, parked=parked, now=self._now)
         routes, readers = self._routes, dict[str, Mapping[Status, int]]()
         several = len(queues) > 1
         with within(deadline):
@@ -154,7 +177,7 @@ class KinesisHandler:
                 if events:
                     settled = _process(processor, events, batch)
                     if not several:
-                        outcomes.update(settled)  # type: ignore[arg-type]  # it only reads the keys
+                        outcomes.update(settled)
                         continue
                     readers[name] = Counter(outcome.status for outcome in settled.values())
                     add_outcomes(outcomes, settled)
@@ -192,7 +215,9 @@ class KinesisHandler:
         return in_order, queues, outcomes
 
 
-def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) -> dict[Event[Any], Outcome]:
+def _process(
+    processor: EventProcessor, events: list[Event[Any]], batch: Batch
+) -> dict[Event[Any] | Record, Outcome]:
     """Have the events processed, and return an outcome for each, whatever the processor does."""
     outcomes = batch.outcomes = {}
     failure: Exception | None = None
@@ -207,7 +232,7 @@ def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) 
         else:
             otherwise = _WITHOUT_OUTCOME if batch.has_time else OUT_OF_TIME
         outcomes.update(dict.fromkeys(unsettled, otherwise))
-    return outcomes
+    return cast("dict[Event[Any] | Record, Outcome]", outcomes)
 
 
 def _deadline(context: LambdaContext | None, reserve_ms: int) -> Deadline:

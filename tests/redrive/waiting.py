@@ -100,12 +100,15 @@ class StrictProcessor(UserLimitEventProcessor):
 
     event_types = {**UserLimitEventProcessor.event_types, "USER_LIMIT_CREATED": CreatedWithBrand}
 
+    def __init__(self, repository: Repository[Limit]) -> None:
+        super().__init__(repository, park_after=None)
+
 
 class FailingProcessor(UserLimitEventProcessor):
     """Fails at some events, by their ids."""
 
     def __init__(self, repository: Repository[Limit], *failing: str) -> None:
-        super().__init__(repository)
+        super().__init__(repository, park_after=None)
         self.failing = set(failing)
         self.seen: list[str] = []
 
@@ -152,11 +155,11 @@ def through_handler(
     processor: UserLimitEventProcessor | None = None,
     batch_size: int = 100,
     *,
-    accept_superseded: bool = False,
+    accept_too_late: bool = False,
 ) -> ThroughHandler:
     """Return the way through a handler whose schema has been mended, if no other is given."""
     handler = KinesisHandler([processor or UserLimitEventProcessor(repository)], quarantine=quarantine)
-    return ThroughHandler(handler, quarantine, accept_superseded=accept_superseded, batch_size=batch_size)
+    return ThroughHandler(handler, quarantine, accept_too_late=accept_too_late, batch_size=batch_size)
 
 
 def redrive(

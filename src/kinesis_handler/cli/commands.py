@@ -16,6 +16,8 @@ from kinesis_handler.cli.console import standard_output
 from kinesis_handler.cli.consume import consume
 from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.migrate import app as migrate_commands
+from kinesis_handler.cli.parked import app as parked_commands
+from kinesis_handler.cli.parked import drop_key
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
@@ -35,10 +37,12 @@ app = typer.Typer(
 
 app.add_typer(table_commands, name="table")
 app.add_typer(quarantine_commands, name="quarantine")
+app.add_typer(parked_commands, name="parked")
 app.add_typer(migrate_commands, name="migrate")
 app.add_typer(checkpoint_commands, name="checkpoints")
 
 
+quarantine_commands.command("drop")(drop_key)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)
@@ -82,7 +86,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             tally = run_locally(application, records, batch_size=batch_size, retries=retries)
         show = print_json if as_json else print_tables
         all_read = show(application, tally)
-    raise typer.Exit(1 if tally.failed or not all_read else 0)
+    raise typer.Exit(1 if tally.unfinished or not all_read else 0)
 
 
 @app.command()

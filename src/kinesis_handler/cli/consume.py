@@ -95,7 +95,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             all_read = True
     for sentence in lost:
         standard_output().print(f"lost: {sentence}", style="red")
-    raise typer.Exit(1 if tally.failed or lost or not all_read else 0)
+    raise typer.Exit(1 if tally.unfinished or lost or not all_read else 0)
 
 
 def _checkpoints(application: Application, reader: StreamReader, begin: str | None) -> Checkpoints:

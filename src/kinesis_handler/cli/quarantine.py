@@ -83,8 +83,19 @@ def show(
     if as_json:
         echo_json(found[:limit])
         _end(contents)
+    print_entries(found[:limit])
     console = standard_output()
-    for entry in found[:limit]:
+    if len(found) > limit:
+        console.print(f"… and {len(found) - limit:,} more: --limit shows them")
+    elif not found:
+        console.print("nothing is waiting")
+    _end(contents)
+
+
+def print_entries(entries: Iterable[Entry]) -> None:
+    """Print records with their positions, reasons and data."""
+    console = standard_output()
+    for entry in entries:
         part = "" if entry.sub_sequence_number is None else f"-{entry.sub_sequence_number}"
         position = f"{entry.shard_id} {entry.sequence_number}{part}"
         console.print(styled(f"{entry.arrived_at or 'unknown'}  {position}", "bold"))
@@ -92,11 +103,6 @@ def show(
         event = f"  event {entry.event_id} of type {entry.event_type}" if entry.event_id else "  no event"
         console.print(styled(event))
         console.print(styled(f"  {_readable(entry.data)}", "dim"))
-    if len(found) > limit:
-        console.print(f"… and {len(found) - limit:,} more: --limit shows them")
-    elif not found:
-        console.print("nothing is waiting")
-    _end(contents)
 
 
 class Group(Struct, frozen=True):

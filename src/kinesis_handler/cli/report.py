@@ -19,7 +19,12 @@ MAX_ROWS = 100
 MAX_READ = 10_000
 """Most rows printed, and most aggregates read: a store may hold far more than a person wants to see."""
 
-_STYLES = {Status.APPLIED: "green", Status.REJECTED: "yellow", Status.FAILED: "bold red"}
+_STYLES = {
+    Status.APPLIED: "green",
+    Status.REJECTED: "yellow",
+    Status.PARKED: "magenta",
+    Status.FAILED: "bold red",
+}
 
 
 def print_json(application: Application, tally: Tally) -> bool:
@@ -63,6 +68,8 @@ def print_summary(tally: Tally) -> None:
         event = f"event {handled.event.id}, " if handled.event is not None else ""
         record = f"record {handled.record.sequence_number}"
         console.print(f"failed for good: {event}{record}: {handled.outcome.error}", style="red")
+    if tally.outcomes[Status.PARKED]:
+        console.print("why records are parked: `kinesis-handler parked list`", style="magenta")
     more = tally.outcomes[Status.FAILED] - len(tally.failed)
     if more:
         console.print(f"… and {more:,} more failed for good", style="red")

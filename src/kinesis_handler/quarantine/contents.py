@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler.errors import UnreadableObjectError
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
@@ -91,14 +92,27 @@ def done_in(contents: Sequence[Contents]) -> set[Position]:
 def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
     """Return the records that wait in several quarantines, each once, in the order of the stream."""
     done = done_in(contents)
-    found = {
-        entry.position: Waiting(each, name, entry)
-        for each in contents
-        for name, entries in each.objects.items()
-        for entry in entries
-        if entry.position not in done
-    }
+    found: dict[Position, Waiting] = {}
+    for each in contents:
+        for name, entries in each.objects.items():
+            for entry in entries:
+                if entry.position not in done:
+                    known = found.get(entry.position)
+                    found[entry.position] = Waiting(each, name, _with_keys(entry, known))
     return {position: found[position] for position in sorted(found)}
+
+
+def _with_keys(entry: Entry, known: Waiting | None) -> Entry:
+    """Return an entry with what another one of its record says, for each projection parks by itself."""
+    if known is None:
+        return entry
+    both = (known.entry, entry)
+    rejected = [each for each in both if each.released or not each.parked]
+    return replace(
+        rejected[-1] if rejected else entry,
+        parked=tuple(dict.fromkeys(key for each in both for key in each.parked)),
+        released=bool(rejected) and any(each.parked for each in both),
+    )
 
 
 def remove_finished(contents: Sequence[Contents]) -> int:

@@ -1,4 +1,4 @@
-"""Encodes rejected records as entries of a quarantine. Pure.
+"""Encodes rejected and parked records as entries of a quarantine. Pure.
 
 An entry is a line of JSON; the entries of a batch form one object. Its name depends on the rejected records
 and not on the time: a batch that is delivered again overwrites its own object, and not one that holds more
@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from kinesis_handler.aggregate import Key
 from kinesis_handler.ingest.record import arrival_time
 from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
@@ -47,7 +48,7 @@ class Position(NamedTuple):
     sub_sequence_number: int
 
 
-class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
+class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A record that was not applied: enough to see why, and to send it again.
 
     Args:
@@ -60,6 +61,8 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
         partition_key: the producer's; a user record of a KPL record has its own; None if it has none.
         arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: the version that rejected it.
+        parked: the keys that are parked by it; empty if it was rejected or given up.
+        released: it was parked, and rejected when its key was to be released, or when it came again.
         data: the Kinesis record's data, base64, unchanged. In an object, an entry of the same record as the
             one before it omits it.
     """
@@ -76,7 +79,9 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     partition_key: str | None
     arrived_at: Annotated[str, Meta(pattern=_RFC3339)] | None
     handler_version: str
-    data: str = ""
+    parked: tuple[Key, ...] = ()
+    released: bool = False
+    data: str
 
     @property
     def arrived(self) -> float | None:
@@ -93,23 +98,27 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
 _ENTRIES = msgspec.json.Decoder(Entry)
 
 
-def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
-    """Return objects with these records, by name: one for each shard, a line for each record.
+def objects(handled: Iterable[HandledRecord], *, released: bool = False) -> dict[str, bytes]:
+    """Return objects with rejected or parked records, by name: one for each shard, a line for each record.
+
+    Args:
+        handled: the records, with their outcomes.
+        released: they were parked before, and have been rejected now.
 
     A name is `date/stream/shard/sequence number-sub-sequence number.digest.jsonl`: the numbers of the first
     record in it, and a digest of the positions of all.
     """
-    entries = sorted(map(_entry, rejected), key=lambda entry: entry.position)
+    entries = sorted((_entry(each, released=released) for each in handled), key=lambda entry: entry.position)
     return {
-        object_name(group[0], _ending(group)): _LINES.encode_lines(_without_repeats(group))
+        object_name(group[0], _ending(group, released=released)): _LINES.encode_lines(_without_repeats(group))
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
         if (group := list(each))
     }
 
 
-def _ending(entries: Sequence[Entry]) -> str:
+def _ending(entries: Sequence[Entry], *, released: bool) -> str:
     digest = blake2b(repr([tuple(entry.position) for entry in entries]).encode(), digest_size=6).hexdigest()
-    return f"-{entries[0].sub_sequence_number}.{digest}{ENDING}"
+    return f"-{entries[0].sub_sequence_number}.{digest}{'.released' if released else ''}{ENDING}"
 
 
 def decode_entries(content: bytes) -> list[Entry]:
@@ -131,7 +140,7 @@ def _without_repeats(entries: Sequence[Entry]) -> Iterator[Entry]:
         before = entry.sequence_number
 
 
-def _entry(handled: HandledRecord) -> Entry:
+def _entry(handled: HandledRecord, *, released: bool) -> Entry:
     record = handled.record
     return Entry(
         reason=str(handled.outcome.error),
@@ -144,6 +153,8 @@ def _entry(handled: HandledRecord) -> Entry:
         partition_key=None if record.partition_key is None else _text(record.partition_key),
         arrived_at=rfc3339(arrival_time(record.source)),
         handler_version=__version__,
+        parked=handled.outcome.parked,
+        released=released,
         data=_text(record.source["kinesis"]["data"]),
     )
 

@@ -8,12 +8,14 @@ import pybase64
 from kinesis_handler.errors import StreamError, UndecodableRecordError
 from kinesis_handler.ingest.kpl import MAGIC, disaggregate
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
-from kinesis_handler.local.redrive import Item, Result, Verdict
+from kinesis_handler.local.redrive import Result, Verdict
+from kinesis_handler.local.redrive.items import Item
 from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter
 from kinesis_handler.quarantine.entry import Entry, Position
 
 NOT_BASE64 = "its data is not base64: what was on the stream is not known"
 NO_PARTITION_KEY = "its partition key is empty: no stream takes it"
+PARKED = "its key is parked: only --through handler can release it"
 HELD_BACK = "an earlier record of the same partition key was refused"
 
 
@@ -45,6 +47,14 @@ class ThroughStream:
     def __init__(self, writer_of: Callable[[str], StreamWriter]) -> None:
         self._writer_of = writer_of
         self._refused: set[tuple[str, str]] = set()
+
+    def release(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+        """See `RedriveTarget.release`. A new record would be parked behind those that it stands for."""
+        return {
+            entry.position: Verdict(Result.HELD_BACK, PARKED, done=False)
+            for each in items
+            for entry in each.entries
+        }
 
     def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
         """See `RedriveTarget.send`."""
