@@ -25,7 +25,7 @@ class Parked(Struct, frozen=True, gc=False, rename="camel"):
     Its end is the last event that was parked: whatever lies at or before it has been parked, or is older.
 
     Args:
-        count: how many wait, from 1 on.
+        count: how many wait, from 1 on, without those that repeat one of the recent ids.
         since: when the first of them was parked, in milliseconds since epoch.
         reason: why the first of them was not applied.
         sequence_number: the note's end: the highest of the producer's numbers that was parked; None if none

@@ -137,6 +137,18 @@ def is_new(aggregate: Aggregate[object], event: Event[object]) -> bool:
     return event.id not in aggregate.recent_event_ids and event.record.position > aggregate.position
 
 
+def is_past(aggregate: Aggregate[object], event: Event[object]) -> bool:
+    """Return whether an event lies at or before the last applied one, whatever its id.
+
+    An id shows a repeat only while it is among the recent ones. What is recent when a parked event is
+    released, nobody knows when it is parked.
+    """
+    number, highest = event.sequence_number, aggregate.sequence_number
+    if number is not None:
+        return highest is not None and number <= highest
+    return event.record.position <= aggregate.position
+
+
 def repeated(aggregate: Aggregate[object], event: Event[object]) -> Outcome:
     """Return the outcome of an event that is not new to an aggregate."""
     return DUPLICATE if event.id in aggregate.recent_event_ids else SUPERSEDED

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate, Key, Parked
 from kinesis_handler.errors import ParkedError, ProcessingError
-from kinesis_handler.fold import ABSENT, Rules, fold, is_new, repeated
+from kinesis_handler.fold import ABSENT, Rules, fold, is_new, is_past, repeated
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import arrival_time
 from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Status
@@ -103,7 +103,10 @@ def fold_or_park(
             first = next(index for index, each in enumerate(folded) if each.status is Status.FAILED)
             if parking.parks(rest[first]):
                 error = folded[first].error
-                aggregate = _noted(aggregate, key, rest[first], shortened(folded[first]), parking.now())
+                now = parking.now()
+                if aggregate is None:
+                    aggregate = replace(ABSENT, key=key, updated_at=int(now * 1_000))
+                aggregate = _noted(aggregate, rest[first], shortened(folded[first]), now)
                 folded = [*folded[:first], Outcome(Status.PARKED, error, parked=(key,))]
         outcomes = outcomes + folded if outcomes else folded
     return aggregate, outcomes
@@ -117,12 +120,13 @@ def _behind(
     parking: Parking,
 ) -> tuple[Aggregate[State | None], Outcome]:
     """Return what becomes of an event of a parked key."""
-    if not is_new(aggregate, event):
+    is_repeat = not is_new(aggregate, event)
+    if is_past(aggregate, event) or (is_repeat and parking.park_after is None):
         return aggregate, repeated(aggregate, event)
     if note.covers(event.record.position, event.sequence_number):
         return aggregate, _WAITS if parking.redriven else DUPLICATE
     error: ProcessingError | None = _BEHIND
-    if rules.is_snapshot(event, aggregate.state):
+    if not is_repeat and rules.is_snapshot(event, aggregate.state):
         after, [outcome] = fold(replace(aggregate, parked=None), aggregate.key, [event], rules)
         if outcome.status is Status.APPLIED and after is not None:
             return replace(after, sequence_number=note.highest(after.sequence_number)), outcome
@@ -132,21 +136,22 @@ def _behind(
     if parking.park_after is None:
         return aggregate, _WAITS
     outcome = Outcome(Status.PARKED, error, parked=(aggregate.key,))
-    return _noted(aggregate, aggregate.key, event, note.reason, parking.now()), outcome
+    return _noted(aggregate, event, note.reason, parking.now(), counts=not is_repeat), outcome
 
 
 def _noted(
-    aggregate: Aggregate[State | None] | None, key: Key, event: Event[object], reason: str, now: float
+    aggregate: Aggregate[State | None], event: Event[object], reason: str, now: float, *, counts: bool = True
 ) -> Aggregate[State | None]:
-    """Return the aggregate with the note that one more event of its key waits."""
-    since = int(now * 1_000)
-    known = aggregate if aggregate is not None else replace(ABSENT, key=key, updated_at=since)
-    note, number, record = known.parked, event.sequence_number, event.record
+    """Return the aggregate with the note that one more event of its key waits.
+
+    One that repeats a recent id does not count: `release` expects those that are new to the aggregate.
+    """
+    note, number, record = aggregate.parked, event.sequence_number, event.record
     return replace(
-        known,
+        aggregate,
         parked=Parked(
-            count=note.count + 1 if note is not None else 1,
-            since=note.since if note is not None else since,
+            count=note.count + counts if note is not None else 1,
+            since=note.since if note is not None else int(now * 1_000),
             reason=reason,
             sequence_number=note.highest(number) if note is not None else number,
             record_sequence_number=record.sequence_number,

@@ -378,7 +378,7 @@ def test_what_run_gives_up_is_kept_and_goes_through_when_it_can(shell: Shell) ->
     early, late = on_shard([progress("e2", 5)], first=1), on_shard([created("e1")])
     early[0]["kinesis"]["approximateArrivalTimestamp"] = time.time()  # or it would be parked at once
     (shell.folder / "early.json").write_text(json.dumps({"Records": early}))
-    assert shell("run", "early.json", "--retries", "0").returncode == 1
+    assert shell("run", "early.json", "--retries", "0", PARK_AFTER="never").returncode == 1
     KinesisHandler([UserLimitEventProcessor(shell.store())])({"Records": late})
     [(_, _, entry)] = waiting_in([read_contents(shell.quarantine)]).values()
     assert (entry.error, entry.reason) == ("RetryAttemptsExhausted", "given up after 1 delivery")

@@ -107,8 +107,8 @@ class StrictProcessor(UserLimitEventProcessor):
 class FailingProcessor(UserLimitEventProcessor):
     """Fails at some events, by their ids."""
 
-    def __init__(self, repository: Repository[Limit], *failing: str) -> None:
-        super().__init__(repository, park_after=None)
+    def __init__(self, repository: Repository[Limit], *failing: str, park_after: float | None = None) -> None:
+        super().__init__(repository, park_after=park_after)
         self.failing = set(failing)
         self.seen: list[str] = []
 

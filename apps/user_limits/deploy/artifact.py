@@ -48,7 +48,6 @@ class Function(NamedTuple):
 
 _NOT_ON_LAMBDA = [
     "kinesis_handler/cli",
-    "kinesis_handler/local/redrive",
     "kinesis_handler/testing",
     "user_limits/demo_events.py",
 ]
@@ -58,12 +57,26 @@ FUNCTIONS = {
         Function(
             "consumer",
             "user_limits.lambda_consumer",
-            [*_NOT_ON_LAMBDA, "user_limits/api", "user_limits/lambda_api.py"],
+            [
+                *_NOT_ON_LAMBDA,
+                "kinesis_handler/local/redrive/fetch.py",
+                "kinesis_handler/local/redrive/queue.py",
+                "kinesis_handler/local/redrive/through_stream.py",
+                "user_limits/api",
+                "user_limits/lambda_api.py",
+            ],
         ),
         Function(
             "api",
             "user_limits.lambda_api",
-            [*_NOT_ON_LAMBDA, "user_limits/api/page", "user_limits/lambda_consumer.py"],
+            [
+                *_NOT_ON_LAMBDA,
+                "kinesis_handler/local/redrive",
+                "user_limits/api/page",
+                "user_limits/lambda_consumer.py",
+                "user_limits/lambda_redrive.py",
+                "user_limits/scheduled_redrive.py",
+            ],
         ),
     )
 }

@@ -128,7 +128,7 @@ def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: boo
         return
     if debug and isinstance(outcome.error, UnexpectedError):
         fields["exc_info"] = outcome.error.__cause__
-    write = log.warning if outcome.status is Status.REJECTED else log.error
+    write = log.error if outcome.status is Status.FAILED else log.warning
     write(message, **fields)
 
 

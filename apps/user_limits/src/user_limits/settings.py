@@ -10,6 +10,7 @@ from kinesis_handler import ConfigurationError
 from kinesis_handler.environment import allowed_for, is_on_lambda, read_environment, read_text
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.parking import DEFAULT_PARK_AFTER
 from kinesis_handler.quarantine.opening import NO_QUARANTINE, QUARANTINE_FORMS, QUARANTINE_URL
 from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_NAME
 from kinesis_handler.telemetry.logs import LogLevel
@@ -45,6 +46,9 @@ def _switch(positions: Iterable[str]) -> Meta:
     return _text("|".join([*positions, *_SWITCH]), ", ".join([*positions, _SWITCH_FORMS]))
 
 
+ParkAfter = Annotated[
+    Annotated[int, _number(0)] | Literal["never"], Meta(description="a whole number from 0 up, or never")
+]
 Service = Annotated[str, _text("[A-Za-z0-9_./-]{1,255}", "1 to 255 letters, digits, _ . / and -")]
 Table = Annotated[str, _text(TABLE_NAME, "3 to 255 letters, digits, _ . and -")]
 Region = Annotated[str, _text(REGION, REGION_FORM)]
@@ -76,6 +80,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             likewise.
         storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
             In a Lambda function it has to be said.
+        park_after: PARK_AFTER, seconds from its arrival for which an event that fails is retried while its
+            shard waits. Then it is parked in the quarantine, and all later ones of its limit behind it; the
+            shard goes on. `never`: it is retried until Lambda gives it up.
         log_level: LOG_LEVEL, the lowest level that is logged, by any name that Python, structlog or Lambda
             has for it; above debug no value of a payload is.
         migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
@@ -109,6 +116,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     quarantine_url: Quarantine = ""
     on_failure_url: OnFailure = ""
     storage_ttl: Annotated[int, _number(0)] = 3_600
+    park_after: ParkAfter = int(DEFAULT_PARK_AFTER)
     log_level: LogLevel = "info"
     migration_phase: Annotated[str, _switch(Phase)] = ""
     migration_target: Annotated[str, Meta(description=STORE_FORMS)] = ""

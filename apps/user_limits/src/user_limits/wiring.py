@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
@@ -24,7 +24,7 @@ from user_limits.view import limit_document
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-    from user_limits.api.page import PageOptions
+    from user_limits.scheduled_redrive import ScheduledRedrive
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
@@ -48,6 +48,20 @@ def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     built = application(environment)
     built.check()
     return built.handler
+
+
+def redrive(environment: Mapping[str, str] = os.environ) -> "ScheduledRedrive":
+    """Build the function that redrives on a schedule, on Lambda.
+
+    Raises ConfigurationError as `consumer` does.
+    """
+    from user_limits.scheduled_redrive import ScheduledRedrive
+
+    settings = read_settings(environment)
+    check_consumer(settings, environment)
+    built = application(environment)
+    built.check()
+    return ScheduledRedrive(built, _metrics(settings))
 
 
 def application(environment: Mapping[str, str] = os.environ, store: str | None = None) -> Application:
@@ -86,7 +100,10 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         for url in (settings.quarantine_url, settings.on_failure_url)
     )
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits), ActivityProcessor(activities)],
+        [
+            UserLimitEventProcessor(limits, park_after=_park_after(settings)),
+            ActivityProcessor(activities, park_after=None),  # it refuses no event
+        ],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -185,6 +202,10 @@ def _activities(settings: Settings, store: Store) -> Repository[Activity]:
     return store.repository(Activity, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl, name=ACTIVITY)
 
 
+def _park_after(settings: Settings) -> float | None:
+    return None if settings.park_after == "never" else settings.park_after
+
+
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
     """Return the switch of a move, if there is one."""
     if not settings.migration_phase:
@@ -237,6 +258,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     with require_extra("API", "api"):
         from user_limits.api.app import Options, build_api
         from user_limits.api.instrumented import instrumented
+        from user_limits.page_settings import page_options, sign_in_origins
 
         if settings.auth == "jwt":
             from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
@@ -253,33 +275,13 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         timeout=API_TIMEOUT if in_threads or access is not None else None,
         access=access,
         cors_origins=settings.cors_allow_origins,
-        page=_page_options(settings) if with_page else None,
-        sign_in_origins=_sign_in_origins(settings) if with_page else (),
+        page=page_options(settings) if with_page else None,
+        sign_in_origins=sign_in_origins(settings) if with_page else (),
         local=local,
     )
     return instrumented(
         build_api(limits, options, activities=activities), _metrics(settings), _tracer(settings)
     )
-
-
-def _page_options(settings: Settings) -> "PageOptions":
-    from user_limits.api.page import PageOptions
-
-    return PageOptions(
-        help_text=settings.help_text,
-        help_url=settings.help_url,
-        oidc_issuer=settings.jwt_issuer if settings.oidc_client_id else "",
-        oidc_client_id=settings.oidc_client_id,
-        oidc_scope=settings.oidc_scope if settings.oidc_client_id else "",
-    )
-
-
-def _sign_in_origins(settings: Settings) -> list[str]:
-    """Return the origins that the page asks to sign a reader in."""
-    if not settings.oidc_client_id:
-        return []
-    issuer = urlsplit(settings.jwt_issuer)
-    return [f"{issuer.scheme}://{issuer.netloc}", *settings.oidc_origins]
 
 
 def _metrics(settings: Settings) -> EmbeddedMetrics | None:
