@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from page.conftest import OpenPage
 from page.test_page import card, wait_for_refresh
@@ -158,14 +158,33 @@ def test_the_mark_on_a_bar_stands_where_the_period_is(open_page: OpenPage, vera:
     assert tick.evaluate("tick => tick.style.getPropertyValue('--gone')") == "57.1%"
 
 
+def test_a_limit_whose_updates_wait_says_so_and_why(open_page: OpenPage, vera: str) -> None:
+    page = open_page("/")
+
+    def answer(route: Route) -> None:
+        fetched = route.fetch()
+        document = fetched.json()
+        for limit in document["data"]:
+            limit["waitingSince"] = "2026-11-20T18:00:00Z"
+        route.fulfill(response=fetched, json=document)
+
+    page.route("**/limits?**", answer)
+    page.get_by_role("textbox", name="User").fill(vera)
+    page.keyboard.press("Enter")
+    shown = card(page, "Weekly deposits")
+    expect(shown).to_contain_text("Waiting for a missing update since 20 Nov 2026")
+    opened(page)
+    expect(shown.locator(".explanations")).to_contain_text("An update of this limit is missing.")
+
+
 @pytest.mark.parametrize("ahead", [timedelta(hours=-2), timedelta(hours=2)])
 def test_countdowns_run_by_the_servers_clock(open_page: OpenPage, vera: str, ahead: timedelta) -> None:
     page = open_page("/")
 
-    def answer(route: object) -> None:
-        fetched = route.fetch()  # type: ignore[attr-defined]
+    def answer(route: Route) -> None:
+        fetched = route.fetch()
         date = (NOW + ahead).strftime("%a, %d %b %Y %H:%M:%S GMT")
-        route.fulfill(response=fetched, headers={**fetched.headers, "date": date})  # type: ignore[attr-defined]
+        route.fulfill(response=fetched, headers={**fetched.headers, "date": date})
 
     page.route("**/api/**", answer)
     page.get_by_role("textbox", name="User").fill(vera)
