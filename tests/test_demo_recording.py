@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.envelopes import Native
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.stores.memory import MemoryRepository
@@ -23,7 +24,7 @@ NOW = 2_000_000_000
 @pytest.fixture
 def recorded() -> list[LambdaRecord]:
     with open_events(CAPTURE) as file:
-        return list(read_records(file, str(CAPTURE)))
+        return list(read_records(file, str(CAPTURE), Native()))
 
 
 def limits_of(records: list[LambdaRecord]) -> dict[tuple[str, str], Limit]:
