@@ -46,11 +46,12 @@ PURE = {
     *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),
     *(f"kinesis_handler.moving.{name}" for name in ("phase", "lineage")),
     "kinesis_handler.project.needs",
+    "user_limits.activity",
     "user_limits.limit",
     "user_limits.view",
     *(
         f"user_limits.api.{name}"
-        for name in ("conditional_json", "cors", "documents", "etag", "reference", "routes")
+        for name in ("activity", "conditional_json", "cors", "documents", "etag", "reference", "routes")
     ),
 }
 INPUT_AND_OUTPUT = {

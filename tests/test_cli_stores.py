@@ -76,13 +76,27 @@ def test_all_stores_show_the_same(command: CommandLine) -> None:
 def test_a_table_is_made_described_and_removed(command: CommandLine, tables: Tables) -> None:
     made = command("table", "create")
     assert (made.returncode, made.stdout.partition(" limits-")[0]) == (0, "made the table")
-    name = made.stdout.split()[-1]
-    [described] = json.loads(command("table", "describe", "--json").stdout)
-    assert described["name"] == name
-    assert (described["keys"], described["timeToLive"]) == (["userId", "limitId"], "expiresAt")
+    name = made.stdout.split()[3]
+    names = [name, f"{name}-activity"]
+    assert made.stdout.splitlines() == [f"made the table {each}" for each in names]
+    described = json.loads(command("table", "describe", "--json").stdout)
+    assert [each["name"] for each in described] == names
+    for each in described:
+        assert (each["keys"], each["timeToLive"]) == (["userId", "limitId"], "expiresAt")
     assert "PAY_PER_REQUEST" in command("table", "describe").stdout
-    assert command("table", "delete", "--yes").stdout == f"removed the table {name}\n"
-    assert name not in tables.client.list_tables()["TableNames"]
+    removed = command("table", "delete", "--yes").stdout
+    assert removed.splitlines() == [f"removed the table {each}" for each in names]
+    assert not set(names) & set(tables.client.list_tables()["TableNames"])
+
+
+def test_only_a_table_that_is_missing_is_made(command: CommandLine, tables: Tables) -> None:
+    """As after an update that needs one more."""
+    [_, name] = [line.split()[3] for line in command("table", "create").stdout.splitlines()]
+    tables.client.delete_table(TableName=name)
+    assert command("table", "create").stdout == f"made the table {name}\n"
+    again = command("table", "create")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "is there already" in again.stderr
 
 
 def test_a_table_is_not_removed_without_yes(command: CommandLine) -> None:

@@ -1,6 +1,8 @@
 """Where the limits are kept: by the settings, or by a URL."""
 
+from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -56,18 +58,25 @@ def test_what_one_process_has_kept_in_a_file_another_one_finds(tmp_path: Path) -
 def test_what_the_consumer_has_kept_in_a_table_is_read_as_the_domain_says(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = tables.table().name
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint)
+    name = f"Limits{uuid4().hex}"
     environment = {"REPOSITORY_TYPE": "dynamodb", "USER_LIMIT_TABLE_NAME": name}
+    for table in application(environment).tables:
+        table.create()
     assert consumer(environment)(invocation([CREATED])) == {"batchItemFailures": []}
-    item = tables.client.get_item(TableName=name, Key={"userId": {"S": "anna"}, "limitId": {"S": "bet"}})[
-        "Item"
-    ]
+    key = {"userId": {"S": "anna"}, "limitId": {"S": "bet"}}
+    item = tables.client.get_item(TableName=name, Key=key)["Item"]
     assert item["value"] == {"N": "9800.1"}
     assert item["version"] == {"N": "1"}
     assert item["currencyCode"] == {"S": "SEK"}
     assert "expiresAt" in item
     assert item["name"] == {"NULL": True}, "or another default could change it later"
+    activity = tables.client.get_item(TableName=f"{name}-activity", Key=key)["Item"]
+    [change] = activity["changes"]["L"]
+    _, kind, amount, progress, _ = change["L"]
+    assert (kind, Decimal(amount["N"]), progress) == ({"S": "CREATED"}, Decimal("9800.1"), {"N": "0"})
+    assert activity["currencyCode"] == {"S": "SEK"}
+    assert "expiresAt" in activity
 
 
 def test_a_table_that_is_missing_stops_the_start(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:

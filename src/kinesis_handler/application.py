@@ -1,12 +1,13 @@
 """An application as the command line meets it: its handler, its store, the views onto what is in it."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.stores import ReadableRepository, Repository, Store, Table
@@ -89,19 +90,21 @@ class Api(Struct, frozen=True):
 
 
 class Migration(Struct, frozen=True):
-    """A move from one store to another, as the commands see it.
+    """A move of one repository from a store to another, as the commands see it.
 
     Args:
         sides: the repositories of the aggregates that move.
         names: of the two stores, for people.
         tables: what each of them needs, if that has to be made first.
         phase: returns the phase; None if no handler follows a switch.
+        name: of the repository, where several move; empty for the first one.
     """
 
     sides: Mapping[Side, Repository[Any]]
     names: Mapping[Side, str]
     tables: Mapping[Side, Sequence[Table]]
     phase: Callable[[], Phase] | None = None
+    name: str = ""
 
     @property
     def all_tables(self) -> Sequence[Table]:
@@ -123,7 +126,9 @@ class Application(Struct, frozen=True):
         on_failure: where Lambda keeps the batches that it gave up, if that is known.
         api: what shows its state over HTTP.
         demo_events: makes up (partition key, event) without end that go on from what is stored, to watch.
-        migration: opens a move from a store to another, by their URLs; None is for what the settings say.
+        demo_recording: moves the times of recorded events to now, to watch them as if they had just happened.
+        migrations: opens the move of each repository from a store to another, by their URLs; None is for what
+            the settings say.
         default_region: where a stream or a queue is, if neither the command nor the AWS SDK's settings say a
             region; None: that is an error.
         any_order: the state is right in whatever order the events of a key come: each says all there is to
@@ -138,7 +143,8 @@ class Application(Struct, frozen=True):
     replica: Store | None = None
     api: Api | None = None
     demo_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
-    migration: Callable[[str | None, str | None], Migration] | None = None
+    demo_recording: Callable[[Iterable[LambdaRecord]], Iterable[LambdaRecord]] | None = None
+    migrations: Callable[[str | None, str | None], Sequence[Migration]] | None = None
     default_region: str | None = None
     any_order: bool = False
 

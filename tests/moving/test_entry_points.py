@@ -17,10 +17,13 @@ from kinesis_handler.errors import RepositoryError
 from kinesis_handler.moving import switch
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.switch import switch_of
+from kinesis_handler.stores import open_store
 from kinesis_handler.telemetry.metrics import counting
 from kinesis_handler.testing import FakeClock, invocation
 from testkit.emulators.appconfig import Extension, running_extension
 from testkit.tables import Tables
+from user_limits.activity import Activity
+from user_limits.limit import Limit
 from user_limits.wiring import api, application, consumer
 
 NEW = "sqlite:///new.db"
@@ -54,6 +57,32 @@ def test_one_file_is_copied_into_another_and_compared_and_not_into_itself(
         done = command(f"migrate {line}")
         assert re.fullmatch(printed, done.stdout + done.stderr, re.DOTALL), done
         assert done.returncode == status
+
+
+def test_what_happened_to_the_limits_moves_with_them(command: Any, tmp_path: Path) -> None:
+    command(f"run {EVENTS}")
+    assert command(f"migrate copy --to {NEW}").returncode == 0
+    old, new = (
+        {each.key: each for each in open_store(url).repository(Activity, name="activity").scan()}
+        for url in (f"sqlite:///{tmp_path}/limits.db", f"sqlite:///{tmp_path}/new.db")
+    )
+    assert len(old) > 1
+    assert new == old
+    lost = min(old)
+    open_store(f"sqlite:///{tmp_path}/new.db").repository(Activity, name="activity").delete([lost])
+    verified = command(f"migrate verify --to {NEW}")
+    assert verified.stdout.startswith(f"{lost[0]} {lost[1]}, activity: only in the source\n")
+    assert verified.returncode == 1
+
+
+def test_an_interrupted_copy_of_several_repositories_resumes_each(command: Any, tmp_path: Path) -> None:
+    command(f"run {EVENTS}")
+    count = len(list(open_store(f"sqlite:///{tmp_path}/limits.db").repository(Limit).scan()))
+    cut = {"names": ["sqlite:///limits.db", NEW], "seen": 5, "written": 5, "after": ["zoe", "z"]}
+    (tmp_path / "migrate-copy-activity.json").write_text(json.dumps(cut))
+    done = command(f"migrate copy --to {NEW}")
+    assert done.stdout == f"resumes behind 5 items\n{count + 5} read: {count + 5} written, 0 there already\n"
+    assert [each.name for each in tmp_path.glob("migrate-copy*")] == []
 
 
 @pytest.mark.parametrize(
@@ -129,8 +158,8 @@ def test_a_table_that_is_missing_stops_the_start_and_a_store_that_is_down_does_n
     old, new = f"Old{uuid4().hex}", f"dynamodb://New{uuid4().hex}"
     moving = {"REPOSITORY_TYPE": "dynamodb", "USER_LIMIT_TABLE_NAME": old, "MIGRATION_TARGET": new}
     moving |= {"MIGRATION_PHASE": "source", "AUTH": "none"}
-    errors = [f"USER_LIMIT_TABLE_NAME is '{old}': .*not exist; `kinesis-handler table create` makes"]
-    errors += [f"MIGRATION_TARGET is '{new}': .*; `kinesis-handler table create --store {new}` makes it"]
+    errors = [f"USER_LIMIT_TABLE_NAME is '{old}': .*not exist; `kinesis-handler table create` makes"] * 2
+    errors += [f"MIGRATION_TARGET is '{new}': .*; `kinesis-handler table create --store {new}` makes it"] * 2
     for table, error in zip(application(moving).tables, errors, strict=True):
         for start in (consumer, api):
             with pytest.raises(ConfigurationError, match=error):

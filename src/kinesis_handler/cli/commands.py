@@ -118,7 +118,13 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     store: StoreUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any free port.")] = 8_000,
-    live: Annotated[bool, typer.Option("--live", help="Generate demo events, about one a second.")] = False,  # noqa: FBT002
+    live: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--live",
+            help="Generate demo events, about one a second; those of the file happen as if just now.",
+        ),
+    ] = False,
     insecure: Annotated[  # noqa: FBT002
         bool, typer.Option("--insecure", help="Let anyone on the network read everything, without a token.")
     ] = False,
@@ -142,6 +148,9 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         if events is not None:
             with open_events(events) as file:
                 records = read_records(file, str(events), application.handler.envelope)
-                tally = run_locally(application, records, batch_size=100, retries=2)
+                moved = application.demo_recording if live else None
+                tally = run_locally(
+                    application, records if moved is None else moved(records), batch_size=100, retries=2
+                )
             print_outcomes(standard_output(), tally)
         serve_api(application, api, host=host, port=port, live=live, insecure=insecure)

@@ -12,7 +12,7 @@ from kinesis_handler.cli.application import ApplicationName, exit_on_error, load
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.moving.copy import MAX_NAMED, copy_store, read_progress
+from kinesis_handler.moving.copy import MAX_NAMED, Progress, copy_store, read_progress
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.verification import Verification
 
@@ -67,21 +67,26 @@ def copy(
     The exit status is 0 if the other store has all of it now, 1 if not, 2 if it cannot work.
     """
     with exit_on_error():
-        migration, decides = _opened(application_name, source, target)
-        store, replica = migration.sides[decides], migration.sides[decides.other]
-        names = migration.names[decides], migration.names[decides.other]
-        so_far = read_progress(file, names)
-        if so_far.seen:
-            echo(f"resumes behind {so_far.seen:,} items")
+        moves, decides = _opened(application_name, source, target)
+        files = [file.with_name(f"{file.stem}{_of(each)}{file.suffix}") for each in moves]
+        so_far = [
+            read_progress(path, (each.names[decides], each.names[decides.other]))
+            for path, each in zip(files, moves, strict=True)
+        ]
+        if seen := sum(each.seen for each in so_far):
+            echo(f"resumes behind {seen:,} items")
         try:
-            with progress("read", lambda: so_far.seen, lambda: _items(migration, decides)[0]):
-                copy_store(store, replica, so_far, file, rate=rate)
+            with progress(
+                "read",
+                lambda: sum(each.seen for each in so_far),
+                lambda: sum(_items(each, decides)[0] for each in moves),
+            ):
+                for path, each, its_progress in zip(files, moves, so_far, strict=True):
+                    store, replica = each.sides[decides], each.sides[decides.other]
+                    copy_store(store, replica, its_progress, path, rate=rate)
         finally:  # of one that is interrupted too: the next one resumes
-            parts = [f"{so_far.written:,} written", f"{so_far.present:,} there already"]
-            parts += [f"{so_far.uncopied:,} not copied"] if so_far.uncopied else []
-            echo(f"{so_far.seen:,} read: {', '.join(parts)}")
-            _name([f"not copied: {each}" for each in so_far.named], so_far.uncopied)
-    raise typer.Exit(1 if so_far.uncopied else 0)
+            uncopied = _report(so_far)
+    raise typer.Exit(1 if uncopied else 0)
 
 
 @app.command()
@@ -100,21 +105,25 @@ def verify(
     The exit status is 0 if nothing differs, or all has been repaired, 1 if not, 2 if it cannot work.
     """
     with exit_on_error():
-        migration, decides = _opened(application_name, source, target)
-        work = Verification(migration.sides, decides, repair=repair)
-        total = lambda: sum(_items(migration, side)[0] for side in Side)  # noqa: E731
-        with progress("read", lambda: work.scanned, total):
-            differences = work.run()
+        moves, decides = _opened(application_name, source, target)
+        works = [Verification(each.sides, decides, repair=repair) for each in moves]
+        total = lambda: sum(_items(each, side)[0] for each in moves for side in Side)  # noqa: E731
+        with progress("read", lambda: sum(work.scanned for work in works), total):
+            differences = (
+                (move, each) for move, work in zip(moves, works, strict=True) for each in work.run()
+            )
             listed = list(islice(differences, MAX_NAMED))
             more = sum(1 for _ in differences)
-    for each in listed:
-        line = f"{each.key[0]} {each.key[1]}: {each.what}{' (repaired)' if each.repaired else ''}"
+    for move, each in listed:
+        repaired = " (repaired)" if each.repaired else ""
+        line = f"{each.key[0]} {each.key[1]}{_of(move, ', ')}: {each.what}{repaired}"
         echo(line, "red" if each.damaged else "", err=bool(each.damaged))
     if more:
         echo(f"… and {more:,} more")
-    repaired = f", {work.repaired:,} repaired" if repair and work.differ else ""
-    echo(f"{work.compared:,} compared: {work.differ:,} differ{repaired}")
-    raise typer.Exit(1 if work.differ > work.repaired else 0)
+    compared, differ = sum(work.compared for work in works), sum(work.differ for work in works)
+    mended = sum(work.repaired for work in works)
+    echo(f"{compared:,} compared: {differ:,} differ{f', {mended:,} repaired' if repair and differ else ''}")
+    raise typer.Exit(1 if differ > mended else 0)
 
 
 @app.command()
@@ -124,27 +133,47 @@ def status(application_name: ApplicationName = None, source: FromUrl = None, tar
     What cannot be read in a file is named. A table is not read: `verify` does that.
     """
     with exit_on_error():
-        migration, decides = _opened(application_name, source, target)
-        phase = migration.phase() if migration.phase is not None else None
-        items = {side: _items(migration, side) for side in Side}
+        moves, decides = _opened(application_name, source, target)
+        phase = moves[0].phase() if moves[0].phase is not None else None
+        items = {side: [_items(each, side) for each in moves] for side in Side}
     echo(f"phase      {phase or 'none: MIGRATION_PHASE is not set'}")
-    for side, (number, unread) in items.items():
+    for side, found in items.items():
         role = "decides" if side is decides else "replica" if phase and phase.replica else "not written"
-        echo(f"{side:<10} {migration.names[side]}: {number:,} items, {role}")
+        number, unread = sum(each[0] for each in found), [why for each in found for why in each[1]]
+        echo(f"{side:<10} {moves[0].names[side]}: {number:,} items, {role}")
         _name([f"cannot be read: {why}" for why in unread], len(unread))
     for following, how in NEXT[phase]:
         echo(f"next       {following}: {how}")
 
 
-def _opened(application_name: str | None, source: str | None, target: str | None) -> tuple[Migration, Side]:
-    """Return the move, and the side that decides."""
+def _opened(
+    application_name: str | None, source: str | None, target: str | None
+) -> tuple[Sequence[Migration], Side]:
+    """Return the move of each repository, and the side that decides."""
     application = load_application(application_name)
-    if application.migration is None:
+    if application.migrations is None:
         raise ConfigurationError(f"--app is {application_name!r}, which cannot be moved")
-    migration = application.migration(source, target)
-    for table in migration.all_tables:
+    moves = application.migrations(source, target)
+    for table in (table for each in moves for table in each.all_tables):
         table.check()
-    return migration, migration.phase().decides if migration.phase is not None else Side.SOURCE
+    phase = moves[0].phase
+    return moves, phase().decides if phase is not None else Side.SOURCE
+
+
+def _of(move: Migration, before: str = "-") -> str:
+    """Return the name of a repository, for what there is of each; nothing if only one moves."""
+    return f"{before}{move.name}" if move.name else ""
+
+
+def _report(so_far: Sequence[Progress]) -> int:
+    """Say what has become of all items, and return how many are not copied."""
+    seen, written = sum(each.seen for each in so_far), sum(each.written for each in so_far)
+    present, uncopied = sum(each.present for each in so_far), sum(each.uncopied for each in so_far)
+    parts = [f"{written:,} written", f"{present:,} there already"]
+    parts += [f"{uncopied:,} not copied"] if uncopied else []
+    echo(f"{seen:,} read: {', '.join(parts)}")
+    _name([f"not copied: {named}" for each in so_far for named in each.named], uncopied)
+    return uncopied
 
 
 def _items(migration: Migration, side: Side) -> tuple[int, list[str]]:

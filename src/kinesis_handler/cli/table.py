@@ -33,9 +33,10 @@ def create(
         bool, typer.Option("--deletion-protection", help="Let nobody delete it before that is ended.")
     ] = False,
 ) -> None:
-    """Make each table: on demand, its keys strings, its time to live on."""
+    """Make each table that is missing: on demand, its keys strings, its time to live on."""
     with exit_on_error():
-        for each in _own_tables(load_application(application_name, store)):
+        tables = _own_tables(load_application(application_name, store))
+        for each in [table for table in tables if not table.exists()] or tables:
             each.create(deletion_protection=protect)
             echo(f"made the table {each.name}")
 

@@ -16,14 +16,17 @@ def open_migration(
     target: Store,
     open_repository: Callable[[Store], Repository[Any]],
     phase: Callable[[], Phase] | None = None,
+    *,
+    name: str = "",
 ) -> Migration:
-    """Open the move from one store to another.
+    """Open the move of a repository from one store to another.
 
     Args:
         source: where the states have been stored.
         target: where they are to be stored.
         open_repository: opens what moves, in either of them.
         phase: returns the phase; None if no handler follows a switch.
+        name: of the repository, where several move; empty for the first one.
 
     Raises ConfigurationError if either cannot be opened, or they are the same.
     """
@@ -36,4 +39,5 @@ def open_migration(
         names={Side.SOURCE: url_of(source.address), Side.TARGET: url_of(target.address)},
         tables={Side.SOURCE: source.tables, Side.TARGET: target.tables},
         phase=phase,
+        name=name,
     )

@@ -33,7 +33,8 @@ def demo_events(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (user id, event) without end: progress changes, and an occasional reset.
 
-    Each event continues from the stored state at that time. The iterator ends if nothing is stored.
+    Each event continues from the stored state at that time; a limit whose reset is due is reset first. The
+    iterator ends if nothing is stored.
     """
     random = Random(seed)  # noqa: S311 - the same demonstration each time, and no secret
     for number in count(1):
@@ -41,15 +42,18 @@ def demo_events(
         stored = sorted(islice(found, ENOUGH), key=lambda each: each.key)
         if not stored:
             return
-        chosen = random.choice(stored)
-        yield chosen.key[0], msgspec.json.encode(_event(chosen, number, random, int(clock() * 1_000)))
+        now = int(clock() * 1_000)
+        due = [each for each in stored if (each.state.next_reset_time or now + 1) <= now]
+        chosen = random.choice(due or stored)
+        yield chosen.key[0], msgspec.json.encode(_event(chosen, number, random, now))
 
 
 def _event(aggregate: Aggregate[Limit], number: int, random: Random, now: int) -> dict[str, Any]:
     limit = aggregate.state
     ids = {"userId": limit.user_id, "userLimitId": limit.limit_id, "currencyCode": limit.currency_code}
-    if limit.progress > 0 and percentage(limit) >= FULL:
-        event_type, payload = "USER_LIMIT_RESET", _reset(limit)
+    is_due = limit.next_reset_time is not None and limit.next_reset_time <= now
+    if is_due or (limit.progress > 0 and percentage(limit) >= FULL):
+        event_type, payload = "USER_LIMIT_RESET", _reset(limit, now)
     else:
         amount = (limit.value * random.choice(STEPS)).quantize(Decimal("0.01"))
         event_type, payload = "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount}
@@ -65,9 +69,8 @@ def _event(aggregate: Aggregate[Limit], number: int, random: Random, now: int) -
     return event
 
 
-def _reset(limit: Limit) -> dict[str, Any]:
-    moved = PERIOD.get(limit.period or "", DAY)
-    return {
-        "resetAmount": limit.progress,
-        "nextResetTime": limit.next_reset_time + moved if limit.next_reset_time is not None else None,
-    }
+def _reset(limit: Limit, now: int) -> dict[str, Any]:
+    """Return a reset; the next one comes a period later, behind now."""
+    period, due = PERIOD.get(limit.period or "", DAY), limit.next_reset_time
+    following = None if due is None else due + period * (max(now - due, 0) // period + 1)
+    return {"resetAmount": limit.progress, "nextResetTime": following}

@@ -1,6 +1,7 @@
-"""The processor of user limits: which events it takes, which limit each is about, what it does to it."""
+"""The processors of user limits: which events they take, which limit each is about, what it does to it."""
 
 from kinesis_handler import Event, Key, Projection, Remarked
+from user_limits.activity import Activity, record_change
 from user_limits.events import EVENT_TYPES, EXACT, LimitPayload
 from user_limits.limit import Limit, apply, is_snapshot
 
@@ -22,3 +23,18 @@ class UserLimitEventProcessor(Projection[Limit, LimitPayload]):
     def is_snapshot(self, event: Event[LimitPayload], state: Limit | None) -> bool:
         """See `limit.is_snapshot`."""
         return is_snapshot(state, event.payload)
+
+
+class ActivityProcessor(Projection[Activity, LimitPayload]):
+    """Keeps what happened to each limit, by user and limit id."""
+
+    event_types = EVENT_TYPES
+    decimal_context = EXACT
+
+    def key(self, event: Event[LimitPayload]) -> Key:
+        """Return (user id, limit id)."""
+        return event.payload.user_id, event.payload.user_limit_id
+
+    def apply(self, state: Activity | None, event: Event[LimitPayload]) -> Activity:
+        """See `activity.record_change`."""
+        return record_change(state, event)

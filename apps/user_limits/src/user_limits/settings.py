@@ -1,5 +1,6 @@
 """The settings: read once from the environment, validated, frozen."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -25,6 +26,7 @@ DEFAULT_REGION = "us-east-1"
 QUARANTINE_OR_NONE = f"{QUARANTINE_FORMS}, or {NO_QUARANTINE}: rejected records are logged and skipped"
 # Without TLS only where no network is in between.
 _JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
+_ISSUER = r"https://[^\s?#]+|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/[^\s?#]*)?"
 _ORIGIN = r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 _SWITCH = (r"file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?")
 _SWITCH_FORMS = "file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
@@ -55,6 +57,9 @@ OnFailure = Annotated[str, _text(QUARANTINE_URL, QUARANTINE_FORMS)]
 Issuer = Annotated[str, Meta(description="the issuer of the tokens, as they name it")]
 Audience = Annotated[str, Meta(description="the audience of the tokens, as they name it")]
 Jwks = Annotated[str, _text(_JWKS, "https://HOST/PATH or file:///FILE")]
+HelpUrl = Annotated[
+    str, _text(r"https?://\S+|mailto:\S+|tel:\S+", "https://HOST/PATH, mailto:ADDRESS or tel:NUMBER")
+]
 Origin = Annotated[str, _text(_ORIGIN, "*, or such as https://shop.example, with commas between")]
 
 
@@ -92,8 +97,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         jwt_issuer: JWT_ISSUER, who issues the tokens.
         jwt_audience: JWT_AUDIENCE, what tokens for this API are issued for.
         jwt_jwks: JWT_JWKS, where the issuer's public keys are, `https://HOST/PATH` or `file:///FILE`.
+        oidc_client_id: OIDC_CLIENT_ID, what the page is called at the issuer, where its readers sign in; with
+            AUTH=jwt and without it, no page is served.
+        oidc_scope: OIDC_SCOPE, what the page asks for there.
+        oidc_origins: OIDC_ORIGINS, where the issuer exchanges a code for a token, if that is not the issuer's
+            own origin.
         cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers, with
             commas between.
+        help_text: HELP_TEXT, what the page says to a player who has reached a limit; empty for nothing.
+        help_url: HELP_URL, where that line leads.
     """
 
     service_name: Service = "user-limits"
@@ -117,7 +129,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     jwt_issuer: Issuer = ""
     jwt_audience: Audience = ""
     jwt_jwks: Jwks = ""
+    oidc_client_id: Annotated[str, Meta(description="the id of a public client")] = ""
+    oidc_scope: Annotated[str, Meta(description="scopes with spaces between")] = "openid"
+    oidc_origins: tuple[Origin, ...] = ()
     cors_allow_origins: tuple[Origin, ...] = ()
+    help_text: Annotated[str, Meta(max_length=300, description="at most 300 characters")] = ""
+    help_url: HelpUrl = ""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -130,6 +147,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     settings = read_environment(Settings, environment)
     _check_migration(settings)
     _check_access(settings)
+    if settings.help_url and not settings.help_text:
+        raise ConfigurationError("HELP_URL is set and HELP_TEXT is not: nothing would lead there")
     return settings
 
 
@@ -185,7 +204,16 @@ def _check_migration(settings: Settings) -> None:
 def _check_access(settings: Settings) -> None:
     """Refuse half of what checks a token: it would let nobody in, or anybody."""
     if settings.auth == "none":
+        if settings.oidc_client_id:
+            raise ConfigurationError(
+                "OIDC_CLIENT_ID is set and AUTH is 'none': the page needs no sign-in; set AUTH=jwt"
+            )
         return
+    if settings.oidc_client_id and not re.fullmatch(_ISSUER, settings.jwt_issuer):
+        raise ConfigurationError(
+            f"JWT_ISSUER is {settings.jwt_issuer!r}, and OIDC_CLIENT_ID is set: readers sign in there; "
+            "allowed: https://HOST/PATH"
+        )
     needed = {"jwt_issuer": Issuer, "jwt_audience": Audience, "jwt_jwks": Jwks}
     for field, hint in needed.items():
         if not getattr(settings, field):

@@ -84,6 +84,7 @@ class LimitData(Struct, frozen=True, gc=False, rename="camel"):
     period_type: PeriodType | None
     expires_at: Time | None
     name: str | None
+    brand_id: str | None
     currency_code: str | None
     previous_amount: Decimal | None
     active_from: Time
@@ -140,6 +141,7 @@ def _fields(limit: Limit) -> tuple[Any, ...]:
         PERIOD_TYPES[limit.period] if limit.period is not None else None,
         _time(limit.next_reset_time),
         limit.name,
+        limit.brand_id,
         limit.currency_code,
         limit.previous_value,
         rfc3339(limit.active_from),

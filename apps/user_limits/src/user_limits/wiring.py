@@ -1,7 +1,7 @@
 """The one place where the parts are named and put together."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -9,12 +9,14 @@ from urllib.parse import quote
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
 from kinesis_handler.extras import require_extra
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.moving.opening import open_migration
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
+from user_limits.activity import Activity
 from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
+from user_limits.processor import ActivityProcessor, UserLimitEventProcessor
 from user_limits.settings import DEFAULT_REGION, Settings, check_api, check_consumer, read_settings
 from user_limits.terminal import HEADINGS, limit_row
 from user_limits.view import limit_document
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from user_limits.scheduled_redrive import ScheduledRedrive
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
+
+ACTIVITY = "activity"
+"""Name of the repository of activities: in DynamoDB its table is that of the limits with `-activity`."""
 
 RESERVE_MS = 5_000
 """A request to DynamoDB that is not answered takes 4 seconds; it must not outlast the invocation."""
@@ -70,26 +75,35 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     """
     settings = read_settings(environment)
     configure_logging(settings.service_name, settings.log_level)
-    open_limits = partial(_limits, settings)
+    open_limits, open_activities = partial(_limits, settings), partial(_activities, settings)
     opened, target = _open(settings, store), None
-    limits = open_limits(opened)
+    limits, activities = open_limits(opened), open_activities(opened)
     shown: ReadableRepository[Limit] = limits
+    shown_activities: ReadableRepository[Activity] = activities
     phase = _phase(settings)
     if phase is not None and store is None:
-        target = _open_target(settings)
+        target, side = _open_target(settings), _read_side(settings, phase)
         move = open_migration(opened, target, open_limits, phase)
-        limits, shown = _moving(settings, move, phase)
+        limits, shown = _moving(move, phase, side)
+        move = open_migration(opened, target, open_activities, phase)
+        activities, shown_activities = _moving(move, phase, side)
 
-    def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
-        source = opened if source_url is None else _open(settings, source_url)
-        return open_migration(source, _open_target(settings, target_url), open_limits, phase)
+    def migrations(source_url: str | None = None, target_url: str | None = None) -> list[Migration]:
+        def open_one(open_repository: Callable[[Store], Repository[Any]], name: str) -> Migration:
+            source, target = _open(settings, source_url), _open_target(settings, target_url)
+            return open_migration(source, target, open_repository, phase, name=name)
+
+        return [open_one(open_limits, ""), open_one(open_activities, ACTIVITY)]
 
     quarantine, on_failure = (
         open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
         for url in (settings.quarantine_url, settings.on_failure_url)
     )
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits, park_after=_park_after(settings))],
+        [
+            UserLimitEventProcessor(limits, park_after=_park_after(settings)),
+            ActivityProcessor(activities, park_after=None),  # it refuses no event
+        ],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -106,16 +120,18 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         api=Api(
             build=lambda *, local: _api(
                 shown,
+                shown_activities,
                 settings,
                 in_threads=target is not None or not opened.in_memory,
-                with_page=settings.auth == "none",
+                with_page=settings.auth == "none" or bool(settings.oidc_client_id),
                 local=local,
             ),
             is_open=settings.auth == "none",
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
         ),
         demo_events=partial(_demo_events, shown),
-        migration=migration,
+        demo_recording=_demo_recording,
+        migrations=migrations,
         default_region=DEFAULT_REGION,
     )
 
@@ -131,14 +147,17 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     configure_logging(settings.service_name, settings.log_level)
     opened = _open(settings)
     shown: ReadableRepository[Limit] = _limits(settings, opened)
+    activities: ReadableRepository[Activity] = _activities(settings, opened)
     tables = opened.tables
     if (phase := _phase(settings)) is not None:
-        move = open_migration(opened, _open_target(settings), partial(_limits, settings), phase)
-        shown, tables = _moving(settings, move, phase)[1], move.all_tables
+        target, side = _open_target(settings), _read_side(settings, phase)
+        shown = _moving(open_migration(opened, target, partial(_limits, settings), phase), phase, side)[1]
+        move = open_migration(opened, target, partial(_activities, settings), phase)
+        activities, tables = _moving(move, phase, side)[1], move.all_tables
     for table in tables:
         table.check()
     # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
-    return _api(shown, settings, in_threads=False, with_page=False, local=False, is_paused=True)
+    return _api(shown, activities, settings, in_threads=False, with_page=False, local=False, is_paused=True)
 
 
 def _open(settings: Settings, url: str | None = None) -> Store:
@@ -179,6 +198,10 @@ def _limits(settings: Settings, store: Store) -> Repository[Limit]:
     return store.repository(Limit, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
 
 
+def _activities(settings: Settings, store: Store) -> Repository[Activity]:
+    return store.repository(Activity, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl, name=ACTIVITY)
+
+
 def _park_after(settings: Settings) -> float | None:
     return None if settings.park_after == "never" else settings.park_after
 
@@ -193,12 +216,12 @@ def _phase(settings: Settings) -> Callable[[], Phase] | None:
 
 
 def _moving(
-    settings: Settings, move: Migration, phase: Callable[[], Phase]
-) -> tuple[Repository[Limit], ReadableRepository[Limit]]:
+    move: Migration, phase: Callable[[], Phase], side: Callable[[], Side]
+) -> tuple[Repository[Any], ReadableRepository[Any]]:
     """Return both stores of a move as one, and the one of them that is shown."""
     from kinesis_handler.moving.repository import MovingRepository, ReadSide
 
-    return MovingRepository(move.sides, phase), ReadSide(move.sides, _read_side(settings, phase))
+    return MovingRepository(move.sides, phase), ReadSide(move.sides, side)
 
 
 def _read_side(settings: Settings, phase: Callable[[], Phase]) -> Callable[[], Side]:
@@ -216,8 +239,15 @@ def _demo_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes
     return demo_events(limits)
 
 
+def _demo_recording(records: Iterable[LambdaRecord]) -> Iterable[LambdaRecord]:
+    from user_limits.demo_recording import moved_to_now
+
+    return moved_to_now(records)
+
+
 def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     limits: ReadableRepository[Limit],
+    activities: ReadableRepository[Activity],
     settings: Settings,
     *,
     in_threads: bool,
@@ -228,6 +258,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     with require_extra("API", "api"):
         from user_limits.api.app import Options, build_api
         from user_limits.api.instrumented import instrumented
+        from user_limits.page_settings import page_options, sign_in_origins
 
         if settings.auth == "jwt":
             from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
@@ -244,10 +275,13 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         timeout=API_TIMEOUT if in_threads or access is not None else None,
         access=access,
         cors_origins=settings.cors_allow_origins,
-        with_page=with_page,
+        page=page_options(settings) if with_page else None,
+        sign_in_origins=sign_in_origins(settings) if with_page else (),
         local=local,
     )
-    return instrumented(build_api(limits, options), _metrics(settings), _tracer(settings))
+    return instrumented(
+        build_api(limits, options, activities=activities), _metrics(settings), _tracer(settings)
+    )
 
 
 def _metrics(settings: Settings) -> EmbeddedMetrics | None:

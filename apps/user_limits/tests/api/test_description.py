@@ -19,6 +19,7 @@ from schemathesis.config import SchemathesisConfig
 
 from api.stored import EXAMPLE, NOW, client, limit, repository_of, serving
 from api.test_access import access, token
+from api.test_activity import activities_of
 from kinesis_handler.stores.cursor import encode_cursor
 from user_limits.api.app import Options, build_api
 from user_limits.api.documents import EXAMPLE as DESCRIBED
@@ -35,12 +36,15 @@ IDS = ("lmt_123", "a", "b", "c")
 
 def app(**options: Any) -> Any:
     states = [EXAMPLE, *(limit(user, each, type="BET", period="WEEK") for user in USERS for each in IDS[1:])]
-    return build_api(repository_of(*states), Options(**options), clock=lambda: NOW)
+    activities = activities_of(["12.50", "-2.10", "7"])
+    return build_api(repository_of(*states), Options(**options), activities=activities, clock=lambda: NOW)
 
 
 schemathesis.openapi.format("cursor", st.text(min_size=1, max_size=40).map(encode_cursor))
+schemathesis.openapi.format("activity-cursor", st.integers(1, 10**25).map(str).map(encode_cursor))
 
-ROUTES = [f"{PREFIX}/users/{{userId}}/limits{path}" for path in ("", "/active", "/{limitId}")]
+PATHS = ("", "/active", "/{limitId}/activity", "/{limitId}")
+ROUTES = [f"{PREFIX}/users/{{userId}}/limits{path}" for path in PATHS]
 
 # What is wrong with a parameter may also be that the whole URL is too long by it.
 CONFIG = SchemathesisConfig.from_dict(
@@ -70,8 +74,8 @@ def budget(examples: int, **more: Any) -> settings:
     ("path", "mode", "examples"),
     [
         *((path, GenerationMode.POSITIVE, 40) for path in [*ROUTES, "/healthz", "/readyz"]),
-        # Of the third route only ids can be wrong, which takes seconds each to make up.
-        *((path, GenerationMode.NEGATIVE, 15) for path in ROUTES[:2]),
+        # Of the last route only ids can be wrong, which takes seconds each to make up.
+        *((path, GenerationMode.NEGATIVE, 15) for path in ROUTES[:3]),
     ],
 )
 def test_every_answer_is_as_it_is_described(
@@ -107,20 +111,20 @@ def test_the_description_is_of_openapi_3_1_and_names_what_the_problems_name() ->
         for operations in described["paths"].values()
         for each in operations["get"].get("parameters", [])
     }
-    assert set(parameters) == {*ALLOWED, "If-None-Match"}
-    for name in ("type", "period"):
+    assert set(parameters) == {*ALLOWED, "If-None-Match", "X-Correlation-Id"}
+    for name in ("type", "period", "amounts"):
         assert parameters[name]["schema"]["enum"] == list(ALLOWED[name])
     assert all(each["description"] for each in parameters.values())
 
 
-def test_every_field_of_an_answer_is_in_its_example_and_is_a_number_where_it_is_one() -> None:
+def test_every_field_of_an_answer_is_in_its_example_and_an_amount_is_a_number_or_its_text() -> None:
     described = TestClient(app()).get("/openapi.json").json()
     responses = described["paths"]["/api/v1/users/{userId}/limits/{limitId}"]["get"]["responses"]
     [example] = responses["200"]["content"]["application/json"]["examples"].values()
     schemas = described["components"]["schemas"]
     assert set(example["value"]["data"]) == set(schemas["LimitData"]["properties"])
     assert schemas["LimitData"]["properties"]["amount"] == {
-        "type": "number",
+        "type": ["number", "string"],
         "description": "the limit's value.",
     }
 

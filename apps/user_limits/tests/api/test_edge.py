@@ -13,6 +13,7 @@ from kinesis_handler.cli.http_protocol import BoundedProtocol
 from user_limits.api.app import Options, build_api
 from user_limits.api.cors import Cors
 from user_limits.api.http_guard import MAX_BODY, MAX_URL, HttpGuard
+from user_limits.api.page import PageOptions
 
 LIMITS = "/api/v1/users/usr_456/limits"
 SHOP = "https://shop.example"
@@ -22,7 +23,7 @@ SHOP = "https://shop.example"
     "path", [LIMITS, "/healthz", "/docs", "/openapi.json", "/", "/users/anna", "/nowhere"]
 )
 def test_every_answer_has_the_security_headers(path: str) -> None:
-    headers = client(repository_of(EXAMPLE), Options(with_page=True)).get(path).headers
+    headers = client(repository_of(EXAMPLE), Options(page=PageOptions())).get(path).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -94,13 +95,13 @@ PATHS = [
 def test_head_answers_as_get_without_a_body_and_the_connection_goes_on(
     http: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = build_api(repository_of(EXAMPLE), Options(with_page=True))
+    app = build_api(repository_of(EXAMPLE), Options(page=PageOptions()))
     with serving(app, http) as url, closing(HTTPConnection(url.removeprefix("http://"), timeout=20)) as asked:
         asked.connect()
         asked.auto_open = 0  # another connection would be an error
 
         def ask(method: str, path: str, tag: str = "") -> tuple[int, dict[str, str], bytes]:
-            asked.request(method, path, headers={"If-None-Match": tag})
+            asked.request(method, path, headers={"If-None-Match": tag, "X-Correlation-Id": "a"})
             response = asked.getresponse()
             headers = {name: value for name, value in response.getheaders() if name != "date"}
             return response.status, headers, response.read()
@@ -126,7 +127,7 @@ class Frozen(dict[str, Any]):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("path", PATHS)
 def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) -> None:
-    app = build_api(repository_of(EXAMPLE), Options(with_page=True, local=True, timeout=20))
+    app = build_api(repository_of(EXAMPLE), Options(page=PageOptions(), local=True, timeout=20))
 
     async def ask(scope: Any, receive: Any, send: Any) -> None:
         await app(Frozen(scope), receive, send)

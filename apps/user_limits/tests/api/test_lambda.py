@@ -83,7 +83,9 @@ def test_a_problem_is_a_document_here_too(path: str, status: int) -> None:
     "path", [LIMITS, f"{LIMITS}/lmt_123", f"{LIMITS}/none", "/healthz", "/docs", "/nowhere", "/a%2Fb"]
 )
 def test_head_answers_as_get_without_a_body(path: str) -> None:
-    head, get = (invoke(event(path, method=method)) for method in ("HEAD", "GET"))
+    head, get = (
+        invoke(event(path, method=method, headers={"x-correlation-id": "a"})) for method in ("HEAD", "GET")
+    )
     assert head == {**get, "body": ""}
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.stored import NOW, limit, repository_of
+from api.stored import DAY, NOW, limit, repository_of
 from command_line import COMMAND, ROOT, call, run
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.stores import Change
@@ -182,6 +182,15 @@ def test_made_up_events_are_applied_each_and_are_the_same_each_time() -> None:
     first = made()
     assert first == made()
     assert {event["type"] for event in first} == {"USER_LIMIT_PROGRESS_CHANGED", "USER_LIMIT_RESET"}
+
+
+def test_a_limit_whose_reset_is_due_is_reset_first() -> None:
+    late = int((NOW - 3 * DAY) * 1_000) - 1
+    limits = repository_of(limit("anna", "a"), limit("ben", "b", period="DAY", next_reset_time=late))
+    [(user, made)] = islice(demo_events(limits, clock=lambda: NOW), 1)
+    event = msgspec.json.decode(made)
+    assert (user, event["type"]) == ("ben", "USER_LIMIT_RESET")
+    assert event["payload"]["nextResetTime"] == late + 4 * DAY * 1_000
 
 
 def test_without_limits_nothing_is_made_up() -> None:

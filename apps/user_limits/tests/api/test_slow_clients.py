@@ -13,6 +13,7 @@ import pytest
 from api.stored import EXAMPLE, repository_of, serving
 from kinesis_handler.cli.http_protocol import Bounds, bounded, process_bounds
 from user_limits.api.app import Options, build_api
+from user_limits.api.page import PageOptions
 
 LIMITS = "/api/v1/users/usr_456/limits"
 HALF = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
@@ -22,7 +23,7 @@ ENDLESS = 600.0
 
 @contextlib.contextmanager
 def server(app: Any = None, **bounds: Any) -> Iterator[str]:
-    made = app or build_api(repository_of(EXAMPLE), Options(with_page=True))
+    made = app or build_api(repository_of(EXAMPLE), Options(page=PageOptions()))
     with serving(made, bounded(Bounds(**{"seconds": ENDLESS, **bounds}))) as url:
         yield url
 

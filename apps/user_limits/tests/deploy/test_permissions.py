@@ -165,7 +165,7 @@ class TestMove:
             for resource in allowed("ConsumerRole", **MOVING, **parameters)
             if ":dynamodb:" in resource
         }
-        assert tables == {source, "LimitsNew"}
+        assert tables == {f"{each}{part}" for each in (source, "LimitsNew") for part in ("", "-activity")}
 
     @pytest.mark.parametrize("role", ROLES)
     @pytest.mark.parametrize("flag", ["", "?flag=move"], ids=["text", "flag"])

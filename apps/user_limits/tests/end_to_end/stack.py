@@ -71,8 +71,13 @@ class Stack:
 
     @property
     def table(self) -> str:
-        """Name of the table."""
+        """Name of the limits' table."""
         return str(self.outputs["TableName"])
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of both tables."""
+        return [self.table, f"{self.table}-activity"]
 
     @property
     def bucket(self) -> str:
@@ -116,18 +121,20 @@ class Stack:
         return f"{STACK}-{logical_id.lower()}"
 
     def make(self) -> None:
-        """Make the stream, the table and the bucket."""
+        """Make the stream, the tables and the bucket."""
         self._make_stream(self._known("Stream"))
-        self._make_table(self._known("Table"))
+        self._make_table(self._known("Table") | {"TableName": self.table})
+        self._make_table(self._known("ActivityTable"))
         self._make_bucket(self._known("FailedRecords"))
 
     def remove(self) -> None:
-        """Remove stream and table: others use the same emulators. The bucket goes with moto."""
+        """Remove stream and tables: others use the same emulators. The bucket goes with moto."""
         with suppress(self.kinesis.exceptions.ResourceNotFoundException):
             self.kinesis.delete_stream(StreamName=self.stream)
-        with suppress(self.dynamodb.exceptions.ResourceNotFoundException):
-            self.dynamodb.update_table(TableName=self.table, DeletionProtectionEnabled=False)
-            self.dynamodb.delete_table(TableName=self.table)
+        for table in self.tables:
+            with suppress(self.dynamodb.exceptions.ResourceNotFoundException):
+                self.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+                self.dynamodb.delete_table(TableName=table)
 
     def _known(self, logical_id: str) -> Properties:
         unknown = UNKNOWN_HERE.get(self._resources[logical_id]["Type"], set())
@@ -142,8 +149,10 @@ class Stack:
 
     def _make_table(self, properties: Properties) -> None:
         time_to_live = properties.pop("TimeToLiveSpecification")
-        self.dynamodb.create_table(TableName=self.table, **properties)
-        self.dynamodb.update_time_to_live(TableName=self.table, TimeToLiveSpecification=time_to_live)
+        self.dynamodb.create_table(**properties)
+        self.dynamodb.update_time_to_live(
+            TableName=properties["TableName"], TimeToLiveSpecification=time_to_live
+        )
 
     def _make_bucket(self, properties: Properties) -> None:
         bucket = self.bucket

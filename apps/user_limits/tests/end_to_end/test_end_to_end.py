@@ -20,7 +20,7 @@ from end_to_end.policy import OF_AWS_ITSELF, Need, needs, permissions
 from end_to_end.run import KILLED_IN, LAYER, Run
 from end_to_end.stack import Stack
 from kinesis_handler.application import Application
-from kinesis_handler.telemetry.metrics import DIMENSION, NAMESPACE
+from kinesis_handler.telemetry.metrics import DIMENSION, NAMESPACE, READER
 from telemetry.emf import metrics_in
 from testkit.emulators.event_source import PREFIX
 from testkit.emulators.http_api import http_api, routes_of
@@ -127,13 +127,14 @@ def test_the_table_holds_what_one_clean_pass_leads_to(run: Run, tools: Applicati
     check_limits(view.repository, run.put)
 
 
-def test_the_table_is_as_the_tools_want_it(tools: Application) -> None:
-    [table] = tools.tables
-    described = table.describe()
-    assert described["keys"] == ["userId", "limitId"]
-    assert described["timeToLive"] == "expiresAt"
-    assert described["deletionProtection"] is True
-    assert described["billing"] == "PAY_PER_REQUEST"
+def test_the_tables_are_as_the_tools_want_them(tools: Application, stack: Stack) -> None:
+    assert [table.name for table in tools.tables] == stack.tables
+    for table in tools.tables:
+        described = table.describe()
+        assert described["keys"] == ["userId", "limitId"]
+        assert described["timeToLive"] == "expiresAt"
+        assert described["deletionProtection"] is True
+        assert described["billing"] == "PAY_PER_REQUEST"
 
 
 def test_all_that_failed_is_whole_in_the_bucket_and_nothing_else(run: Run, tools: Application) -> None:
@@ -152,8 +153,10 @@ def test_it_had_enough_memory(run: Run) -> None:
 
 
 def test_its_metrics_keep_the_rules_of_the_format_and_add_up(run: Run) -> None:
-    lines = [metrics_in(line) for line in run.log if '"_aws"' in line]
-    assert lines
+    metered = [line for line in run.log if '"_aws"' in line]
+    readers = {json.loads(line).get(READER) for line in metered}
+    assert readers == {None, "UserLimitEventProcessor", "ActivityProcessor"}
+    lines = [metrics_in(line) for line in metered if READER not in json.loads(line)]
     outcomes = ("Applied", "Duplicate", "Superseded", "Ignored", "Rejected", "Failed")
     for metrics in lines:
         counts = {name: values[0] for name, (unit, values) in metrics.items() if unit == "Count"}

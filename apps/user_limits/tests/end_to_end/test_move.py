@@ -118,7 +118,8 @@ def move(dynamodb_endpoint: str) -> Iterator[Move]:
         patch.setattr(switch, "APPCONFIG_EVERY", 0)
         made = Move({each: stack.enter_context(running_extension()) for each in FUNCTIONS})
         tools = application(made.tools)
-        tools.tables[0].create()
+        for table in tools.tables[:2]:
+            table.create()
         try:
             create = ["table", "create", "--store", made.tools["MIGRATION_TARGET"]]
             created = CliRunner().invoke(
@@ -149,7 +150,7 @@ def go_through(move: Move) -> None:
 
 def show(handler: Any, limit_id: str) -> None:
     limits = f"/api/v1/users/{SHOWN}/limits"
-    for path in (limits, f"{limits}/{limit_id}", "/readyz"):
+    for path in (limits, f"{limits}/{limit_id}", f"{limits}/{limit_id}/activity", "/readyz"):
         assert handler(event(path), None)["statusCode"] == 200
 
 

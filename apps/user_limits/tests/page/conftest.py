@@ -61,3 +61,12 @@ def open_page(browser: Browser, site: Website) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert [each for each in wrong if not each.startswith("Failed to load resource: ")] == []
+
+
+@pytest.fixture(scope="package")
+def modules(browser: Browser, site: Website) -> Iterator[Page]:
+    """A page on which the modules can be called."""
+    page = browser.new_page(base_url=site.url, locale="en-GB", timezone_id="Europe/Stockholm")
+    page.goto("/")
+    yield page
+    page.close()

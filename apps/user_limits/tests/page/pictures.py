@@ -19,10 +19,10 @@ FOLDER = Path(__file__).parents[4] / "docs" / "pictures"
 LARGEST = 120_000
 """Bytes of a picture. A repository keeps every version of it for ever."""
 
-# name: the user, the size of the window, and pixels for each of its points
+# name: the user, the limit whose card is open, the size of the window, and pixels for each of its points
 SCENES = {
-    "page": ("ben", {"width": 1180, "height": 556}, 1.25),
-    "phone": ("chiara", {"width": 390, "height": 896}, 1.5),
+    "page": ("ben", "", {"width": 1180, "height": 606}, 1.25),
+    "phone": ("chiara", "Daily bets", {"width": 390, "height": 1010}, 1.5),
 }
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _picture(browser: Browser, site: Website, scene: str, scheme: Literal["light", "dark"]) -> bytes:
-    user, size, scale = SCENES[scene]
+    user, opened, size, scale = SCENES[scene]
     context = browser.new_context(
         viewport={"width": size["width"], "height": size["height"]},
         device_scale_factor=scale,
@@ -64,6 +64,10 @@ def _picture(browser: Browser, site: Website, scene: str, scheme: Literal["light
         page = context.new_page()
         page.goto(f"{site.url}/users/{user}")
         expect(page.get_by_role("article").first).to_be_visible()
+        if opened:
+            page.get_by_role("button", name=f"History {opened}").click()
+            expect(page.locator(".timeline li").first).to_be_visible()
+            page.mouse.move(0, 0)
         return page.screenshot()
     finally:
         context.close()

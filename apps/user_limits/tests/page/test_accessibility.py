@@ -4,6 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from page.conftest import OpenPage
+from page.test_many_limits import user_with
+from page.website import Website
 from testkit.emulators.npm_package import NpmPackage
 
 AXE = NpmPackage(
@@ -29,7 +31,7 @@ def test_nobody_is_kept_out(open_page: OpenPage, axe: str, scheme: str, viewport
     for user, seen in [
         ("ben", "Almost used up"),
         ("chiara", "Limit exceeded"),
-        ("elin", "Not yet active"),
+        ("elin", "One limit is not in force"),
         ("nobody", "No limits for this user"),
     ]:
         field = page.get_by_role("textbox", name="User")
@@ -38,12 +40,44 @@ def test_nobody_is_kept_out(open_page: OpenPage, axe: str, scheme: str, viewport
         expect(page.locator("#main")).to_contain_text(seen)
         assert violations(page) == []
     page.go_back()
-    expect(page.get_by_text("Not yet active")).to_be_visible()
+    expect(page.get_by_text("One limit is not in force")).to_be_visible()
     page.context.set_offline(True)
     expect(page.get_by_text("Offline since")).to_be_visible()
     assert violations(page) == []
     page.go_forward()
     expect(page.get_by_role("heading", name="The limits cannot be shown")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])
+def test_nobody_is_kept_out_of_what_a_card_opens_to(
+    open_page: OpenPage, axe: str, scheme: str, viewport: dict[str, int]
+) -> None:
+    page = open_page("/users/anna", color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    page.evaluate(axe)
+    for button in page.get_by_role("button", name="History").all():
+        button.click()
+    expect(page.locator(".timeline li").last).to_be_visible()
+    expect(page.locator(".chart")).not_to_have_count(0)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", PHONE), ("dark", WIDE)], ids=["light", "dark"])
+def test_nobody_is_kept_out_of_many_limits(
+    open_page: OpenPage, axe: str, site: Website, scheme: str, viewport: dict[str, int]
+) -> None:
+    page = open_page(
+        f"/users/{user_with(site, 2)}", color_scheme=scheme, viewport=viewport, reduced_motion="reduce"
+    )
+    expect(page.locator(".group article")).to_have_count(29)
+    page.evaluate(axe)
+    page.get_by_text("One limit is not in force").click()
+    for title in ("Daily losses", "Monthly losses"):
+        page.get_by_role("button", name=f"History {title}", exact=True).first.click()
+    expect(page.locator(".timeline li").first).to_be_visible()
+    assert violations(page) == []
+    page.get_by_label("Title").fill("nothing is called so")
+    expect(page.get_by_text("No limit fits.")).to_be_visible()
     assert violations(page) == []
 
 

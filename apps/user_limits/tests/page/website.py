@@ -15,9 +15,11 @@ import uvicorn
 from kinesis_handler import KinesisHandler
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
+from user_limits.activity import Activity
 from user_limits.api.app import Options, build_api
+from user_limits.api.page import PageOptions
 from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
+from user_limits.processor import ActivityProcessor, UserLimitEventProcessor
 
 CAPTURE = Path(__file__).parents[2] / "data" / "events.json"
 NOW = datetime(2026, 11, 20, 20, 10, tzinfo=UTC)
@@ -30,31 +32,39 @@ class Website:
     Args:
         url: where it is.
         limits: what it shows.
+        activities: what happened to them.
     """
 
-    def __init__(self, url: str, limits: MemoryRepository[Limit]) -> None:
+    def __init__(
+        self, url: str, limits: MemoryRepository[Limit], activities: MemoryRepository[Activity]
+    ) -> None:
         self.url = url
-        self._handler = KinesisHandler([UserLimitEventProcessor(limits)])
+        processors = UserLimitEventProcessor(limits), ActivityProcessor(activities)
+        self._handlers = [KinesisHandler([each]) for each in processors]
         self._numbers = itertools.count(1)
 
     def play(self, capture: Path = CAPTURE) -> None:
         """Let the handler process a file of events, one of which is broken."""
         self._handle(json.loads(capture.read_bytes()))
 
-    def create(self, user: str, limit: str, value: str, **payload: object) -> None:
+    def create(self, user: str, limit: str, value: str, *, at: datetime = NOW, **payload: object) -> None:
         """Let the handler process the creation of a limit."""
-        self._send("USER_LIMIT_CREATED", user, limit, {"value": value, **payload})
+        self._send("USER_LIMIT_CREATED", user, limit, {"value": value, **payload}, at)
 
-    def use(self, user: str, limit: str, amount: str) -> None:
+    def use(self, user: str, limit: str, amount: str, *, at: datetime = NOW) -> None:
         """Let the handler process a change of a limit's progress."""
-        self._send("USER_LIMIT_PROGRESS_CHANGED", user, limit, {"amount": amount})
+        self._send("USER_LIMIT_PROGRESS_CHANGED", user, limit, {"amount": amount}, at)
 
-    def _send(self, event_type: str, user: str, limit: str, payload: dict[str, object]) -> None:
+    def reset(self, user: str, limit: str, *, at: datetime = NOW, **payload: object) -> None:
+        """Let the handler process a reset of a limit."""
+        self._send("USER_LIMIT_RESET", user, limit, payload, at)
+
+    def _send(self, event_type: str, user: str, limit: str, payload: dict[str, object], at: datetime) -> None:
         number = next(self._numbers)
         event = {
             "eventId": f"page-{number}",
             "type": event_type,
-            "createdAt": int(NOW.timestamp() * 1000),
+            "createdAt": int(at.timestamp() * 1000),
             "sequenceNumber": number,
             "aggregateId": user,
             "payload": {"userId": user, "userLimitId": limit, **payload},
@@ -62,22 +72,25 @@ class Website:
         self._handle([event])
 
     def _handle(self, events: list[Any]) -> None:
-        assert self._handler(invocation(events)) == {"batchItemFailures": []}
+        for handle in self._handlers:
+            assert handle(invocation(events)) == {"batchItemFailures": []}
 
 
 @contextmanager
-def website() -> Iterator[Website]:
+def website(options: Options | None = None) -> Iterator[Website]:
     """Run the application until the end of the block."""
     limits: MemoryRepository[Limit] = MemoryRepository()
-    server = uvicorn.Server(
-        uvicorn.Config(build_api(limits, Options(with_page=True)), log_config=None, lifespan="off", ws="none")
-    )
+    activities: MemoryRepository[Activity] = MemoryRepository()
+    app = build_api(limits, options or Options(page=PageOptions()), activities=activities)
+    # Without a date: the page's clock stands still, and would be set right by the server's.
+    config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", date_header=False)
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         # It listens already: whoever connects before the server runs is served as soon as it does.
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            yield Website(f"http://127.0.0.1:{listening.getsockname()[1]}", limits)
+            yield Website(f"http://127.0.0.1:{listening.getsockname()[1]}", limits, activities)
         finally:
             server.should_exit = True
             thread.join()

@@ -5,19 +5,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Router
+from litestar.config.compression import CompressionConfig
 from msgspec import Struct
 
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.stores import ReadableRepository
+from user_limits.activity import Activity
 from user_limits.api.access import Access, guard_of
+from user_limits.api.activity import activity_routes
 from user_limits.api.cors import Cors
 from user_limits.api.docs import description_routes
 from user_limits.api.health import health_routes
 from user_limits.api.http_guard import HttpGuard
-from user_limits.api.page import page_routes
+from user_limits.api.page import PageOptions, page_routes
 from user_limits.api.problems import EXCEPTION_HANDLERS
 from user_limits.api.routes import limit_routes
 from user_limits.limit import Limit
+
+MIN_COMPRESSED = 1_000
+"""Bytes from which on an answer is compressed for those that take it: a smaller one is one packet anyway."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -28,7 +34,8 @@ class Options(Struct, frozen=True, kw_only=True):
         timeout: seconds within which a request is answered; None if nothing blocks.
         access: identifies the caller by a token; None if anybody may read everything.
         cors_origins: the origins whose pages may read the answers.
-        with_page: serve the page too. It sends no tokens.
+        page: what the page is told; None to serve no page.
+        sign_in_origins: the origins at which readers of the page sign in.
         local: refuse requests for any host but this machine.
     """
 
@@ -36,7 +43,8 @@ class Options(Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     access: Access | None = None
     cors_origins: Sequence[str] = ()
-    with_page: bool = False
+    page: PageOptions | None = None
+    sign_in_origins: Sequence[str] = ()
     local: bool = False
 
 
@@ -44,6 +52,7 @@ def build_api(
     limits: ReadableRepository[Limit],
     options: Options | None = None,
     *,
+    activities: ReadableRepository[Activity] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
     """Return the API as an ASGI application.
@@ -51,10 +60,13 @@ def build_api(
     Args:
         limits: the stored limits.
         options: the options of the API.
+        activities: what happened to the limits; None if that is not stored. Then no route shows it.
         clock: seconds since epoch.
     """
     options = options or Options()
     of_limits = limit_routes(limits, clock, in_threads=options.in_threads)
+    if activities is not None:
+        of_limits += activity_routes(limits, activities, in_threads=options.in_threads)
     of_health = health_routes(limits, in_threads=options.in_threads)
 
     def description() -> dict[str, Any]:
@@ -68,9 +80,10 @@ def build_api(
             Router("/", route_handlers=of_limits, guards=guards),
             *of_health,
             *description_routes(description),
-            *(page_routes() if options.with_page else []),
+            *(page_routes(options.page) if options.page is not None else []),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
+        compression_config=CompressionConfig(backend="gzip", minimum_size=MIN_COMPRESSED),
         openapi_config=None,
         logging_config=None,
     )
@@ -79,4 +92,5 @@ def build_api(
         cors=Cors(options.cors_origins),
         timeout=options.timeout,
         local=options.local,
+        connect=options.sign_in_origins,
     )

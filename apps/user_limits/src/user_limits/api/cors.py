@@ -22,7 +22,7 @@ class Cors:
         headers = [(b"vary", b"Origin")]
         if origin is not None and self._allows(origin):
             headers.append((b"access-control-allow-origin", origin.encode("latin-1")))
-            headers.append((b"access-control-expose-headers", b"ETag, Retry-After"))
+            headers.append((b"access-control-expose-headers", b"ETag, Link, Retry-After, X-Correlation-Id"))
         return headers
 
     def preflight_headers(self, origin: str | None) -> Headers:
@@ -31,7 +31,7 @@ class Cors:
             return []
         return [
             (b"access-control-allow-methods", b"GET, HEAD"),
-            (b"access-control-allow-headers", b"Authorization, If-None-Match"),
+            (b"access-control-allow-headers", b"Authorization, If-None-Match, X-Correlation-Id"),
             (b"access-control-max-age", b"600"),
         ]
 

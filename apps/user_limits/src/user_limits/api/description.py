@@ -16,6 +16,7 @@ from litestar.openapi import OpenAPIConfig
 from msgspec import Struct, to_builtins
 
 from kinesis_handler.version import __version__
+from user_limits.api import activity
 from user_limits.api.documents import (
     EXAMPLE,
     LimitMeta,
@@ -44,6 +45,7 @@ DOCUMENTS: Sequence[type[Struct]] = (
     LimitsResponse,
     LimitDocument,
     PageMeta,
+    *activity.DOCUMENTS,
     Problem,
     Health,
 )
@@ -52,6 +54,7 @@ ANSWERS: dict[str, Struct] = {
     "listLimits": limits_response([EXAMPLE], None),
     "listActiveLimits": limits_response([EXAMPLE], None),
     "getLimit": limit_response(EXAMPLE),
+    "getLimitActivity": activity.activity_response(activity.EXAMPLE),
     "health": Health(),
     "ready": Health(),
 }
@@ -67,6 +70,8 @@ EXAMPLES = {
 
 SERVERS = [{"url": "/", "description": "The server of this description."}]
 
+NEXT = {"description": 'Leads to the next page, `rel="next"`.', "schema": {"type": "string"}}
+CORRELATION = {"description": "Id of the request in the log.", "schema": {"type": "string"}}
 TAG = {"description": "Changes when the answer changes.", "schema": {"type": "string"}}
 SECONDS = {
     "description": "Seconds to wait before asking again.",
@@ -78,13 +83,20 @@ ALLOW = {"description": "The allowed methods.", "schema": {"type": "string", "ex
 ID = r"^(?!\.{1,2}$)[^/\\]+$"
 """Pattern of an id in a path: one segment."""
 
-CURSOR = "cursor"
-"""Format of values that only an answer provides."""
+CURSORS = {"getLimitActivity": "activity-cursor"}
+"""Formats of values that only an answer provides, by operation; `cursor` for all others."""
 
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "description": "The `ETag` of an earlier answer: if unchanged, the answer is 304, without a body.",
+    "schema": {"type": "string"},
+}
+
+CORRELATION_ID = {
+    "name": "X-Correlation-Id",
+    "in": "header",
+    "description": "Id of the request in the log; without one, it gets a new one. The answer repeats it.",
     "schema": {"type": "string"},
 }
 
@@ -105,7 +117,11 @@ PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
         ProblemError(403, "the token is for another user's limits"),
         {"WWW-Authenticate": CHALLENGE},
     ),
-    404: ("There is no such limit.", ProblemError(404, "this user has no limit of this id"), {}),
+    404: (
+        "There is no such limit.",
+        ProblemError(404, "this user has no limit of this id", code="no-such-limit"),
+        {},
+    ),
     405: ("The API is read-only.", ProblemError(405, "this can only be read"), {"Allow": ALLOW}),
     413: ("The request is too large.", ProblemError(413, "a request has at most 8192 bytes"), {}),
     414: ("The URL is too long.", ProblemError(414, "a URL has at most 8192 bytes"), {}),
@@ -166,35 +182,44 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, with_tokens: bool) -> Json
 def _complete(operation: Json, *, with_tokens: bool) -> None:
     """Complete an operation with its answers and examples."""
     name = operation["operationId"]
-    is_about_limits = name.endswith(("Limit", "Limits"))
+    is_about_limits = "Limit" in name
     for parameter in operation.get("parameters", []):
         _simplify(parameter)
+        if parameter["name"] == "cursor":
+            parameter["schema"]["format"] = CURSORS.get(name, "cursor")
         if parameter["name"] in EXAMPLES:
             parameter["examples"] = {"example": {"value": EXAMPLES[parameter["name"]]}}
-    problems = set(EVERYWHERE)
-    answer = ANSWERS[name]
-    success = _content("The answer.", "application/json", answer)
+    success = _content("The answer.", "application/json", ANSWERS[name])
     operation["responses"] = {"200": success}
     if is_about_limits:
-        operation["parameters"] = [*operation["parameters"], IF_NONE_MATCH]
+        operation["parameters"] = [*operation["parameters"], IF_NONE_MATCH, CORRELATION_ID]
         success["headers"] = {"ETag": TAG}
         operation["responses"]["304"] = {
             "description": "The answer has not changed.",
             "headers": {"ETag": TAG},
         }
-        problems |= {503, *(ON_TOKENS if with_tokens else ())}
     if name in {"listLimits", "listActiveLimits"}:
         success["links"] = LINK
-    if name == "getLimit":
-        problems.add(404)
-    if name == "ready":
-        problems.add(503)
-    for status in sorted(problems):
+    if name in {"listLimits", "listActiveLimits", "getLimitActivity"}:
+        success["headers"] = {"ETag": TAG, "Link": NEXT}
+    for status in sorted(EVERYWHERE | _own_problems(name, with_tokens=with_tokens)):
         description, problem, headers = PROBLEMS[status]
         response = _content(description, MEDIA_TYPE, problem.problem)
         operation["responses"][str(status)] = {**response, **({"headers": headers} if headers else {})}
+    for response in operation["responses"].values():
+        response["headers"] = {**response.get("headers", {}), "X-Correlation-Id": CORRELATION}
     if with_tokens and is_about_limits:
         operation["security"] = [{"token": []}]
+
+
+def _own_problems(name: str, *, with_tokens: bool) -> set[int]:
+    """Return the statuses that an operation may answer with beside those of every operation."""
+    is_about_limits = "Limit" in name
+    return {
+        *({503} if is_about_limits or name == "ready" else ()),
+        *({404} if name in {"getLimit", "getLimitActivity"} else ()),
+        *(ON_TOKENS if is_about_limits and with_tokens else ()),
+    }
 
 
 def _simplify(parameter: Json) -> None:
@@ -211,8 +236,6 @@ def _simplify(parameter: Json) -> None:
     schema |= {bound: int(schema[bound]) for bound in ("minimum", "maximum") if bound in schema}
     if parameter["in"] == "path":
         schema["pattern"] = ID
-    if parameter["name"] == "cursor":
-        schema["format"] = CURSOR
     for superfluous in ("deprecated", "allowEmptyValue", "allowReserved"):
         parameter.pop(superfluous, None)
 
@@ -252,6 +275,6 @@ def _exact(schema: Any) -> Any:
     """Replace msgspec's schema of a Decimal, a string, by that of the number that is sent."""
     if isinstance(schema, dict):
         if schema.get("format") == "decimal":
-            return {"type": "number"}
+            return {"type": ["number", "string"]}
         return {name: _exact(each) for name, each in schema.items()}
     return [_exact(each) for each in schema] if isinstance(schema, list) else schema

@@ -88,6 +88,7 @@ EXAMPLE = Aggregate(
         next_reset_time=1_705_363_199_000,
         type="DEPOSIT",
         period="DAY",
+        brand_id="shop",
         currency_code="EUR",
         last_reset=LastReset(1_705_276_799_000, Decimal("320.50"), Decimal("32.05")),
     ),

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.deadline import current_deadline, within
 from user_limits.api.conditional_json import header
+from user_limits.api.correlation import HEADER, correlated, correlation_id
 from user_limits.api.cors import Cors, Headers
 from user_limits.api.problems import METHODS, ProblemError, encoded, unavailable
 
@@ -36,7 +37,6 @@ ROUTE = "user_limits.route"
 """Name of an extension of the scope: a dictionary that gets `template`, the route's path with parameters."""
 
 SECURITY_HEADERS = [
-    (b"content-security-policy", PAGE_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -54,22 +54,26 @@ class HttpGuard:
         cors: decides which other origins' pages may read the answers.
         timeout: seconds within which a request is answered; None if nothing blocks.
         local: refuse requests for any host but this machine.
+        connect: origins that the page may ask besides its own.
         clock: seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         app: ASGIApp,
         *,
         cors: Cors,
         timeout: float | None = None,
         local: bool = False,
+        connect: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._cors = cors
         self._timeout = timeout
         self._local = local
+        policy = PAGE_POLICY.replace("connect-src 'self'", " ".join(["connect-src 'self'", *connect]))
+        self._headers = [(b"content-security-policy", policy.encode()), *SECURITY_HEADERS]
         self._clock = clock
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -78,7 +82,13 @@ class HttpGuard:
             await self._app(scope, receive, send)
             return
         origin = header(scope, b"origin")
-        answer = _Sender(send, self._cors.headers(origin), without_body=scope["method"] == "HEAD")
+        identifier = correlation_id(header(scope, HEADER))
+        headers = [*self._headers, *self._cors.headers(origin), (HEADER, identifier.encode())]
+        answer = _Sender(send, headers, without_body=scope["method"] == "HEAD")
+        with correlated(identifier):
+            await self._answer(scope, receive, answer, origin)
+
+    async def _answer(self, scope: Any, receive: Any, answer: "_Sender", origin: str | None) -> None:
         try:
             path = self._admit(scope)
             if scope["method"] == "OPTIONS":
@@ -156,7 +166,7 @@ class _Sender:
     async def __call__(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            message = {**message, "headers": [*message["headers"], *SECURITY_HEADERS, *self._headers]}
+            message = {**message, "headers": [*message["headers"], *self._headers]}
         elif self._without_body:
             message = {**message, "body": b""}
         await self._send(message)

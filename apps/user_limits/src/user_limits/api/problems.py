@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from logging import DEBUG
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import structlog
@@ -31,6 +31,28 @@ RETRY_AFTER = 1
 """Seconds after which a client may try again when the store did not answer."""
 
 
+ProblemCode = Literal[
+    "bad-request", "wrong-parameter",
+    "unauthenticated", "forbidden",
+    "not-found", "no-such-limit", "method-not-allowed",
+    "too-large", "url-too-long", "misdirected",
+    "internal-error", "unreadable-limit", "unavailable",
+]  # fmt: skip
+
+CODES: Mapping[int, ProblemCode] = {
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    414: "url-too-long",
+    421: "misdirected",
+    500: "internal-error",
+    503: "unavailable",
+}
+"""Code of a problem that has none of its own, by its status."""
+
+
 class Problem(Struct, frozen=True, kw_only=True):
     """The reason why a request failed.
 
@@ -38,6 +60,7 @@ class Problem(Struct, frozen=True, kw_only=True):
         type: "about:blank" means that the status alone identifies the kind of problem.
         title: the status in words.
         status: the HTTP status.
+        code: what was wrong, for a program: it stays the same whatever words `detail` has.
         detail: what was wrong, for a person.
         parameter: the parameter that was wrong.
         allowed: the allowed values of that parameter.
@@ -47,6 +70,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})] = "about:blank"
     title: str
     status: int
+    code: ProblemCode
     detail: str
     parameter: str | UnsetType = UNSET
     allowed: Sequence[str] | UnsetType = UNSET
@@ -57,16 +81,27 @@ class ProblemError(Exception):
     """A request that fails, with its problem document."""
 
     def __init__(
-        self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+        self,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        code: ProblemCode | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(detail)
         self.headers = {"cache-control": "no-store", **(headers or {})}
-        self.problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, **more)
+        self.problem = Problem(
+            title=HTTPStatus(status).phrase,
+            status=status,
+            code=code or CODES.get(status, "bad-request"),
+            detail=detail,
+            **more,
+        )
 
 
 def wrong_parameter(name: str, detail: str, allowed: Sequence[str]) -> ProblemError:
     """Return the problem of an unknown parameter, or of a value that is not allowed."""
-    return ProblemError(400, detail, parameter=name, allowed=allowed)
+    return ProblemError(400, detail, code="wrong-parameter", parameter=name, allowed=allowed)
 
 
 def encoded(error: ProblemError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -94,6 +129,7 @@ def unreadable(error: Exception) -> ProblemError:
     return ProblemError(
         500,
         "this limit is stored and cannot be read; the log knows more under this instance",
+        code="unreadable-limit",
         instance=instance,
     )
 

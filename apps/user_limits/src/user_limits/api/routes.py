@@ -10,7 +10,7 @@ from litestar.params import PathParameter, QueryParameter
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.stores import Page, ReadableRepository
 from kinesis_handler.stores.cursor import encode_cursor
-from user_limits.api.conditional_json import ConditionalJson
+from user_limits.api.conditional_json import Amounts, ConditionalJson
 from user_limits.api.documents import limit_response, limits_response
 from user_limits.api.etag import tag_of, tag_of_list
 from user_limits.api.problems import ProblemError, unreadable, wrong_parameter
@@ -58,6 +58,14 @@ Cursor = Annotated[
     str | None, QueryParameter(max_length=1_500, description="The `nextCursor` of the page before.")
 ]
 
+AmountsParameter = Annotated[
+    Amounts,
+    QueryParameter(
+        description="How amounts are written: as numbers, or as strings, for callers whose numbers are "
+        "doubles, which end at 2^53."
+    ),
+]
+
 ALLOWED: Mapping[str, Sequence[str]] = {
     "userId": ["1 to 512 characters"],
     "limitId": ["1 to 256 characters"],
@@ -65,6 +73,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
     "cursor": ["the nextCursor of the page before"],
     "type": get_args(LimitType),
     "period": get_args(PeriodFilter),
+    "amounts": get_args(Amounts),
 }
 """Allowed values of each parameter, for problems."""
 
@@ -92,14 +101,15 @@ def limit_routes(
         userId: UserId,
         limit: PageSize = 100,
         cursor: Cursor = None,
+        amounts: AmountsParameter = "number",
     ) -> ConditionalJson:
         """List a user's limits by their ids, in any status. For a user without limits the list is empty.
 
         A stored limit that cannot be read is named in `meta.unreadable`; all others are listed.
         """
-        _check_query(request, "limit", "cursor")
+        check_query(request, "limit", "cursor", "amounts")
         page = limits.find(userId, limit=limit, cursor=cursor)
-        return _page(page)
+        return _page(page, amounts)
 
     @get(
         f"{PREFIX}/users/{{userId:str}}/limits/active",
@@ -115,12 +125,13 @@ def limit_routes(
         period: PeriodParameter = None,
         limit: PageSize = 100,
         cursor: Cursor = None,
+        amounts: AmountsParameter = "number",
     ) -> ConditionalJson:
         """List the limits whose status is ACTIVE and that are valid now: `activeFrom` ≤ now < `activeUntil`.
 
         A stored limit that cannot be read might be one of them: it is named in `meta.unreadable`.
         """
-        _check_query(request, "type", "period", "limit", "cursor")
+        check_query(request, "type", "period", "limit", "cursor", "amounts")
         wanted = PERIODS[period] if period is not None else None
         now = int(clock() * 1_000)
 
@@ -131,7 +142,7 @@ def limit_routes(
                 and (wanted is None or each.period == wanted)
             )
 
-        return _page(_find(limits, userId, is_wanted, limit, cursor))
+        return _page(_find(limits, userId, is_wanted, limit, cursor), amounts)
 
     @get(
         f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
@@ -144,11 +155,12 @@ def limit_routes(
         request: Request[Any, Any, Any],
         userId: UserId,
         limitId: LimitId,
+        amounts: AmountsParameter = "number",
     ) -> ConditionalJson:
         """Read one limit. A limit with the id `active` can be read only in the list."""
-        _check_query(request)
-        found = _load(limits, (userId, limitId))
-        return ConditionalJson(tag_of(found), lambda: limit_response(found))
+        check_query(request, "amounts")
+        found = load(limits, (userId, limitId))
+        return ConditionalJson(tag_of(found), lambda: limit_response(found), amounts)
 
     return [list_limits, list_active_limits, get_limit]
 
@@ -159,12 +171,13 @@ def is_active(limit: Limit, now: int) -> bool:
     return limit.status == "ACTIVE" and limit.active_from <= now and (until is None or now < until)
 
 
-def _load(limits: ReadableRepository[Limit], key: Key) -> Aggregate[Limit]:
+def load(limits: ReadableRepository[Limit], key: Key) -> Aggregate[Limit]:
+    """Return one limit. Raises ProblemError if there is none."""
     loaded = limits.load([key])
     if loaded.failed:
         raise loaded.failed[key]
     if key not in loaded.found:
-        raise ProblemError(404, "this user has no limit of this id")
+        raise ProblemError(404, "this user has no limit of this id", code="no-such-limit")
     return loaded.found[key]
 
 
@@ -193,16 +206,18 @@ def _find(
         cursor = page.cursor
 
 
-def _page(page: Page[Limit]) -> ConditionalJson:
+def _page(page: Page[Limit], amounts: Amounts) -> ConditionalJson:
     """Answer with a page; log the unreadable limits, and name them in the answer."""
     for error in page.unreadable.values():
         unreadable(error)
     ids = [limit_id for _, limit_id in page.unreadable]
     tag = tag_of_list(page.aggregates, page.cursor, ids)
-    return ConditionalJson(tag, lambda: limits_response(page.aggregates, page.cursor, ids))
+    return ConditionalJson(
+        tag, lambda: limits_response(page.aggregates, page.cursor, ids), amounts, page.cursor
+    )
 
 
-def _check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
+def check_query(request: Request[Any, Any, Any], *allowed: str) -> None:
     """Refuse unknown parameters: a misspelt filter would return too many limits."""
     if not request.scope["query_string"]:
         return

@@ -1,30 +1,55 @@
 /** A limit as a card. What has not changed is not touched: transitions run on, screen readers stay silent. */
 
 import { compare, minus } from "/decimal.js";
-import { ago, amount, countdown, day, moment, percentage } from "/format.js";
+import { Details } from "/details.js";
+import { ago, amount, countdown, moment, percentage } from "/format.js";
 import { LEVEL_WORDS, kind, level, next, shownPercentage, status, title } from "/limit.js";
+import { pace } from "/pace.js";
+import { remarks, warning } from "/words.js";
 
 const FLASH_MS = 1_600;
+const LIVELY_MS = 1_000;
 const LONG = 14; // characters that an amount may have at full size
 const TURNS = { start: "Starts", reset: "Resets", end: "Ends", ended: "Ended", none: "Resets" };
 const NEVER = { INDEFINITE: "Never", INSTANCE: "Each time" };
+const BARE = "a, button, summary, input, .details"; // what a click on the card means nothing for
 
 let made = 0;
 
 export class Card {
   #find;
+  #readActivity;
   #limit = null;
+  #shownAt = 0;
+  #more = "";
+  #level = null;
+  #details = null;
+  #written = new Map(); // selector → the text that was written there
 
-  constructor(template, limit, now) {
+  /**
+   * @param template its elements.
+   * @param readActivity reads a page of what happened: `(cursor, signal) => document`.
+   */
+  constructor(template, readActivity) {
     this.element = template.content.firstElementChild.cloneNode(true);
-    this.#find = (selector) => this.element.querySelector(selector);
+    const found = new Map();
+    this.#find = (selector) => {
+      if (!found.has(selector)) found.set(selector, this.element.querySelector(selector));
+      return found.get(selector);
+    };
+    this.#readActivity = readActivity;
     const id = `card-${++made}`; // a limit's own id may hold spaces, of which a list of ids is made
-    this.#find("article").id = id;
-    this.#find("article").setAttribute("aria-labelledby", `${id}-title`);
-    this.#find("h2").id = `${id}-title`;
-    this.#find("h2").tabIndex = -1; // the summary's links lead here
+    const article = this.#find("article");
+    article.id = id;
+    article.setAttribute("aria-labelledby", `${id}-title`);
+    this.#find("h3").id = `${id}-title`;
     this.#find(".bar").setAttribute("aria-labelledby", `${id}-title`);
-    this.show(limit, now);
+    this.#find(".open").id = `${id}-open`;
+    this.#find(".open").setAttribute("aria-labelledby", `${id}-open ${id}-title`);
+    this.#find(".open").addEventListener("click", () => this.#toggle());
+    article.addEventListener("click", (event) => {
+      if (!event.target.closest(BARE) && document.getSelection().isCollapsed) this.#toggle();
+    });
   }
 
   /** What a link to the card leads to. */
@@ -33,36 +58,64 @@ export class Card {
   }
 
   focus() {
-    this.#find("h2").focus({ preventScroll: true });
+    this.#find("h3").focus({ preventScroll: true });
     this.element.scrollIntoView({ block: "center" });
   }
 
   /** Show a limit. If it is another version than the one shown, the card lights up for a moment. */
-  show(limit, now) {
-    if (limit !== this.#limit) {
+  show(limit, now, areSeveralBrands) {
+    const { type, more } = kind(limit, areSeveralBrands);
+    if (limit !== this.#limit || more !== this.#more) {
       const moved = this.#limit !== null && this.#limit.version !== limit.version;
       this.#limit = limit;
-      this.#write("h2", title(limit));
-      this.#write(".kind", kind(limit));
+      this.#more = more;
+      this.#write("h3", title(limit));
+      this.#write(".kind .what", more ? `${type} · ` : type);
+      this.#write(".kind .more", more);
       this.#find(".type use").setAttribute("href", `#icon-${limit.type ?? "none"}`);
       this.#showUse();
       if (moved) this.#flash();
-    }
+      this.#shownAt = now;
+      this.#details?.show(limit, now);
+    } else if (now - this.#shownAt < LIVELY_MS) return; // the page shows it again, and a second has not gone
     this.tick(now);
   }
 
   /** Show what depends on the time. */
   tick(now) {
     const limit = this.#limit;
+    this.#shownAt = now;
     this.#showLevel(level(limit, now));
     const { turn, at } = next(limit, now);
     this.#write(".reset dt", TURNS[turn]);
     this.#write(".countdown", when(limit, turn, at, now));
-    this.#writeTime(".moment", at && new Date(at), at && moment(new Date(at)));
-    this.#showRemark(turn);
+    this.#writeTime(".moment", at, at && moment(new Date(at)));
+    this.#showRemark(remarks(limit, turn));
     this.#write(".state", status(limit, now));
-    const updated = new Date(limit.lastUpdated);
-    this.#writeTime(".updated", updated, `Updated ${ago(now - updated)}`);
+    this.#writeTime(".updated", limit.lastUpdated, `Updated ${ago(now - Date.parse(limit.lastUpdated))}`);
+    this.#showPace(now);
+    this.#details?.tick(now);
+  }
+
+  /** Ask for nothing more. */
+  close() {
+    this.#details?.close();
+  }
+
+  #toggle() {
+    const isOpen = this.#details === null;
+    this.#find(".open").setAttribute("aria-expanded", String(isOpen));
+    this.#find("article").classList.toggle("opened", isOpen);
+    if (isOpen) {
+      this.#details = new Details(document.querySelector("template#details"), this.#readActivity);
+      this.#find(".details").append(this.#details.element);
+      this.#details.show(this.#limit, this.#shownAt);
+    } else {
+      this.#details.close();
+      this.#details.element.remove();
+      this.#details = null;
+    }
+    this.#find(".details").hidden = !isOpen;
   }
 
   #showUse() {
@@ -73,7 +126,7 @@ export class Card {
     const rest = amount(isOver ? minus(limit.progress, limit.amount) : limit.remainingAmount, limit);
     const shown = shownPercentage(limit);
     const used = Math.min(Math.max(shown, 0), 100);
-    this.#write(".label", isOver ? "Over the limit by" : "Left");
+    this.#write(".label", isOver ? "Over by" : "Left");
     this.#writeFigure(rest);
     this.#write(".used", `${progress} of ${value}`);
     this.#write(".percentage", percentage(shown));
@@ -85,24 +138,28 @@ export class Card {
     bar.setAttribute("aria-valuetext", `${progress} of ${value} used, ${rest} ${isOver ? "over" : "left"}`);
   }
 
+  /** Show how far the period has gone, by a tick at the bar, and whether the limit is used up before its end. */
+  #showPace(now) {
+    const found = pace(this.#limit, now);
+    const tick = this.#find(".tick");
+    tick.hidden = found === null || found.share >= 1; // of what is used up, the time says nothing more
+    if (!tick.hidden) tick.style.setProperty("--gone", `${(100 * found.gone).toFixed(1)}%`);
+    const text = warning(this.#limit, now);
+    this.#find(".warning").hidden = text === "";
+    this.#write(".warning", text);
+  }
+
   #showLevel(name) {
-    const article = this.#find("article");
-    if (article.dataset.level === name) return;
-    article.dataset.level = name;
+    if (name === this.#level) return;
+    this.#level = name;
+    this.#find("article").dataset.level = name;
     this.#find(".pill").hidden = !LEVEL_WORDS.has(name);
     this.#write(".pill span", LEVEL_WORDS.get(name) ?? "");
   }
 
-  #showRemark(turn) {
-    const { activeUntil, driftedAt, previousAmount, rebuilt } = this.#limit;
-    const remarks = [
-      ...(activeUntil === null || turn === "end" || turn === "ended" ? [] : [`Until ${day(new Date(activeUntil))}`]),
-      ...(previousAmount === null ? [] : [`Was ${amount(previousAmount, this.#limit)} before`]),
-      ...(rebuilt ? ["Rebuilt from its last reset"] : []),
-      ...(driftedAt === null ? [] : [`Figures corrected on ${day(new Date(driftedAt))}`]),
-    ];
-    this.#write(".remark", remarks.join(" · "));
-    this.#find(".remark").hidden = remarks.length === 0;
+  #showRemark(texts) {
+    this.#find(".remark").hidden = texts.length === 0;
+    this.#write(".remark", texts.join(" · "));
   }
 
   #flash() {
@@ -112,14 +169,16 @@ export class Card {
   }
 
   #write(selector, text) {
-    const element = this.#find(selector);
-    if (element.textContent !== text) element.textContent = text;
+    if (this.#written.get(selector) === text) return;
+    this.#written.set(selector, text);
+    this.#find(selector).textContent = text;
   }
 
   /** Write an amount large, the letters of its currency or units smaller. */
   #writeFigure(text) {
+    if (this.#written.get("strong") === text) return;
+    this.#written.set("strong", text);
     const figure = this.#find("strong");
-    if (figure.textContent === text) return;
     const parts = text.split(/(\p{Letter}\w*)/u).map((part, index) => {
       if (index % 2 === 0) return part;
       const unit = document.createElement("small");
@@ -130,11 +189,11 @@ export class Card {
     figure.classList.toggle("long", text.length > LONG);
   }
 
-  #writeTime(selector, date, text) {
-    this.#find(selector).hidden = date === null;
-    if (date === null) return;
+  #writeTime(selector, at, text) {
+    this.#find(selector).hidden = at === null;
+    if (at === null) return;
     const time = this.#find(`${selector} time`);
-    if (time.dateTime !== date.toISOString()) time.dateTime = date.toISOString();
+    if (time.dateTime !== at) time.dateTime = at;
     this.#write(`${selector} time`, text);
   }
 }

@@ -19,6 +19,13 @@ export function minus(one, other) {
   return write(difference(one, other));
 }
 
+/** Return the sum of two amounts. */
+export function plus(one, other) {
+  const [first, second] = [read(one), read(other)];
+  const scale = Math.max(first.scale, second.scale);
+  return write({ units: at(first, scale) + at(second, scale), scale });
+}
+
 /** Return an amount's size, and whether it is negative. */
 export function absolute(value) {
   const { units, scale } = read(value);

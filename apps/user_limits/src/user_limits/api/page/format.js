@@ -34,9 +34,15 @@ export function amount(value, limit, locale = READER) {
   }
 }
 
-/** Write a percentage of 0 to 100 and above; far above, that it is. */
+/**
+ * Write a percentage of 0 to 100 and above; far above, that it is.
+ *
+ * Decimals are written where they say something: between nothing and 1 %, and around the limit itself.
+ */
 export function percentage(value, locale = READER) {
-  const written = numbers(locale, { style: "percent", maximumFractionDigits: 2 });
+  const size = Math.abs(value);
+  const isTelling = (size < 1 && value !== 0) || (size > 99 && size < 101);
+  const written = numbers(locale, { style: "percent", maximumFractionDigits: isTelling ? 2 : 0 });
   if (Math.abs(value) > MOST) return (value > 0 ? ">" : "<") + written.format((Math.sign(value) * MOST) / 100);
   return written.format(value / 100);
 }
@@ -76,6 +82,21 @@ export function moment(date, locale = READER) {
   return dates(locale, options).format(date);
 }
 
+/** Write when a time to come is: today's with its time of day, within a week the day's name, else its date. */
+export function soon(date, now, locale = READER) {
+  const days = dates(locale, { year: "numeric", month: "numeric", day: "numeric" });
+  const isOn = (other) => days.format(date) === days.format(other);
+  if (isOn(now)) return `today at ${clock(date, locale)}`;
+  if (isOn(now + DAY * 1000)) return "tomorrow";
+  const isNear = date - now < 6 * DAY * 1000;
+  return `on ${dates(locale, isNear ? { weekday: "long" } : { day: "numeric", month: "long" }).format(date)}`;
+}
+
+/** Write a date as short as can be. */
+export function shortDay(date, locale = READER) {
+  return dates(locale, { day: "numeric", month: "short" }).format(date);
+}
+
 /** Write a date. */
 export function day(date, locale = READER) {
   const options = { day: "numeric", month: "short", year: "numeric" };
@@ -85,6 +106,15 @@ export function day(date, locale = READER) {
 /** Write a time of day. */
 export function clock(date, locale = READER) {
   return dates(locale, { hour: "2-digit", minute: "2-digit" }).format(date);
+}
+
+/** Make what writes numbers and dates, while an answer is on its way: the first of each takes some milliseconds. */
+export function prepare() {
+  moment(Date.now());
+  percentage(1);
+  percentage(0.5);
+  ago(DAY * 1000);
+  amount("1.5", { currencyCode: "EUR", amount: "1", progress: "1" });
 }
 
 /** Write what a problem says of itself as a sentence. */

@@ -1,7 +1,7 @@
 /** Says how old the figures are: quietly in a line, and in a banner once they cannot be had. */
 
 import { ago, clock, sentence } from "/format.js";
-import { OfflineError } from "/limits.js";
+import { OfflineError } from "/api.js";
 
 const STALE_MS = 10_000;
 

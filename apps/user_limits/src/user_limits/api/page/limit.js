@@ -4,6 +4,8 @@ import { compare } from "/decimal.js";
 import { short, shown, shownId } from "/names.js";
 
 export const NEAR = 80; // percent
+const PLACES = 100; // more than there are periods
+const alphabet = new Intl.Collator();
 const NAMED = 5; // limits of one level that a summary names
 
 const TYPES = new Map([
@@ -25,6 +27,9 @@ const PERIODS = new Map([
   ["INDEFINITE", { adjective: "", span: "no end" }],
 ]);
 
+/** The types in the order in which they are shown; null stands for all others. */
+export const TYPE_NAMES = [...TYPES.keys(), null];
+
 const STATUSES = new Map([
   ["ACTIVE", "Active"],
   ["IN_COOLDOWN", "In cooldown"],
@@ -38,7 +43,18 @@ export function title(limit) {
   if (name) return name;
   const period = PERIODS.get(limit.periodType)?.adjective;
   const words = [period, TYPES.get(limit.type)?.things].filter(Boolean).join(" ");
-  return words ? words[0].toUpperCase() + words.slice(1) : shownId(limit.limitId);
+  return words ? capitalized(words) : shownId(limit.limitId);
+}
+
+/** Return what limits of a type limit, as a title. */
+export function typeWord(type) {
+  return capitalized(TYPES.get(type)?.things ?? "others");
+}
+
+/** Return how long a limit's period is, as a title. */
+export function periodWord(limit) {
+  const period = PERIODS.get(limit.periodType);
+  return capitalized(period?.adjective || period?.span || "");
 }
 
 /** Return what the limit is called in a sentence. */
@@ -46,10 +62,11 @@ export function shortTitle(limit) {
   return short(title(limit));
 }
 
-/** Return the type and the exact period. */
-export function kind(limit) {
-  const parts = [TYPES.get(limit.type)?.kind ?? "Limit", PERIODS.get(limit.periodType)?.span];
-  return parts.filter(Boolean).join(" · ");
+/** Return the type in words, and the exact period with the brand if limits of several are shown. */
+export function kind(limit, areSeveralBrands) {
+  const brand = areSeveralBrands && limit.brandId !== null ? shownId(limit.brandId) : "";
+  const more = [PERIODS.get(limit.periodType)?.span, brand].filter(Boolean).join(" · ");
+  return { type: TYPES.get(limit.type)?.kind ?? "Limit", more };
 }
 
 /** Return the status in words; of a limit whose time is over, that it has ended. */
@@ -95,24 +112,15 @@ export const LEVEL_WORDS = new Map([
   ["exceeded", "Limit exceeded"],
 ]);
 
-/**
- * Return the limits in the order in which they are shown: by type, then from the short period to the long.
- *
- * It does not depend on how far they are used. A card stays where it is while the figures move; what needs
- * attention is named by the summary above the cards.
- */
-export function ordered(limits, now) {
-  const rank = (limit) => [
-    isInForce(limit, now) ? 0 : 1,
-    place(TYPES, limit.type),
-    place(PERIODS, limit.periodType),
-  ];
-  const compare = (one, other) => {
-    const [first, second] = [rank(one), rank(other)];
-    const at = first.findIndex((each, index) => each !== second[index]);
-    return at < 0 ? title(one).localeCompare(title(other)) : first[at] - second[at];
-  };
-  return [...limits].sort(compare);
+/** Return the limits in order: by type, then from the short period to the long, then by title. */
+export function ordered(limits) {
+  const ranked = limits.map((limit) => ({
+    limit,
+    rank: place(TYPES, limit.type) * PLACES + place(PERIODS, limit.periodType),
+    title: title(limit),
+  }));
+  ranked.sort((one, other) => one.rank - other.rank || alphabet.compare(one.title, other.title));
+  return ranked.map(({ limit }) => limit);
 }
 
 /** Return the summary: its parts are texts, and limits to be linked. */
@@ -124,9 +132,8 @@ export function summary(limits, now) {
   for (const [name, word] of [...LEVEL_WORDS].reverse()) {
     const those = inForce.filter((limit) => level(limit, now) === name);
     if (those.length === 0) continue;
-    const named = those.length > NAMED + 1 ? those.slice(0, NAMED) : those;
-    const more = those.length > named.length ? [` and ${those.length - named.length} more`] : [];
-    parts.push(`${word}: `, ...named.flatMap((limit, index) => (index > 0 ? [", ", limit] : [limit])), ...more, ". ");
+    const named = those.flatMap((limit, index) => (index > 0 ? [", ", limit] : [limit]));
+    parts.push(`${word}: `, ...(those.length > NAMED ? [`${those.length} limits`] : named), ". ");
   }
   const calm = inForce.filter((limit) => level(limit, now) === "calm").length;
   if (calm > 0) parts.push(`${wellInHand(calm, calm < inForce.length)} well in hand. `);
@@ -148,6 +155,10 @@ function endsFirst(limit) {
 
 function hasEnded(limit, now) {
   return limit.activeUntil !== null && Date.parse(limit.activeUntil) <= now;
+}
+
+function capitalized(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function place(known, name) {
