@@ -37,8 +37,8 @@ KINDS = {
 FACTS = {"progress": 85, "reset": 5, "partial reset": 5, "created": 5}
 """Frequency of each change of a known limit, per hundred events."""
 
-CREATED_FIRST = 0.9
-"""Probability that a limit is created before all else. The others are rebuilt from a reset."""
+FIRST = {"created": 90, "reset": 5, "whole progress": 5}
+"""Frequency of each first event of a limit, per hundred limits. From all but the first it is rebuilt."""
 OPTIONAL_FIELD = 0.3
 """Probability that an event contains each of its optional figures."""
 
@@ -75,12 +75,10 @@ _AS_TEXT, _AS_NUMBERS = Encoder(), Encoder(decimal_format="number")
 
 
 class _Sent(NamedTuple):
-    """An event that the producer sends. `refused`: it fails, whatever the handler does."""
+    """An event that the producer sends."""
 
     partition_key: str
     content: bytes
-    limit_id: str
-    refused: bool = False
 
 
 @dataclass
@@ -152,7 +150,7 @@ class _Producer:
         if limit.known:
             kind = self._random.choices(list(FACTS), list(FACTS.values()))[0]
         else:
-            kind = "created" if self._random.random() < CREATED_FIRST else "reset"
+            kind = self._random.choices(list(FIRST), list(FIRST.values()))[0]
         limit.known = True
         return self._event(limit, *self._payload(kind))
 
@@ -168,7 +166,7 @@ class _Producer:
 
     def _broken(self) -> _Sent:
         limit = self._limit()
-        return _Sent(limit.user.user_id, self._random.choice(BROKEN), limit.limit_id)
+        return _Sent(limit.user.user_id, self._random.choice(BROKEN))
 
     def _inexact(self) -> _Sent:
         """Send an event that is valid, but leads to more digits than can be stored."""
@@ -183,8 +181,11 @@ class _Producer:
         """Send an event that is refused each time: a change of an unknown limit, or in another currency."""
         limit = self._random.choice(self._limits)
         event_type, payload = self._payload("progress")
-        in_another = payload | {"currencyCode": "SEK"}
-        return self._event(limit, event_type, in_another if limit.known else payload)._replace(refused=True)
+        if limit.known:
+            payload["currencyCode"] = "SEK"
+        else:
+            payload.pop("remainingAmount", None)  # with it, the event could say all there is to know
+        return self._event(limit, event_type, payload)
 
     def _limit(self) -> _Limit:
         return self._limits[bisect(self._shares, self._random.random() * self._shares[-1])]
@@ -207,16 +208,19 @@ class _Producer:
                 number = limit.number = user.number
             event["sequenceNumber"] = number
         encoder = self._random.choice((_AS_TEXT, _AS_NUMBERS))
-        return _Sent(user.user_id, encoder.encode(event), limit.limit_id)
+        return _Sent(user.user_id, encoder.encode(event))
 
     def _payload(self, kind: str) -> tuple[str, dict[str, Any]]:
-        amount = self._amount
+        amount, payload = self._amount, dict[str, Any]()
         if kind == "created":
             return "USER_LIMIT_CREATED", {"value": amount(), "currencyCode": "EUR", **self._some(_DEFINITION)}
+        if kind == "whole progress":
+            payload = {"amount": amount() - 50, "previousProgress": amount(), "remainingAmount": amount()}
+            return "USER_LIMIT_PROGRESS_CHANGED", payload
         if kind == "progress":
             optional = {"previousProgress": amount(), "remainingAmount": amount(), "currencyCode": "EUR"}
             return "USER_LIMIT_PROGRESS_CHANGED", {"amount": amount() - 50, **self._some(optional)}
-        payload: dict[str, Any] = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
+        payload = {"currencyCode": "EUR", "nextResetTime": _BEGIN + self._sent}
         if kind == "reset":
             payload |= {"type": "BET", "period": "DAY", "resetAmount": amount(), "unusedAmount": amount()}
         return "USER_LIMIT_RESET", payload
@@ -236,29 +240,12 @@ def _packed(random: Random, events: Sequence[_Sent]) -> Iterator[tuple[str, byte
         part = events[start : start + 1]
         content = part[0].content
         if how == "aggregated":
-            part = _aggregable(events[start : start + random.randint(2, 8)])
+            part = events[start : start + random.randint(2, 8)]
             content = _aggregated(part)
         elif how == "gzipped":
             content = gzip.compress(content, mtime=0)
         yield part[0].partition_key, content
         start += len(part)
-
-
-def _aggregable(events: Sequence[_Sent]) -> Sequence[_Sent]:
-    """Return the events before the first one whose limit has had a refused event.
-
-    In the same record, a later event of that limit would be given up with the refused one. If the producer
-    sent it again, it would be applied after all. Then events with higher numbers, which had been given up
-    because it was missing, would succeed if a stale handler delivered them once more. This would be right
-    (decision 3), but no oracle could predict whether it happens.
-    """
-    refused: set[str] = set()
-    for index, each in enumerate(events):
-        if each.limit_id in refused:
-            return events[:index]
-        if each.refused:
-            refused.add(each.limit_id)
-    return events
 
 
 def _aggregated(events: Sequence[_Sent]) -> bytes:

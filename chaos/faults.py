@@ -1,8 +1,8 @@
 """Faults, and when they occur: outages that start with a batch and end, as real ones do.
 
-An outage ends after a minute or two, or after a number of faults. The retries of a mapping last longer, so
-only records that can never succeed may be given up. Between two outages nothing fails. Other handlers may
-interrupt at any time.
+An outage ends after a minute or two, or after a number of faults. The retries of a mapping last longer, and
+longer than it takes to park an event, so no record may be given up. Between two outages nothing fails but
+single events that are broken. Other handlers and redrives may interrupt at any time.
 """
 
 from collections import Counter
@@ -36,6 +36,10 @@ class Fault(StrEnum):
     ANSWER_LOST = "invocation done, and its answer lost"
     SECOND = "second handler comes in between"
     STALE = "stale handler goes on with an old batch"
+    BROKEN = "event fails until it is mended"
+    REDRIVE = "redrive at any moment"
+    REDRIVE_STALE = "redrive held up while batches are delivered"
+    REDRIVE_KILLED = "redrive killed in the middle of a request"
 
 
 Rates = Mapping[Fault, float]
@@ -104,6 +108,10 @@ class FaultPlan:
     def rates(self) -> Rates:
         """Probability of each fault at this moment."""
         return self._rates if self._clock() < self._ends_at else CALM
+
+    def calm_down(self) -> None:
+        """End the outage, if there is one."""
+        self._rates = CALM
 
     def batch_begins(self) -> None:
         """Start an outage, perhaps. Each kind occurs once before one is repeated."""

@@ -28,11 +28,10 @@ def print_report(console: Console, report: Report) -> None:
         f"{report.batches:,} batches delivered {report.deliveries:,} times, {report.outages:,} outages"
     )
     console.print(f"{report.conflicts:,} conflicts with other handlers' writes")
-    foreseen = "" if report.differences else " as foreseen"
     console.print(
         f"{report.outcomes[Status.REJECTED]:,} events rejected, {report.quarantined:,} in the quarantine"
     )
-    console.print(f"{report.given_up:,} {'record' if report.given_up == 1 else 'records'} given up{foreseen}")
+    console.print(f"{report.parked:,} limits were parked, {report.waiting:,} of them wait for ever")
     speed = report.options.events / report.seconds
     console.print(f"{report.seconds:,.1f} seconds, {speed:,.0f} events/s")
     console.print()

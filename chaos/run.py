@@ -15,7 +15,7 @@ from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
 from chaos.oracle import Oracle
 from chaos.shard import Shard
-from chaos.verdict import differing_failures, differing_limits, differing_rejects
+from chaos.verdict import differing_limits, differing_notes, differing_rejects
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.outcome import Status
 from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
@@ -50,7 +50,8 @@ class Report(Struct, kw_only=True):
     batches: int
     deliveries: int
     conflicts: int
-    given_up: int
+    parked: int
+    waiting: int
     quarantined: int
     differences: list[str]
     seconds: float
@@ -67,7 +68,7 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
     begun = time.monotonic()
     clock = FakeClock()
     streams = shards_of(options.seed, options.events, options.shards, clock)
-    oracles = [Oracle(records) for records in streams]
+    oracles = [Oracle(records, parks=True) for records in streams]
     plan = FaultPlan(options.seed, clock)
     with _table(endpoint) as (client, table):
         connection = Connection(options.seed, plan, clock, table)
@@ -78,11 +79,17 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
         ]
         with Tap(client, connection):
             _settle_all(shards, Random(f"{options.seed}/turns"), advance)
-        stored = _stored(client, table, clock)
-    quarantined = handlers.quarantine.records()
-    differences = [*differing_limits(stored, oracles), *differing_rejects(quarantined, _rejected(oracles))]
+            handlers.redrive_to_the_end()
+        stored, noted = _stored(client, table, clock)
+    quarantine = handlers.quarantine
+    quarantined, parked = quarantine.rejected(), quarantine.parked()
+    differences = [
+        *differing_limits(stored, oracles, parked),
+        *differing_notes(noted, quarantine.waiting(), oracles),
+        *differing_rejects(quarantined, _rejected(oracles)),
+    ]
     for index, (shard, oracle) in enumerate(zip(shards, oracles, strict=True)):
-        differences += differing_failures(_name(index), shard.given_up, oracle.given_up)
+        differences += [f"{_name(index)}: record {number}: given up" for number in shard.given_up]
         differences += shard.problems
         if shard.outcomes.total() != len(oracle.outcomes):
             differences.append(
@@ -98,21 +105,26 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
         batches=sum(shard.batches for shard in shards),
         deliveries=sum(shard.deliveries for shard in shards),
         conflicts=handlers.conflicts,
-        given_up=sum(len(shard.given_up) for shard in shards),
+        parked=len(parked),
+        waiting=len(noted),
         quarantined=len(quarantined),
         differences=differences,
         seconds=time.monotonic() - begun,
     )
 
 
-def _stored(client: "DynamoDBClient", table: str, clock: FakeClock) -> dict[Key, Aggregate[Limit]]:
+def _stored(
+    client: "DynamoDBClient", table: str, clock: FakeClock
+) -> tuple[dict[Key, Aggregate[Limit]], set[Key]]:
+    """Return the limits, and the keys that are parked."""
     repository = DynamoDBRepository(
         client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, clock=clock
     )
     with Tap(client, Call.forward):
         # An unreadable limit is missing, and so differs from the clean pass.
-        found = repository.scan(on_unreadable=lambda *_: None)
-        return {aggregate.key: aggregate for aggregate in found}
+        found = list(repository.scan(on_unreadable=lambda *_: None))
+        noted = {each.key for each in repository.scan_stored(on_unreadable=lambda *_: None) if each.is_parked}
+    return {aggregate.key: aggregate for aggregate in found}, noted
 
 
 def _settle_all(shards: list[Shard], random: Random, advance: Callable[[int], object]) -> None:

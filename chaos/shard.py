@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from random import Random
 from typing import Any
 
 from chaos.connection import Connection
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
+from kinesis_handler.errors import QuarantineError
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.outcome import BatchResult, Status
@@ -30,6 +31,10 @@ SECOND_RATE = 0.1
 """Probability that a second handler interrupts a delivery."""
 STALE_RATE = 0.15
 """Probability that a handler is held up with a batch while the mapping delivers it again, and later ones."""
+REDRIVE_RATE = 0.25
+"""Probability that what is parked is redriven before a batch."""
+OLD_RATE = 0.2
+"""Probability that a record is an hour old when it is delivered first, as after a stop of the consumer."""
 MOST_EARLIER = 50
 """Records before those of a delivery that a second handler gets as well."""
 MOST_BATCHES_LATER = 4
@@ -75,7 +80,7 @@ class Shard:
         self._handler = handlers.make()
         size = len(records) // random.randint(FEWEST_BATCHES, MOST_BATCHES)
         self._batch_size = min(max(size, SMALLEST_BATCH), LARGEST_BATCH)
-        self._settled = 0
+        self._settled = self._arrived = 0
         self._open: dict[tuple[str, int], Status] = {}
         mapping = EventSourceMapping(
             self._invoke,
@@ -100,12 +105,15 @@ class Shard:
         before = self.outcomes.total()
         if self._random.random() < STALE_RATE:
             self._hold_up()
+        if self._random.random() < REDRIVE_RATE:
+            self._redrive()
         if not self.done:
             self._next_batch()
         return self.outcomes.total() - before
 
     def _next_batch(self) -> None:
         self._plan.batch_begins()
+        self._arrive(self._settled + self._batch_size)
         self._settled += len(next(self._settle))
         self.batches += 1
         self.outcomes.update(self._open.values())
@@ -115,6 +123,7 @@ class Shard:
         """Give the next records to a handler that is held up, and continues when they are long settled."""
         # Its mapping may have cut the stream differently.
         end = self._settled + self._random.randint(1, self._batch_size)
+        self._arrive(end)
         batch = self.records[self._settled : end]
         later = self._random.randint(1, MOST_BATCHES_LATER)
 
@@ -126,6 +135,34 @@ class Shard:
 
         with self._somewhere(meanwhile):
             self._handlers.make().handle({"Records": batch}, self._context(self._random.choice((1, 1e9))))
+
+    def _arrive(self, end: int) -> None:
+        """Let the records before an index have arrived by now."""
+        for record in self.records[self._arrived : end]:
+            age = 3_600 if self._random.random() < OLD_RATE else 0
+            record["kinesis"]["approximateArrivalTimestamp"] = self._clock() - age
+        self._arrived = max(self._arrived, end)
+
+    def _redrive(self) -> None:
+        """Redrive what is parked: undisturbed, held up while batches are delivered, or killed."""
+        fault = self._random.choice((Fault.REDRIVE, Fault.REDRIVE_STALE, Fault.REDRIVE_KILLED))
+        later = self._random.randint(1, MOST_BATCHES_LATER)
+
+        def meanwhile() -> None:
+            self._plan.count(fault)
+            if fault is Fault.REDRIVE_KILLED:
+                raise KilledError
+            for _ in range(later):
+                if not self.done:
+                    self._next_batch()
+
+        with suppress(KilledError, QuarantineError, ConnectionError):
+            if fault is Fault.REDRIVE:
+                self._plan.count(fault)
+                self._handlers.redrive()
+                return
+            with self._somewhere(meanwhile):
+                self._handlers.redrive()
 
     def _invoke(self, invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
         self.deliveries += 1

@@ -1,6 +1,6 @@
 """The verdict: compare what is stored with one clean pass, a line per difference, for a person. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,11 +13,22 @@ RecordPosition = tuple[str, str, int]
 """Shard, sequence number and sub-sequence number of a user record."""
 
 
-def differing_limits(stored: Mapping[Key, Aggregate[Limit]], oracles: Sequence[Oracle]) -> Iterator[str]:
-    """Yield a line for each limit that is stored wrongly."""
+def differing_limits(
+    stored: Mapping[Key, Aggregate[Limit]], oracles: Sequence[Oracle], parked: Collection[Key] = ()
+) -> Iterator[str]:
+    """Yield a line for each limit that is stored wrongly.
+
+    Args:
+        stored: what is stored.
+        oracles: one for each shard.
+        parked: keys that were parked. Their lineage may be ahead: some of what waited was rejected.
+    """
     expected = {key: each for oracle in oracles for key, each in oracle.limits.items()}
     for key in sorted(expected.keys() | stored.keys()):
         known = as_expected(stored[key]) if key in stored else None
+        if known is not None and key in parked and key in expected:
+            number, position = expected[key].number, expected[key].position
+            known = known._replace(number=min(known.number, number), position=min(known.position, position))
         if known != expected.get(key):
             yield f"{'/'.join(key)}\n  expected {expected.get(key)}\n  stored   {known}"
 
@@ -59,11 +70,19 @@ def differing_rejects(
                 yield f"{name}: its data in the quarantine is not as it came"
 
 
-def differing_failures(shard: str, given_up: Sequence[str], expected: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each record that was wrongly given up, or wrongly not."""
-    for number in sorted({*given_up} - {*expected}):
-        yield f"{shard}: record {number}: given up, and it could have succeeded"
-    for number in sorted({*expected} - {*given_up}):
-        yield f"{shard}: record {number}: it can never succeed, and was not given up"
-    if sorted(given_up) == sorted(expected) and list(given_up) != list(expected):
-        yield f"{shard}: the records that were given up were not so in the order of the stream"
+def differing_notes(
+    noted: Collection[Key], waiting: Collection[Key], oracles: Sequence[Oracle]
+) -> Iterator[str]:
+    """Yield a line for each limit that is wrongly parked, or wrongly not.
+
+    Args:
+        noted: keys with the note that they are parked.
+        waiting: keys of which records wait in the quarantine.
+        oracles: one for each shard.
+    """
+    expected = {key for oracle in oracles for key in oracle.waiting}
+    for key in sorted({*noted} ^ expected):
+        yield f"{'/'.join(key)}: {'parked, and all of it can be applied' if key in noted else 'not parked'}"
+    for key in sorted({*waiting} ^ expected):
+        found = "its events wait, and can be applied" if key in waiting else "none of its events waits"
+        yield f"{'/'.join(key)}: {found}"

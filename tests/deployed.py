@@ -27,9 +27,11 @@ MOVING = {
     "MigrationSwitch": "abc1234/def5678/ghi9012",
     "AppConfigLayerArn": "arn:aws:lambda:eu-north-1:123456789012:layer:AWS-AppConfig-Extension-Arm64:1",
 }
+REDRIVING = {"RedriveSchedule": "rate(1 hour)"}
 ALL_ON = {
     **TOKENS,
     **MOVING,
+    **REDRIVING,
     "KmsKeyArn": KEY,
     "JoinedKeyArns": f"{KEY}1,{KEY}2",
     "TracingLayerArn": LAYER,
@@ -79,7 +81,7 @@ def of_type(kind: str, **parameters: str) -> dict[str, Any]:
 def attached(role: str, **parameters: str) -> list[dict[str, Any]]:
     """Return the properties of the policies that are resources of their own and belong to a role."""
     name = f"user-limits-{role.lower()}"
-    return [each for each in of_type("AWS::IAM::Policy", **parameters).values() if each["Roles"] == [name]]
+    return [each for each in of_type("AWS::IAM::Policy", **parameters).values() if name in each["Roles"]]
 
 
 def default_route(**parameters: str) -> dict[str, Any]:

@@ -19,7 +19,11 @@ from chaos.faults import Fault
 from chaos.report import command, print_report
 from chaos.run import Options, Report, run
 from kinesis_handler import Event, Remarked
+from kinesis_handler.aggregate import Parked
 from kinesis_handler.fold import fold
+from kinesis_handler.local.redrive import Result, Verdict
+from kinesis_handler.local.redrive.items import Item
+from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
@@ -94,7 +98,7 @@ def apply_again(patch: pytest.MonkeyPatch) -> None:
             )
         return fold(aggregate, *rest)
 
-    patch.setattr("kinesis_handler.projection.fold", broken)
+    patch.setattr("kinesis_handler.parking.fold", broken)
 
 
 def report_no_failure(patch: pytest.MonkeyPatch) -> None:
@@ -146,6 +150,29 @@ def forget_the_last_reset(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("user_limits.processor.apply", broken)
 
 
+def park_without_a_note(patch: pytest.MonkeyPatch) -> None:
+    """Acknowledge what fails for too long, and forget that its key is parked."""
+    patch.setattr("kinesis_handler.parking._noted", lambda aggregate, *_, **__: aggregate)
+
+
+def release_without_counting(patch: pytest.MonkeyPatch) -> None:
+    """Release a key without all that waits of it."""
+    send = ThroughHandler.release
+
+    def broken(self: ThroughHandler, items: Sequence[Item]) -> Any:
+        done = send(self, items[-1:])
+        left = [entry for item in items[:-1] for entry in item.entries]
+        return {**done, **{entry.position: Verdict(Result.HELD_BACK, done=False) for entry in left}}
+
+    patch.setattr(ThroughHandler, "release", broken)
+    patch.setattr("kinesis_handler.release._waiting", lambda *_: 10**6)
+
+
+def forget_the_end_of_the_note(patch: pytest.MonkeyPatch) -> None:
+    """Park again what comes again."""
+    patch.setattr(Parked, "covers", lambda *_: False)
+
+
 @pytest.mark.parametrize(
     ("broken", "fault", "others"),
     [
@@ -156,6 +183,9 @@ def forget_the_last_reset(patch: pytest.MonkeyPatch) -> None:
         (write_without_condition, Fault.TIMEOUT, 0.5),
         (believe_the_quarantine, Fault.QUARANTINE_DOWN, 0),
         (forget_the_last_reset, Fault.TIMEOUT, 0),
+        (park_without_a_note, Fault.PROCESSOR, 0),
+        (release_without_counting, Fault.PROCESSOR, 0),
+        (forget_the_end_of_the_note, Fault.ANSWER_LOST, 0),
     ],
 )
 def test_a_broken_engine_is_noticed(

@@ -72,7 +72,7 @@ def test_migrate_copies_all_others_and_names_it(file: Path) -> None:
         assert done.returncode == 1
         assert SAID in done.stderr + done.stdout
         assert "Traceback" not in done.stderr
-        assert (", 1 cannot be read" if command == "copy" else ": 1 differ") in done.stdout
+        assert (", 1 not copied" if command == "copy" else ": 1 differ") in done.stdout
     copied = {each.key for each in SQLiteRepository(file.parent / "other.db", Limit).scan()}
     assert copied == {each.key for each in SQLiteRepository(file, Limit).scan(on_unreadable=lambda *_: None)}
 
@@ -83,19 +83,23 @@ def test_migrate_leaves_alone_what_is_damaged_in_the_target_and_copies_all_other
     call("migrate", "copy", *forth, folder=file.parent, settings=settings)
     damage(file.parent / "other.db", "anna-deposit-month")
     copied = call("migrate", "copy", *forth, folder=file.parent, settings=settings)
-    assert ", 2 cannot be read" in copied.stdout
-    assert "what is stored under ('anna', 'anna-deposit-month')" in copied.stderr
+    assert ", 2 not copied" in copied.stdout
+    assert "not copied: anna anna-deposit-month: what is stored under" in copied.stderr
     verified = call("migrate", "verify", "--repair", *forth, folder=file.parent, settings=settings)
     assert verified.returncode == 1
     assert ": 2 differ, 0 repaired" in verified.stdout
     for side, (user, limit_id) in (("source", DAMAGED), ("target", ("anna", "anna-deposit-month"))):
-        assert f"cannot be read: {user} {limit_id}: the {side}: what is stored under" in verified.stderr
+        assert f"{user} {limit_id}: cannot be read: the {side}: what is stored under" in verified.stderr
     again = call("migrate", "verify", *forth, folder=file.parent, settings=settings)
     assert again.stdout.replace(": 2 differ", ": 2 differ, 0 repaired") == verified.stdout
     status = call("migrate", "status", *forth, folder=file.parent, settings=settings)
     items = len(list(SQLiteRepository(file, Limit).scan(on_unreadable=lambda *_: None))) + 1
     counted = [f"{items:,} items" in status.stdout, f"{items - 1:,} items" in status.stdout]
     assert (status.returncode, counted) == (0, [True, True])
+    of_source, of_target = status.stderr.splitlines()
+    assert of_source.startswith(f"cannot be read: {SAID}'limits.db' is no Limit")
+    said = SAID.replace(DAMAGED[1], "anna-deposit-month")
+    assert of_target.startswith(f"cannot be read: {said}'other.db' is no Limit")
 
 
 @pytest.mark.parametrize("phase", [Phase.DUAL, Phase.TARGET_DUAL])

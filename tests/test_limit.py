@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import asdict
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, Remarked
+from kinesis_handler.envelopes import Native
 from kinesis_handler.ingest.event import EventDecoder
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.local.event_source import put_on_shard
@@ -27,6 +28,9 @@ WHOLE_RESET: dict[str, Any] = {
 }
 
 
+WHOLE_CHANGE: dict[str, Any] = {"previousProgress": "152.50", "remainingAmount": "50"}
+
+
 def event(event_type: str, at: int = AT, **payload: Any) -> Event[Any]:
     """Return an event as the handler would get it, payload validated and all."""
     content = msgspec.json.encode(
@@ -37,7 +41,7 @@ def event(event_type: str, at: int = AT, **payload: Any) -> Event[Any]:
             "payload": {"userId": "anna", "userLimitId": "deposit", **payload},
         }
     )
-    decoder = EventDecoder()
+    decoder = EventDecoder(Native())
     decoder.register(EVENT_TYPES)
     [(record, content_again)] = unpack(put_on_shard([("anna", content)]))
     assert isinstance(content_again, bytes)
@@ -273,9 +277,72 @@ def test_a_reset_of_an_unknown_limit_that_does_not_say_all_is_a_business_error(m
         apply(None, event("RESET", **part))
 
 
-def test_progress_of_an_unknown_limit_is_a_business_error() -> None:
+def test_a_limit_that_is_not_known_is_rebuilt_from_a_change_of_its_progress_that_says_all() -> None:
+    limit, remarks = after(changed("-2.50", **WHOLE_CHANGE, currencyCode="EUR", nextResetTime=7, brandId="b"))
+    assert limit == Limit(
+        user_id="anna",
+        limit_id="deposit",
+        value=Decimal("200.00"),
+        progress=Decimal("150.00"),
+        active_from=AT,
+        next_reset_time=7,
+        type=None,
+        period=None,
+        brand_id="b",
+        currency_code="EUR",
+        rebuilt=True,
+    )
+    assert remarks == ["rebuilt"]
+
+
+def test_a_limit_that_is_rebuilt_above_its_value_is_both_rebuilt_and_exceeded() -> None:
+    assert after(changed("1", previousProgress="0", remainingAmount="-1"))[1] == ["rebuilt", "exceeded"]
+
+
+@pytest.mark.parametrize("later", [event("RESET", **WHOLE_RESET), created(type="DEPOSIT", period="DAY")])
+def test_a_limit_that_was_rebuilt_without_type_and_period_has_them_from_a_later_event(
+    later: Event[Any],
+) -> None:
+    limit, remarks = after(changed("-2.50", **WHOLE_CHANGE), later)
+    assert (limit.type, limit.period, remarks) == ("DEPOSIT", "DAY", [])
+
+
+@pytest.mark.parametrize("missing", WHOLE_CHANGE)
+def test_progress_of_an_unknown_limit_that_does_not_say_all_is_a_business_error(missing: str) -> None:
+    part: dict[str, Any] = {name: value for name, value in WHOLE_CHANGE.items() if name != missing}
     with pytest.raises(BusinessError, match="not known"):
-        apply(None, changed("1", previousProgress="0", remainingAmount="10"))
+        apply(None, changed("1", **part))
+
+
+def test_a_rebuilt_value_that_would_have_to_be_rounded_is_rejected() -> None:
+    with localcontext(EXACT), pytest.raises(RejectedError, match="38 digits"):
+        apply(None, changed("0", previousProgress="9" * 38, remainingAmount="0.1"))
+
+
+@pytest.mark.parametrize(
+    ("payload", "of_the_unknown", "of_the_known"),
+    [
+        (created(), True, False),
+        (created(progress="0"), True, True),
+        (changed("1", **WHOLE_CHANGE), True, True),
+        (changed("1", previousProgress="1"), False, False),
+        (changed("1", remainingAmount="1"), False, False),
+        (event("RESET", **WHOLE_RESET), True, True),
+        *((event("RESET", **{**WHOLE_RESET, name: None}), False, False) for name in WHOLE_RESET),
+    ],
+)
+def test_a_snapshot_says_all_there_is_to_know_of_a_limit(
+    payload: Event[Any], of_the_unknown: bool, of_the_known: bool
+) -> None:
+    known, _ = after(created())
+    processor = UserLimitEventProcessor(MemoryRepository())
+    assert processor.is_snapshot(payload, None) is of_the_unknown
+    assert processor.is_snapshot(payload, known) is of_the_known
+
+
+def test_a_snapshot_applies_to_a_limit_whether_or_not_it_is_known() -> None:
+    for snapshot in (created(), changed("1", **WHOLE_CHANGE), event("RESET", **WHOLE_RESET)):
+        assert after(snapshot)[0].value == after(created(), snapshot)[0].value
 
 
 @pytest.mark.parametrize(

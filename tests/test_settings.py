@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> N
         aws_region=None,
         quarantine_url="",
         storage_ttl=3600,
+        park_after=60,
         log_level="info",
         metrics="none",
         tracing="none",
@@ -46,7 +48,6 @@ def test_without_any_variable_the_defaults_are_those_of_the_documentation() -> N
         jwt_audience="",
         jwt_jwks="",
         cors_allow_origins=(),
-        rate_limit=0,
     )
 
 
@@ -63,6 +64,7 @@ def test_each_variable_is_read() -> None:
         "AWS_REGION": "eu-north-1",
         "QUARANTINE_URL": "s3://rejected/limits",
         "STORAGE_TTL": "0",
+        "PARK_AFTER": "0",
         "LOG_LEVEL": "DEBUG",
         "METRICS": "EMF",
         "TRACING": "otel",
@@ -72,7 +74,6 @@ def test_each_variable_is_read() -> None:
         "JWT_AUDIENCE": "limits",
         "JWT_JWKS": "https://issuer.example/keys.json",
         "CORS_ALLOW_ORIGINS": "https://shop.example, http://localhost:3000,",
-        "RATE_LIMIT": "600",
     }
     assert read_settings(environment) == Settings(
         service_name="limits-staging",
@@ -82,6 +83,7 @@ def test_each_variable_is_read() -> None:
         aws_region="eu-north-1",
         quarantine_url="s3://rejected/limits",
         storage_ttl=0,
+        park_after=0,
         log_level="debug",
         metrics="emf",
         tracing="otel",
@@ -91,8 +93,37 @@ def test_each_variable_is_read() -> None:
         jwt_audience="limits",
         jwt_jwks="https://issuer.example/keys.json",
         cors_allow_origins=("https://shop.example", "http://localhost:3000"),
-        rate_limit=600,
     )
+
+
+@pytest.mark.parametrize("word", ["never", "NEVER"])
+def test_parking_can_be_switched_off_by_a_word(word: str) -> None:
+    assert read_settings({"PARK_AFTER": word}).park_after == "never"
+
+
+@pytest.mark.parametrize(
+    ("park_after", "age", "statuses"),
+    [
+        ("", 0, ["failed", "failed"]),
+        ("", 61, ["parked", "parked"]),
+        ("600", 61, ["failed", "failed"]),
+        ("0", 0, ["parked", "parked"]),
+        ("never", 86_400, ["failed", "failed"]),
+    ],
+)
+def test_an_event_is_parked_when_it_has_failed_for_as_long_as_is_set(
+    tmp_path: Path, park_after: str, age: float, statuses: list[str]
+) -> None:
+    handler = consumer({"PARK_AFTER": park_after, "QUARANTINE_URL": tmp_path.as_uri()})
+    change = {
+        **CREATED,
+        "type": "USER_LIMIT_PROGRESS_CHANGED",
+        "payload": {"userId": "anna", "userLimitId": "bet", "amount": "1"},
+    }
+    batch = invocation([change, {**change, "eventId": "f"}])
+    for record in batch["Records"]:
+        record["kinesis"]["approximateArrivalTimestamp"] = time.time() - age
+    assert [each.outcome.status.value for each in handler.handle(batch)] == statuses
 
 
 def test_in_a_lambda_function_metrics_are_written_unless_that_is_refused() -> None:
@@ -116,9 +147,11 @@ def test_in_a_lambda_function_metrics_are_written_unless_that_is_refused() -> No
         ("STORAGE_TTL", "1h", "a whole number from 0 up"),
         ("STORAGE_TTL", "1.5", "a whole number from 0 up"),
         ("STORAGE_TTL", "٣", "a whole number from 0 up"),
+        ("PARK_AFTER", "-1", "a whole number from 0 up, or never"),
+        ("PARK_AFTER", "1.5", "a whole number from 0 up, or never"),
+        ("PARK_AFTER", "always", "a whole number from 0 up, or never"),
         ("MAX_UNPACKED_BYTES", "0", "a whole number from 1 up"),
         ("AUTH", "basic", "none, jwt"),
-        ("RATE_LIMIT", "-1", "a whole number from 0 up"),
         ("CORS_ALLOW_ORIGINS", "shop.example", ORIGINS),
         ("CORS_ALLOW_ORIGINS", "https://shop.example/", ORIGINS),
     ],

@@ -15,7 +15,7 @@ import msgspec
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint
-from kinesis_handler.quarantine.contents import read_contents
+from kinesis_handler.quarantine.contents import done_in, read_contents
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.entry import Position, decode_entries
 from kinesis_handler.stores import Change
@@ -93,7 +93,7 @@ def test_a_mark_of_redrive_is_written_as_in_version_0_2_and_read(tmp_path: Path)
     [name] = [each for each in quarantine.names() if each.startswith("done/")]
     assert name == f"done/{OBJECT}/{NUMBER}-0.jsonl"
     assert quarantine.read(name) == MARK
-    assert read_contents(quarantine).done == {Position(STREAM, "shardId-000000000006", NUMBER, 0)}
+    assert done_in([read_contents(quarantine)]) == {Position(STREAM, "shardId-000000000006", NUMBER, 0)}
 
 
 def test_a_row_of_sqlite_is_written_as_in_version_0_2_and_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kinesis_handler import Aggregate
+from kinesis_handler.aggregate import Parked
 from user_limits.limit import Limit
 from user_limits.terminal import HEADINGS, limit_row
 
@@ -13,7 +14,7 @@ DAY = 86_400_000
 BUDGET: dict[str, Any] = {"user_id": "anna", "limit_id": "budget", "active_from": 0, "type": "LOSS"}
 
 
-def row(**fields: Any) -> dict[str, str]:
+def row(parked: Parked | None = None, **fields: Any) -> dict[str, str]:
     """Return the cells of a limit under their headings; the bar is under none."""
     limit = Limit(**BUDGET | {"value": Decimal(100)} | fields)
     stored = Aggregate(
@@ -24,6 +25,7 @@ def row(**fields: Any) -> dict[str, str]:
         record_sequence_number="1",
         record_sub_sequence_number=0,
         recent_event_ids=("e",),
+        parked=parked,
     )
     cells = limit_row(stored)
     return dict(zip(HEADINGS, (cell.text for cell in cells), strict=True))
@@ -66,6 +68,11 @@ def test_a_limit_that_ends_before_it_is_reset_is_not_said_to_be_reset(
     assert row(**fields)["resets"] == resets
 
 
+def test_a_parked_limit_has_a_note_of_the_day_since_which_later_events_wait() -> None:
+    parked = Parked(1, 7 * DAY, "BusinessError: …", None, "1", 0)
+    assert row(parked, drifted_at=1)["note"] == "drift, waiting since 1970-01-08"
+
+
 @pytest.mark.parametrize("name", ["   ", "\u200b\u2060", "\u3164", "\x00\u202e", "", None])
 def test_a_name_of_which_nothing_is_seen_is_none(name: str | None) -> None:
     assert row(name=name, period="WEEK")["limit"] == "weekly loss"
@@ -85,5 +92,5 @@ def test_of_a_session_no_second_is_lost(progress: str, value: str, written: str)
 
 
 def test_an_amount_of_more_digits_than_anybody_reads_is_short() -> None:
-    amounts = {"progress": Decimal("9007199254740993.01"), "value": Decimal("9.9E125")}
+    amounts: dict[str, Any] = {"progress": Decimal("9007199254740993.01"), "value": Decimal("9.9E125")}
     assert row(**amounts, currency_code="EUR")["progress"] == "9,007,199,254,740,993.01 of 9.9E+125 EUR"

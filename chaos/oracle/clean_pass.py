@@ -35,16 +35,20 @@ class Oracle:
     """One clean pass over the records of a shard.
 
     A record whose event fails is given up after its retries, together with later events of the same limit in
-    the same record; all others continue.
+    the same record; all others continue. With parking, such an event and all later ones of its limit wait.
 
     Args:
         records: in stream order, as Lambda delivers them.
+        parks: whether what fails is parked.
     """
 
-    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, records: Iterable[Mapping[str, Any]], *, parks: bool = False) -> None:
+        self._parks = parks
         self.limits: dict[Key, Expected] = {}
         self.given_up: list[str] = []
         """Sequence numbers of the records that can never succeed, and are not rejected either."""
+        self.waiting: set[Key] = set()
+        """Limits that stay parked: one of their events can never succeed, and is not rejected either."""
         self.rejected: dict[tuple[str, int], str] = {}
         """Sequence and sub-sequence number of each user record to be rejected → the data that has it."""
         self.outcomes: list[tuple[str, tuple[str, ...]]] = []
@@ -72,15 +76,15 @@ class Oracle:
         if event["type"] not in EVENT_TYPES:
             return "ignored", []
         key = event["payload"]["userId"], event["payload"]["userLimitId"]
-        if key in failed:
-            return "failed", []
+        if key in failed or key in self.waiting:
+            return "failed" if key in failed else "parked", []
         try:
             return self._apply(key, event, position)
         except InexactError:
             return "rejected", []
         except RefusedError:
-            failed.add(key)
-            return "failed", []
+            (self.waiting if self._parks else failed).add(key)
+            return "parked" if self._parks else "failed", []
 
     def _apply(self, key: Key, event: Fields, position: tuple[int, int]) -> tuple[str, list[str]]:
         """Apply an event to its limit if it is new. Raises InexactError, RefusedError."""

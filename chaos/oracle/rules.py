@@ -84,10 +84,12 @@ def _created(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fi
     return definition, []
 
 
-def _progress_changed(limit: Fields | None, payload: Fields, _created_at: int) -> tuple[Fields, list[str]]:
+def _progress_changed(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fields, list[str]]:
     """Change the progress, and adopt the value as the producer knows it."""
     if limit is None:
-        raise RefusedError
+        if not {"previousProgress", "remainingAmount"} <= payload.keys():
+            raise RefusedError
+        return _rebuilt_from_progress(payload, created_at), ["rebuilt"]
     changed = dict(limit)
     base = payload["previousProgress"] if "previousProgress" in payload else limit["progress"]
     changed["progress"] = _sum(base, payload["amount"])
@@ -97,6 +99,23 @@ def _progress_changed(limit: Fields | None, payload: Fields, _created_at: int) -
         changed["nextResetTime"] = payload["nextResetTime"]
     missed = base != limit["progress"] or changed["value"] != limit["value"]
     return changed, ["drift"] if missed else []
+
+
+def _rebuilt_from_progress(payload: Fields, created_at: int) -> Fields:
+    """Rebuild an unknown limit. Its type and period stay unknown."""
+    progress = _sum(payload["previousProgress"], payload["amount"])
+    rebuilt = {
+        "userId": payload["userId"],
+        "limitId": payload["userLimitId"],
+        "value": _sum(progress, payload["remainingAmount"]),
+        "progress": progress,
+        "status": "ACTIVE",
+        "activeFrom": created_at,
+        "rebuilt": True,
+    }
+    if "nextResetTime" in payload:
+        rebuilt["nextResetTime"] = payload["nextResetTime"]
+    return rebuilt
 
 
 def _reset(limit: Fields | None, payload: Fields, created_at: int) -> tuple[Fields, list[str]]:

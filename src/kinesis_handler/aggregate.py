@@ -22,8 +22,10 @@ MAX_RECENT_EVENT_IDS = 1_000
 class Parked(Struct, frozen=True, gc=False, rename="camel"):
     """The note that events of a key wait in the quarantine, so that no later one overtakes them.
 
+    Its end is the last event that was parked: whatever lies at or before it has been parked, or is older.
+
     Args:
-        count: how many wait; 0: none any more, and those up to the note's end are dealt with.
+        count: how many wait, from 1 on, without those that repeat one of the recent ids.
         since: when the first of them was parked, in milliseconds since epoch.
         reason: why the first of them was not applied.
         sequence_number: the note's end: the highest of the producer's numbers that was parked; None if none
@@ -44,8 +46,27 @@ class Parked(Struct, frozen=True, gc=False, rename="camel"):
         """Position of the last parked event's record, to be compared with `Record.position`."""
         return int(self.record_sequence_number), self.record_sub_sequence_number
 
+    def covers(self, position: tuple[int, int], number: int | None) -> bool:
+        """Return whether an event is at or before the note's end.
 
-class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel"):
+        Args:
+            position: of its record.
+            number: its producer's; None if it has none.
+        """
+        if number is None or self.sequence_number is None:
+            return position <= self.position
+        return number <= self.sequence_number
+
+    def highest(self, number: int | None) -> int | None:
+        """Return the higher of the note's last producer's number and another one; None if there is none."""
+        if number is None or self.sequence_number is None:
+            return self.sequence_number if number is None else number
+        return max(number, self.sequence_number)
+
+
+class Aggregate(
+    Struct, Generic[State], frozen=True, kw_only=True, gc=False, rename="camel", omit_defaults=True
+):
     """The state of one key with its version, and its lineage: what shows whether an event is new to it.
 
     What no event led to, such as a checkpoint, has no lineage. An aggregate whose state is None is *vacant*:
@@ -61,7 +82,7 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
         record_sequence_number: Kinesis's number of the last applied event's record; None without a lineage.
         record_sub_sequence_number: its index in a KPL record; 0 in any other record.
         recent_event_ids: ids of the last applied events, oldest first; as many as the projection remembers.
-        parked: the note that events of this key wait; None if none ever did, or later ones have been applied.
+        parked: the note that events of this key wait; None if none do.
     """
 
     key: Key
@@ -82,4 +103,4 @@ class Aggregate(Struct, Generic[State], frozen=True, kw_only=True, gc=False, ren
     @property
     def is_parked(self) -> bool:
         """Whether events of this key wait in the quarantine."""
-        return self.parked is not None and self.parked.count > 0
+        return self.parked is not None

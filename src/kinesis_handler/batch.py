@@ -1,7 +1,9 @@
 """The batch that a processor is called for, and through which it reports what became of the events."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
 
 from kinesis_handler.deadline import ENDLESS, Deadline
 from kinesis_handler.errors import QuarantineError
@@ -11,9 +13,20 @@ from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.telemetry.spans import span
 
 if TYPE_CHECKING:
+    from kinesis_handler.ingest.record import Record
     from kinesis_handler.quarantine import Quarantine
 
 __all__ = ["Batch"]
+
+
+class Source(Enum):
+    """Where the records of a batch come from."""
+
+    STREAM = "stream"
+    QUARANTINE = "quarantine"
+    """They are redriven. They are in a quarantine, so that nothing is put there, and nothing parked."""
+    PARKED = "parked"
+    """They are all that waits of some keys: if they can be applied, the keys are released."""
 
 
 class Batch:
@@ -26,24 +39,42 @@ class Batch:
     Args:
         deadline: when the reserve begins, in which no further slice is begun.
         reserve: seconds from there until the invocation is stopped.
-        quarantine: where rejected events are put; None if there is none.
+        quarantine: where rejected and parked events are put; None if there is none.
+        source: where the records come from.
+        parked: the positions of those that were parked, if `source` is PARKED.
+        now: returns the seconds since epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         deadline: Deadline = ENDLESS,
         reserve: float = 0,
         quarantine: "Quarantine | None" = None,
+        *,
+        source: Source = Source.STREAM,
+        parked: Collection[tuple[int, int]] = (),
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self.outcomes: dict[Event[Any], Outcome] = {}
+        self.outcomes: dict[Event[Any] | Record, Outcome] = {}
         """Outcomes of the events that the processor at work has settled."""
         self.has_time = True
         """Whether to begin another slice."""
         self._seconds_left = deadline.seconds_left
         self._reserve = reserve
+        self.source = source
+        """Where the records come from."""
+        self.parked = parked
+        """The positions of the records that were parked, if they come to be released."""
+        self.now = now
+        """Returns the seconds since epoch."""
         self._quarantine = quarantine
         self._slowest = 0.0
         self._left = deadline.seconds_left()
+
+    @property
+    def may_park(self) -> bool:
+        """Whether there is a quarantine in which a parked event can wait."""
+        return self.source is Source.STREAM and self._quarantine is not None
 
     def settle(self, outcomes: Mapping[Event[Any], Outcome]) -> None:
         """Report the outcomes of a slice of the events: what it changed is durable from now on.
@@ -51,32 +82,41 @@ class Batch:
         Looks at the clock: `has_time` is False afterwards if there is not enough time for one more slice that
         takes half as long again as the slowest one so far.
         """
-        self.outcomes.update(outcomes)
+        # A Mapping is invariant in its keys, but an update only reads them.
+        self.outcomes.update(cast("Mapping[Event[Any] | Record, Outcome]", outcomes))
         left = self._seconds_left()
         self._slowest = max(self._slowest, self._left - left)
         self._left = left
         self.has_time = left >= max(0, self._slowest * 1.5 - self._reserve)
 
     def quarantine(self, outcomes: Mapping[Event[Any], Outcome]) -> None:
-        """Put rejected events into the quarantine now, before what lies behind them is made durable.
+        """Put rejected or parked events into the quarantine now, before what lies behind them is durable.
 
-        An event needs this if it would no longer be rejected when it is delivered again, such as one that a
-        later event then supersedes. All others are put there when the batch is done. Settles nothing. Does
-        nothing without a quarantine.
+        A rejected event needs this if it would no longer be rejected when it is delivered again, such as one
+        that a later event then supersedes. All others are put there when the batch is done. A parked one
+        needs it before its note is saved. Settles nothing. Does nothing without a quarantine.
 
         Raises QuarantineError if they are not known to be there. Let it pass: the events that are not settled
         then fail, and are delivered again.
         """
-        if self._quarantine is not None:
+        if self._quarantine is not None and self.source is not Source.QUARANTINE:
             records = [HandledRecord(event.record, event, outcome) for event, outcome in outcomes.items()]
-            put_into(self._quarantine, records)
+            put_into(self._quarantine, records, released=self.source is Source.PARKED)
 
 
-def put_into(quarantine: "Quarantine", rejected: Sequence[HandledRecord]) -> None:
-    """Put rejected records into a quarantine. Raises QuarantineError if they are not known to be there."""
+def put_into(quarantine: "Quarantine", handled: Sequence[HandledRecord], *, released: bool = False) -> None:
+    """Put rejected or parked records into a quarantine.
+
+    Args:
+        quarantine: where to.
+        handled: the records, with their outcomes.
+        released: they were parked before, and have been rejected now.
+
+    Raises QuarantineError if they are not known to be there.
+    """
     try:
-        with span("quarantine", records=len(rejected)):
-            for name, content in objects(rejected).items():
+        with span("quarantine", records=len(handled)):
+            for name, content in objects(handled, released=released).items():
                 quarantine.keep(name, content)
     except QuarantineError:
         raise

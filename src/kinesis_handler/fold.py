@@ -1,7 +1,9 @@
 """The rule by which events are folded into an aggregate: each once, in order. Pure."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
+
+from msgspec import Struct
 
 from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key
 from kinesis_handler.errors import InvalidEventError
@@ -20,10 +22,10 @@ from kinesis_handler.outcome import (
 from kinesis_handler.results import StateCheck
 from kinesis_handler.storable import number_problem
 
-State = TypeVar("State")
+State = TypeVar("State", covariant=True)  # noqa: PLC0105 - a fold takes what is stored, vacant or not
 Payload = TypeVar("Payload")
 
-_ABSENT: Aggregate[None] = Aggregate(
+ABSENT: Aggregate[None] = Aggregate(
     key=("", ""),
     state=None,
     version=0,
@@ -36,13 +38,27 @@ _ABSENT: Aggregate[None] = Aggregate(
 """Stands for an aggregate that does not exist: all events are new to it."""
 
 
-def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that a projection says of it
+class Rules(Struct, Generic[State, Payload], frozen=True):
+    """What a projection says of its folds.
+
+    Args:
+        apply: returns the state after an event.
+        check: checks what `apply` returns.
+        recent_event_ids: how many of the last applied events are remembered by their id, from 1 on.
+        is_snapshot: returns whether an event says all there is to know of its key, whose state is given.
+    """
+
+    apply: Callable[[Any, Event[Payload]], State | Deleted | Remarked[State | Deleted]]
+    check: StateCheck[State]
+    recent_event_ids: int = RECENT_EVENT_IDS
+    is_snapshot: Callable[[Event[Payload], Any], bool] = lambda *_: False
+
+
+def fold(
     aggregate: Aggregate[State | None] | None,
     key: Key,
     events: Sequence[Event[Payload]],
-    apply: Callable[[State | None, Event[Payload]], State | Deleted | Remarked[State | Deleted]],
-    check: StateCheck[State],
-    recent_event_ids: int = RECENT_EVENT_IDS,
+    rules: Rules[State, Payload],
 ) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
     """Apply to an aggregate those of its events that are new to it, in their order.
 
@@ -52,19 +68,18 @@ def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that 
     After an event has failed the later ones are held back; one that is rejected lets them pass.
 
     Args:
-        aggregate: as it is stored, vacant or not; None if it is not. It may remember more ids than are asked
-            for, or fewer.
+        aggregate: as it is stored, vacant or not, without a note that its key is parked: see `parking`. None
+            if it is not stored. It may remember more ids than are asked for, or fewer.
         key: (partition, sort).
         events: in stream order.
-        apply: returns the state after an event.
-        check: checks what `apply` returns.
-        recent_event_ids: how many of the last applied events are remembered by their id, from 1 on.
+        rules: of the projection.
 
     Returns:
         The aggregate, the very same object if nothing was applied, and an outcome for each of the events.
     """
-    known: Aggregate[State | None] = aggregate if aggregate is not None else _ABSENT
+    known: Aggregate[State | None] = aggregate if aggregate is not None else ABSENT
     state, version, highest = known.state, known.version, known.sequence_number
+    apply, check, recent = rules.apply, rules.check, rules.recent_event_ids
     ids, classes = [*known.recent_event_ids], check.classes
     last: Event[Payload] | None = None
     outcomes: list[Outcome] = []
@@ -74,9 +89,9 @@ def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that 
             is_new = highest is None or number > highest
         else:
             last_position = last.record.position if last is not None else known.position
-            is_new = event.id not in ids[-recent_event_ids:] and event.record.position > last_position
+            is_new = event.id not in ids[-recent:] and event.record.position > last_position
         if not is_new:
-            outcomes.append(DUPLICATE if event.id in ids[-recent_event_ids:] else SUPERSEDED)
+            outcomes.append(DUPLICATE if event.id in ids[-recent:] else SUPERSEDED)
             continue
         try:
             result = apply(state, event)
@@ -108,11 +123,35 @@ def fold(  # noqa: PLR0913, PLR0917 - what is folded, and the three things that 
             sequence_number=highest,
             record_sequence_number=last.record.sequence_number,
             record_sub_sequence_number=last.record.sub_sequence_number,
-            recent_event_ids=tuple(ids[-recent_event_ids:]),
-            parked=known.parked,
+            recent_event_ids=tuple(ids[-recent:]),
         ),
         outcomes,
     )
+
+
+def is_new(aggregate: Aggregate[object], event: Event[object]) -> bool:
+    """Return whether an event is new to an aggregate, by the rule of `fold`."""
+    number, highest = event.sequence_number, aggregate.sequence_number
+    if number is not None:
+        return highest is None or number > highest
+    return event.id not in aggregate.recent_event_ids and event.record.position > aggregate.position
+
+
+def is_past(aggregate: Aggregate[object], event: Event[object]) -> bool:
+    """Return whether an event lies at or before the last applied one, whatever its id.
+
+    An id shows a repeat only while it is among the recent ones. What is recent when a parked event is
+    released, nobody knows when it is parked.
+    """
+    number, highest = event.sequence_number, aggregate.sequence_number
+    if number is not None:
+        return highest is not None and number <= highest
+    return event.record.position <= aggregate.position
+
+
+def repeated(aggregate: Aggregate[object], event: Event[object]) -> Outcome:
+    """Return the outcome of an event that is not new to an aggregate."""
+    return DUPLICATE if event.id in aggregate.recent_event_ids else SUPERSEDED
 
 
 def _of_its_numbers(error: Exception, event: Event[Any]) -> InvalidEventError | None:

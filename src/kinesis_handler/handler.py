@@ -2,15 +2,22 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from kinesis_handler.batch import Batch, put_into
+from kinesis_handler.batch import Batch, Source, put_into
 from kinesis_handler.deadline import ENDLESS, Deadline, within
-from kinesis_handler.errors import InvalidInvocationError, ProcessingError, QuarantineError, RetryableError
+from kinesis_handler.envelopes import Envelope, Native
+from kinesis_handler.errors import (
+    ConfigurationError,
+    InvalidInvocationError,
+    ProcessingError,
+    QuarantineError,
+    RetryableError,
+)
 from kinesis_handler.ingest.event import Event, EventDecoder
 from kinesis_handler.ingest.record import (
     DEFAULT_MAX_UNPACKED_BYTES,
@@ -19,6 +26,7 @@ from kinesis_handler.ingest.record import (
     unpack,
 )
 from kinesis_handler.ingest.schema import require_decodable
+from kinesis_handler.ingest.upcast import chains
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.outcome import (
     IGNORED,
@@ -30,7 +38,9 @@ from kinesis_handler.outcome import (
     not_applied,
 )
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
+from kinesis_handler.projection import Projection
 from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.stores import Repository
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
 from kinesis_handler.telemetry.spans import annotate_span, batch_span
@@ -38,6 +48,7 @@ from kinesis_handler.telemetry.spans import annotate_span, batch_span
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
+_NO_QUARANTINE = "what can never succeed is logged, skipped, and lost; nothing is parked"
 _WITHOUT_OUTCOME = not_applied(RetryableError("the processor gave it no outcome"))
 
 
@@ -50,7 +61,9 @@ class KinesisHandler:
 
     Args:
         processors: what takes the events; more can be added by `register`.
-        quarantine: where rejected records are put; None to log and skip them: the first call warns of it.
+        envelope: how a record says what event it is; None for `kinesis_handler.envelopes.Native()`.
+        quarantine: where rejected and parked records are put. None to log and skip the former, and to park
+            nothing: the first call warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further record is unpacked, and no further
             slice begun. If the slowest slice so far took longer, its time counts instead, with half as much
@@ -58,27 +71,33 @@ class KinesisHandler:
         metrics: where the figures of each batch go; None to leave them to the log.
         tracer: OpenTelemetry's, which begins the spans of each batch; None for no spans.
         clock: seconds, for the duration in the log.
+        now: seconds since epoch, for the age of an event that fails: see `Projection` and `park_after`.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default
         self,
         processors: Iterable[EventProcessor] = (),
         *,
+        envelope: Envelope | None = None,
         quarantine: Quarantine | None = None,
         max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
         reserve_ms: int = 1_000,
         metrics: Metrics | None = None,
         tracer: "Tracer | None" = None,
         clock: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._routes = RoutingTable()
-        self._decoder = EventDecoder()
+        self.envelope = envelope if envelope is not None else Native()
+        """How a record says what event it is."""
+        self._decoder = EventDecoder(self.envelope)
         self._quarantine = quarantine
         self._max_unpacked_bytes = max_unpacked_bytes
         self._reserve_ms = reserve_ms
         self._metrics = metrics
         self._tracer = tracer
         self._clock = clock
+        self._now = now
         self._cold_start = True
         self._warned = quarantine is not None
         self._log = structlog.get_logger(component="handler")
@@ -90,20 +109,33 @@ class KinesisHandler:
         """What takes the events, in the order of their registration."""
         return tuple(self._routes.processors)
 
+    @property
+    def repositories(self) -> Mapping[str, Repository[Any]]:
+        """The repositories of its projections, by the projections' names."""
+        readers = zip(self._routes.names, self._routes.processors, strict=True)
+        return {name: each.repository for name, each in readers if isinstance(each, Projection)}
+
     def register(self, processor: EventProcessor) -> None:
         """Route the processor's event types to it from now on, beside other processors that take them.
 
         The outcome of an event that several take is the worst of theirs. When it is delivered again, those
         that succeeded find a duplicate.
 
-        Raises ConfigurationError if a schema is none that msgspec can decode into, if another processor
-        decodes one of the types by another schema or stores its states in the same repository, or if
+        Raises ConfigurationError if a schema cannot be decoded into, if upcasters make no chain, if another
+        processor decodes one of the types in another way or stores its states in the same repository, or if
         `process` is a coroutine function. Nothing is registered then.
         """
-        require_decodable(processor.event_types, name_of(processor))
-        self._decoder.check(processor.event_types, name_of(processor))
+        schemas, name = processor.event_types, name_of(processor)
+        require_decodable(schemas, name)
+        upcasters = chains(getattr(processor, "upcast", {}), schemas, name)
+        if upcasters and self.envelope.version_path is None:
+            raise ConfigurationError(
+                f"{name} has upcasters, and the envelope {type(self.envelope).__name__} carries no version: "
+                "say which field has it, by its argument `version`"
+            )
+        self._decoder.check(schemas, upcasters, name)
         self._routes.register(processor)
-        self._decoder.register(processor.event_types)
+        self._decoder.register(schemas, upcasters)
 
     def __call__(self, invocation: object, context: LambdaContext | None = None) -> BatchResponse:
         """Handle an invocation by Lambda, and return which records it is to deliver again.
@@ -112,19 +144,24 @@ class KinesisHandler:
         """
         if not self._warned:
             self._warned = True
-            self._log.warning("no quarantine", detail="what can never succeed is logged, skipped, and lost")
+            self._log.warning("no quarantine", detail=_NO_QUARANTINE)
         return self.handle(invocation, context).response()
 
     def handle(
-        self, invocation: object, context: LambdaContext | None = None, *, keep_rejected: bool = True
+        self,
+        invocation: object,
+        context: LambdaContext | None = None,
+        *,
+        source: Source = Source.STREAM,
+        parked: Collection[tuple[int, int]] = (),
     ) -> BatchResult:
         """Handle an invocation as a call does, and return the outcome of each record.
 
         Args:
             invocation: as Lambda hands it over, with its `Records`.
             context: Lambda's.
-            keep_rejected: whether to put rejected records into the quarantine. Those that come out of it are
-                there already.
+            source: where the records come from. What comes out of the quarantine is not put there again.
+            parked: the positions of the records that were parked, if `source` is PARKED.
         """
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
@@ -132,7 +169,7 @@ class KinesisHandler:
         bound = bind_contextvars(request_id=request_id, cold_start=cold_start)
         try:
             with batch_span(self._tracer, request_id) as handling, counting() as counted:
-                result = self._handle(invocation, context, keep_rejected=keep_rejected)
+                result = self._handle(invocation, context, source, parked)
                 log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
                 annotate_span(handling, result)
                 if self._metrics is not None:
@@ -142,7 +179,11 @@ class KinesisHandler:
         return result
 
     def _handle(
-        self, invocation: object, context: LambdaContext | None, *, keep_rejected: bool
+        self,
+        invocation: object,
+        context: LambdaContext | None,
+        source: Source,
+        parked: Collection[tuple[int, int]],
     ) -> BatchResult:
         records = invocation.get("Records") if isinstance(invocation, dict) else None
         if not isinstance(records, list):
@@ -150,19 +191,23 @@ class KinesisHandler:
         refuse_repeated_numbers(records)
         deadline = _deadline(context, self._reserve_ms)
         in_order, queues, outcomes = self._read(records, deadline)
-        quarantine = self._quarantine if keep_rejected else None
-        batch = Batch(deadline, self._reserve_ms / 1_000, quarantine)
+        quarantine = self._quarantine if source is Source.STREAM else None
+        reserve = self._reserve_ms / 1_000
+        batch = Batch(deadline, reserve, self._quarantine, source=source, parked=parked, now=self._now)
         routes, readers = self._routes, dict[str, Mapping[Status, int]]()
         several = len(queues) > 1
         with within(deadline):
             for name, processor, events in zip(routes.names, routes.processors, queues, strict=True):
-                if events:
-                    settled = _process(processor, events, batch)
-                    if not several:
-                        outcomes.update(settled)  # type: ignore[arg-type]  # it only reads the keys
-                        continue
-                    readers[name] = Counter(outcome.status for outcome in settled.values())
-                    add_outcomes(outcomes, settled)
+                if not events:
+                    continue
+                if not several:
+                    batch.outcomes = outcomes  # what is settled needs no copy
+                    _process(processor, events, batch)
+                    continue
+                settled = batch.outcomes = {}
+                _process(processor, events, batch)
+                readers[name] = Counter(outcome.status for outcome in settled.values())
+                add_outcomes(outcomes, settled)
         result = BatchResult(in_order, outcomes, readers)
         if quarantine is not None and (rejected := result.rejected()):
             try:
@@ -181,7 +226,8 @@ class KinesisHandler:
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
         outcomes: dict[Event[Any] | Record, Outcome] = {}
-        for record, content in unpack(records, self._max_unpacked_bytes, deadline.has_passed):
+        limit, packing = self._max_unpacked_bytes, self.envelope.packing
+        for record, content in unpack(records, limit, deadline.has_passed, packing):
             event = decode(record, content) if isinstance(content, bytes) else content
             if isinstance(event, ProcessingError):
                 in_order.append(record)
@@ -197,9 +243,9 @@ class KinesisHandler:
         return in_order, queues, outcomes
 
 
-def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) -> dict[Event[Any], Outcome]:
-    """Have the events processed, and return an outcome for each, whatever the processor does."""
-    outcomes = batch.outcomes = {}
+def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) -> None:
+    """Have the events processed. Each has an outcome afterwards, whatever the processor does."""
+    outcomes = batch.outcomes
     failure: Exception | None = None
     if batch.has_time:
         try:
@@ -212,7 +258,6 @@ def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) 
         else:
             otherwise = _WITHOUT_OUTCOME if batch.has_time else OUT_OF_TIME
         outcomes.update(dict.fromkeys(unsettled, otherwise))
-    return outcomes
 
 
 def _deadline(context: LambdaContext | None, reserve_ms: int) -> Deadline:

@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import (
     HeldBackError,
     InvalidEventError,
@@ -21,6 +22,7 @@ from kinesis_handler.lambda_types import BatchResponse
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it is in the public signature: Remarked[State]
 Payload = TypeVar("Payload")
+Keyed = TypeVar("Keyed")
 
 __all__ = ["DELETED", "BatchResult", "Deleted", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
 
@@ -37,6 +39,8 @@ class Status(StrEnum):
     """No processor takes its type."""
     REJECTED = "rejected"
     """It can never succeed."""
+    PARKED = "parked"
+    """It, or an earlier one of its key, failed for too long: it waits in the quarantine."""
     FAILED = "failed"
     """It may succeed later: Lambda delivers it again."""
 
@@ -74,11 +78,19 @@ DELETED = Deleted.DELETED
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one event. `error` is set if it was rejected or failed, and only then."""
+    """What became of one event.
+
+    Args:
+        status: in one word.
+        error: why it was rejected or parked, or failed; None of any other.
+        remarks: on an event that was applied.
+        parked: the keys for which it waits in the quarantine.
+    """
 
     status: Status
     error: ProcessingError | None = None
     remarks: tuple[Remark, ...] = ()
+    parked: tuple[Key, ...] = ()
 
 
 APPLIED = Outcome(Status.APPLIED)
@@ -104,6 +116,7 @@ _WORST_FIRST = {
     for rank, status in enumerate(
         (
             Status.FAILED,
+            Status.PARKED,
             Status.REJECTED,
             Status.SUPERSEDED,
             Status.APPLIED,
@@ -118,22 +131,23 @@ _WORST_FIRST = {
 def worst(one: Outcome, other: Outcome) -> Outcome:
     """Return the outcome of an event that has two, of two processors or two keys: the worse one.
 
-    It has the remarks of both. What succeeded is found to be a duplicate when the event is delivered again.
+    It has the remarks and the parked keys of both. What succeeded is found to be a duplicate when the event
+    is delivered again.
     """
     worse = min(one, other, key=lambda outcome: _WORST_FIRST[outcome.status])
-    if not (one.remarks or other.remarks):
+    if not (one.remarks or other.remarks or (one.parked and other.parked)):
         return worse
-    return replace(worse, remarks=one.remarks + other.remarks)
+    return replace(worse, remarks=one.remarks + other.remarks, parked=one.parked + other.parked)
 
 
-def add_outcomes(
-    known: "dict[Event[Any] | Record, Outcome]", further: Mapping[Event[Payload], Outcome]
-) -> None:
+def add_outcomes(known: dict[Keyed, Outcome], further: Mapping[Keyed, Outcome]) -> None:
     """Add the outcomes of some events; one that has an outcome already gets the worse of the two."""
-    both = known.keys() & further.keys()
-    worse = {event: worst(known[event], further[event]) for event in both}  # type: ignore[index]
-    known.update(further)  # type: ignore[arg-type]
+    worse = {each: worst(known[each], further[each]) for each in known.keys() & further.keys()}
+    known.update(further)
     known.update(worse)
+
+
+_QUARANTINED = (Status.REJECTED, Status.PARKED)
 
 
 def broken_off(outcomes: list[Outcome], first: Outcome, count: int) -> list[Outcome]:
@@ -143,22 +157,23 @@ def broken_off(outcomes: list[Outcome], first: Outcome, count: int) -> list[Outc
 
 
 def not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
-    """Fail what was applied, and hold back what came behind it: only what came before it was known."""
-    first = next(index for index, outcome in enumerate(outcomes) if outcome.status is Status.APPLIED)
+    """Fail what was applied or parked, and hold back what came behind it: what came before was known."""
+    changed = (Status.APPLIED, Status.PARKED)
+    first = next(index for index, outcome in enumerate(outcomes) if outcome.status in changed)
     return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]
 
 
-def only_rejected(
+def to_quarantine(
     events: Sequence[Event[Payload]], outcomes: Sequence[Outcome]
 ) -> dict[Event[Payload], Outcome]:
-    """Return the events that were rejected, with their outcomes.
+    """Return the events that were rejected or parked, with their outcomes.
 
     Args:
         events: of one key, say.
         outcomes: one for each of them, in the same order.
     """
     pairs = zip(events, outcomes, strict=True)
-    return {event: outcome for event, outcome in pairs if outcome.status is Status.REJECTED}
+    return {event: outcome for event, outcome in pairs if outcome.status in _QUARANTINED}
 
 
 class Identity(NamedTuple):
@@ -231,7 +246,7 @@ class BatchResult:
         ]
 
     def needs_attention(self) -> Iterator[HandledRecord]:
-        """Return the records that a person should look at: rejected, failed, or with a remark."""
+        """Return the records that a person should look at: rejected, parked, failed, or with a remark."""
         return (each for each in self.notable if each.outcome.error is not None or each.outcome.remarks)
 
     def rejected(self) -> list[HandledRecord]:

@@ -17,7 +17,7 @@ from kinesis_handler.outcome import (
     broken_off,
     not_applied,
     not_saved,
-    only_rejected,
+    to_quarantine,
 )
 from kinesis_handler.stores import Change, Repository, Saved
 from kinesis_handler.telemetry.metrics import CONFLICTS, count
@@ -86,7 +86,7 @@ class PartialSave(Generic[State, Payload]):
             end = done + 1 if late else halving.end(done)  # the first makes some progress
             part = events[done:end]
             after, part_outcomes = self._fold(before, key, part)
-            found = only_rejected(part, part_outcomes)
+            found = to_quarantine(part, part_outcomes)
             if after is None or after is before:
                 rejected |= found  # nothing is saved with them, but perhaps behind them
             else:

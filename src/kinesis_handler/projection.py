@@ -1,19 +1,38 @@
 """Projection: the processor that most streams need. It folds the events of each key into stored state."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Context, localcontext
 from typing import Generic, TypeVar
 
-from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key
-from kinesis_handler.batch import Batch
-from kinesis_handler.errors import ConfigurationError, QuarantineError, RejectedError, conflict_error
-from kinesis_handler.fold import fold
+from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Key
+from kinesis_handler.batch import Batch, Source
+from kinesis_handler.errors import (
+    ConfigurationError,
+    QuarantineError,
+    RejectedError,
+    RepositoryError,
+    conflict_error,
+)
+from kinesis_handler.fold import Rules
 from kinesis_handler.functions import require_plain
 from kinesis_handler.grouping import Groups
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import APPLIED, Deleted, Outcome, Remarked, not_applied, not_saved, only_rejected
-from kinesis_handler.partial_save import PartialSave, save
+from kinesis_handler.ingest.upcast import Upcasters
+from kinesis_handler.outcome import (
+    APPLIED,
+    Deleted,
+    Outcome,
+    Remarked,
+    add_outcomes,
+    not_applied,
+    not_saved,
+    to_quarantine,
+)
+from kinesis_handler.parking import DEFAULT_PARK_AFTER, NOWHERE, REDRIVEN, Parking, fold_or_park
+from kinesis_handler.partial_save import Fold, PartialSave, save
+from kinesis_handler.release import release
 from kinesis_handler.results import StateCheck, agreed_state_type
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.telemetry.spans import span
@@ -40,13 +59,22 @@ class Projection(ABC, Generic[State, Payload]):
             An event without a number that its producer sends again later than that is counted twice. They
             are stored, read and written with every aggregate: with UUIDs 38 bytes each, so that 16 are 0.6
             KB of an item in DynamoDB, of which each KB begun is a write unit, and 100 are four units.
+        park_after: seconds from its arrival on the stream after which an event that still fails is parked, so
+            that its shard goes on; None for never: then only Lambda's retries bound how long it waits.
+            Nothing is parked without a quarantine.
 
     Raises ConfigurationError if a number is out of range, if there is neither `key` nor `keys`, if one of
     these or `apply` is no plain function, or if the repository stores states of another type.
     """
 
     event_types: Mapping[str, type[Payload]]
-    """The types it takes, each with the schema of its payload: a class that msgspec can decode into."""
+    """The types it takes, each with the schema of its payload: a class that can be decoded into."""
+
+    upcast: Upcasters = {}  # noqa: RUF012 - nobody writes into a Mapping
+    """What turns payloads of older versions into newer ones: `{("PARCEL_SCANNED", 1): from_v1}`.
+
+    Each is a pure function of a decoded payload, before its schema, and makes the next version of it.
+    """
 
     decimal_context: Context | None = None
     """What `apply` computes decimals in; None for the one that the program runs in.
@@ -61,6 +89,7 @@ class Projection(ABC, Generic[State, Payload]):
         slice_size: int = 1_000,
         attempts: int = 5,
         recent_event_ids: int = RECENT_EVENT_IDS,
+        park_after: float | None = DEFAULT_PARK_AFTER,
     ) -> None:
         if slice_size < 1 or attempts < 1:
             raise ConfigurationError(
@@ -70,6 +99,8 @@ class Projection(ABC, Generic[State, Payload]):
             raise ConfigurationError(
                 f"recent_event_ids is {recent_event_ids}; allowed: from 1 to {MAX_RECENT_EVENT_IDS:,}"
             )
+        if park_after is not None and not 0 <= park_after < math.inf:
+            raise ConfigurationError(f"park_after is {park_after}; allowed: from 0 up, or None for never")
         self._name = type(self).__qualname__
         self._has_keys = type(self).keys is not Projection.keys
         if not self._has_keys and type(self).key is Projection.key:
@@ -77,14 +108,16 @@ class Projection(ABC, Generic[State, Payload]):
         name = "keys" if self._has_keys else "key"
         require_plain(getattr(self, name), f"`{name}` of {self._name}")
         require_plain(self.apply, f"`apply` of {self._name}")
-        self._check: StateCheck[State] = StateCheck(
+        check: StateCheck[State] = StateCheck(
             self._name, agreed_state_type(type(self), Projection, repository)
         )
+        require_plain(self.is_snapshot, f"`is_snapshot` of {self._name}")
+        self._rules: Rules[State, Payload] = Rules(self.apply, check, recent_event_ids, self.is_snapshot)
         self.repository = repository
         """Where the states are stored."""
         self._slice_size = slice_size
         self._attempts = attempts
-        self._recent_event_ids = recent_event_ids
+        self._park_after = park_after
 
     def key(self, event: Event[Payload]) -> Key:
         """Return the key whose state the event changes: (partition, sort), both strings, neither empty.
@@ -120,6 +153,13 @@ class Projection(ABC, Generic[State, Payload]):
         repository stores: an event for which it is another, or None, fails with an `InvalidResultError`.
         """
 
+    def is_snapshot(self, event: Event[Payload], state: State | None) -> bool:  # noqa: ARG002 - to be overridden
+        """Return whether an event says all there is to know of its key, whose stored state is given.
+
+        Asked only while the key is parked: such an event is applied, and what waited is superseded by it.
+        """
+        return False
+
     def process(self, events: Sequence[Event[Payload]], batch: Batch) -> None:
         """Fold the events into their states, a slice of keys at a time. See `EventProcessor.process`."""
         groups: Groups[Payload] = Groups(self._name)
@@ -153,16 +193,19 @@ class Projection(ABC, Generic[State, Payload]):
         outcomes: dict[Key, list[Outcome]] = {}
         unsaved: Collection[Key] = groups
         for _ in range(self._attempts):
-            changes, rejected = self._load_and_fold(unsaved, groups, outcomes)
+            changes, quarantined = self._load_and_fold(unsaved, groups, outcomes, batch)
             if not changes:
                 break
-            if rejected:
-                batch.quarantine(rejected)
+            if quarantined:
+                batch.quarantine(quarantined)
             saved = save(self.repository, changes)
             for key, error in saved.failed.items():
-                if isinstance(error, RejectedError) and len(groups[key]) > 1:
+                if batch.source is Source.PARKED:  # none of them may be left out
+                    outcomes[key] = not_saved(outcomes[key], RepositoryError(str(error)))
+                elif isinstance(error, RejectedError) and len(groups[key]) > 1:
                     [before] = [each.before for each in changes if each.key == key]
-                    parts = PartialSave(self.repository, self._fold, self._attempts, batch)
+                    fold_one = self._fold_of(batch)
+                    parts = PartialSave(self.repository, fold_one, self._attempts, batch)
                     outcomes[key] = parts.save(before, key, groups[key], error)
                 else:
                     outcomes[key] = not_saved(outcomes[key], error)
@@ -179,17 +222,18 @@ class Projection(ABC, Generic[State, Payload]):
         keys: Collection[Key],
         groups: Mapping[Key, list[Event[Payload]]],
         outcomes: dict[Key, list[Outcome]],
+        batch: Batch,
     ) -> tuple[list[Change[State]], dict[Event[Payload], Outcome]]:
-        """Return what is to be saved, and what was rejected of it.
+        """Return what is to be saved, and what of it goes into the quarantine first.
 
         Puts into `outcomes` what becomes of the events of each key once they are saved.
         """
         with span("load", keys=len(keys)):
             loaded = self.repository.load(keys)
         found, vacant, failed = loaded.found, loaded.vacant, loaded.failed
-        apply, check, recent_event_ids = self.apply, self._check, self._recent_event_ids
+        fold_one = self._fold_of(batch)
         changes: list[Change[State]] = []
-        rejected: dict[Event[Payload], Outcome] = {}
+        quarantined: dict[Event[Payload], Outcome] = {}
         with span("fold", keys=len(keys)), localcontext(self.decimal_context):
             for key in keys:
                 events = groups[key]
@@ -197,16 +241,21 @@ class Projection(ABC, Generic[State, Payload]):
                     outcomes[key] = [not_applied(failed[key])] * len(events)
                     continue
                 before = found.get(key) or vacant.get(key)
-                after, folded = fold(before, key, events, apply, check, recent_event_ids)
+                after, folded = fold_one(before, key, events)
                 outcomes[key] = folded
                 if after is not None and after is not before:
                     changes.append(Change(before, after))
                     if folded.count(APPLIED) < len(folded):  # nearly never, and counted in C
-                        rejected |= only_rejected(events, folded)
-        return changes, rejected
+                        add_outcomes(quarantined, to_quarantine(events, folded))
+        return changes, quarantined
 
-    def _fold(
-        self, before: Aggregate[State | None] | None, key: Key, events: Sequence[Event[Payload]]
-    ) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
-        with localcontext(self.decimal_context):
-            return fold(before, key, events, self.apply, self._check, self._recent_event_ids)
+    def _fold_of(self, batch: Batch) -> Fold[State, Payload]:
+        """Return how the events of a key are folded: those of the stream, or all that wait of it."""
+        rules, parking = self._rules, NOWHERE
+        if batch.source is Source.PARKED:
+            return lambda before, key, events: release(before, key, events, rules, batch.parked)
+        if batch.source is Source.QUARANTINE:
+            parking = REDRIVEN
+        elif batch.may_park and self._park_after is not None:
+            parking = Parking(self._park_after, batch.now)
+        return lambda before, key, events: fold_or_park(before, key, events, rules, parking)

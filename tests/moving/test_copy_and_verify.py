@@ -1,29 +1,33 @@
 """Copying and verifying: what is newer stays, what was interrupted resumes, what differs is named."""
 
-from collections.abc import Callable, Collection, Sequence
+import re
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError
-from kinesis_handler.moving.budget import TokenBucket, write_units
-from kinesis_handler.moving.copy import CHUNK, Copy
+from kinesis_handler.moving.copy import CHUNK, Progress, copy_store, read_progress, write_units
 from kinesis_handler.moving.phase import Side
 from kinesis_handler.moving.verification import Verification
 from kinesis_handler.stores import Loaded
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate, insert
-from moving.test_writers import Interrupted
+from kinesis_handler.testing.vacant_laws import parked, vacant
+from moving.test_two_stores import at_call, fail
 from testkit.tables import Tables
 
 ITEMS = 3 * CHUNK + 7
 FIRST = ("p", "0000")
 STORED = aggregate(FIRST, 2, count=0)
+NEWER = aggregate(FIRST, 3, note="x")
+GONE = replace(NEWER, state=None)
 
 
 class Stores:
@@ -32,34 +36,35 @@ class Stores:
     def __init__(self, folder: Path) -> None:
         self.source, self.target = MemoryRepository[LawState](), MemoryRepository[LawState]()
         self.file = folder / "progress.json"
-        insert(self.source, *(aggregate(("p", f"{number:04}"), 2, count=number) for number in range(ITEMS)))
+        items = [aggregate(("p", f"{number:04}"), 2, count=number) for number in range(ITEMS)]
+        insert(self.source, *items[:-2], vacant(items[-2]), parked(items[-1]))
 
-    def copy(self, target: Any = None, **options: Any) -> Copy[LawState]:
-        return Copy(self.source, target or self.target, ("old", "new"), self.file, **options)
+    def copy(self, target: Any = None, **options: Any) -> Progress:
+        """Copy, until a store is down."""
+        progress = read_progress(self.file, ("old", "new"))
+        with suppress(RepositoryError):
+            copy_store(self.source, target or self.target, progress, self.file, **options)
+        return progress
 
-    def verify(self, *, repair: bool = False, pause: Callable[[float], object] = id) -> list[str]:
-        sides = {Side.SOURCE: self.source, Side.TARGET: self.target}
-        work = Verification(sides, Side.SOURCE, repair=repair, sleep=pause)
+    def verify(self, source: Any = None, target: Any = None, **options: Any) -> list[str]:
+        sides = {Side.SOURCE: source or self.source, Side.TARGET: target or self.target}
+        work = Verification[LawState](sides, Side.SOURCE, **{"sleep": id, **options})
         found = [f"{each.key[1]}: {each.what}{' (repaired)' * each.repaired}" for each in work.run()]
-        assert (work.counts.differ, work.counts.compared) == (len(found), ITEMS)
+        assert (work.differ, work.compared) == (len(found), ITEMS)
         return found
 
     def are_equal(self) -> bool:
-        one, other = ({each.key: each for each in store.scan()} for store in (self.source, self.target))
-        return one == other
+        return sorted(self.source.scan_stored(), key=str) == sorted(self.target.scan_stored(), key=str)
 
 
 class WithoutAKey(MemoryRepository[LawState]):
     """A repository that cannot read the first key, and answers for the others only."""
 
-    def __init__(self, why: RepositoryError) -> None:
-        super().__init__()
-        self._why = why
+    why: RepositoryError = UnreadableError("damaged")
 
     def load(self, keys: Collection[Key]) -> Loaded[LawState]:
-        loaded = super().load(keys)
-        loaded.found.pop(FIRST, None)
-        loaded.failed |= {FIRST: self._why} if FIRST in keys else {}
+        loaded = super().load({*keys} - {FIRST})
+        loaded.failed |= {FIRST: self.why} if FIRST in keys else {}
         return loaded
 
 
@@ -68,80 +73,53 @@ def stores(tmp_path: Path) -> Stores:
     return Stores(tmp_path)
 
 
-def before_call(number: int, action: Callable[[], object]) -> Callable[[], None]:
-    """Return what does something before one of the calls of a store."""
-    calls = count(1)
-    return lambda: (action() if next(calls) == number else None, None)[1]
-
-
 def test_a_copy_has_all_that_is_stored_of_a_key_and_a_second_one_writes_nothing(stores: Stores) -> None:
     for written in (ITEMS, 0):
-        work = stores.copy()
-        work.run()
-        assert (work.counts.seen, work.counts.written, stores.file.exists()) == (ITEMS, written, False)
+        progress = stores.copy()
+        assert (progress.seen, progress.written, stores.file.exists()) == (ITEMS, written, False)
         assert stores.are_equal() is (stores.verify() == []) is True
 
 
-def test_what_is_newer_in_the_target_stays_even_if_it_comes_after_the_read(stores: Stores) -> None:
-    newer = aggregate(FIRST, 3, note="newer")
-    late = before_call(2, lambda: insert(stores.target, newer))
-    work = stores.copy(Interrupted(stores.target, late), segments=1)
-    work.run()
-    assert (stores.target.load([FIRST]).found, work.counts.written) == ({FIRST: newer}, ITEMS - 1)
+@pytest.mark.parametrize("newer", [NEWER, GONE], ids=["changed", "deleted"])
+def test_what_is_newer_in_the_target_stays_even_if_it_comes_after_the_read(
+    stores: Stores, newer: Aggregate[LawState]
+) -> None:
+    progress = stores.copy(at_call(2, stores.target, lambda: insert(stores.target, newer)))
+    assert (stores.target.load([FIRST]).stored(), progress.written) == ({FIRST: newer}, ITEMS - 1)
 
 
 def test_what_can_never_be_stored_is_named_and_the_rest_is_copied(stores: Stores, tables: Tables) -> None:
     insert(stores.source, aggregate(("p", "large"), note="x" * 450_000))
     target = tables.repository(LawState)
-    work = stores.copy(target)
-    work.run()
-    [(key, why)] = work.refused
-    assert (key, "bytes" in why, len(list(target.scan()))) == (("p", "large"), True, ITEMS)
-
-
-def test_what_is_damaged_in_the_target_stays_and_is_known_after_an_interruption_too(stores: Stores) -> None:
-    def fail() -> None:
-        raise RepositoryError("the target is gone")
-
-    stores.target = WithoutAKey(UnreadableError("damaged"))
-    cut = stores.copy(Interrupted(stores.target, before_call(6, fail)), segments=1)
-    with pytest.raises(RepositoryError, match="gone"):
-        cut.run()
-    assert (cut.unreadable, cut.counts.unreadable, cut.counts.present) == (["damaged"], 1, 0)
-    assert cut.counts.seen == cut.counts.written + 1
-    rest = stores.copy(segments=1)
-    rest.run()
-    assert (rest.unreadable, rest.is_incomplete) == ([], True)
-    assert FIRST not in {each.key for each in stores.target.scan()}
-    assert stores.verify() == ["0000: the target: damaged"]
+    progress = stores.copy(target)
+    [why] = progress.named
+    assert re.match("p large: .* bytes", why)
+    assert (progress.uncopied, progress.written, len(list(target.scan_stored()))) == (1, ITEMS, ITEMS)
 
 
 @pytest.mark.parametrize("file", ["as it was", "of another copy", "broken"])
 def test_a_copy_that_was_interrupted_resumes_if_its_file_is_there(stores: Stores, file: str) -> None:
-    def fail() -> None:
-        raise RepositoryError("the target is gone")
-
-    cut = stores.copy(Interrupted(stores.target, before_call(6, fail)), segments=1)
-    with pytest.raises(RepositoryError, match="gone"):
-        cut.run()
+    """It knows of what the runs before could not copy: here what is damaged in the target, and stays."""
+    stores.target = WithoutAKey()
+    cut = stores.copy(at_call(6, stores.target, fail))
+    assert (cut.seen, cut.written, cut.present, cut.named) == (CHUNK, CHUNK - 1, 0, ["p 0000: damaged"])
     text = stores.file.read_text()
     stores.file.write_text({"of another copy": text.replace("old", "x"), "broken": text[:-1]}.get(file, text))
-    rest = stores.copy(segments=1)
-    rest.run()
-    assert rest.counts.resumed == (cut.counts.seen if file == "as it was" else 0)
-    assert 0 < cut.counts.seen < rest.counts.seen + rest.counts.resumed == ITEMS
-    assert stores.are_equal()
+    progress = stores.copy()
+    present = CHUNK if file == "as it was" else CHUNK + cut.written  # the second chunk's answer was lost
+    assert (progress.seen, progress.present, progress.uncopied) == (ITEMS, present, 1)
+    assert progress.named == cut.named
+    assert stores.verify() == ["0000: cannot be read: the target: damaged"]
 
 
 def test_a_copy_stays_within_its_rate(stores: Stores) -> None:
     clock = FakeClock()
     began = clock()
-    stores.copy(segments=1, budget=TokenBucket(20, clock, clock.advance)).run()
-    assert clock() - began == pytest.approx(sum(map(write_units, stores.source.scan())) / 20 - 1, rel=0.05)
+    stores.copy(rate=20, clock=clock, sleep=clock.advance)
+    assert clock() - began == pytest.approx(sum(map(write_units, stores.source.scan_stored())) / 20)
 
 
 LINEAGE = "version, updatedAt, sequenceNumber, recordSequenceNumber, recentEventIds"
-NEWER = aggregate(FIRST, 3, note="x")
 OTHER = aggregate(FIRST, 2, note="x", amount=Decimal(1))
 
 
@@ -157,12 +135,14 @@ OTHER = aggregate(FIRST, 2, note="x", amount=Decimal(1))
         ),
         ((STORED, OTHER), "of the same events, other values: state.amount, state.note", False),
         ((None, STORED), "only in the target", False),
+        ((GONE, STORED), f"the target is behind: state, {LINEAGE}", True),
+        ((parked(STORED), STORED), "the target is behind: parked", True),
     ],
 )
 def test_a_difference_is_named_by_its_fields_and_repaired_if_the_target_is_behind(
     stores: Stores, stored: Sequence[Aggregate[LawState] | None], what: str, repaired: bool
 ) -> None:
-    stores.copy().run()
+    stores.copy()
     for store, each in zip((stores.source, stores.target), stored, strict=True):
         store.delete([FIRST])
         insert(store, *([each] if each is not None else []))
@@ -172,40 +152,26 @@ def test_a_difference_is_named_by_its_fields_and_repaired_if_the_target_is_behin
 
 
 def test_what_differs_for_a_moment_only_is_no_difference(stores: Stores) -> None:
-    stores.copy().run()
+    stores.copy()
     stores.target.delete([FIRST])
-    assert stores.verify(pause=lambda _: stores.copy().run()) == []
+    assert stores.verify(sleep=lambda _: stores.copy()) == []
 
 
-@pytest.mark.parametrize("down", Side)
-def test_a_key_that_cannot_be_read_since_a_store_is_down_ends_the_verification(
-    stores: Stores, down: Side
-) -> None:
-    def fail() -> None:
-        raise RepositoryError("it is down")
-
-    stores.copy().run()
-    sides: dict[Side, Any] = {Side.SOURCE: stores.source, Side.TARGET: stores.target}
-    sides[down] = Interrupted(sides[down], before_call(2, fail))
-    with pytest.raises(RepositoryError, match="it is down"):
-        list(Verification[LawState](sides, Side.SOURCE, sleep=id).run())
-
-
-def test_a_key_that_a_store_does_not_answer_for_ends_the_verification(stores: Stores) -> None:
-    """It is not known to be damaged, nor to be equal."""
-    sides: dict[Side, Any] = {
-        Side.SOURCE: stores.source,
-        Side.TARGET: WithoutAKey(RepositoryError("throttled")),
-    }
-    with pytest.raises(RepositoryError, match="p 0000 cannot be read: throttled"):
-        list(Verification[LawState](sides, Side.SOURCE, sleep=id).run())
+def test_a_store_that_does_not_answer_ends_the_verification(stores: Stores) -> None:
+    """What it has is not known to be damaged, nor to be equal."""
+    stores.copy()
+    throttled = WithoutAKey()
+    throttled.why = RepositoryError("it is down")
+    source, target = (at_call(2, each, fail) for each in (stores.source, stores.target))
+    for sides in ({"source": source}, {"target": target}, {"target": throttled}):
+        with pytest.raises(RepositoryError, match="it is down"):
+            stores.verify(**sides)
 
 
 def test_a_key_that_comes_to_the_deciding_side_during_verification_is_compared(stores: Stores) -> None:
     source = MemoryRepository[LawState]()
-    stores.copy().run()
-    late = before_call(1, lambda: insert(source, aggregate(FIRST, 1)))
-    sides: dict[Side, Any] = {Side.SOURCE: source, Side.TARGET: Interrupted(stores.target, late)}
-    found = Verification[LawState](sides, Side.SOURCE, sleep=id)
-    [what] = [each.what for each in found.run() if each.key == FIRST]
-    assert what.startswith("the target is newer")
+    insert(stores.target, STORED)
+    late = at_call(1, stores.target, lambda: insert(source, aggregate(FIRST, 1)))
+    sides: dict[Side, Any] = {Side.SOURCE: source, Side.TARGET: late}
+    [found] = Verification[LawState](sides, Side.SOURCE, sleep=id).run()
+    assert found.what.startswith("the target is newer")

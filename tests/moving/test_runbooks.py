@@ -29,33 +29,19 @@ CONSUME = "kinesis-handler consume"
 PAGES = ROOT / "docs" / "how-to"
 
 
-class Flow(Thread):
-    """Puts an event onto a stream every moment, until it is stopped."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stream = Stream(kinesis_client())
-        self.records: list[Any] = []
-        self._stopped = Event()
-
-    def run(self) -> None:
-        users = SyntheticUsers(seed=1, users=20)
-        created_at = count(1_700_000_000_000)
-        while not self._stopped.wait(0.1):
-            event = users.event(next(created_at))
-            self.records += self.stream.put_at_once([(event.partition_key, event.data)])
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self.join()
-
-
 class Runbook:
-    """A shell in which a page's commands are typed, with the waits for which a person looks at the log."""
+    """A shell in which a page's commands are typed, with the waits for which a person looks at the log.
+
+    Meanwhile an event is put onto the stream every moment.
+    """
 
     def __init__(self, folder: Path, tables: Tables) -> None:
-        self.flow, self._client, self._folder = Flow(), tables.client, folder
+        self.stream = Stream(kinesis_client())
         self.table = f"Limits{uuid4().hex}"
+        self._client, self._folder = tables.client, folder
+        self._records: list[Any] = []
+        self._stopped, self._flow = Event(), Thread(target=self._put_events)
+        self._flow.start()
         self._log = folder / "consumer.log"
         self._log.touch()
         self._seen, self._consuming = 0, False
@@ -65,7 +51,7 @@ class Runbook:
 
     def run(self, page: str) -> None:
         """Type the commands of a page; see that each prints what the page says, … standing for anything."""
-        page = page.replace("Limits", self.table).replace("stream limits", f"stream {self.flow.stream.name}")
+        page = page.replace("Limits", self.table).replace("stream limits", f"stream {self.stream.name}")
         page = page.replace(CONSUME, f"LOG_LEVEL=info {CONSUME}")
         for command, expected in re.findall(r"^\$ (.+)\n((?:(?!\$ |```).*\n)*)", page, re.MULTILINE):
             if command.startswith("sleep"):  # until every instance has seen the flag
@@ -86,11 +72,22 @@ class Runbook:
                 self._consuming = True
                 self._wait_for_the_log("batch handled")
 
+    def stop_the_flow(self) -> None:
+        self._stopped.set()
+        self._flow.join()
+
     def wait_for_the_table(self, name: str) -> None:
         """Wait until a table has what one clean pass leads to."""
         table = DynamoDBRepository(self._client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
-        expected = Oracle(self.flow.records).limits
+        expected = Oracle(self._records).limits
         until(lambda: {each.key: as_expected(each) for each in table.scan()} == expected)
+
+    def _put_events(self) -> None:
+        users = SyntheticUsers(seed=1, users=20)
+        created_at = count(1_700_000_000_000)
+        while not self._stopped.wait(0.1):
+            event = users.event(next(created_at))
+            self._records += self.stream.put_at_once([(event.partition_key, event.data)])
 
     def _type(self, command: str) -> tuple[int, str]:
         if command.startswith(f"{COMMAND.name} ") and "&" not in command:  # called here, it starts at once
@@ -119,11 +116,10 @@ def runbook(
     monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint)
     runbook = Runbook(tmp_path, tables)
-    runbook.flow.start()
     try:
         yield runbook
     finally:
-        runbook.flow.stop()
+        runbook.stop_the_flow()
         runbook.bash.communicate("kill $(cat *.pid)\nwait\n", timeout=20)
 
 
@@ -141,7 +137,7 @@ def test_the_migration_runbook_loses_nothing_with_each_step_taken_back_while_the
                 taken_back.append(phase)
     assert taken_back == list(ways) == ["dual", "target-dual", "target"]
     runbook.run(ways["target"])
-    runbook.flow.stop()
+    runbook.stop_the_flow()
     runbook.wait_for_the_table(runbook.table)
     runbook.run("$ kinesis-handler migrate verify\n… compared: 0 differ\n")
 
@@ -152,7 +148,7 @@ def test_the_rebuild_runbook_ends_with_a_table_that_has_it_all(runbook: Runbook)
     runbook.run(f"$ {old} --from trim-horizon > old.log 2>&1 & echo $! > old.pid\n")
     filled, _, compared = (PAGES / "rebuild.md").read_text().partition("**2. Compare**")
     runbook.run(filled)
-    runbook.flow.stop()
+    runbook.stop_the_flow()
     for name in (runbook.table, f"{runbook.table}New"):  # "when it has caught up"
         runbook.wait_for_the_table(name)
     runbook.run(compared)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 DAY = "2026-11-18T11:06:"
 ACCEPT_ON_STREAM = (
-    "--accept-superseded is only for --through handler: what becomes of a record that is put onto the stream "
+    "--accept-too-late is only for --through handler: what becomes of a record that is put onto the stream "
     "is not known here"
 )
 MISSING = "Object missing required field `brandId` - at `$.payload`"
@@ -168,7 +168,7 @@ def test_only_what_is_chosen_by_reason_and_arrival_is_sent(shell: Shell) -> None
             "--stream is 'other'; it is only for --through stream",
         ),
         (
-            ["--through", "stream", "--accept-superseded"],
+            ["--through", "stream", "--accept-too-late"],
             {},
             ACCEPT_ON_STREAM,
         ),
@@ -376,8 +376,9 @@ def test_records_of_a_queue_and_of_the_folder_go_onto_a_stream_and_what_is_gone_
 
 def test_what_run_gives_up_is_kept_and_goes_through_when_it_can(shell: Shell) -> None:
     early, late = on_shard([progress("e2", 5)], first=1), on_shard([created("e1")])
+    early[0]["kinesis"]["approximateArrivalTimestamp"] = time.time()  # or it would be parked at once
     (shell.folder / "early.json").write_text(json.dumps({"Records": early}))
-    assert shell("run", "early.json", "--retries", "0").returncode == 1
+    assert shell("run", "early.json", "--retries", "0", PARK_AFTER="never").returncode == 1
     KinesisHandler([UserLimitEventProcessor(shell.store())])({"Records": late})
     [(_, _, entry)] = waiting_in([read_contents(shell.quarantine)]).values()
     assert (entry.error, entry.reason) == ("RetryAttemptsExhausted", "given up after 1 delivery")
@@ -393,11 +394,11 @@ def test_what_comes_too_late_is_told_and_stays_until_that_is_accepted(shell: She
         done = shell("redrive", "--through", "handler", "--delete")
         assert done.returncode == 1
         first, _, told = lines(done.stdout)[:3]
-        assert first == "1 record: 1 superseded"
-        assert "superseded later events of its key have been applied; whether this one was" in told
+        assert first == "1 record: 1 too late"
+        assert "too late later events of its key have been applied; whether this one was" in told
         assert open_in(shell.quarantine) == [1]
-    accepted = shell("redrive", "--through", "handler", "--accept-superseded")
-    assert (accepted.returncode, lines(accepted.stdout)[0]) == (0, "1 record: 1 superseded")
+    accepted = shell("redrive", "--through", "handler", "--accept-too-late")
+    assert (accepted.returncode, lines(accepted.stdout)[0]) == (0, "1 record: 1 too late")
     assert open_in(shell.quarantine) == []
     assert state_of(shell.store())[("anna", "bet")][1] == 2, "it was not applied"
 

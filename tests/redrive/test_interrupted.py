@@ -114,7 +114,7 @@ def test_whatever_fails_and_is_interrupted_in_the_end_the_state_equals_one_clean
     faulty = FaultyRepository(store, random, rate=0.2, budget=FAULTS)
     for _ in range(8 * FAULTS):
         way = through_handler(
-            store, quarantine, UserLimitEventProcessor(faulty), random.randint(1, 5), accept_superseded=True
+            store, quarantine, UserLimitEventProcessor(faulty), random.randint(1, 5), accept_too_late=True
         )
         try:
             left = left_of(redrive(way, quarantine))
@@ -123,7 +123,7 @@ def test_whatever_fails_and_is_interrupted_in_the_end_the_state_equals_one_clean
         if not left and not interruptions.budget:
             break
     interruptions.budget = 0
-    redrive(through_handler(store, quarantine, accept_superseded=True), quarantine)
+    redrive(through_handler(store, quarantine, accept_too_late=True), quarantine)
     assert state_of(store) == clean_pass(records)
     still_open = list(waiting_in([read_contents(quarantine)]))
     assert WHOLE not in {place.sub_sequence_number for place in still_open}

@@ -6,7 +6,7 @@ from aggregates import aggregate
 from kinesis_handler import KinesisHandler
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.redrive import Redrive
-from kinesis_handler.local.redrive.through_handler import SUPERSEDED, ThroughHandler
+from kinesis_handler.local.redrive.through_handler import TOO_LATE, ThroughHandler
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import DONE, read_contents, waiting_in
 from kinesis_handler.stores.memory import MemoryRepository
@@ -337,9 +337,8 @@ def test_streams_do_not_meet_though_their_numbers_are_the_same(quarantine: Memor
     give_up(quarantine, on_shard([created("e2", "ben")], stream=other))
     store = repository()
     sent = redrive(through_handler(store, quarantine, FailingProcessor(store, "e1")), quarantine)
-    assert [(entry.stream, why) for each in sent for entry, why in each.left] == [
-        (STREAM, "e1 is refused for now")
-    ]
+    left = [(entry.stream, verdict.reason) for each in sent for entry, verdict in each if not verdict.done]
+    assert left == [(STREAM, "e1 is refused for now")]
 
 
 class TestWhatComesTooLate:
@@ -356,13 +355,13 @@ class TestWhatComesTooLate:
         give_up(quarantine, [records[1], records[3]])
         return store
 
-    def test_it_is_superseded_and_stays_and_the_others_are_done_with(
+    def test_it_is_too_late_and_stays_and_the_others_are_done_with(
         self, store: MemoryRepository[Limit], quarantine: MemoryQuarantine
     ) -> None:
         for _ in range(2):
             sent = redrive(through_handler(store, quarantine), quarantine)
-            assert results_of(sent)[0] == (1, "superseded")
-            assert left_of(sent) == [(1, SUPERSEDED)]
+            assert results_of(sent)[0] == (1, "too late")
+            assert left_of(sent) == [(1, TOO_LATE)]
             assert open_in(quarantine) == [1]
         assert ("ben", "bet") in state_of(store)
 
@@ -370,12 +369,12 @@ class TestWhatComesTooLate:
         self, store: MemoryRepository[Limit], quarantine: MemoryQuarantine
     ) -> None:
         before = state_of(store)[("anna", "bet")]
-        sent = redrive(through_handler(store, quarantine, accept_superseded=True), quarantine)
-        assert results_of(sent) == [(1, "superseded"), (3, "applied")]
+        sent = redrive(through_handler(store, quarantine, accept_too_late=True), quarantine)
+        assert results_of(sent) == [(1, "too late"), (3, "applied")]
         assert (left_of(sent), open_in(quarantine)) == ([], [])
         assert state_of(store)[("anna", "bet")] == before, "and is not applied"
         [mark] = [content for name, content in quarantine.objects.items() if name.startswith(DONE)]
-        assert b'"outcome":"superseded"' in mark
+        assert b'"outcome":"too late"' in mark
 
     def test_a_record_of_which_a_part_is_superseded_is_and_stays(self, quarantine: MemoryQuarantine) -> None:
         store = repository()
@@ -383,7 +382,7 @@ class TestWhatComesTooLate:
         records = on_shard([created("e1"), aggregate(("k", None, each) for each in parts), progress("e4", 7)])
         KinesisHandler([UserLimitEventProcessor(store)])({"Records": [records[0], records[2]]})
         give_up(quarantine, records[1:2])
-        assert results_of(redrive(through_handler(store, quarantine), quarantine)) == [(1, "superseded")]
+        assert results_of(redrive(through_handler(store, quarantine), quarantine)) == [(1, "too late")]
         assert open_in(quarantine) == [1]
 
 

@@ -100,12 +100,15 @@ class StrictProcessor(UserLimitEventProcessor):
 
     event_types = {**UserLimitEventProcessor.event_types, "USER_LIMIT_CREATED": CreatedWithBrand}
 
+    def __init__(self, repository: Repository[Limit]) -> None:
+        super().__init__(repository, park_after=None)
+
 
 class FailingProcessor(UserLimitEventProcessor):
     """Fails at some events, by their ids."""
 
-    def __init__(self, repository: Repository[Limit], *failing: str) -> None:
-        super().__init__(repository)
+    def __init__(self, repository: Repository[Limit], *failing: str, park_after: float | None = None) -> None:
+        super().__init__(repository, park_after=park_after)
         self.failing = set(failing)
         self.seen: list[str] = []
 
@@ -152,11 +155,11 @@ def through_handler(
     processor: UserLimitEventProcessor | None = None,
     batch_size: int = 100,
     *,
-    accept_superseded: bool = False,
+    accept_too_late: bool = False,
 ) -> ThroughHandler:
     """Return the way through a handler whose schema has been mended, if no other is given."""
     handler = KinesisHandler([processor or UserLimitEventProcessor(repository)], quarantine=quarantine)
-    return ThroughHandler(handler, quarantine, accept_superseded=accept_superseded, batch_size=batch_size)
+    return ThroughHandler(handler, quarantine, accept_too_late=accept_too_late, batch_size=batch_size)
 
 
 def redrive(
@@ -170,17 +173,17 @@ def redrive(
 
 def results_of(sent: Iterable[Sent]) -> list[tuple[int, str]]:
     """Return the place on the shard of each entry, and what became of it in a word."""
-    return [(place_of(entry), verdict.result) for each in sent for entry, verdict in each.verdicts]
+    return [(place_of(entry), verdict.result) for each in sent for entry, verdict in each]
 
 
 def left_of(sent: Iterable[Sent]) -> list[tuple[int, str]]:
     """Return the place on the shard of what is left, and why."""
-    return [(place_of(entry), why) for each in sent for entry, why in each.left]
+    return [(place_of(entry), verdict.reason) for each in sent for entry, verdict in each if not verdict.done]
 
 
 def done_of(sent: Iterable[Sent]) -> list[int]:
     """Return the places on the shard of what is done with."""
-    return [place_of(entry) for each in sent for entry in each.done]
+    return [place_of(entry) for each in sent for entry, verdict in each if verdict.done]
 
 
 def place_of(entry: Entry) -> int:

@@ -71,6 +71,7 @@ def test_a_batch_is_one_info_line_with_the_count_of_every_outcome(log_lines: io.
         "superseded": 0,
         "ignored": 1,
         "rejected": 0,
+        "parked": 0,
         "failed": 0,
     }
 
@@ -120,6 +121,27 @@ def test_a_rejected_record_is_a_warning_with_all_that_is_known_of_it(
     )
     assert line.get("event_id") == known
     assert line["reason"]
+
+
+def test_a_parked_record_is_a_warning_with_the_reason(log_lines: io.StringIO, tmp_path: Path) -> None:
+    configure_logging("tests", "info", log_lines)
+    processor = UserLimitEventProcessor(MemoryRepository(), park_after=0)
+    change = {
+        "eventId": "e1",
+        "type": "USER_LIMIT_PROGRESS_CHANGED",
+        "createdAt": 1,
+        "payload": {"userId": "anna", "userLimitId": "bet", "amount": "1"},
+    }
+    handler = KinesisHandler([processor], quarantine=DirectoryQuarantine(tmp_path))
+    handler(invocation([change, {**change, "eventId": "e2"}]))
+    first, second, batch = map(json.loads, log_lines.getvalue().splitlines())
+    assert (first["level"], first["message"], first["error"]) == ("warning", "record parked", "BusinessError")
+    assert (second["level"], second["message"], second["error"]) == (
+        "warning",
+        "record parked",
+        "ParkedError",
+    )
+    assert (batch["parked"], batch["failed"]) == (2, 0)
 
 
 def test_below_debug_there_is_no_line_for_a_record_that_was_applied_or_ignored(

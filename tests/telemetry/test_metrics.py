@@ -71,6 +71,7 @@ def test_a_batch_is_one_line_with_the_count_of_every_outcome() -> None:
         "Superseded": [0],
         "Ignored": [1],
         "Rejected": [1],
+        "Parked": [0],
         "Failed": [1],
         "Conflicts": [0],
     }

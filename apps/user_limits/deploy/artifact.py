@@ -47,12 +47,26 @@ FUNCTIONS = {
         Function(
             "consumer",
             "user_limits.lambda_consumer",
-            ["user_limits/demo_events.py", "user_limits/api", "user_limits/lambda_api.py"],
+            [
+                "kinesis_handler/local/redrive/fetch.py",
+                "kinesis_handler/local/redrive/queue.py",
+                "kinesis_handler/local/redrive/through_stream.py",
+                "user_limits/demo_events.py",
+                "user_limits/api",
+                "user_limits/lambda_api.py",
+            ],
         ),
         Function(
             "api",
             "user_limits.lambda_api",
-            ["user_limits/demo_events.py", "user_limits/api/page", "user_limits/lambda_consumer.py"],
+            [
+                "kinesis_handler/local/redrive",
+                "user_limits/demo_events.py",
+                "user_limits/api/page",
+                "user_limits/lambda_consumer.py",
+                "user_limits/lambda_redrive.py",
+                "user_limits/scheduled_redrive.py",
+            ],
         ),
     )
 }

@@ -20,6 +20,8 @@ from kinesis_handler.cli.events_file import open_events, read_records
 from kinesis_handler.cli.history import history
 from kinesis_handler.cli.migrate import app as migrate_commands
 from kinesis_handler.cli.new import new
+from kinesis_handler.cli.parked import app as parked_commands
+from kinesis_handler.cli.parked import drop_key
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
@@ -41,6 +43,7 @@ app = typer.Typer(
 
 app.add_typer(table_commands, name="table")
 app.add_typer(quarantine_commands, name="quarantine")
+app.add_typer(parked_commands, name="parked")
 app.add_typer(migrate_commands, name="migrate")
 app.add_typer(checkpoint_commands, name="checkpoints")
 
@@ -51,6 +54,7 @@ app.command()(build)
 app.command()(get)
 app.command(name="list")(list_partition)
 app.command()(history)
+quarantine_commands.command("drop")(drop_key)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)
@@ -68,7 +72,14 @@ def kinesis_handler(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Turn a Kinesis stream of facts into current state."""
+    """Turn a Kinesis stream of facts into current state.
+
+    It works with any application. The function that builds it is named by --app package.module:name, by
+    KINESIS_HANDLER_APP, or by `app` of `tool.kinesis-handler` in the pyproject.toml here.
+
+    The exit status is 0 if nothing failed for good, 1 if something failed, 2 if the input, a setting or the
+    store cannot be used.
+    """
 
 
 Events = typer.Argument(help="A JSON array, JSON lines, or a Lambda event with Records; - is standard input.")
@@ -93,11 +104,11 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application.check()
         path = events or project_settings().events
         with open_events(path) as file:
-            records = read_records(file, str(path))
+            records = read_records(file, str(path), application.handler.envelope)
             tally = run_locally(application, records, batch_size=batch_size, retries=retries)
         show = print_json if as_json else print_tables
         all_read = show(application, tally)
-    raise typer.Exit(1 if tally.failed or not all_read else 0)
+    raise typer.Exit(1 if tally.unfinished or not all_read else 0)
 
 
 @app.command()
@@ -130,7 +141,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application.check()
         if events is not None:
             with open_events(events) as file:
-                records = read_records(file, str(events))
+                records = read_records(file, str(events), application.handler.envelope)
                 tally = run_locally(application, records, batch_size=100, retries=2)
             print_outcomes(standard_output(), tally)
         serve_api(application, api, host=host, port=port, live=live, insecure=insecure)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.application import Application, View
+from kinesis_handler.batch import Source
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
 from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.cli.stored import Partition, Sort, ViewName, load_stored, view_of
@@ -25,6 +26,9 @@ from kinesis_handler.projection import Projection
 from kinesis_handler.telemetry.logs import configure_logging
 
 FROM_NOTHING = "inmemory:"
+
+_ONLY_LOOKED_AT = Source.QUARANTINE
+"""Source of records of which nothing is stored in a quarantine, and nothing is parked."""
 
 
 class Line(Struct, frozen=True, rename="camel"):
@@ -99,7 +103,7 @@ def _records_of(
     for page in _pages(reader):
         probe = from_nothing()  # its states are of no use, and would fill the memory
         projection = _projection_of(probe, view_name)
-        result = probe.handler.handle({"Records": page}, keep_rejected=False)
+        result = probe.handler.handle({"Records": page}, source=_ONLY_LOOKED_AT)
         numbers = {each.record.sequence_number for each in result if _is_of(each, projection, key)}
         yield from (each for each in page if each["kinesis"]["sequenceNumber"] in numbers)
 
@@ -127,7 +131,7 @@ def _folded(
     lines: list[Line] = []
     version = 0
     for record in records:
-        result = application.handler.handle({"Records": [record]}, keep_rejected=False)
+        result = application.handler.handle({"Records": [record]}, source=_ONLY_LOOKED_AT)
         loaded = projection.repository.load([key]).stored()
         version, before = loaded[key].version if key in loaded else 0, version
         events = [each for each in result if _is_of(each, projection, key)]

@@ -1,8 +1,9 @@
 """`migrate`: from one store to another while events keep flowing."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,17 +11,10 @@ from kinesis_handler.application import Migration
 from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.progress import progress
-from kinesis_handler.errors import ConfigurationError, UnreadableError
-from kinesis_handler.moving.budget import TokenBucket
-from kinesis_handler.moving.copy import Copy
+from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.moving.copy import MAX_NAMED, copy_store, read_progress
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.verification import Verification
-
-if TYPE_CHECKING:
-    from kinesis_handler.aggregate import Key
-
-MAX_LISTED = 100
-"""How many differences are listed: a person reads them."""
 
 _COMPLETE = "after `migrate copy` and a `migrate verify` that finds nothing, with the consumer stopped"
 NEXT = {
@@ -54,11 +48,10 @@ def migrate() -> None:
 
 
 @app.command()
-def copy(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+def copy(
     application_name: ApplicationName = None,
     source: FromUrl = None,
     target: ToUrl = None,
-    segments: Annotated[int, typer.Option(min=1, max=64, help="Parts that are read at once.")] = 4,
     rate: Annotated[
         float | None, typer.Option(metavar="UNITS", min=1, help="Write units a second, at most.")
     ] = None,
@@ -69,7 +62,7 @@ def copy(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Copy the store that decides to the other one, which keeps what is as new there, or newer.
 
-    Interrupted and run again with as many segments, it resumes, unless its progress file is removed.
+    Interrupted and run again, it resumes, unless its progress file is removed.
 
     The exit status is 0 if the other store has all of it now, 1 if not, 2 if it cannot work.
     """
@@ -77,15 +70,18 @@ def copy(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         migration, decides = _opened(application_name, source, target)
         store, replica = migration.sides[decides], migration.sides[decides.other]
         names = migration.names[decides], migration.names[decides.other]
-        budget = TokenBucket(rate) if rate is not None else None
-        work = Copy(store, replica, names, file, segments=segments, budget=budget)
-        counts = work.counts
+        so_far = read_progress(file, names)
+        if so_far.seen:
+            echo(f"resumes behind {so_far.seen:,} items")
         try:
-            with progress("read", lambda: counts.resumed + counts.seen, lambda: _items(migration, decides)):
-                work.run()
+            with progress("read", lambda: so_far.seen, lambda: _items(migration, decides)[0]):
+                copy_store(store, replica, so_far, file, rate=rate)
         finally:  # of one that is interrupted too: the next one resumes
-            _report(work)
-    raise typer.Exit(1 if work.is_incomplete else 0)
+            parts = [f"{so_far.written:,} written", f"{so_far.present:,} there already"]
+            parts += [f"{so_far.uncopied:,} not copied"] if so_far.uncopied else []
+            echo(f"{so_far.seen:,} read: {', '.join(parts)}")
+            _name([f"not copied: {each}" for each in so_far.named], so_far.uncopied)
+    raise typer.Exit(1 if so_far.uncopied else 0)
 
 
 @app.command()
@@ -106,36 +102,36 @@ def verify(
     with exit_on_error():
         migration, decides = _opened(application_name, source, target)
         work = Verification(migration.sides, decides, repair=repair)
-        counts = work.counts
-        total = lambda: sum(_items(migration, side) for side in Side)  # noqa: E731
-        with progress("read", lambda: counts.scanned, total):
+        total = lambda: sum(_items(migration, side)[0] for side in Side)  # noqa: E731
+        with progress("read", lambda: work.scanned, total):
             differences = work.run()
-            listed = list(islice(differences, MAX_LISTED))
+            listed = list(islice(differences, MAX_NAMED))
             more = sum(1 for _ in differences)
     for each in listed:
         line = f"{each.key[0]} {each.key[1]}: {each.what}{' (repaired)' if each.repaired else ''}"
-        if each.unreadable:
-            echo(f"cannot be read: {line}", "red", err=True)
-        else:
-            echo(line)
+        echo(line, "red" if each.damaged else "", err=bool(each.damaged))
     if more:
         echo(f"… and {more:,} more")
-    repaired = f", {counts.repaired:,} repaired" if repair and counts.differ else ""
-    echo(f"{counts.compared:,} compared: {counts.differ:,} differ{repaired}")
-    raise typer.Exit(1 if counts.differ > counts.repaired else 0)
+    repaired = f", {work.repaired:,} repaired" if repair and work.differ else ""
+    echo(f"{work.compared:,} compared: {work.differ:,} differ{repaired}")
+    raise typer.Exit(1 if work.differ > work.repaired else 0)
 
 
 @app.command()
 def status(application_name: ApplicationName = None, source: FromUrl = None, target: ToUrl = None) -> None:
-    """Show the phase, how many items each side has, and the steps that may be taken now."""
+    """Show the phase, how many items each side has, and the steps that may be taken now.
+
+    What cannot be read in a file is named. A table is not read: `verify` does that.
+    """
     with exit_on_error():
         migration, decides = _opened(application_name, source, target)
         phase = migration.phase() if migration.phase is not None else None
-        counts = {side: _items(migration, side) for side in Side}
+        items = {side: _items(migration, side) for side in Side}
     echo(f"phase      {phase or 'none: MIGRATION_PHASE is not set'}")
-    for side in Side:
+    for side, (number, unread) in items.items():
         role = "decides" if side is decides else "replica" if phase and phase.replica else "not written"
-        echo(f"{side:<10} {migration.names[side]}: {counts[side]:,} items, {role}")
+        echo(f"{side:<10} {migration.names[side]}: {number:,} items, {role}")
+        _name([f"cannot be read: {why}" for why in unread], len(unread))
     for following, how in NEXT[phase]:
         echo(f"next       {following}: {how}")
 
@@ -151,27 +147,22 @@ def _opened(application_name: str | None, source: str | None, target: str | None
     return migration, migration.phase().decides if migration.phase is not None else Side.SOURCE
 
 
-def _report(work: Copy[Any]) -> None:
-    """Say what has become of all items, and name those that cannot be copied."""
-    counts = work.counts
-    parts = [f"{counts.written:,} written", f"{counts.present:,} there already"]
-    parts += [f"{counts.refused:,} refused"] if counts.refused else []
-    parts += [f"{counts.unreadable:,} cannot be read"] if counts.unreadable else []
-    parts += [f"{counts.resumed:,} done before"] if counts.resumed else []
-    echo(f"{counts.seen:,} read: {', '.join(parts)}")
-    for key, why in work.refused[:MAX_LISTED]:
-        echo(f"refused: {key[0]} {key[1]}: {why}", "red", err=True)
-    for why in work.unreadable[:MAX_LISTED]:
-        echo(f"cannot be read: {why}", "red", err=True)
-    if work.is_incomplete and not (counts.refused or counts.unreadable):
-        echo("not all of what was done before could be copied: `migrate verify` names it", "red", err=True)
+def _items(migration: Migration, side: Side) -> tuple[int, list[str]]:
+    """Count the items of a side, and say why some cannot be read.
 
-
-def _items(migration: Migration, side: Side) -> int:
-    """Count the items of a side: a table counts them itself, every few hours; a file is read."""
-    if not migration.tables[side]:
-        unreadable: dict[Key, UnreadableError] = {}
-        readable = migration.sides[side].scan(on_unreadable=unreadable.__setitem__)
-        return sum(1 for _ in readable) + len(unreadable)
+    A table counts them itself, every few hours, and is not read; a file is.
+    """
     descriptions = [table.describe() for table in migration.tables[side]]
-    return sum(count for each in descriptions if isinstance(count := each.get("items"), int))
+    if descriptions:
+        return sum(count for each in descriptions if isinstance(count := each.get("items"), int)), []
+    unread: list[str] = []
+    readable = migration.sides[side].scan(on_unreadable=lambda _, why: unread.append(str(why)))
+    return sum(1 for _ in readable) + len(unread), unread
+
+
+def _name(problems: Sequence[str], total: int) -> None:
+    """Name items on standard error, as many as a person reads."""
+    for each in problems[:MAX_NAMED]:
+        echo(each, "red", err=True)
+    if total > MAX_NAMED:
+        echo(f"… and {total - MAX_NAMED:,} more", "red", err=True)

@@ -4,12 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Annotated
 
 import typer
 from msgspec.structs import replace
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
@@ -18,7 +17,8 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import echo_json, standard_error, standard_output
+from kinesis_handler.cli.console import counted, echo_json, standard_output
+from kinesis_handler.cli.progress import progress
 from kinesis_handler.cli.quarantine import (
     Group,
     Reason,
@@ -39,7 +39,10 @@ from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.local.stream.writer import StreamWriter
 from kinesis_handler.quarantine.contents import Contents, remove_finished, waiting_in
-from kinesis_handler.quarantine.entry import Entry
+from kinesis_handler.quarantine.entry import Entry, Position
+
+ROUNDS = 10
+"""Most times that the quarantine is read again for what was parked while its key was being released."""
 
 MAX_NAMED = 5
 """Most omitted records that are named."""
@@ -63,9 +66,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             metavar="WHEN", help="Only records that arrived then or later: a time, or how long ago: 6h, 3d."
         ),
     ] = "",
-    accept_superseded: Annotated[  # noqa: FBT002
+    accept_too_late: Annotated[  # noqa: FBT002
         bool,
-        typer.Option("--accept-superseded", help="Mark superseded records as done, too."),
+        typer.Option("--accept-too-late", help="Mark records that come too late as done, too."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and end.")] = False,  # noqa: FBT002
     delete: Annotated[  # noqa: FBT002
@@ -84,7 +87,8 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Send rejected and failed records again, in the order of the stream, and mark those that are done.
 
-    A record is superseded if later events of its key have been applied: it stays, and is reported.
+    Parked keys come first: all that waits of one is applied in its order, or none of it. A record that was
+    given up is too late if later events of its key have been applied: it stays, and is reported.
 
     After an interruption, run it again: it continues. Records that a document only refers to are first
     fetched from the stream, while it retains them.
@@ -95,7 +99,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     with exit_on_error():
         application = load_application(application_name, store)
         earliest = parse_moment("--since", since, time.time()) if since else 0.0
-        target = _target(through, application, stream, accept_superseded=accept_superseded)
+        target = _target(through, application, stream, accept_too_late=accept_too_late)
         if queue is not None and application.quarantine is None:
             raise ConfigurationError(
                 "--queue needs a quarantine to keep the records in: the settings name none"
@@ -104,7 +108,8 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         problems = [] if dry_run else _fetch(application, queue, reader_of)
         contents = read_all(application)
         problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
-        sending = Redrive(contents, lambda entry: matches(entry, reason) and _arrived(entry, earliest))
+        chosen = partial(_is_chosen, reason=reason, earliest=earliest)
+        sending = Redrive(contents, chosen)
         undated = _undated(contents, reason) if since else []
         if dry_run and as_json:
             echo_json({"wouldSend": grouped(sending.entries)})
@@ -115,15 +120,26 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             _print_undated(undated, since)
             raise typer.Exit(1 if print_unreadable(contents) else 0)
         verdicts = _send(sending, target)
+        for _ in range(ROUNDS):  # a live handler may have parked more of a key meanwhile
+            contents = read_all(application)
+            again = Redrive(contents, chosen, parked_since=verdicts)
+            if not again.entries:
+                break
+            verdicts |= _send(again, target)
         removed = remove_finished(contents) if delete else 0
+    results = list(verdicts.values())
     if as_json:
-        _print_json(verdicts, problems, undated, removed)
+        _print_json(results, problems, undated, removed)
     else:
-        _print_results(verdicts, problems, removed)
+        _print_results(results, problems, removed)
         _print_undated(undated, since)
     unread = print_unreadable(contents)
-    left = any(verdict.needs_attention for _, verdict in verdicts)
+    left = any(verdict.needs_attention for _, verdict in verdicts.values())
     raise typer.Exit(1 if left or undated or problems or unread else 0)
+
+
+def _is_chosen(entry: Entry, *, reason: str, earliest: float) -> bool:
+    return matches(entry, reason) and _arrived(entry, earliest)
 
 
 def _arrived(entry: Entry, earliest: float) -> bool:
@@ -138,18 +154,16 @@ def _undated(contents: Sequence[Contents], reason: str) -> list[Entry]:
 
 
 def _target(
-    through: Through, application: Application, stream: str | None, *, accept_superseded: bool
+    through: Through, application: Application, stream: str | None, *, accept_too_late: bool
 ) -> RedriveTarget:
     if through is Through.HANDLER:
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
         application.check()
-        return ThroughHandler(
-            application.handler, application.quarantine, accept_superseded=accept_superseded
-        )
-    if accept_superseded:
+        return ThroughHandler(application.handler, application.quarantine, accept_too_late=accept_too_late)
+    if accept_too_late:
         raise ConfigurationError(
-            "--accept-superseded is only for --through handler: what becomes of a record that is put onto "
+            "--accept-too-late is only for --through handler: what becomes of a record that is put onto "
             "the stream is not known here"
         )
     client = kinesis_client(default_region=application.default_region)
@@ -173,23 +187,12 @@ def _reader_of(application: Application) -> ReaderOf:
     return cache(lambda arn: StreamReader(client(), arn))
 
 
-def _send(sending: Redrive, target: RedriveTarget) -> list[tuple[Entry, Verdict]]:
-    """Send all entries with a progress bar; return the verdict on each."""
-    console = standard_error()
-    verdicts: list[tuple[Entry, Verdict]] = []
-    with Progress(
-        TextColumn("through the {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(target.name, total=len(sending.entries))
+def _send(sending: Redrive, target: RedriveTarget) -> dict[Position, tuple[Entry, Verdict]]:
+    """Send all entries, showing the progress; return the last verdict on each, by its position."""
+    verdicts: dict[Position, tuple[Entry, Verdict]] = {}
+    with progress(f"through the {target.name}", lambda: len(verdicts), lambda: len(sending.entries)):
         for sent in sending.run(target):
-            verdicts += sent.verdicts
-            bar.advance(task, len(sent.verdicts))
+            verdicts |= {entry.position: (entry, verdict) for entry, verdict in sent}
     return verdicts
 
 
@@ -221,8 +224,8 @@ def _print_results(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence
     console = standard_output()
     counts = Counter(verdict.result for _, verdict in verdicts)
     parts = [f"{counts[result]:,} {result}" for result in Result if counts[result]]
-    parts += [f"{removed:,} {'object' if removed == 1 else 'objects'} removed"] if removed else []
-    records = f"{len(verdicts):,} {'record' if len(verdicts) == 1 else 'records'}"
+    parts += [f"{counted(removed, 'object')} removed"] if removed else []
+    records = counted(len(verdicts), "record")
     console.print(f"{records}: {', '.join(parts)}" if parts else f"{records} to send")
     if counts[Result.PUT]:
         console.print("what becomes of those on the stream, its consumer decides: see its log", style="dim")

@@ -21,6 +21,11 @@ class Tally:
         """First records that failed for good, with the outcome of the last delivery."""
         self._open: dict[tuple[str, str, int], HandledRecord] = {}
 
+    @property
+    def unfinished(self) -> int:
+        """How many records failed for good, or are parked."""
+        return self.outcomes[Status.FAILED] + self.outcomes[Status.PARKED]
+
     def add(self, result: BatchResult) -> None:
         """Add a delivery. The outcomes of a record before it succeeded do not count."""
         for handled in result:

@@ -1,162 +1,118 @@
 """Copies a store into another one, while both may be written: scan, and write if newer."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import islice
+from math import ceil
 from pathlib import Path
-from threading import Event, Lock
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import UnreadableError, UnstorableError
-from kinesis_handler.moving.budget import TokenBucket, write_units
+from kinesis_handler.errors import ProcessingError, UnreadableError, UnstorableError
+from kinesis_handler.moving.chunks import chunks_of
 from kinesis_handler.moving.replication import write_if_newer
-from kinesis_handler.stores import ReadableRepository, Repository
+from kinesis_handler.stores import Repository
 from kinesis_handler.stores.part import Part
 
 State = TypeVar("State")
 
-CHUNK = 100
-
-
-class Segment(Struct):
-    """How far a part is: behind which key it goes on, how many items were read, whether that is all."""
-
-    after: Key | None = None
-    seen: int = 0
-    done: bool = False
+CHUNK = 1_000
+"""Items that are read and written together. To DynamoDB that is ten requests and forty, several at once."""
+MAX_NAMED = 100
+"""How many items are named that are not copied, or differ: a person reads them."""
+UNIT = 1_024
+"""Bytes that one write unit of DynamoDB pays for."""
 
 
 class Progress(Struct):
-    """How far a copy is, as its file has it.
+    """How far a copy is, over all of its runs, as its file has it.
 
     Args:
         names: from and to which store.
-        segments: each of its parts.
-        is_incomplete: whether something that was read is not in the replica: refused, or not readable.
+        after: the key behind which it goes on.
+        seen: items read.
+        written: of those, were absent or older in the replica.
+        uncopied: of those, can never be stored by the replica, or are damaged, or of another type, in either
+            store, and are left as they are.
+        named: the first of these, each with the reason.
     """
 
     names: tuple[str, str]
-    segments: list[Segment]
-    is_incomplete: bool = False
-
-
-class Counts(Struct):
-    """What a copy has come to so far.
-
-    Args:
-        seen: items read by this run.
-        written: of those, were absent or older in the replica.
-        present: of those, were there already, as new or newer.
-        refused: can never be stored by the replica.
-        unreadable: are damaged, or of another type, in either store, and are left as they are.
-        resumed: items read by the runs before this one.
-    """
-
+    after: Key | None = None
     seen: int = 0
     written: int = 0
-    present: int = 0
-    refused: int = 0
-    unreadable: int = 0
-    resumed: int = 0
+    uncopied: int = 0
+    named: list[str] = field(default_factory=list)
+
+    @property
+    def present(self) -> int:
+        """How many were there already, as new or newer."""
+        return self.seen - self.written - self.uncopied
+
+    def add(self, chunk: Mapping[Key, Aggregate[Any] | ProcessingError], written: int) -> None:
+        """Add what has become of a chunk: of each key its aggregate, or why it is not copied."""
+        why = {key: each for key, each in chunk.items() if not isinstance(each, Aggregate)}
+        [*_, self.after] = chunk
+        self.seen += len(chunk)
+        self.written += written
+        self.uncopied += len(why)
+        named = [f"{key[0]} {key[1]}: {each}" for key, each in why.items()]
+        self.named += named[: MAX_NAMED - len(self.named)]
 
 
-class Copy(Generic[State]):
-    """One copy of everything that is in a store.
+def read_progress(file: Path, names: tuple[str, str]) -> Progress:
+    """Return how far a copy is, by its file; it is at its beginning without a file that fits."""
+    with suppress(OSError, msgspec.MsgspecError):
+        progress = msgspec.json.decode(file.read_bytes(), type=Progress)
+        if progress.names == names:
+            return progress
+    return Progress(names)
+
+
+def copy_store(  # noqa: PLR0913 - from, to, and how
+    store: Repository[State],
+    replica: Repository[State],
+    progress: Progress,
+    file: Path,
+    *,
+    rate: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """Copy a store, or what is left of it behind the progress.
 
     Args:
         store: it is read.
         replica: it is written.
-        names: of the two, by which an interrupted copy is known again.
-        file: where the progress is; it is removed at the end.
-        segments: how many parts of the store are read at once.
-        budget: how fast the replica may be written; None for as fast as it goes.
+        progress: it is moved on.
+        file: has the progress after each chunk; it is removed at the end.
+        rate: write units a second, at most; None for as fast as it goes.
+        clock: seconds, from any moment on.
+        sleep: waits for some seconds.
+
+    Raises RepositoryError if a store does not answer; the next run goes on from there.
     """
-
-    def __init__(  # noqa: PLR0913 - from, to, and how
-        self,
-        store: ReadableRepository[State],
-        replica: Repository[State],
-        names: tuple[str, str],
-        file: Path,
-        *,
-        segments: int = 4,
-        budget: TokenBucket | None = None,
-    ) -> None:
-        self.refused: list[tuple[Key, str]] = []
-        self.unreadable: list[str] = []
-        self._store = store
-        self._replica = replica
-        self._file = file
-        self._budget = budget
-        self._lock = Lock()
-        self._stop = Event()
-        self._progress = Progress(names, [Segment() for _ in range(segments)])
-        with suppress(OSError, msgspec.MsgspecError):  # without a file that fits, it begins at the beginning
-            before = msgspec.json.decode(file.read_bytes(), type=Progress)
-            if before.names == names and len(before.segments) == segments:
-                self._progress = before
-        self.counts = Counts(resumed=sum(each.seen for each in self._progress.segments))
-
-    @property
-    def is_incomplete(self) -> bool:
-        """Whether this run, or one that it resumes, has read something that is not in the replica."""
-        return self._progress.is_incomplete
-
-    def run(self) -> None:
-        """Copy everything that an interrupted run has not.
-
-        Raises RepositoryError if a store does not answer; the next run goes on from there.
-        """
-        with ThreadPoolExecutor(len(self._progress.segments)) as pool:
-            try:
-                for _ in pool.map(self._copy_segment, range(len(self._progress.segments))):
-                    pass
-            finally:
-                self._stop.set()
-        self._file.unlink(missing_ok=True)
-
-    def _copy_segment(self, number: int) -> None:
-        segment = self._progress.segments[number]
-        part = Part(number, len(self._progress.segments), segment.after)
-        aggregates = self._store.scan(part, on_unreadable=self._note_unreadable)
-        while not (segment.done or self._stop.is_set()):
-            chunk = list(islice(aggregates, CHUNK))
-            self._copy_chunk(chunk)
-            with self._lock:
-                segment.after = chunk[-1].key if chunk else segment.after
-                segment.seen += len(chunk)
-                segment.done = not chunk
-                fresh = self._file.with_name(f"{self._file.name}.new")  # a kill must not leave half a file
-                fresh.write_bytes(msgspec.json.encode(self._progress))
-                fresh.replace(self._file)
-
-    def _copy_chunk(self, chunk: Sequence[Aggregate[State]]) -> None:
-        result = write_if_newer(self._replica, chunk)
-        refused = []
-        for key, why in result.failed.items():
-            if isinstance(why, UnreadableError):
-                self._note_unreadable(key, why)
-            elif isinstance(why, UnstorableError):
-                refused.append((key, str(why)))
-            else:
+    began = clock()
+    size = CHUNK if rate is None else min(CHUNK, ceil(rate))
+    for chunk in chunks_of(store, size, Part(0, 1, progress.after)):
+        result = write_if_newer(replica, [each for each in chunk.values() if isinstance(each, Aggregate)])
+        for why in result.failed.values():
+            if not isinstance(why, UnreadableError | UnstorableError):
                 raise why
-        with self._lock:
-            self.refused += refused
-            self.counts.seen += len(chunk)
-            self.counts.written += len(result.written)
-            self.counts.present += len(chunk) - len(result.written) - len(result.failed)
-            self.counts.refused += len(refused)
-            self._progress.is_incomplete |= bool(refused)
-        if self._budget is not None:
-            self._budget.spend(sum(map(write_units, result.written)))
+        progress.add({**chunk, **result.failed}, len(result.written))
+        fresh = file.with_name(f"{file.name}.new")  # a kill must not leave half a file
+        fresh.write_bytes(msgspec.json.encode(progress))
+        fresh.replace(file)
+        if rate is not None:
+            due = began + sum(map(write_units, result.written)) / rate
+            sleep(max(0, due - clock()))
+            began = clock()
+    file.unlink(missing_ok=True)
 
-    def _note_unreadable(self, _key: Key, error: UnreadableError) -> None:
-        with self._lock:
-            self.counts.unreadable += 1
-            self.unreadable.append(str(error))
-            self._progress.is_incomplete = True
+
+def write_units(aggregate: Aggregate[Any]) -> int:
+    """Estimate what it costs to write an aggregate, by its length as JSON."""
+    return -(-len(msgspec.json.encode(aggregate)) // UNIT)

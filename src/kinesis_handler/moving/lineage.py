@@ -9,8 +9,8 @@ def is_newer(one: Aggregate[Any], other: Aggregate[Any]) -> bool:
     """Tell whether one aggregate of a key is newer than another by its lineage: by what was applied last.
 
     The producer's number decides if both have one, else the position does: never the version, which begins
-    again at 1 after an expiry. Of equal lineage the notes decide: a later end, then fewer that wait. Where
-    they are equal too, neither is newer.
+    again at 1 after an expiry. Of equal lineage the notes decide: a later end, then fewer that wait; none is
+    older, for to take a note back raises the lineage. Where they are equal too, neither is newer.
     """
     number, other_number = one.sequence_number, other.sequence_number
     if number is not None and other_number is not None and number != other_number:

@@ -6,7 +6,7 @@ from typing import Any
 from kinesis_handler.application import Migration
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.moving.phase import Phase, Side
-from kinesis_handler.stores import ReadableRepository, Repository, Store
+from kinesis_handler.stores import Repository, Store
 from kinesis_handler.stores.opening import named_by
 from kinesis_handler.stores.url import url_of
 
@@ -37,17 +37,3 @@ def open_migration(
         tables={Side.SOURCE: source.tables, Side.TARGET: target.tables},
         phase=phase,
     )
-
-
-def writable(move: Migration, phase: Callable[[], Phase]) -> Repository[Any]:
-    """Return both stores of a move as one, for the handler."""
-    from kinesis_handler.moving.repository import MovingRepository
-
-    return MovingRepository(move.sides, phase)
-
-
-def readable(move: Migration, side: Callable[[], Side]) -> ReadableRepository[Any]:
-    """Return the store of a move that is shown, for those that only read."""
-    from kinesis_handler.moving.repository import ReadSide
-
-    return ReadSide(move.sides, side)

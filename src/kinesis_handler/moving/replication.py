@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError, conflict_error
 from kinesis_handler.moving.lineage import is_newer
-from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.stores import Change, Loaded, Repository, Saved
 
 State = TypeVar("State")
 
@@ -45,8 +45,7 @@ def write_if_newer(
         try:
             stored = replica.load(left)
         except RepositoryError as error:
-            result.failed |= dict.fromkeys(left, error)
-            return result
+            stored = Loaded({}, dict.fromkeys(left, error))
         result.failed |= stored.failed
         known = stored.stored()
         changes = [

@@ -1,7 +1,7 @@
 """The two stores of a move as one repository. See `phase` for who decides, and who is written too."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
@@ -46,7 +46,7 @@ class MovingRepository(ReadSide[State]):
 
     What it loads and finds is the side that decides. A key whose replica cannot be written fails, with a
     RepositoryError even if the replica can never store it: the deciding side has it, so no event of it may be
-    rejected.
+    rejected; and none may be acknowledged while the replica, which may decide next, lacks it.
 
     Args:
         sides: the two repositories.
@@ -57,6 +57,8 @@ class MovingRepository(ReadSide[State]):
         super().__init__(sides, lambda: phase().decides)
         self._writable = sides
         self._phase = phase
+        declared = (getattr(each, "state_type", Any) for each in sides.values())
+        self.state_type = next((each for each in declared if each is not Any), Any)
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """See `Repository.load`. A replica that is behind is brought up before its key is handed out.
@@ -68,7 +70,7 @@ class MovingRepository(ReadSide[State]):
         loaded = self._writable[phase.decides].load(keys)
         if phase.replica is not None:
             written = write_if_newer(self._writable[phase.replica], loaded.stored().values())
-            for key, why in _unreplicated(phase.replica, written.failed).items():
+            for key, why in _unreplicated(phase, written.failed).items():
                 loaded.found.pop(key, None)
                 loaded.vacant.pop(key, None)
                 loaded.failed[key] = why
@@ -81,7 +83,7 @@ class MovingRepository(ReadSide[State]):
         if phase.replica is not None:
             unsaved = saved.conflicts | saved.failed.keys()
             taken = [change for change in changes if change.key not in unsaved]
-            saved.failed |= _unreplicated(phase.replica, write_behind(self._writable[phase.replica], taken))
+            saved.failed |= _unreplicated(phase, write_behind(self._writable[phase.replica], taken))
         return saved
 
     def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
@@ -103,12 +105,13 @@ class MovingRepository(ReadSide[State]):
 
 
 def _unreplicated(
-    side: Side, failed: Mapping[Key, RepositoryError | UnstorableError]
+    phase: Phase, failed: Mapping[Key, RepositoryError | UnstorableError]
 ) -> dict[Key, RepositoryError]:
     """Return why keys are not in the replica. What is damaged there stays so, however long one waits."""
-    return {
-        key: (UnreadableError if isinstance(why, UnreadableError) else RepositoryError)(
-            f"the {side}, which is written too: {why}"
-        )
-        for key, why in failed.items()
-    }
+    errors: dict[Key, RepositoryError] = {}
+    for key, why in failed.items():
+        text = f"the {phase.replica}, which is written too: {why}"
+        if isinstance(why, UnstorableError):
+            text += f". It can never store this: the key fails until the phase is `{phase.decides}`"
+        errors[key] = (UnreadableError if isinstance(why, UnreadableError) else RepositoryError)(text)
+    return errors

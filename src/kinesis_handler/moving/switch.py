@@ -10,6 +10,7 @@ guess could be two phases away from all other handlers.
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Lock
@@ -40,17 +41,14 @@ MAX_ANSWER, HTTP_OK = 10_000, 200
 class Switch(Generic[Value]):
     """Returns its value, one of `values`, when it is called, by several threads at once if need be.
 
-    For `every` seconds it is not read again; `read` raises ValueError if it cannot be read.
+    For `every` seconds it is not read again. `read` is given what the value is called in logs, and as an
+    attribute of a feature flag, `phase` or `side`; it raises ValueError if it cannot be read.
     """
 
     def __init__(
-        self,
-        values: type[Value],
-        read: Callable[[], str],
-        every: float,
-        clock: Callable[[], float],
+        self, values: type[Value], read: Callable[[str], str], every: float, clock: Callable[[], float]
     ) -> None:
-        self._values, self._name = values, name_of(values)
+        self._values, self._name = values, values.__name__.lower()
         self._read, self._every, self._clock = read, every, clock
         self._lock = Lock()
         self._value: Value | None = None
@@ -68,7 +66,7 @@ class Switch(Generic[Value]):
 
     def _refreshed(self, before: Value | None) -> Value:
         try:
-            text = self._read().strip()
+            text = self._read(self._name).strip()
             if text not in set(self._values):
                 raise ValueError(f"it says {text[:40]!r}; allowed: {', '.join(self._values)}")  # noqa: TRY301
         except ValueError as error:
@@ -83,61 +81,50 @@ class Switch(Generic[Value]):
         return value
 
 
-def name_of(values: type[StrEnum]) -> str:
-    """Return what a value is called in logs, and as an attribute of a feature flag: `phase`, `side`."""
-    return values.__name__.lower()
+def switch_of(
+    values: type[Value], setting: str, port: int, clock: Callable[[], float] = time.monotonic
+) -> Callable[[], Value]:
+    """Return the switch that a setting names: a value itself, file:///FILE, or appconfig://PROFILE.
 
-
-def switch_of(values: type[Value], setting: str, port: int) -> Callable[[], Value]:
-    """Return the switch that a setting names: a value itself, file:///FILE, or appconfig://PROFILE."""
+    AppConfig's extension is asked at a port.
+    """
     scheme, _, name = setting.partition("://")
     match scheme:
         case "file":
-            return file_switch(values, name)
+            return Switch(values, lambda _: _read_file(name), FILE_EVERY, clock)
         case "appconfig":
-            return appconfig_switch(values, name, port)
+            return Switch(values, partial(_read_profile, name, port), APPCONFIG_EVERY, clock)
     value = values(setting)
     return lambda: value
 
 
-def file_switch(values: type[Value], path: str, clock: Callable[[], float] = time.monotonic) -> Switch[Value]:
-    """Return the switch that a file is: it holds the name of the value."""
-
-    def read() -> str:
-        try:
-            return Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: {error}") from error
-
-    return Switch(values, read, FILE_EVERY, clock)
+def _read_file(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
-def appconfig_switch(
-    values: type[Value], profile: str, port: int, clock: Callable[[], float] = time.monotonic
-) -> Switch[Value]:
-    """Return the switch that a profile in AppConfig is, APPLICATION/ENVIRONMENT/PROFILE, asked for at a port.
+def _read_profile(profile: str, port: int, attribute: str) -> str:
+    """Read a profile of AppConfig, APPLICATION/ENVIRONMENT/PROFILE.
 
-    It is free text, or with ?flag=NAME the attribute `phase`, or `side`, of a feature flag.
+    It is free text, or with ?flag=NAME a feature flag that has an attribute.
     """
     names, _, query = profile.partition("?")
     path = "/applications/{}/environments/{}/configurations/{}".format(*names.split("/"))
-
-    def read() -> str:
-        connection = HTTPConnection("localhost", port, timeout=TIMEOUT)
-        try:
-            connection.request("GET", f"{path}?{query}" if query else path)
-            response = connection.getresponse()
-            body = response.read(MAX_ANSWER)
-        except (OSError, HTTPException) as error:
-            problem = f"does not answer: {type(error).__name__}: {error}"
-            raise ValueError(f"AppConfig's extension {problem}") from error
-        finally:
-            connection.close()
-        if response.status != HTTP_OK:
-            raise ValueError(f"AppConfig's extension answers {response.status} for {path}")
-        return _attribute(body, name_of(values)) if query else body.decode(errors="replace")
-
-    return Switch(values, read, APPCONFIG_EVERY, clock)
+    connection = HTTPConnection("localhost", port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", f"{path}?{query}" if query else path)
+        response = connection.getresponse()
+        body = response.read(MAX_ANSWER)
+    except (OSError, HTTPException) as error:
+        problem = f"does not answer: {type(error).__name__}: {error}"
+        raise ValueError(f"AppConfig's extension {problem}") from error
+    finally:
+        connection.close()
+    if response.status != HTTP_OK:
+        raise ValueError(f"AppConfig's extension answers {response.status} for {path}")
+    return _attribute(body, attribute) if query else body.decode(errors="replace")
 
 
 def _attribute(body: bytes, name: str) -> str:

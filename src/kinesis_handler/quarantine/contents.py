@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler.errors import UnreadableObjectError
+from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
 from kinesis_handler.quarantine.entry import ENDING, Entry, Position, decode_entries, rfc3339
 from kinesis_handler.quarantine.on_failure import FailedBatch
@@ -49,7 +51,7 @@ class Contents(Struct, frozen=True):
         quarantine: the quarantine itself.
         objects: the entries of each object, including those that have been dealt with.
         unfetched: documents that do not carry their records, by the name of their object.
-        marks: the positions in each object of marks.
+        marks: the outcomes in each object of marks, by position.
         unreadable: why an object cannot be read or does not belong there, and what to do, by its name. The
             records in it are neither counted nor sent, and it is not deleted.
     """
@@ -57,13 +59,8 @@ class Contents(Struct, frozen=True):
     quarantine: ReadableQuarantine
     objects: dict[str, list[Entry]]
     unfetched: dict[str, FailedBatch]
-    marks: dict[str, set[Position]]
+    marks: dict[str, dict[Position, str]]
     unreadable: dict[str, str]
-
-    @property
-    def done(self) -> set[Position]:
-        """The positions of the records that have been dealt with."""
-        return {position for positions in self.marks.values() for position in positions}
 
     def mark(self, name: str, done: Mapping[Position, str], through: str, at: float) -> None:
         """Mark records of an object as dealt with, each with its outcome.
@@ -72,7 +69,7 @@ class Contents(Struct, frozen=True):
         """
         mark, content = marks(name, done, through, at)
         self.quarantine.keep(mark, content)
-        self.marks[mark] = set(done)
+        self.marks[mark] = dict(done)
 
 
 class Waiting(NamedTuple):
@@ -85,20 +82,53 @@ class Waiting(NamedTuple):
 
 def done_in(contents: Sequence[Contents]) -> set[Position]:
     """Return the positions of the records that have been dealt with, in several quarantines."""
-    return {position for each in contents for position in each.done}
+    return _outcomes_in(contents).keys() - waiting_in(contents).keys()
 
 
 def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
     """Return the records that wait in several quarantines, each once, in the order of the stream."""
-    done = done_in(contents)
-    found = {
-        entry.position: Waiting(each, name, entry)
-        for each in contents
-        for name, entries in each.objects.items()
-        for entry in entries
-        if entry.position not in done
-    }
+    outcomes = _outcomes_in(contents)
+    found: dict[Position, Waiting] = {}
+    for each in contents:
+        for name, entries in each.objects.items():
+            for entry in entries:
+                if _waits(entry, outcomes):
+                    known = found.get(entry.position)
+                    found[entry.position] = Waiting(each, name, _with_keys(entry, known))
     return {position: found[position] for position in sorted(found)}
+
+
+def _outcomes_in(contents: Sequence[Contents]) -> dict[Position, set[str]]:
+    """Return the outcomes of the records that are marked, in several quarantines."""
+    found: dict[Position, set[str]] = {}
+    for each in contents:
+        for outcomes in each.marks.values():
+            for position, outcome in outcomes.items():
+                found.setdefault(position, set()).add(outcome)
+    return found
+
+
+def _waits(entry: Entry, outcomes: Mapping[Position, set[str]]) -> bool:
+    """Return whether an entry has not been dealt with.
+
+    One that was rejected when its key was released waits for a person, whatever a redrive that had read the
+    quarantine before found: to that one it was a parked event that has been superseded.
+    """
+    found = outcomes.get(entry.position)
+    return not found or (entry.released and found == {Status.SUPERSEDED})
+
+
+def _with_keys(entry: Entry, known: Waiting | None) -> Entry:
+    """Return an entry with what another one of its record says, for each projection parks by itself."""
+    if known is None:
+        return entry
+    both = (known.entry, entry)
+    rejected = [each for each in both if each.released or not each.parked]
+    return replace(
+        rejected[-1] if rejected else entry,
+        parked=tuple(dict.fromkeys(key for each in both for key in each.parked)),
+        released=bool(rejected) and any(each.parked for each in both),
+    )
 
 
 def remove_finished(contents: Sequence[Contents]) -> int:
@@ -110,11 +140,11 @@ def remove_finished(contents: Sequence[Contents]) -> int:
 
     Raises QuarantineError if an object cannot be deleted.
     """
-    done = done_in(contents)
+    outcomes = _outcomes_in(contents)
     removed = 0
     for each in contents:
         for name, entries in list(each.objects.items()):
-            if all(entry.position in done for entry in entries):
+            if not any(_waits(entry, outcomes) for entry in entries):
                 each.quarantine.delete(name)
                 del each.objects[name]
                 removed += 1
@@ -162,7 +192,7 @@ def _hold_back_unmarked(contents: Contents) -> None:
 
 def _take(contents: Contents, name: str, content: bytes) -> None:
     if name.startswith(DONE):
-        contents.marks[name] = {mark.position for mark in _MARKS.decode_lines(content)}
+        contents.marks[name] = {mark.position: mark.outcome for mark in _MARKS.decode_lines(content)}
     elif name.endswith(ENDING):
         contents.objects[name] = decode_entries(content)
     else:  # Lambda's names for them have no extension

@@ -1,11 +1,11 @@
-"""Encodes rejected records as entries of a quarantine. Pure.
+"""Encodes rejected and parked records as entries of a quarantine. Pure.
 
 An entry is a line of JSON; the entries of a batch form one object. Its name depends on the rejected records
 and not on the time: a batch that is delivered again overwrites its own object, and not one that holds more
 than it.
 
-Each rejected user record of a KPL record has an entry, and the first of them has the data: a few kilobytes
-may hold thousands of user records.
+Each rejected user record of a KPL record has an entry, as has each rejected document of a record of several;
+the first of them has the data: a few kilobytes may hold thousands of user records.
 """
 
 import re
@@ -16,9 +16,11 @@ from itertools import groupby
 from typing import Annotated, NamedTuple, cast
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from kinesis_handler.aggregate import Key
+from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.record import arrival_time
 from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
@@ -47,7 +49,7 @@ class Position(NamedTuple):
     sub_sequence_number: int
 
 
-class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
+class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A record that was not applied: enough to see why, and to send it again.
 
     Args:
@@ -55,11 +57,14 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
         error: name of the error's class; the condition, if an event source mapping gave it up.
         event_id: the event's, with its type and correlation id, if the envelope could be read.
         stream: ARN of the stream.
-        sub_sequence_number: the index in a KPL record, whose `data` is that of the whole; None if the entry
-            stands for the whole record.
+        sub_sequence_number: the index in a KPL record, or among all documents of a record, whose `data` is
+            that of the whole; None if the entry stands for the whole record.
+        packed: how the record holds several documents, if it does: the sub-sequence number counts them.
         partition_key: the producer's; a user record of a KPL record has its own; None if it has none.
         arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: the version that rejected it.
+        parked: the keys that are parked by it; empty if it was rejected or given up.
+        released: it was parked, and rejected when its key was to be released, or when it came again.
         data: the Kinesis record's data, base64, unchanged. In an object, an entry of the same record as the
             one before it omits it.
     """
@@ -76,7 +81,15 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
     partition_key: str | None
     arrived_at: Annotated[str, Meta(pattern=_RFC3339)] | None
     handler_version: str
-    data: str = ""
+    parked: tuple[Key, ...] = ()
+    released: bool = False
+    data: str
+    packed: Documents | UnsetType = UNSET
+
+    @property
+    def documents(self) -> Documents:
+        """How the record holds its documents."""
+        return "one" if self.packed is UNSET else self.packed
 
     @property
     def arrived(self) -> float | None:
@@ -93,23 +106,27 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
 _ENTRIES = msgspec.json.Decoder(Entry)
 
 
-def objects(rejected: Iterable[HandledRecord]) -> dict[str, bytes]:
-    """Return objects with these records, by name: one for each shard, a line for each record.
+def objects(handled: Iterable[HandledRecord], *, released: bool = False) -> dict[str, bytes]:
+    """Return objects with rejected or parked records, by name: one for each shard, a line for each record.
+
+    Args:
+        handled: the records, with their outcomes.
+        released: they were parked before, and have been rejected now.
 
     A name is `date/stream/shard/sequence number-sub-sequence number.digest.jsonl`: the numbers of the first
     record in it, and a digest of the positions of all.
     """
-    entries = sorted(map(_entry, rejected), key=lambda entry: entry.position)
+    entries = sorted((_entry(each, released=released) for each in handled), key=lambda entry: entry.position)
     return {
-        object_name(group[0], _ending(group)): _LINES.encode_lines(_without_repeats(group))
+        object_name(group[0], _ending(group, released=released)): _LINES.encode_lines(_without_repeats(group))
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
         if (group := list(each))
     }
 
 
-def _ending(entries: Sequence[Entry]) -> str:
+def _ending(entries: Sequence[Entry], *, released: bool) -> str:
     digest = blake2b(repr([tuple(entry.position) for entry in entries]).encode(), digest_size=6).hexdigest()
-    return f"-{entries[0].sub_sequence_number}.{digest}{ENDING}"
+    return f"-{entries[0].sub_sequence_number}.{digest}{'.released' if released else ''}{ENDING}"
 
 
 def decode_entries(content: bytes) -> list[Entry]:
@@ -131,7 +148,7 @@ def _without_repeats(entries: Sequence[Entry]) -> Iterator[Entry]:
         before = entry.sequence_number
 
 
-def _entry(handled: HandledRecord) -> Entry:
+def _entry(handled: HandledRecord, *, released: bool) -> Entry:
     record = handled.record
     return Entry(
         reason=str(handled.outcome.error),
@@ -144,7 +161,10 @@ def _entry(handled: HandledRecord) -> Entry:
         partition_key=None if record.partition_key is None else _text(record.partition_key),
         arrived_at=rfc3339(arrival_time(record.source)),
         handler_version=__version__,
+        parked=handled.outcome.parked,
+        released=released,
         data=_text(record.source["kinesis"]["data"]),
+        packed=UNSET if record.documents == "one" else record.documents,
     )
 
 

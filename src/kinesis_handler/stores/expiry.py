@@ -30,6 +30,6 @@ class Expiry(Struct, frozen=True):
 
         While events of its key wait it does not: the note would go, and later events overtake them.
         """
-        if aggregate.is_parked:
+        if aggregate.parked is not None:
             return 0
         return self.ttl if aggregate.state is not None else self.vacant_ttl

@@ -12,7 +12,7 @@ class Part(NamedTuple):
     Args:
         number: which segment, from 0 on.
         of: how many there are.
-        after: go on behind this key, which a scan of the same segment has yielded.
+        after: go on behind this key, which a scan of the same segment has yielded, or reported as unreadable.
     """
 
     number: int

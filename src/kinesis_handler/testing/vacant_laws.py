@@ -102,7 +102,7 @@ class VacantLaws(ABC):
         repository = self.make_repository(FakeClock(), 0)
         first = aggregate(("a", "1"))
         insert(repository, first)
-        notes = [first, parked(first, 1), parked(first, 2), parked(first, 0)]
+        notes = [first, parked(first, 1), parked(first, 2), parked(first, 3)]
         for before, after in pairwise(notes):
             assert not repository.save([Change(before, after)]).conflicts
             for stale in notes:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 ZERO = Decimal(0)
 
-REBUILT = Remark("rebuilt", "the limit was not known: it has been rebuilt from its reset")
+REBUILT = Remark("rebuilt", "the limit was not known: it has been rebuilt from the figures of the event")
 DRIFT = Remark("drift", "the event's figures are not those that were known: an event was missed")
 EXCEEDED = Remark("exceeded", "the progress is above the limit's value")
 
@@ -49,7 +49,9 @@ class Limit(Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
         next_reset_time: when the progress will be reset; None if it is not known.
         previous_value: the value before the last redefinition, as the producer knows it.
         last_reset: None if there was none since the limit is known.
-        rebuilt: its creation was not seen, it has been rebuilt from a reset.
+        type, period: None if they are not known: a limit that was rebuilt from a change of its progress has
+            them from its next reset or definition on.
+        rebuilt: its creation was not seen, it has been rebuilt from the figures of an event.
         drifted_at: when an event last told figures that were not the known ones; None if none ever did.
     """
 
@@ -98,6 +100,20 @@ def apply(limit: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[L
     return Remarked(after, tuple(each for each in (remark, exceeded) if each is not None))
 
 
+def is_snapshot(limit: Limit | None, payload: LimitPayload) -> bool:
+    """Return whether an event says all there is to know of a limit, which may be known or not.
+
+    A definition without a progress says it of a limit that is not known, whose progress is 0. That of a known
+    limit would keep a progress that waiting events have yet to change.
+    """
+    if isinstance(payload, UserLimitProgressChanged):
+        return payload.previous_progress is not None and payload.remaining_amount is not None
+    if isinstance(payload, UserLimitReset):
+        said = payload.type, payload.period, payload.reset_amount, payload.unused_amount
+        return None not in said
+    return limit is None or payload.progress is not None
+
+
 def _create(limit: Limit | None, created: UserLimitCreated, at: int) -> Limit:
     """Make the limit, or define it anew: what the new definition does not carry, the limit no longer has.
 
@@ -135,10 +151,29 @@ def _create(limit: Limit | None, created: UserLimitCreated, at: int) -> Limit:
 def _change_progress(
     limit: Limit | None, changed: UserLimitProgressChanged, at: int
 ) -> tuple[Limit, Remark | None]:
-    """Move the progress on from what the event says it was; else from what is known."""
-    if limit is None:
-        raise BusinessError("the limit is not known, and a change of its progress does not say what it is")
+    """Move the progress on from what the event says it was; else from what is known.
+
+    A limit that is not known is rebuilt from a change that says all of it but its type and period.
+    """
     before, remaining = changed.previous_progress, changed.remaining_amount
+    if limit is None:
+        if before is None or remaining is None:
+            raise BusinessError(
+                "the limit is not known, and the change of its progress does not carry all of it"
+            )
+        progress = before + changed.amount
+        rebuilt = Limit(
+            user_id=changed.user_id,
+            limit_id=changed.user_limit_id,
+            value=progress + remaining,
+            progress=progress,
+            active_from=at,
+            next_reset_time=changed.next_reset_time,
+            brand_id=changed.brand_id,
+            currency_code=changed.currency_code,
+            rebuilt=True,
+        )
+        return rebuilt, REBUILT
     if before is None:
         before = limit.progress
     progress = before + changed.amount

@@ -2,7 +2,7 @@
 
 from kinesis_handler import Event, Key, Projection, Remarked
 from user_limits.events import EVENT_TYPES, EXACT, LimitPayload
-from user_limits.limit import Limit, apply
+from user_limits.limit import Limit, apply, is_snapshot
 
 
 class UserLimitEventProcessor(Projection[Limit, LimitPayload]):
@@ -18,3 +18,7 @@ class UserLimitEventProcessor(Projection[Limit, LimitPayload]):
     def apply(self, state: Limit | None, event: Event[LimitPayload]) -> Limit | Remarked[Limit]:
         """See `limit.apply`."""
         return apply(state, event)
+
+    def is_snapshot(self, event: Event[LimitPayload], state: Limit | None) -> bool:
+        """See `limit.is_snapshot`."""
+        return is_snapshot(state, event.payload)

@@ -27,7 +27,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 def limit_row(aggregate: Aggregate[Limit]) -> tuple[Cell, ...]:
     """Return the cells of a row, by HEADINGS."""
-    limit = aggregate.state
+    limit, parked = aggregate.state, aggregate.parked
     percent, exceeded = shown_percentage(limit), limit.progress > limit.value
     style = "red" if exceeded else "yellow" if percent >= NEAR else "green"
     notes = [
@@ -35,6 +35,7 @@ def limit_row(aggregate: Aggregate[Limit]) -> tuple[Cell, ...]:
         *(["exceeded"] if exceeded else []),
         *(["rebuilt"] if limit.rebuilt else []),
         *(["drift"] if limit.drifted_at is not None else []),
+        *([] if parked is None else [f"waiting since {rfc3339(parked.since)[:10]}"]),
     ]
     return (
         Cell(_title(limit), "bold"),

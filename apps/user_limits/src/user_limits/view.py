@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kinesis_handler import Aggregate
 from user_limits.events import LimitStatus, LimitType, Period
@@ -69,7 +69,7 @@ class LimitData(Struct, frozen=True, gc=False, rename="camel"):
         remaining_amount: what is left of it, never below 0.
         expires_at: when the progress will be reset.
         previous_amount: the value before the last redefinition.
-        rebuilt: the limit's creation was not seen; it has been rebuilt from a reset.
+        rebuilt: the limit's creation was not seen; it has been rebuilt from the figures of an event.
         drifted_at: when an event last had figures that differed from the stored ones.
     """
 
@@ -99,16 +99,25 @@ class LimitDocument(LimitData, frozen=True, gc=False, rename="camel"):
     Args:
         version: how many events have been applied.
         last_updated: when the last of them was created.
+        waiting_since: since when later events of the limit wait to be applied, so that it is as it was then.
+            Absent if none do.
     """
 
     version: int
     last_updated: Time
+    waiting_since: Time | UnsetType = UNSET
 
 
 def limit_document(aggregate: Aggregate[Limit]) -> LimitDocument:
     """Return the document of a stored limit."""
-    fields = *_fields(aggregate.state), aggregate.version, rfc3339(aggregate.updated_at)
+    updated, waiting = rfc3339(aggregate.updated_at), waiting_since(aggregate)
+    fields = *_fields(aggregate.state), aggregate.version, updated, waiting
     return LimitDocument(*fields)
+
+
+def waiting_since(aggregate: Aggregate[Limit]) -> Time | UnsetType:
+    """Return since when events of a limit wait; UNSET if none do."""
+    return rfc3339(aggregate.parked.since) if aggregate.parked is not None else UNSET
 
 
 def limit_data(limit: Limit) -> LimitData:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
 from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
 from kinesis_handler.extras import require_extra
-from kinesis_handler.moving.opening import open_migration, readable, writable
+from kinesis_handler.moving.opening import open_migration
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
@@ -21,6 +21,8 @@ from user_limits.view import limit_document
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+
+    from user_limits.scheduled_redrive import ScheduledRedrive
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
 
@@ -43,6 +45,20 @@ def consumer(environment: Mapping[str, str] = os.environ) -> KinesisHandler:
     return built.handler
 
 
+def redrive(environment: Mapping[str, str] = os.environ) -> "ScheduledRedrive":
+    """Build the function that redrives on a schedule, on Lambda.
+
+    Raises ConfigurationError as `consumer` does.
+    """
+    from user_limits.scheduled_redrive import ScheduledRedrive
+
+    settings = read_settings(environment)
+    check_consumer(settings, environment)
+    built = application(environment)
+    built.check()
+    return ScheduledRedrive(built, _metrics(settings))
+
+
 def application(environment: Mapping[str, str] = os.environ, store: str | None = None) -> Application:
     """Build what the command line works with: the same handler, and the view onto its limits.
 
@@ -62,7 +78,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     if phase is not None and store is None:
         target = _open_target(settings)
         move = open_migration(opened, target, open_limits, phase)
-        limits, shown = writable(move, phase), readable(move, _read_side(settings, phase))
+        limits, shown = _moving(settings, move, phase)
 
     def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
         source = opened if source_url is None else _open(settings, source_url)
@@ -73,7 +89,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         for url in (settings.quarantine_url, settings.on_failure_url)
     )
     handler = KinesisHandler(
-        [UserLimitEventProcessor(limits)],
+        [UserLimitEventProcessor(limits, park_after=_park_after(settings))],
         quarantine=quarantine,
         max_unpacked_bytes=settings.max_unpacked_bytes,
         reserve_ms=RESERVE_MS,
@@ -118,7 +134,7 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     tables = opened.tables
     if (phase := _phase(settings)) is not None:
         move = open_migration(opened, _open_target(settings), partial(_limits, settings), phase)
-        shown, tables = readable(move, _read_side(settings, phase)), move.all_tables
+        shown, tables = _moving(settings, move, phase)[1], move.all_tables
     for table in tables:
         table.check()
     # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
@@ -163,6 +179,10 @@ def _limits(settings: Settings, store: Store) -> Repository[Limit]:
     return store.repository(Limit, keys=(PARTITION_KEY, SORT_KEY), ttl=settings.storage_ttl)
 
 
+def _park_after(settings: Settings) -> float | None:
+    return None if settings.park_after == "never" else settings.park_after
+
+
 def _phase(settings: Settings) -> Callable[[], Phase] | None:
     """Return the switch of a move, if there is one."""
     if not settings.migration_phase:
@@ -170,6 +190,15 @@ def _phase(settings: Settings) -> Callable[[], Phase] | None:
     from kinesis_handler.moving.switch import switch_of
 
     return switch_of(Phase, settings.migration_phase, settings.aws_appconfig_extension_http_port)
+
+
+def _moving(
+    settings: Settings, move: Migration, phase: Callable[[], Phase]
+) -> tuple[Repository[Limit], ReadableRepository[Limit]]:
+    """Return both stores of a move as one, and the one of them that is shown."""
+    from kinesis_handler.moving.repository import MovingRepository, ReadSide
+
+    return MovingRepository(move.sides, phase), ReadSide(move.sides, _read_side(settings, phase))
 
 
 def _read_side(settings: Settings, phase: Callable[[], Phase]) -> Callable[[], Side]:
@@ -215,7 +244,6 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         timeout=API_TIMEOUT if in_threads or access is not None else None,
         access=access,
         cors_origins=settings.cors_allow_origins,
-        rate_limit=settings.rate_limit,
         with_page=with_page,
         local=local,
     )

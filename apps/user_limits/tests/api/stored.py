@@ -12,6 +12,7 @@ import uvicorn
 from litestar.testing import TestClient
 
 from kinesis_handler import Aggregate
+from kinesis_handler.aggregate import Parked
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
@@ -29,7 +30,19 @@ def limit(user_id: str, limit_id: str, **fields: Any) -> Limit:
     return Limit(user_id=user_id, limit_id=limit_id, **told)
 
 
-def aggregate(state: Limit, version: int = 1, updated_at: int = NOW * 1_000) -> Aggregate[Limit]:
+PARKED = Parked(
+    count=2,
+    since=(NOW + 60) * 1_000,
+    reason="BusinessError: the event is in another currency than the limit",
+    sequence_number=None,
+    record_sequence_number="3",
+    record_sub_sequence_number=0,
+)
+
+
+def aggregate(
+    state: Limit, version: int = 1, updated_at: int = NOW * 1_000, parked: Parked | None = None
+) -> Aggregate[Limit]:
     return Aggregate(
         key=(state.user_id, state.limit_id),
         state=state,
@@ -38,6 +51,7 @@ def aggregate(state: Limit, version: int = 1, updated_at: int = NOW * 1_000) -> 
         record_sequence_number="1",
         record_sub_sequence_number=0,
         recent_event_ids=(),
+        parked=parked,
     )
 
 

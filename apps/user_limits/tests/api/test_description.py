@@ -135,7 +135,7 @@ def test_every_time_is_described_as_one() -> None:
     times = {
         ("LimitData", "expiresAt"), ("LimitData", "activeFrom"), ("LimitData", "activeUntil"),
         ("LimitData", "driftedAt"), ("LastResetDocument", "at"), ("LimitMeta", "lastUpdated"),
-        ("LimitDocument", "lastUpdated"),
+        ("LimitDocument", "lastUpdated"), ("LimitMeta", "waitingSince"), ("LimitDocument", "waitingSince"),
     }  # fmt: skip
     for document, name in times:
         assert formats(schemas[document]["properties"][name]) == {"date-time"}

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from api.stored import EXAMPLE, NOW, aggregate, client, limit, repository_of, save
+from api.stored import EXAMPLE, NOW, PARKED, aggregate, client, limit, repository_of, save
 from user_limits.api.etag import is_known
 
 LIMITS = "/api/v1/users/usr_456/limits"
@@ -33,6 +33,18 @@ def test_after_an_event_the_tag_is_another(route: str) -> None:
     tag = asked.get(route).headers["etag"]
     save(repository, aggregate(replace(EXAMPLE, progress=Decimal(1)), version=2))
     assert asked.get(route, headers={"if-none-match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_after_it_was_parked_or_released_the_tag_is_another_at_the_same_version(route: str) -> None:
+    repository = repository_of(EXAMPLE)
+    asked = client(repository)
+    tag = asked.get(route).headers["etag"]
+    save(repository, aggregate(EXAMPLE, parked=PARKED))
+    parked = asked.get(route, headers={"if-none-match": tag})
+    assert (parked.status_code, parked.headers["etag"] == tag) == (200, False)
+    save(repository, aggregate(EXAMPLE))
+    assert asked.get(route).headers["etag"] == tag
 
 
 def test_a_limit_that_expired_and_began_again_has_another_tag_at_the_same_version() -> None:

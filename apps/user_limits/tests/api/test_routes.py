@@ -2,14 +2,21 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.stored import DAY, EXAMPLE, NOW, aggregate, client, limit, repository_of, save
+from api.stored import DAY, EXAMPLE, NOW, PARKED, aggregate, client, limit, repository_of, save
+from kinesis_handler import KinesisHandler
+from kinesis_handler.outcome import Status
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
+from kinesis_handler.testing import invocation
 from user_limits.api.app import Options
 from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 from user_limits.view import PERIOD_TYPES
 
 LIMITS = "/api/v1/users/usr_456/limits"
@@ -76,6 +83,42 @@ def test_a_list_tells_of_each_limit_its_own_version_and_time() -> None:
         ("b", 7, "2024-01-15T14:30:00.005Z"),
     ]
     assert document["meta"] == {"count": 2, "nextCursor": None}
+
+
+def test_a_parked_limit_says_since_when_later_events_wait() -> None:
+    repository = repository_of()
+    save(repository, aggregate(EXAMPLE, parked=PARKED), aggregate(limit("usr_456", "other")))
+    asked = client(repository)
+    assert asked.get(ONE).json()["meta"] == {
+        "version": 1,
+        "lastUpdated": "2024-01-15T14:30:00Z",
+        "waitingSince": "2024-01-15T14:31:00Z",
+    }
+    for route in (LIMITS, ACTIVE):
+        assert [each.get("waitingSince") for each in asked.get(route).json()["data"]] == [
+            "2024-01-15T14:31:00Z",
+            None,
+        ]
+        assert "waitingSince" not in asked.get(route).json()["data"][1]
+
+
+def test_a_limit_that_was_parked_before_it_was_known_is_not_shown(tmp_path: Path) -> None:
+    events = [
+        {
+            "eventId": f"e{number}",
+            "type": "USER_LIMIT_PROGRESS_CHANGED",
+            "createdAt": number,
+            "payload": {"userId": "usr_456", "userLimitId": "lmt_123", "amount": "1"},
+        }
+        for number in range(2)
+    ]
+    repository: MemoryRepository[Limit] = MemoryRepository()
+    processor = UserLimitEventProcessor(repository, park_after=0)
+    handler = KinesisHandler([processor], quarantine=DirectoryQuarantine(tmp_path))
+    assert handler.handle(invocation(events)).counts()[Status.PARKED] == 2
+    asked = client(repository)
+    assert (ids(asked.get(LIMITS)), ids(asked.get(ACTIVE))) == ([], [])
+    assert asked.get(ONE).status_code == 404
 
 
 def test_a_user_without_limits_has_an_empty_list() -> None:

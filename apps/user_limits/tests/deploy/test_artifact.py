@@ -16,6 +16,8 @@ from deploy.build import AIM
 
 OF_THE_RUNTIME = ["botocore", "dateutil", "jmespath", "six.py", "urllib3"]
 NOWHERE = {"boto3", "botocore", "pytest", "rich", "typer", "uvicorn", "opentelemetry", "emulators", "tests"}
+MODULES = {name: [function.module] for name, function in FUNCTIONS.items()}
+MODULES["consumer"].append("user_limits.lambda_redrive")
 AARCH64 = 183
 """The machine in the header of a library (ELF)."""
 
@@ -77,6 +79,10 @@ class TestArtifact:
     def test_it_starts_with_nothing_but_itself_and_the_runtimes_libraries(
         self, name: str, built: dict[str, Artifact], runtime: Path
     ) -> None:
+        for module in MODULES[name]:
+            self.start(built[name], runtime, module)
+
+    def start(self, artifact: Artifact, runtime: Path, module: str) -> None:
         settings = {
             "REPOSITORY_TYPE": "inmemory",
             "QUARANTINE_URL": "s3://failed-records/quarantine",
@@ -93,9 +99,9 @@ class TestArtifact:
                 "-B",
                 "-c",
                 START,
-                built[name].folder,
+                artifact.folder,
                 runtime,
-                FUNCTIONS[name].module,
+                module,
             ],
             env={**os.environ, **settings},
             capture_output=True,
@@ -109,7 +115,7 @@ class TestArtifact:
     ) -> None:
         held = {str(each) for each in names(built[name])}
         assert not {each.partition("/")[0] for each in held} & NOWHERE
-        assert not held & {"kinesis_handler/cli", "kinesis_handler/testing", "kinesis_handler/local/redrive"}
+        assert not held & {"kinesis_handler/cli", "kinesis_handler/testing"}
         assert not [each for each in held if re.search(r"(^|/)tests?(/|$)|\.pyi$|^bin/", each)]
 
     def test_each_source_has_its_bytecode_which_holds_whatever_the_dates(
@@ -148,6 +154,8 @@ def test_each_function_has_its_own_door_alone(built: dict[str, Artifact]) -> Non
     assert "user_limits/lambda_api.py" in api - consumer
     assert "user_limits/api" not in consumer
     assert "user_limits/api/page" not in api  # it knows of no tokens
+    assert "user_limits/lambda_redrive.py" in consumer - api  # it runs the consumer's handler
+    assert "kinesis_handler/local/redrive" not in api
     assert "litestar" not in {each.partition("/")[0] for each in consumer}
 
 

@@ -9,6 +9,7 @@ from deployed import (
     JOINED,
     KEY,
     MOVING,
+    REDRIVING,
     TOKENS,
     attached,
     environment,
@@ -19,20 +20,22 @@ from deployed import (
 )
 from user_limits.settings import Settings, read_settings
 
-ROLES = ["ConsumerRole", "ApiRole"]
+ROLES = ["ConsumerRole", "ApiRole", "RedriveRole"]
 TABLE = "arn:aws:dynamodb:eu-north-1:123456789012:table/user-limits-table"
 BUCKET = "arn:aws:s3:::user-limits-failedrecords"
 
 WITH_A_REASON = {
     "*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"},  # X-Ray has no resources
     ":*": {"logs:CreateLogStream", "logs:PutLogEvents"},  # the streams of one log group
-    f"{BUCKET}/quarantine/*": {"s3:PutObject"},  # each object has a name of its own
-    f"{BUCKET}/aws/lambda/*": {"s3:PutObject"},
+    # Each object has a name of its own. Only the redrive reads any.
+    f"{BUCKET}/quarantine/*": {"s3:PutObject", "s3:GetObject"},
+    f"{BUCKET}/aws/lambda/*": {"s3:PutObject", "s3:GetObject"},
 }
 
 
 def allowed(role: str, **parameters: str) -> dict[str, set[str]]:
     """Return resource → actions."""
+    parameters = {**REDRIVING, **parameters}
     found: dict[str, set[str]] = {}
     for statement in statements(role, **parameters):
         for resource in listed(statement["Resource"]):
@@ -41,6 +44,7 @@ def allowed(role: str, **parameters: str) -> dict[str, set[str]]:
 
 
 def statements(role: str, **parameters: str) -> list[dict[str, Any]]:
+    parameters = {**REDRIVING, **parameters}
     policies = [*properties(role, **parameters)["Policies"], *attached(role, **parameters)]
     return [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
 
@@ -68,11 +72,11 @@ class TestEachRole:
     def test_nothing_comes_with_a_policy_of_somebody_elses(
         self, role: str, parameters: dict[str, str]
     ) -> None:
-        assert "ManagedPolicyArns" not in properties(role, **parameters)
+        assert "ManagedPolicyArns" not in properties(role, **{**REDRIVING, **parameters})
         assert all(each["Effect"] == "Allow" for each in statements(role, **parameters))
 
     def test_lambda_alone_assumes_it(self, role: str, parameters: dict[str, str]) -> None:
-        [trusted] = properties(role, **parameters)["AssumeRolePolicyDocument"]["Statement"]
+        [trusted] = properties(role, **{**REDRIVING, **parameters})["AssumeRolePolicyDocument"]["Statement"]
         assert trusted["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
@@ -103,6 +107,20 @@ def test_what_failed_is_put_into_the_bucket_under_the_prefixes_that_are_read_aga
         assert found[f"arn:aws:s3:::{url.removeprefix('s3://')}/*"] == {"s3:PutObject"}
 
 
+def test_the_redrive_reads_what_waits_marks_it_and_writes_limits() -> None:
+    found = allowed("RedriveRole")
+    assert found[TABLE] == allowed("ConsumerRole")[TABLE]
+    assert found[BUCKET] == {"s3:ListBucket"}
+    redrive = environment("Redrive", **REDRIVING)
+    for url in (redrive["QUARANTINE_URL"], redrive["ON_FAILURE_URL"]):
+        assert found[f"arn:aws:s3:::{url.removeprefix('s3://')}/*"] == {"s3:GetObject", "s3:PutObject"}
+    assert not [each for each in found if ":kinesis:" in each]
+
+
+def test_without_a_schedule_there_is_no_redrive() -> None:
+    assert not [name for name in resources() if name.startswith("Redrive")]
+
+
 def test_the_api_has_nothing_to_do_with_the_stream_or_the_bucket() -> None:
     services = {action.partition(":")[0] for actions in allowed("ApiRole").values() for action in actions}
     assert services == {"dynamodb", "logs", "xray"}
@@ -125,10 +143,10 @@ def test_keys_are_used_where_there_are_any() -> None:
 
 @pytest.mark.parametrize("parameters", [{}, MOVING], ids=["at rest", "moving"])
 def test_what_the_tools_are_told_is_what_the_consumer_has(parameters: dict[str, str]) -> None:
-    told = expanded(StorageTtl="60", **parameters)["Outputs"]["ToolSettings"]["Value"]
+    told = expanded(StorageTtl="60", ParkAfter="never", **parameters)["Outputs"]["ToolSettings"]["Value"]
     variables = dict(each.partition("=")[::2] for each in told.split())
     assert {name for name in variables if name.lower() not in Settings.__struct_fields__} == set()
-    consumer = read_settings(environment("Consumer", StorageTtl="60", **parameters))
+    consumer = read_settings(environment("Consumer", StorageTtl="60", ParkAfter="never", **parameters))
     assert read_settings({**variables, "AWS_REGION": ""}) == consumer
 
 
@@ -171,15 +189,20 @@ class TestMove:
             role: sorted(each.rpartition("/")[2] for each in allowed(role, **read) if ":appconfig:" in each)
             for role in ROLES
         }
-        assert profiles == {"ConsumerRole": ["ghi9012"], "ApiRole": ["jkl3456"]}
-
-    @pytest.mark.parametrize("function", ["Consumer", "Api"])
-    def test_a_function_waits_for_its_permissions_and_keeps_them_until_it_has_other_settings(
-        self, function: str
-    ) -> None:
-        assert resources(**MOVING)[function]["Metadata"] == {
-            "WaitsFor": f"user-limits-{function.lower()}moves"
+        assert profiles == {
+            "ConsumerRole": ["ghi9012"],
+            "ApiRole": ["jkl3456"],
+            "RedriveRole": ["ghi9012"],
         }
-        [policy] = attached(f"{function}Role", **MOVING)
+
+    @pytest.mark.parametrize(
+        ("function", "policy_of"), [("Consumer", "consumer"), ("Api", "api"), ("Redrive", "consumer")]
+    )
+    def test_a_function_waits_for_its_permissions_and_keeps_them_until_it_has_other_settings(
+        self, function: str, policy_of: str
+    ) -> None:
+        both = {**MOVING, **REDRIVING}
+        assert resources(**both)[function]["Metadata"] == {"WaitsFor": f"user-limits-{policy_of}moves"}
+        [policy] = attached(f"{function}Role", **both)
         # The old table too: the role itself is about the new one by then.
         assert TABLE in policy["PolicyDocument"]["Statement"][0]["Resource"]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from deployed import JOINED, MOVING, ROOT, TEMPLATE, expanded, of_type, properties
+from deployed import JOINED, MOVING, REDRIVING, ROOT, TEMPLATE, environment, expanded, of_type, properties
 from kinesis_handler import errors
 from kinesis_handler.moving.switch import NOT_READABLE
 from kinesis_handler.outcome import Status
@@ -20,6 +20,7 @@ from kinesis_handler.telemetry.metrics import (
     metric_of,
 )
 from user_limits import limit
+from user_limits.scheduled_redrive import RELEASED, WAITING
 from user_limits.settings import read_settings
 
 REMARKS = [limit.DRIFT.name, limit.EXCEEDED.name, limit.REBUILT.name]
@@ -58,7 +59,9 @@ AWS_METRICS = {
     },
 }
 OF_A_MOVE = metric_of(NOT_READABLE)
-EXIST = {**AWS_METRICS, (NAMESPACE, (DIMENSION,)): {*OURS, OF_A_MOVE}}
+OF_THE_REDRIVE = {metric_of(RELEASED), metric_of(WAITING)}
+ALL_WATCHED = {**MOVING, **REDRIVING}
+EXIST = {**AWS_METRICS, (NAMESPACE, (DIMENSION,)): {*OURS, OF_A_MOVE, *OF_THE_REDRIVE}}
 VALUES = {
     "ApiId": "user-limits-httpapi",
     "EventSourceMappingUUID": "user-limits-consumerrecords",
@@ -105,13 +108,15 @@ def in_alarms(**parameters: str) -> Iterator[Metric]:
 
 
 @pytest.mark.parametrize(
-    "metric", [*in_the_dashboard(**MOVING), *in_alarms(**MOVING)], ids=lambda metric: metric.name
+    "metric", [*in_the_dashboard(**ALL_WATCHED), *in_alarms(**ALL_WATCHED)], ids=lambda metric: metric.name
 )
 def test_each_metric_exists_with_these_dimensions(metric: Metric) -> None:
     assert metric.name in EXIST[metric.namespace, tuple(sorted(metric.dimensions))]
     for dimension, value in metric.dimensions.items():
         if dimension == "FunctionName":
-            assert value in {"user-limits-consumer", "user-limits-api"}
+            assert value in {"user-limits-consumer", "user-limits-api", "user-limits-redrive"}
+        elif metric.name in OF_THE_REDRIVE:
+            assert value == read_settings(environment("Redrive", **REDRIVING)).service_name
         elif dimension != "Operation":
             assert value == VALUES[dimension]
 
@@ -119,12 +124,16 @@ def test_each_metric_exists_with_these_dimensions(metric: Metric) -> None:
 def test_our_metrics_are_those_of_this_stack() -> None:
     environment = properties("Consumer")["Environment"]["Variables"]
     assert read_settings(environment).service_name == VALUES[DIMENSION]
-    named = re.findall(r'(?:"service", "|Name: service, Value: )([^"}]+\}?)', TEMPLATE.read_text())
-    assert set(named) == {"${AWS::StackName}", "!Ref AWS::StackName}"}
+    pattern = r'"service", "([^"]+)"|Name: service, Value: (!Ref [^}]+|!Sub "[^"]+")'
+    named = {json_name or name for json_name, name in re.findall(pattern, TEMPLATE.read_text())}
+    of_the_redrive = {"${AWS::StackName}-redrive", '!Sub "${AWS::StackName}-redrive"'}
+    assert named - of_the_redrive == {"${AWS::StackName}", "!Ref AWS::StackName"}
 
 
 @pytest.mark.parametrize(
-    ("parameters", "ours"), [({}, OURS), (MOVING, {*OURS, OF_A_MOVE})], ids=["at rest", "moving"]
+    ("parameters", "ours"),
+    [({}, OURS), (MOVING, {*OURS, OF_A_MOVE}), (REDRIVING, {*OURS, *OF_THE_REDRIVE})],
+    ids=["at rest", "moving", "redriving"],
 )
 def test_each_of_our_metrics_is_to_be_seen(parameters: dict[str, str], ours: set[str]) -> None:
     seen = {metric.name for metric in in_the_dashboard(**parameters) if metric.namespace == NAMESPACE}
@@ -137,7 +146,9 @@ def test_a_stream_and_a_table_that_exist_are_watched_like_ones_own() -> None:
     assert {each.dimensions["TableName"] for each in found if "TableName" in each.dimensions} == {"Limits"}
 
 
-@pytest.mark.parametrize("parameters", [{}, MOVING], ids=["at rest", "moving"])
+@pytest.mark.parametrize(
+    "parameters", [{}, MOVING, REDRIVING, ALL_WATCHED], ids=["at rest", "moving", "redriving", "both"]
+)
 def test_the_dashboard_shows_every_alarm(parameters: dict[str, str]) -> None:
     [shown] = [
         widget["properties"]["alarms"]
@@ -159,11 +170,13 @@ def test_no_two_widgets_lie_on_one_another() -> None:
     assert max(x for x, _ in taken) < 24
 
 
-ALARMS = of_type("AWS::CloudWatch::Alarm", **MOVING)
+ALARMS = of_type("AWS::CloudWatch::Alarm", **ALL_WATCHED)
 
 
-def test_an_alarm_about_a_move_is_there_while_there_is_one() -> None:
-    assert ALARMS.keys() - of_type("AWS::CloudWatch::Alarm").keys() == {"PhaseNotReadable"}
+def test_an_alarm_about_a_move_or_the_redrive_is_there_while_there_is_one() -> None:
+    always = of_type("AWS::CloudWatch::Alarm").keys()
+    assert of_type("AWS::CloudWatch::Alarm", **MOVING).keys() - always == {"PhaseNotReadable"}
+    assert of_type("AWS::CloudWatch::Alarm", **REDRIVING).keys() - always == {"RedriveStuck"}
 
 
 @pytest.mark.parametrize("name", ALARMS)
@@ -208,7 +221,7 @@ def test_the_page_names_errors_that_there_are() -> None:
 
 
 def test_what_cannot_be_undone_later_is_told_at_once() -> None:
-    for name in ("RecordsRejected", "RecordsGivenUp", "RecordsLost"):
+    for name in ("RecordsRejected", "RecordsParked", "RecordsGivenUp", "RecordsLost"):
         assert (ALARMS[name]["Threshold"], ALARMS[name]["DatapointsToAlarm"]) == (1, 1)
 
 

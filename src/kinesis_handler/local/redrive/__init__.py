@@ -6,24 +6,15 @@ twice, which is harmless (G3), and none is lost.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
-from itertools import groupby
 from typing import Protocol
 
 from msgspec import Struct
 
-from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.local.event_source import lambda_record
+from kinesis_handler.local.redrive.items import Item, items_of, parked_groups
 from kinesis_handler.quarantine.contents import Contents, waiting_in
-from kinesis_handler.quarantine.entry import WHOLE, Entry, Position
-
-
-class Item(Struct, frozen=True):
-    """A record of the stream to be sent, and the entries that stand for it or for its user records."""
-
-    record: LambdaRecord
-    entries: tuple[Entry, ...]
+from kinesis_handler.quarantine.entry import Entry, Position
 
 
 class Result(StrEnum):
@@ -31,15 +22,17 @@ class Result(StrEnum):
 
     FAILED = "failed again"
     REJECTED = "rejected again"
+    TOO_LATE = "too late"
+    """It was given up, and later events of its key have been applied: it would undo them."""
     SUPERSEDED = "superseded"
-    """Later events of its key have been applied: applying it now would undo them."""
+    """It was parked, and a snapshot has released its key: that says all there is to know."""
     APPLIED = "applied"
     DUPLICATE = "duplicate"
     """It was applied before."""
     IGNORED = "ignored"
     """No processor takes its type any more."""
     HELD_BACK = "held back"
-    """It was not sent: an earlier one was not accepted."""
+    """It waits for an earlier one, or for its key to be released."""
     PUT = "put onto the stream"
     """Its outcome is decided by the consumers of the stream."""
     REFUSED = "refused"
@@ -76,24 +69,15 @@ class RedriveTarget(Protocol):
     def batch_size(self) -> int:
         """How many records are sent at once."""
 
+    def release(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+        """Send all that waits of some parked keys; return the verdict on each entry, by its position."""
+
     def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
         """Send records, in stream order; return the verdict on each entry, by its position."""
 
 
-class Sent(Struct, frozen=True):
-    """A batch that was sent, with the verdict on each of its entries, in the order of the stream."""
-
-    verdicts: list[tuple[Entry, Verdict]]
-
-    @property
-    def done(self) -> list[Entry]:
-        """The entries that have been dealt with."""
-        return [entry for entry, verdict in self.verdicts if verdict.done]
-
-    @property
-    def left(self) -> list[tuple[Entry, str]]:
-        """The entries that still wait, each with the reason."""
-        return [(entry, verdict.reason) for entry, verdict in self.verdicts if not verdict.done]
+Sent = Sequence[tuple[Entry, Verdict]]
+"""A batch that was sent: its entries, in the order of the stream, each with its verdict."""
 
 
 class Redrive:
@@ -104,6 +88,8 @@ class Redrive:
     Args:
         contents: the contents of the quarantines.
         chosen: tells whether an entry is to be sent.
+        parked_since: positions of records that were sent before: only keys for which more wait since then are
+            sent again.
         clock: seconds since epoch.
     """
 
@@ -111,43 +97,64 @@ class Redrive:
         self,
         contents: Sequence[Contents],
         chosen: Callable[[Entry], bool] = lambda _: True,
+        *,
+        parked_since: Collection[Position] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._waiting = waiting_in(contents)
-        self.entries = [each.entry for each in self._waiting.values() if chosen(each.entry)]
-        """Entries to be sent, in the order of each shard."""
+        waiting = [each.entry for each in self._waiting.values()]
+        first = [each for each in waiting if chosen(each)]
+        if parked_since is not None:
+            first = [each for each in first if each.parked and each.position not in parked_since]
+        positions = {each.position for each in first}
+        keys = {key for each in first for key in each.parked}
+        self.entries = [
+            each for each in waiting if each.position in positions or not keys.isdisjoint(each.parked)
+        ]
+        """Entries to be sent, in the order of each shard. Of a parked key it is all or none."""
 
     def run(self, target: RedriveTarget) -> Iterator[Sent]:
-        """Send all entries; yield each batch when it has been marked.
+        """Send all entries, first those of parked keys, key by key; yield each batch when it is marked.
 
         Raises QuarantineError if a mark cannot be stored.
         """
-        items = [
-            _item(tuple(group))
-            for _, group in groupby(self.entries, key=lambda entry: entry.position[:WHOLE])
-        ]
+        released: set[Position] = set()
+        rejected: set[Position] = set()
+        for group in parked_groups(items_of(self.entries)):
+            if all(entry.position in released for item in group for entry in item.entries if entry.parked):
+                continue
+            verdicts = target.release(group)
+            entries = [entry for item in group for entry in item.entries]
+            sent = self._sent(
+                [each for each in entries if each.parked or verdicts[each.position].done], verdicts, target
+            )
+            released.update(entry.position for entry, verdict in sent if verdict.done)
+            rejected.update(
+                entry.position
+                for entry, verdict in sent
+                if entry.released and verdict.result is Result.HELD_BACK
+            )
+            yield sent
+        left = [each for each in self.entries if each.position not in released]
+        items = items_of([each for each in left if not each.parked or each.position in rejected])
         for first in range(0, len(items), target.batch_size):
             batch = items[first : first + target.batch_size]
             verdicts = target.send(batch)
-            sent = Sent([(entry, verdicts[entry.position]) for item in batch for entry in item.entries])
-            self._mark(sent, target.name)
-            yield sent
+            yield self._sent([entry for item in batch for entry in item.entries], verdicts, target)
+
+    def _sent(
+        self, entries: Sequence[Entry], verdicts: Mapping[Position, Verdict], target: RedriveTarget
+    ) -> Sent:
+        sent = [(entry, verdicts[entry.position]) for entry in entries]
+        self._mark(sent, target.name)
+        return sent
 
     def _mark(self, sent: Sent, target: str) -> None:
         by_object: dict[tuple[int, str], dict[Position, str]] = defaultdict(dict)
-        for entry, verdict in sent.verdicts:
+        for entry, verdict in sent:
             if verdict.done:
                 waiting = self._waiting[entry.position]
                 by_object[id(waiting.contents), waiting.name][entry.position] = verdict.result
         for (_, name), results in by_object.items():
             self._waiting[next(iter(results))].contents.mark(name, results, target, self._clock())
-
-
-def _item(entries: tuple[Entry, ...]) -> Item:
-    """Build the record of these entries."""
-    first = entries[0]
-    record = lambda_record(
-        first.stream, first.shard_id, first.sequence_number, first.partition_key, first.data, first.arrived
-    )
-    return Item(record, entries)

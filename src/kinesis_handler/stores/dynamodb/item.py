@@ -114,9 +114,6 @@ class ItemCodec(Generic[State]):
         try:
             row: dict[str, Any] = msgspec.to_builtins(aggregate, builtin_types=(Decimal,), str_keys=True)
             key, state = row.pop("key"), row.pop("state")
-            for name in _NULL_BY_DEFAULT:
-                if row[name] is None:
-                    del row[name]
             if state is None:
                 return {**row, VACANT: True}
             msgspec.convert(state, self._state_type, str_keys=True)

@@ -7,7 +7,15 @@ from msgspec import UNSET, Struct, UnsetType
 
 from kinesis_handler import Aggregate
 from user_limits.limit import LastReset, Limit
-from user_limits.view import LimitData, LimitDocument, Time, limit_data, limit_document, rfc3339
+from user_limits.view import (
+    LimitData,
+    LimitDocument,
+    Time,
+    limit_data,
+    limit_document,
+    rfc3339,
+    waiting_since,
+)
 
 
 class LimitMeta(Struct, frozen=True, rename="camel"):
@@ -16,10 +24,13 @@ class LimitMeta(Struct, frozen=True, rename="camel"):
     Args:
         version: how many events have been applied to it.
         last_updated: when the last of them was created.
+        waiting_since: since when later events of the limit wait to be applied, so that it is as it was then.
+            Absent if none do.
     """
 
     version: int
     last_updated: Time
+    waiting_since: Time | UnsetType = UNSET
 
 
 class LimitResponse(Struct, frozen=True):
@@ -53,7 +64,8 @@ class LimitsResponse(Struct, frozen=True):
 
 def limit_response(limit: Aggregate[Limit]) -> LimitResponse:
     """Return the document of one limit."""
-    return LimitResponse(limit_data(limit.state), LimitMeta(limit.version, rfc3339(limit.updated_at)))
+    meta = LimitMeta(limit.version, rfc3339(limit.updated_at), waiting_since(limit))
+    return LimitResponse(limit_data(limit.state), meta)
 
 
 def limits_response(

@@ -18,9 +18,9 @@ def tag_of(aggregate: Aggregate[Any]) -> str:
     """Return the tag of one aggregate.
 
     The version alone is not enough: an aggregate that has expired begins again at 1. Version and time are not
-    enough after a release that shows more of it than the previous one.
+    enough after a release that shows more of it than the previous one. Being parked changes neither.
     """
-    return f'W/"{aggregate.version}-{aggregate.updated_at}-{__version__}"'
+    return f'W/"{aggregate.version}-{aggregate.updated_at}-{_waiting_since(aggregate)}-{__version__}"'
 
 
 def tag_of_list(
@@ -30,10 +30,14 @@ def tag_of_list(
 
     It changes with any entry, with their set, with a next page, and with the unreadable ids.
     """
-    entries = [(each.key[1], each.version, each.updated_at) for each in aggregates]
+    entries = [(each.key[1], each.version, each.updated_at, _waiting_since(each)) for each in aggregates]
     content = f"{__version__} {next_cursor} {entries} {list(unreadable)}"
     digest = hashlib.blake2b(content.encode(), digest_size=12)
     return f'W/"{digest.hexdigest()}"'
+
+
+def _waiting_since(aggregate: Aggregate[Any]) -> int:
+    return aggregate.parked.since if aggregate.parked is not None else 0
 
 
 def is_known(tag: str, if_none_match: str | None) -> bool:

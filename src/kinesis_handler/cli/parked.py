@@ -1,0 +1,118 @@
+"""Implements `parked`, and `quarantine drop`: the keys for which events wait, and how to give them up."""
+
+import getpass
+import time
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.console import echo_json, standard_output, styled
+from kinesis_handler.cli.quarantine import AsJson, print_entries, read_all
+from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.local.redrive.notes import ParkedKey, drop, parked_keys
+from kinesis_handler.quarantine.contents import waiting_in
+
+Partition = Annotated[str, typer.Argument(help="First part of the key.")]
+Sort = Annotated[str, typer.Argument(help="Second part of the key.")]
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def parked() -> None:
+    """Show the keys whose events wait in the quarantine, because one of them could not be applied."""
+
+
+@app.command("list")
+def list_keys(
+    application_name: ApplicationName = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """List the parked keys: since when, how many events wait, and why. The longest wait comes first."""
+    with exit_on_error():
+        application = load_application(application_name, store)
+        found = parked_keys(application.handler.repositories, read_all(application))
+    if as_json:
+        echo_json(found)
+        return
+    console = standard_output()
+    if not found:
+        console.print("no key is parked")
+        return
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in ("partition", "sort", "since", "reader"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("events", justify="right")
+    table.add_column("why", overflow="fold")
+    for each in found:
+        table.add_row(
+            styled(each.partition, "bold cyan"),
+            styled(each.sort, "bold"),
+            each.since,
+            styled(each.reader),
+            styled(_count(each), "red" if each.in_quarantine < each.events else ""),
+            styled(each.reason, "yellow"),
+        )
+    console.print(table)
+    console.print("when the cause is mended: `kinesis-handler redrive --through handler`", style="dim")
+
+
+@app.command()
+def show(
+    partition: Partition,
+    sort: Sort,
+    application_name: ApplicationName = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Show the events that wait for one key, in their order. The exit status is 1 if there are none."""
+    with exit_on_error():
+        application = load_application(application_name, store)
+        waiting = waiting_in(read_all(application)).values()
+    found = [each.entry for each in waiting if (partition, sort) in each.entry.parked]
+    if as_json:
+        echo_json(found)
+    elif found:
+        print_entries(found)
+    else:
+        standard_output().print(styled(f"nothing waits for {partition} {sort}"))
+    raise typer.Exit(0 if found else 1)
+
+
+def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
+    key: Annotated[tuple[str, str], typer.Option(metavar="PARTITION SORT", help="The parked key.")],
+    because: Annotated[str, typer.Option(metavar="TEXT", help="Why its events shall never be applied.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who decides it; by default the user's name.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+    application_name: ApplicationName = None,
+    store: StoreUrl = None,
+) -> None:
+    """Give up the parked events of one key: none is applied, and the key goes on without them.
+
+    They stay in the quarantine, marked as dropped, with who and why, until `redrive --delete`. The exit
+    status is 1 if nothing waits for the key.
+    """
+    with exit_on_error():
+        application = load_application(application_name, store)
+        contents = read_all(application)
+        waiting = sum(key in each.entry.parked for each in waiting_in(contents).values())
+        question = f"give up {waiting:,} parked {'event' if waiting == 1 else 'events'} of {' '.join(key)}?"
+        if not because.strip():
+            raise ConfigurationError("--because is empty: say why these events shall never be applied")
+        if not yes and not typer.confirm(question):
+            raise typer.Exit(1)
+        why = f"by {by or getpass.getuser()}: {because}"
+        notes, records = drop(application.handler.repositories, contents, key, why, time.time())
+    if not notes and not records:
+        standard_output().print(styled(f"nothing waits for {' '.join(key)}"))
+        raise typer.Exit(1)
+    standard_output().print(f"{records:,} {'event' if records == 1 else 'events'} dropped, the key goes on")
+
+
+def _count(each: ParkedKey) -> str:
+    if each.in_quarantine < each.events:
+        return f"{each.events:,}, of which {each.events - each.in_quarantine:,} are not in the quarantine"
+    return f"{each.events:,}"

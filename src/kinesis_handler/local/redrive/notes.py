@@ -1,0 +1,121 @@
+"""The notes of parked keys as a person sees them, and how one is taken back without applying anything."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from kinesis_handler.aggregate import Key
+from kinesis_handler.errors import conflict_error
+from kinesis_handler.quarantine.contents import Contents, waiting_in
+from kinesis_handler.quarantine.entry import Position, rfc3339
+from kinesis_handler.release import up_to
+from kinesis_handler.stores import Change, Repository
+
+ATTEMPTS = 5
+
+Repositories = Mapping[str, Repository[Any]]
+"""The repositories of a handler's projections, by their names: see `KinesisHandler.repositories`."""
+
+
+class ParkedKey(Struct, frozen=True, rename="camel"):
+    """A key for which events wait.
+
+    Args:
+        reader: name of its projection.
+        partition: first part of the key.
+        sort: its second part.
+        since: when the first of them was parked, RFC 3339 in UTC.
+        events: how many the note counts.
+        in_quarantine: how many of them are there. If these are fewer, the key cannot be released.
+        reason: why the first of them cannot be applied.
+    """
+
+    reader: str
+    partition: str
+    sort: str
+    since: str
+    events: int
+    in_quarantine: int
+    reason: str
+
+
+def parked_keys(repositories: Repositories, contents: Sequence[Contents]) -> list[ParkedKey]:
+    """Return the keys for which events wait in a quarantine, those that have waited longest first.
+
+    Raises RepositoryError if a note cannot be read.
+    """
+    waiting: dict[Key, int] = {}
+    for each in waiting_in(contents).values():
+        for key in each.entry.parked:
+            waiting[key] = waiting.get(key, 0) + 1
+    found = []
+    for reader, repository in repositories.items():
+        loaded = repository.load(list(waiting))
+        for error in loaded.failed.values():
+            raise error
+        for key, aggregate in loaded.stored().items():
+            if (note := aggregate.parked) is not None:
+                since = rfc3339(note.since / 1_000) or ""
+                found.append(ParkedKey(reader, *key, since, note.count, waiting[key], note.reason))
+    return sorted(found, key=lambda each: (each.since, each.partition, each.sort, each.reader))
+
+
+def drop(
+    repositories: Repositories, contents: Sequence[Contents], key: Key, why: str, at: float
+) -> tuple[int, int]:
+    """Take back the notes of a key, and mark its parked events as dropped: none is ever applied.
+
+    The notes come first: whatever is interrupted behind that is superseded at the next redrive.
+
+    Args:
+        repositories: of the handler's projections.
+        contents: the contents of the quarantines.
+        key: (partition, sort).
+        why: who dropped them, and why.
+        at: seconds since epoch.
+
+    Returns:
+        How many notes were taken back, and how many records are marked. A record that waits for another key
+        too still does.
+
+    Raises RepositoryError if a note cannot be taken back, and QuarantineError if a mark cannot be stored.
+    """
+    notes = sum(_take_back(repository, key) for repository in repositories.values())
+    mine = {place: each for place, each in waiting_in(contents).items() if key in each.entry.parked}
+    others = {other for each in mine.values() for other in each.entry.parked if other != key}
+    parked = _parked_among(repositories, others)
+    by_object: dict[tuple[int, str], dict[Position, str]] = {}
+    for position, waiting in mine.items():
+        if parked.isdisjoint(waiting.entry.parked):
+            by_object.setdefault((id(waiting.contents), waiting.name), {})[position] = f"dropped {why}"
+    for (_, name), outcomes in by_object.items():
+        mine[next(iter(outcomes))].contents.mark(name, outcomes, "drop", at)
+    return notes, sum(map(len, by_object.values()))
+
+
+def _take_back(repository: Repository[Any], key: Key) -> bool:
+    """Take back the note of one projection; return whether there was one."""
+    for _ in range(ATTEMPTS):
+        loaded = repository.load([key])
+        for error in loaded.failed.values():
+            raise error
+        before = loaded.stored().get(key)
+        if before is None or before.parked is None:
+            return False
+        saved = repository.save([Change(before, up_to(before, before.parked))])
+        for error in saved.failed.values():
+            raise error
+        if not saved.conflicts:
+            return True
+    raise conflict_error(ATTEMPTS)
+
+
+def _parked_among(repositories: Repositories, keys: Iterable[Key]) -> set[Key]:
+    wanted = list(keys)
+    return {
+        key
+        for repository in repositories.values()
+        for key, aggregate in repository.load(wanted).stored().items()
+        if aggregate.is_parked
+    }

@@ -1,0 +1,166 @@
+"""Parks events that fail for too long, so that no later event of their key overtakes them. Pure.
+
+The record goes into the quarantine, and the aggregate notes that its key is parked. While it has this note,
+later events of the key follow into the quarantine without being tried. `release` takes the note back.
+
+    fails ──▶ retried until it is `park_after` seconds old ──▶ parked ──▶ released, all that wait in order
+                                                      later ones ─┘   └─▶ superseded by a snapshot
+
+The order of writes is: quarantine, note, acknowledgement. Wherever it breaks off, the events that are not
+acknowledged come again, and those up to the note's end are duplicates.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kinesis_handler.aggregate import Aggregate, Key, Parked
+from kinesis_handler.errors import ParkedError, ProcessingError
+from kinesis_handler.fold import ABSENT, Rules, fold, is_new, is_past, repeated
+from kinesis_handler.ingest.event import Event
+from kinesis_handler.ingest.record import arrival_time
+from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Status
+
+State = TypeVar("State", covariant=True)  # noqa: PLC0105 - as in fold
+Payload = TypeVar("Payload")
+
+DEFAULT_PARK_AFTER = 60.0
+"""Seconds from an event's arrival for which it is retried. Its whole shard waits for as long."""
+
+MAX_REASON = 256
+"""Most characters of a reason in a note, which is stored in the aggregate: the quarantine has all of it."""
+
+_BEHIND = ParkedError("an earlier event of the same key is parked")
+_WAITS = Outcome(
+    Status.FAILED, ParkedError("its key is parked, and nothing can be parked here: redrive it first")
+)
+
+
+class Parking(Struct, frozen=True):
+    """Says when an event that fails is parked.
+
+    Args:
+        park_after: seconds from its arrival; None: nothing is parked.
+        now: returns the seconds since epoch.
+        redriven: the events come from the quarantine: at or before a note's end they may be what waits.
+    """
+
+    park_after: float | None = None
+    now: Callable[[], float] = lambda: 0.0
+    redriven: bool = False
+
+    def parks(self, event: Event[object]) -> bool:
+        """Return whether an event that has failed is old enough. Of unknown age it never is."""
+        arrived = arrival_time(event.record.source)
+        return self.park_after is not None and arrived is not None and self.now() - arrived >= self.park_after
+
+
+NOWHERE = Parking()
+"""Parks nothing: what fails is delivered again for as long as Lambda does."""
+
+REDRIVEN = Parking(redriven=True)
+"""Parks nothing: what fails is in the quarantine already."""
+
+
+def fold_or_park(
+    aggregate: Aggregate[State | None] | None,
+    key: Key,
+    events: Sequence[Event[Payload]],
+    rules: Rules[State, Payload],
+    parking: Parking,
+) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
+    """Fold events into an aggregate, and park those that have failed for too long, with all behind them.
+
+    While its key is parked only a snapshot is applied, which releases it.
+
+    Args:
+        aggregate: as it is stored, vacant or not; None if it is not.
+        key: (partition, sort).
+        events: in stream order.
+        rules: of the projection.
+        parking: says when an event is parked.
+
+    Returns:
+        The aggregate, the very same object if nothing of it changed, and an outcome for each of the events.
+    """
+    if aggregate is None or aggregate.parked is None:
+        after, outcomes = fold(aggregate, key, events, rules)
+        if outcomes[-1].status is not Status.FAILED:
+            return after, outcomes  # nearly always
+    outcomes = []
+    while left := len(events) - len(outcomes):
+        rest = events[-left:] if outcomes else events
+        if aggregate is not None and aggregate.parked is not None:
+            aggregate, outcome = _behind(aggregate, aggregate.parked, rest[0], rules, parking)
+            outcomes.append(outcome)
+            if outcome.status is Status.FAILED:
+                outcomes += [HELD_BACK] * (left - 1)
+            continue
+        aggregate, folded = fold(aggregate, key, rest, rules)
+        if folded[-1].status is Status.FAILED:
+            first = next(index for index, each in enumerate(folded) if each.status is Status.FAILED)
+            if parking.parks(rest[first]):
+                error = folded[first].error
+                now = parking.now()
+                if aggregate is None:
+                    aggregate = replace(ABSENT, key=key, updated_at=int(now * 1_000))
+                aggregate = _noted(aggregate, rest[first], shortened(folded[first]), now)
+                folded = [*folded[:first], Outcome(Status.PARKED, error, parked=(key,))]
+        outcomes = outcomes + folded if outcomes else folded
+    return aggregate, outcomes
+
+
+def _behind(
+    aggregate: Aggregate[State | None],
+    note: Parked,
+    event: Event[Payload],
+    rules: Rules[State, Payload],
+    parking: Parking,
+) -> tuple[Aggregate[State | None], Outcome]:
+    """Return what becomes of an event of a parked key."""
+    is_repeat = not is_new(aggregate, event)
+    if is_past(aggregate, event) or (is_repeat and parking.park_after is None):
+        return aggregate, repeated(aggregate, event)
+    if note.covers(event.record.position, event.sequence_number):
+        return aggregate, _WAITS if parking.redriven else DUPLICATE
+    error: ProcessingError | None = _BEHIND
+    if not is_repeat and rules.is_snapshot(event, aggregate.state):
+        after, [outcome] = fold(replace(aggregate, parked=None), aggregate.key, [event], rules)
+        if outcome.status is Status.APPLIED and after is not None:
+            return replace(after, sequence_number=note.highest(after.sequence_number)), outcome
+        if outcome.status is Status.REJECTED:
+            return aggregate, outcome
+        error = outcome.error
+    if parking.park_after is None:
+        return aggregate, _WAITS
+    outcome = Outcome(Status.PARKED, error, parked=(aggregate.key,))
+    return _noted(aggregate, event, note.reason, parking.now(), counts=not is_repeat), outcome
+
+
+def _noted(
+    aggregate: Aggregate[State | None], event: Event[object], reason: str, now: float, *, counts: bool = True
+) -> Aggregate[State | None]:
+    """Return the aggregate with the note that one more event of its key waits.
+
+    One that repeats a recent id does not count: `release` expects those that are new to the aggregate.
+    """
+    note, number, record = aggregate.parked, event.sequence_number, event.record
+    return replace(
+        aggregate,
+        parked=Parked(
+            count=note.count + counts if note is not None else 1,
+            since=note.since if note is not None else int(now * 1_000),
+            reason=reason,
+            sequence_number=note.highest(number) if note is not None else number,
+            record_sequence_number=record.sequence_number,
+            record_sub_sequence_number=record.sub_sequence_number,
+        ),
+    )
+
+
+def shortened(outcome: Outcome) -> str:
+    """Return why an event was not applied, as short as a note has it."""
+    reason = f"{type(outcome.error).__name__}: {outcome.error}"
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
