@@ -69,8 +69,10 @@ class TestDependencies:
         return folder / "direct_url.json"
 
     def test_one_that_was_installed_from_a_folder_is_in_no_index(self, theirs: Path) -> None:
-        theirs.write_text('{"url": "file:///work/theirs", "dir_info": {"editable": true}}')
-        with pytest.raises(ArtifactError, match="'theirs' was installed from a folder, file:///work/theirs"):
+        theirs.write_text('{"url": "file:///home/ada/theirs", "dir_info": {"editable": true}}')
+        with pytest.raises(
+            ArtifactError, match="'theirs' was installed from a folder, file:///home/ada/theirs"
+        ):
             requirements_of(["theirs"], Runtime())
 
     def test_one_that_was_installed_from_a_wheel_is_taken_from_there(self, theirs: Path) -> None:
@@ -209,7 +211,7 @@ class TestCommand:
         assert machines == {183}  # aarch64, in the header of a library (ELF)
         assert artifact["bytes"] < 2_000_000
         again = build("--runtime", "3.13", "--python", str(python), "--image", "parcels.function.handler")
-        assert "build/parcels.zip: 1.0" in again
+        assert "build/parcels.zip: 1." in again
         assert artifact["sha256"] in again
         assert Path("build/parcels.Dockerfile").exists()
 

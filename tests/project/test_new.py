@@ -11,12 +11,21 @@ from typer.testing import CliRunner
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.cli.commands import app
+from kinesis_handler.project.envelope import EnvelopeName
 from kinesis_handler.project.new import PACKAGE, SKELETON, Choices, make_project, rendered
 from kinesis_handler.project.runtime import own_runtime
 from kinesis_handler.version import __version__
 from project.conftest import RESULT, contents, run
 
 PROGRAMS = Path(sys.executable).parent
+
+
+def assert_linted(folder: Path) -> None:
+    """Check a project as its owner would, whose line length is ours."""
+    third_party = 'lint.isort.known-third-party=["kinesis_handler"]'
+    ruff, options = str(PROGRAMS / "ruff"), ["--isolated", "--line-length", "110"]
+    run(folder, ruff, "check", *options, "--select", "E,F,I,B,UP", "--config", third_party)
+    run(folder, ruff, "format", "--check", *options)
 
 
 class TestSkeleton:
@@ -51,6 +60,16 @@ class TestChoices:
         assert sum(len(content.splitlines()) for content in files.values()) <= 300
         assert "parcels/api.py" not in files
         assert "Api" not in files["template.yaml"]
+
+    @pytest.mark.other_programs
+    @pytest.mark.parametrize("envelope", ["cloudevents", "eventbridge"])
+    def test_in_another_envelope_the_same_events_lead_to_the_same_state(
+        self, envelope: EnvelopeName, tmp_path: Path
+    ) -> None:
+        make_project("parcels", tmp_path, Choices(envelope=envelope))
+        assert run(tmp_path, str(PROGRAMS / "kinesis-handler"), "run").endswith(RESULT)
+        assert "3 passed" in run(tmp_path, str(PROGRAMS / "python"), "-m", "pytest", "-q")
+        assert_linted(tmp_path)
 
     @pytest.mark.parametrize("choices", [Choices(), Choices(api=True), Choices("sqlite")])
     def test_no_mark_of_a_part_is_left(self, choices: Choices) -> None:
@@ -92,10 +111,7 @@ class TestProject:
     @pytest.mark.other_programs
     def test_linters_have_nothing_to_say(self, tmp_path: Path) -> None:
         make_project("parcels", tmp_path, Choices(api=True))
-        third_party = 'lint.isort.known-third-party=["kinesis_handler"]'
-        ruff, options = str(PROGRAMS / "ruff"), ["--isolated", "--line-length", "110"]
-        run(tmp_path, ruff, "check", *options, "--select", "E,F,I,B,UP", "--config", third_party)
-        run(tmp_path, ruff, "format", "--check", *options)
+        assert_linted(tmp_path)
 
     def test_its_workflow_runs_a_command_of_the_makefile(self, project: Path) -> None:
         [job] = yaml.safe_load((project / ".github/workflows/test.yml").read_text())["jobs"].values()

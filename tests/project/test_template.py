@@ -97,7 +97,7 @@ def test_each_alarm_goes_to_the_topic_and_can_be_triggered() -> None:
         for each in resources(AlarmTopicArn=TOPIC).values()
         if each["Type"] == "AWS::CloudWatch::Alarm"
     ]
-    assert len(alarms) == 6
+    assert len(alarms) == 7
     for alarm in alarms:
         assert alarm["AlarmActions"] == [TOPIC]
         assert alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"]

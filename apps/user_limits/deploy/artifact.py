@@ -48,10 +48,10 @@ FUNCTIONS = {
             "consumer",
             "user_limits.lambda_consumer",
             [
-                "user_limits/demo_events.py",
                 "kinesis_handler/local/redrive/fetch.py",
                 "kinesis_handler/local/redrive/queue.py",
                 "kinesis_handler/local/redrive/through_stream.py",
+                "user_limits/demo_events.py",
                 "user_limits/api",
                 "user_limits/lambda_api.py",
             ],
@@ -60,8 +60,8 @@ FUNCTIONS = {
             "api",
             "user_limits.lambda_api",
             [
-                "user_limits/demo_events.py",
                 "kinesis_handler/local/redrive",
+                "user_limits/demo_events.py",
                 "user_limits/api/page",
                 "user_limits/lambda_consumer.py",
                 "user_limits/lambda_redrive.py",

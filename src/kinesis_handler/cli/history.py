@@ -27,6 +27,9 @@ from kinesis_handler.telemetry.logs import configure_logging
 
 FROM_NOTHING = "inmemory:"
 
+_ONLY_LOOKED_AT = Source.QUARANTINE
+"""Source of records of which nothing is stored in a quarantine, and nothing is parked."""
+
 
 class Line(Struct, frozen=True, rename="camel"):
     """An event of the key, what became of it, and the version of the aggregate behind it."""
@@ -100,7 +103,7 @@ def _records_of(
     for page in _pages(reader):
         probe = from_nothing()  # its states are of no use, and would fill the memory
         projection = _projection_of(probe, view_name)
-        result = probe.handler.handle({"Records": page}, source=Source.QUARANTINE)
+        result = probe.handler.handle({"Records": page}, source=_ONLY_LOOKED_AT)
         numbers = {each.record.sequence_number for each in result if _is_of(each, projection, key)}
         yield from (each for each in page if each["kinesis"]["sequenceNumber"] in numbers)
 
@@ -128,7 +131,7 @@ def _folded(
     lines: list[Line] = []
     version = 0
     for record in records:
-        result = application.handler.handle({"Records": [record]}, source=Source.QUARANTINE)
+        result = application.handler.handle({"Records": [record]}, source=_ONLY_LOOKED_AT)
         loaded = projection.repository.load([key]).stored()
         version, before = loaded[key].version if key in loaded else 0, version
         events = [each for each in result if _is_of(each, projection, key)]

@@ -9,6 +9,7 @@ import typer
 from kinesis_handler.cli.application import exit_on_error
 from kinesis_handler.cli.console import echo
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.project.envelope import EnvelopeName
 from kinesis_handler.project.new import Choices, ProjectStore, make_project
 
 
@@ -20,6 +21,7 @@ def new(
     store: Annotated[
         ProjectStore, typer.Option(help="Where the state is; with sqlite there is nothing for AWS.")
     ] = "dynamodb",
+    envelope: Annotated[EnvelopeName, typer.Option(help="What the events are in.")] = "native",
     api: Annotated[bool, typer.Option("--api", help="Show the state over HTTP on AWS, as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Make a small project: a projection with its events, a test, and a template for AWS."""
@@ -27,7 +29,7 @@ def new(
     with exit_on_error():
         if api and store == "sqlite":
             raise ConfigurationError("--api is for AWS: without it, `kinesis-handler serve` shows any store")
-        files = make_project(name, folder, Choices(store, api))
+        files = make_project(name, folder, Choices(store, api, envelope))
     lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
     echo(f"made {folder}: {len(files)} files, {lines} lines. Two commands to begin with:")
     if folder.resolve() != Path.cwd():

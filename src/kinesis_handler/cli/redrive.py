@@ -127,10 +127,11 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                 break
             verdicts |= _send(again, target)
         removed = remove_finished(contents) if delete else 0
+    results = list(verdicts.values())
     if as_json:
-        _print_json(list(verdicts.values()), problems, undated, removed)
+        _print_json(results, problems, undated, removed)
     else:
-        _print_results(list(verdicts.values()), problems, removed)
+        _print_results(results, problems, removed)
         _print_undated(undated, since)
     unread = print_unreadable(contents)
     left = any(verdict.needs_attention for _, verdict in verdicts.values())

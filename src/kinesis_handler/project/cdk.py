@@ -33,13 +33,13 @@ _ALARMS = {
     "Behind": ("function", "IteratorAge"),
     "Failing": ("handler", "Failed"),
     "Rejected": ("handler", "Rejected"),
+    "Parked": ("handler", "Parked"),
     "GivenUp": ("mapping", "OnFailureDestinationDeliveredEventCount"),
     "Lost": ("mapping", "DroppedEventCount"),
 }
 """Name → whose metric, and which. docs/how-to/operate.md says what to do about each."""
 
-_AT_ONCE = {"Rejected", "GivenUp", "Lost"}
-"""Alarms that one period is enough for: nothing of it passes by itself."""
+_AT_ONCE = {"Rejected", "Parked", "GivenUp", "Lost"}  # one period is enough: none of it passes by itself
 
 _BEHIND_MS, _RUNTIME = 300_000, Runtime()
 

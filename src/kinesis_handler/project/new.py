@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.project.envelope import EnvelopeName, with_envelope
 from kinesis_handler.project.runtime import DEFAULT_RUNTIME, own_runtime
 from kinesis_handler.version import __version__
 
@@ -49,10 +50,12 @@ class Choices(NamedTuple):
     Args:
         store: where its state is by default. What is in a file does not run on Lambda.
         api: whether it has an API of JSON on Lambda.
+        envelope: what its events are in.
     """
 
     store: ProjectStore = "dynamodb"
     api: bool = False
+    envelope: EnvelopeName = "native"
 
     @property
     def parts(self) -> set[str]:
@@ -110,9 +113,17 @@ def rendered(files: Mapping[str, str], name: str, choices: Choices) -> dict[str,
     def render(text: str) -> str:
         return found.sub(lambda match: replaced[match[0]], text)
 
+    application, events = f"{PACKAGE}/application.py", "events.jsonl"
+    written = dict(
+        zip(
+            (application, events),
+            with_envelope(files[application], files[events], choices.envelope),
+            strict=True,
+        )
+    )
     return {
         render(path): render(_chosen(content, choices.parts))
-        for path, content in files.items()
+        for path, content in {**files, **written}.items()
         if _FILES_OF.get(path) in {None, *choices.parts}
     }
 
