@@ -39,6 +39,7 @@ lint: $(VENV)/.dev ## Check style, format and types, and find dead code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/vulture
 
 docs: $(VENV)/.dev ## Build the documentation into site/

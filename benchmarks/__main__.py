@@ -19,8 +19,6 @@ from benchmarks.report import documents
 from benchmarks.rounds import progress
 from testkit.emulators.npm_package import EmulatorError
 
-PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load")
-
 
 def main() -> None:
     """Measure the requested parts."""
@@ -29,7 +27,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(documents.PARTS))
     parser.add_argument(
         "--full", action="store_true", help="more rounds, larger stores, a soak of ten minutes"
     )
@@ -37,12 +35,12 @@ def main() -> None:
         "--docs", action="store_true", help="write README, docs and pictures, and measure nothing"
     )
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if unknown := set(options.parts) - set(documents.PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(documents.PARTS)}")
     if options.docs:
         documents.update(results.read())
         return
-    parts = options.parts or PARTS
+    parts = options.parts or documents.PARTS
     if len(parts) == 1:
         measure(parts[0], full=options.full)
         return
@@ -64,7 +62,7 @@ def measure(part: str, *, full: bool) -> None:
     results.write(part, figures, full=full)
     progress("")
     known = results.read()
-    for text in documents.SECTIONS[part](known[part]).values():
+    for text in documents.of_part(part, known[part]).values():
         sys.stdout.write(f"\n## {part} ({time.monotonic() - begun:,.0f} s)\n\n{text}\n")
     documents.update(known)
 

@@ -9,8 +9,8 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.powertools_models import Change, EventRecord, Reset
-from benchmarks.powertools_peer import Limit, PowertoolsPeer, check_currency, on_change, on_creation, on_reset
+from benchmarks.powertools_models import Change, EventRecord
+from benchmarks.powertools_peer import Limit, PowertoolsPeer, check_currency, on_change, on_creation
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -22,7 +22,7 @@ _NUMBERS = {
     *("active_from", "active_until", "next_reset_time", "drifted_at", "sequence_number", "version"),
     *_AMOUNTS,
 }
-_STORED = [each.name for each in fields(Limit) if each.name != "last_reset"]
+_STORED = [each.name for each in fields(Limit)]
 
 
 class LimitTable:
@@ -70,8 +70,6 @@ class GetAndPut(PowertoolsPeer):
         version = limit.version if limit is not None else 0
         if isinstance(payload, Change):
             limit = on_change(limit, payload, at)
-        elif isinstance(payload, Reset):
-            limit = on_reset(limit, payload, at)
         else:
             limit = on_creation(limit, payload, at)
         limit.sequence_number = event.sequence_number

@@ -10,7 +10,7 @@ Five contenders get the same 10,000 records, cut into batches of the same size:
 * the Node peer: yup, pino, and the same rules on a Map: see node_peer/handler.cjs. It runs in a separate
   process, which runs ten streams before the first that counts, and measures its own time as the others do.
 
-And once more in batches of 1,000 with other mixes of types. How they take turns: see rounds.py.
+How they take turns: see rounds.py.
 
 First all must compute the same limits; if they do not, nothing is measured.
 """
@@ -28,7 +28,7 @@ import pybase64
 
 from benchmarks.node_peer import NodePeer, node_peer
 from benchmarks.powertools_peer import PowertoolsPeer
-from benchmarks.records import CHANGES, EVENTS_PER_LIMIT, Invocation, Mix, cut, data_bytes, stream
+from benchmarks.records import EVENTS_PER_LIMIT, Invocation, cut, data_bytes, stream
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Run, clocked, take_turns
 from kinesis_handler import KinesisHandler, configure_logging
@@ -43,15 +43,9 @@ from user_limits.processor import UserLimitEventProcessor
 
 EVENTS = 10_000
 BATCH_SIZES = (1, 10, 100, 1_000, 10_000)
-MIX_SIZE = 1_000
 NODE_WARM_UP = 10
 
-STANDARD = "changes"
-MIXES = {
-    STANDARD: CHANGES,
-    "a fifth resets": Mix(resets=0.25),  # of the events after the creations, which are a fifth
-    "half of other types": Mix(others=0.5),
-}
+CHECKED_SIZE = 1_000
 
 FLOOR, VALIDATED, OURS, POWERTOOLS, NODE = "floor", "validated", "ours", "powertools", "node"
 
@@ -62,51 +56,38 @@ def measure(*, full: bool) -> Figures:
     """Return µs per event of each contender, and how they compare, by batch size and by mix."""
     configure_logging("benchmark", "info", io.StringIO())
     rounds = 15 if full else 4
-    streams = {name: stream(EVENTS, mix=mix) for name, mix in MIXES.items()}
-    with node_peer(streams) as node:
-        for name, records in streams.items():
-            check(name, records, node)
+    records = stream(EVENTS)
+    with node_peer(records) as node:
+        check(records, node)
         for _ in range(NODE_WARM_UP):
-            for name in streams:
-                node.seconds(name, MIX_SIZE)
-        sizes = {str(size): compare(STANDARD, streams[STANDARD], size, node, rounds) for size in BATCH_SIZES}
-        mixes = {
-            name: compare(name, streams[name], MIX_SIZE, node, rounds) for name in MIXES if name != STANDARD
-        }
+            node.seconds(CHECKED_SIZE)
+        sizes = {str(size): compare(cut(records, size), size, node, rounds) for size in BATCH_SIZES}
     return {
         "events": EVENTS,
         "limits": EVENTS // EVENTS_PER_LIMIT,
         "rounds": rounds,
-        "record_bytes": data_bytes(streams[STANDARD]) / EVENTS,
+        "record_bytes": data_bytes(records) / EVENTS,
         "node": node_version(),
-        "mix_size": MIX_SIZE,
         "sizes": sizes,
-        "mixes": mixes,
     }
 
 
-def compare(name: str, records: Sequence[LambdaRecord], size: int, node: NodePeer, rounds: int) -> Figures:
-    batches = cut(records, size)
+def compare(batches: Sequence[Invocation], size: int, node: NodePeer, rounds: int) -> Figures:
     contenders: dict[str, Prepare] = {
         FLOOR: lambda: clocked(partial(run_floor, batches)),
         VALIDATED: lambda: clocked(prepare_validation(batches)),
         OURS: lambda: clocked(prepare_handler(batches)),
-        NODE: lambda: partial(node.seconds, name, size),
+        POWERTOOLS: lambda: clocked(partial(run_all, PowertoolsPeer(), batches)),
+        NODE: lambda: partial(node.seconds, size),
     }
-    if takes_powertools(name):
-        contenders[POWERTOOLS] = lambda: clocked(prepare_powertools(batches))
     taken = take_turns(contenders, rounds)
     return {
         "us": {each: taken.median(each) / EVENTS * 1_000_000 for each in contenders},
         "times_floor": taken.compared(OURS, FLOOR),
         "times_validated": taken.compared(OURS, VALIDATED),
-        **{f"times_{each}": taken.compared(each, OURS) for each in contenders if each in {POWERTOOLS, NODE}},
+        "times_powertools": taken.compared(POWERTOOLS, OURS),
+        "times_node": taken.compared(NODE, OURS),
     }
-
-
-def takes_powertools(mix: str) -> bool:
-    """Return whether that peer knows all types: pydantic fails a type without a model."""
-    return not MIXES[mix].others
 
 
 def run_floor(batches: Sequence[Invocation]) -> None:
@@ -132,10 +113,6 @@ def prepare_handler(batches: Sequence[Invocation]) -> Run:
     return partial(run_all, KinesisHandler([UserLimitEventProcessor(MemoryRepository())]), batches)
 
 
-def prepare_powertools(batches: Sequence[Invocation]) -> Run:
-    return partial(run_all, PowertoolsPeer(), batches)
-
-
 def run_all(function: Callable[[Any, Any], Any], batches: Sequence[Invocation]) -> None:
     for batch in batches:
         function(batch, context())
@@ -146,27 +123,23 @@ def context() -> LocalContext:
     return LocalContext(time.monotonic, time.monotonic() + 60)
 
 
-def check(name: str, records: Sequence[LambdaRecord], node: NodePeer) -> None:
+def check(records: Sequence[LambdaRecord], node: NodePeer) -> None:
     """Exit unless all compute the same limits from a stream. Node's floats are compared to the hundredth."""
-    batches = cut(records, MIX_SIZE)
-    repository = MemoryRepository[Limit]()
+    batches = cut(records, CHECKED_SIZE)
+    repository, peer = MemoryRepository[Limit](), PowertoolsPeer()
     run_all(KinesisHandler([UserLimitEventProcessor(repository)]), batches)
+    run_all(peer, batches)
     expected: LimitRows = {
         (*each.key, f"{each.state.progress:.2f}", f"{each.state.value:.2f}", each.version)
         for each in repository.scan()
     }
-    found: dict[str, LimitRows] = {"Node": {tuple(each) for each in node.limits(name, MIX_SIZE)}}
-    if takes_powertools(name):
-        peer = PowertoolsPeer()
-        run_all(peer, batches)
-        found["Powertools"] = {
-            (*key, f"{each.progress:.2f}", f"{each.value:.2f}", each.version)
-            for key, each in peer.limits.items()
-        }
-    for contender, limits in found.items():
+    by_powertools: LimitRows = {
+        (*key, f"{each.progress:.2f}", f"{each.value:.2f}", each.version) for key, each in peer.limits.items()
+    }
+    by_node: LimitRows = {tuple(each) for each in node.limits(CHECKED_SIZE)}
+    for contender, limits in {"Node": by_node, "Powertools": by_powertools}.items():
         if limits != expected:
-            keys = {each[:2] for each in limits ^ expected}
-            sys.exit(f"{contender} differs in {len(keys)} limits of {name}: nothing was measured")
+            sys.exit(f"{contender} differs in {len(limits ^ expected)} limits: nothing was measured")
 
 
 def node_version() -> str:

@@ -55,14 +55,6 @@ class Change(Payload):
     remaining_amount: Decimal | None = None
 
 
-class Reset(Payload):
-    type: LimitType | None = None
-    period: Period | None = None
-    reset_amount: Decimal | None = None
-    reset_percentage: Decimal | None = None
-    unused_amount: Decimal | None = None
-
-
 class Context(Model):
     correlation_id: str | None = None
 
@@ -86,14 +78,7 @@ class UserLimitProgressChanged(Envelope):
     payload: Change
 
 
-class UserLimitReset(Envelope):
-    type: Literal["USER_LIMIT_RESET"]
-    payload: Reset
-
-
-UserLimitEvent = Annotated[
-    UserLimitCreated | UserLimitProgressChanged | UserLimitReset, Field(discriminator="type")
-]
+UserLimitEvent = Annotated[UserLimitCreated | UserLimitProgressChanged, Field(discriminator="type")]
 
 
 class EventData(KinesisDataStreamRecordPayload):

@@ -13,14 +13,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
 from benchmarks.literals import LimitStatus, LimitType, Period
-from benchmarks.powertools_models import (
-    EXACT,
-    Change,
-    Creation,
-    EventRecord,
-    Payload,
-    Reset,
-)
+from benchmarks.powertools_models import EXACT, Change, Creation, EventRecord, Payload
 
 
 @dataclass(slots=True)
@@ -38,7 +31,6 @@ class Limit:
     name: str | None = None
     brand_id: str | None = None
     currency_code: str | None = None
-    last_reset: tuple[int, Decimal | None, Decimal | None] | None = None
     drifted_at: int | None = None
     sequence_number: int = -1
     version: int = 0
@@ -66,8 +58,6 @@ class PowertoolsPeer:
                 check_currency(limit, payload)
         if isinstance(payload, Change):
             limit = on_change(limit, payload, at)
-        elif isinstance(payload, Reset):
-            limit = on_reset(limit, payload, at)
         else:
             limit = on_creation(limit, payload, at)
         limit.sequence_number = event.sequence_number
@@ -105,27 +95,6 @@ def on_change(limit: Limit | None, changed: Change, at: int) -> Limit:
     if changed.next_reset_time is not None:
         limit.next_reset_time = changed.next_reset_time
     adopt_brand(limit, changed)
-    return limit
-
-
-def on_reset(limit: Limit | None, reset: Reset, at: int) -> Limit:
-    amount, unused = reset.reset_amount, reset.unused_amount
-    value = EXACT.add(amount, unused) if amount is not None and unused is not None else None
-    if limit is None:
-        if value is None or reset.type is None or reset.period is None:
-            raise ValueError("the limit is not known, and its reset does not carry all of it")
-        limit = Limit(value, active_from=at)
-    elif (amount is not None and amount != limit.progress) or (value is not None and value != limit.value):
-        limit.drifted_at = at
-    limit.value = value if value is not None else limit.value
-    limit.progress = Decimal(0)
-    limit.status = "ACTIVE"
-    if reset.next_reset_time is not None:
-        limit.next_reset_time = reset.next_reset_time
-    limit.type = reset.type or limit.type
-    limit.period = reset.period or limit.period
-    limit.last_reset = at, amount, reset.reset_percentage
-    adopt_brand(limit, reset)
     return limit
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import islice
 from random import Random
 from string import ascii_letters, digits
-from typing import Any, NamedTuple
+from typing import Any
 
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
@@ -22,40 +22,23 @@ Invocation = dict[str, Any]
 """Invocation with which Lambda calls a handler."""
 
 
-class Mix(NamedTuple):
-    """Frequencies of types: a limit is created first, and changed by all later events.
-
-    Args:
-        resets: share of the later events that are resets instead.
-        others: share of all records with a type that no processor takes.
-    """
-
-    resets: float = 0
-    others: float = 0
-
-
-CHANGES = Mix()
-
-
 def invocations(
-    batches: int, batch_size: int, *, events_per_limit: int = EVENTS_PER_LIMIT, mix: Mix = CHANGES
+    batches: int, batch_size: int, *, events_per_limit: int = EVENTS_PER_LIMIT
 ) -> list[Invocation]:
     """Make batches, each with limits of its own. They are the same each time, except for arrival times."""
     random = Random(1)
-    limits = max(1, round(batch_size * (1 - mix.others) / events_per_limit))
+    limits = max(1, round(batch_size / events_per_limit))
     records = put_on_shard(
         event
         for _ in range(batches)
-        for event in islice(_events(random, limits, events_per_limit, mix), batch_size)
+        for event in islice(_events(random, limits, events_per_limit), batch_size)
     )
     return [{"Records": [next(records) for _ in range(batch_size)]} for _ in range(batches)]
 
 
-def stream(
-    events: int, *, events_per_limit: int = EVENTS_PER_LIMIT, mix: Mix = CHANGES
-) -> list[LambdaRecord]:
+def stream(events: int, *, events_per_limit: int = EVENTS_PER_LIMIT) -> list[LambdaRecord]:
     """Make one stream, to be cut into batches of any size."""
-    [invocation] = invocations(1, events, events_per_limit=events_per_limit, mix=mix)
+    [invocation] = invocations(1, events, events_per_limit=events_per_limit)
     records: list[LambdaRecord] = invocation["Records"]
     return records
 
@@ -86,7 +69,7 @@ class _Limit:
     progress: Decimal | None = None
 
 
-def _events(random: Random, limits: int, events_per_limit: int, mix: Mix) -> Iterator[tuple[str, bytes]]:
+def _events(random: Random, limits: int, events_per_limit: int) -> Iterator[tuple[str, bytes]]:
     """Yield (partition key, content) without end: each limit's creation, then its changes, all mixed."""
     users = [_User(_identifier(random)) for _ in range(-(-limits // LIMITS_PER_USER))]
     order = [
@@ -97,14 +80,9 @@ def _events(random: Random, limits: int, events_per_limit: int, mix: Mix) -> Ite
     at = _BEGIN
     while True:
         for limit in order:
-            while random.random() < mix.others:
-                at += 1
-                yield limit.user.user_id, _encoded(random, limit.user, at, "LIMIT_USER_CREATED", {})
             at += 1
             if limit.progress is None:
                 event_type, payload = "USER_LIMIT_CREATED", _creation(limit, at)
-            elif random.random() < mix.resets:
-                event_type, payload = "USER_LIMIT_RESET", _reset(limit, limit.progress)
             else:
                 event_type, payload = "USER_LIMIT_PROGRESS_CHANGED", _change(random, limit, limit.progress)
             yield limit.user.user_id, _encoded(random, limit.user, at, event_type, payload)
@@ -153,21 +131,6 @@ def _change(random: Random, limit: _Limit, before: Decimal) -> dict[str, Any]:
         "nextResetTime": _BEGIN + _DAY,
         "previousProgress": str(before),
         "remainingAmount": str(limit.value - limit.progress),
-        "userId": limit.user.user_id,
-        "userLimitId": limit.limit_id,
-    }
-
-
-def _reset(limit: _Limit, progress: Decimal) -> dict[str, Any]:
-    limit.progress = Decimal(0)
-    return {
-        "brandId": "000000000000000000000001",
-        "currencyCode": "SEK",
-        "nextResetTime": _BEGIN + 2 * _DAY,
-        "period": "DAY",
-        "resetAmount": str(progress),
-        "type": "DEPOSIT",
-        "unusedAmount": str(limit.value - progress),
         "userId": limit.user.user_id,
         "userLimitId": limit.limit_id,
     }

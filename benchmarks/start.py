@@ -39,11 +39,7 @@ from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import last_lines
 from user_limits.wiring import application
 
-IMPORT_RUNS = 5
-TREE = 10
 FIRST_BATCH = 10
-
-BEGUN, STARTED = "the clock runs", "the clock has stopped"
 
 DYNAMODB, MEMORY, POWERTOOLS, API, FASTAPI = "dynamodb", "memory", "powertools", "api", "fastapi"
 
@@ -92,7 +88,7 @@ _OWN = {"kinesis_handler", "user_limits"}
 
 
 def measure(*, full: bool) -> Figures:
-    """Return the ms of each contender's start and first invocation, and which packages they go to."""
+    """Return the ms of each contender's start and first invocation."""
     use_local_settings()
     os.environ["LOG_LEVEL"] = "info"
     rounds = 20 if full else 5
@@ -109,7 +105,7 @@ def measure(*, full: bool) -> Figures:
             return prepare
 
         def timed(name: str) -> float:
-            times, _ = start(name, files[name])
+            times = start(name, files[name])
             for part, milliseconds in times.items():
                 parts[name][part].append(milliseconds)
             return sum(times.values())
@@ -119,14 +115,12 @@ def measure(*, full: bool) -> Figures:
             name: {part: sorted(each[1:])[rounds // 2] for part, each in parts[name].items()}
             for name in START
         }
-        trees = {name: import_tree(name, files[name]) for name in (DYNAMODB, API)}
     return {
         "rounds": rounds,
         "first_batch": FIRST_BATCH,
         "ms": middle,
         "consumer_of_powertools": taken.compared(DYNAMODB, POWERTOOLS),
         "api_of_fastapi": taken.compared(API, FASTAPI),
-        "trees": trees,
     }
 
 
@@ -155,8 +149,8 @@ def first_events(folder: Path) -> dict[str, Path]:
     return {name: request if name in {API, FASTAPI} else batch for name in START}
 
 
-def start(name: str, file: Path, *options: str) -> tuple[dict[str, float], str]:
-    """Start a contender in a separate process. Return its ms, and its output on standard error."""
+def start(name: str, file: Path) -> dict[str, float]:
+    """Start a contender in a separate process, and return its ms."""
     hidden = sorted(packages_distributions().keys() - modules(SHIPPED[name]) - _OWN)
     code = f"""
 import json, sys
@@ -166,24 +160,21 @@ event = json.load(open({str(file)!r}))
 {_CONTEXT}
 {BEFORE.get(name, "")}
 from time import perf_counter
-sys.stderr.write("{BEGUN}")
 begun = perf_counter()
 {START[name]}
 started = perf_counter()
-sys.stderr.write("{STARTED}")
 answer = handler(event, context)
 ended = perf_counter()
 assert not answer.get("batchItemFailures") and answer.get("statusCode", 200) == 200, answer
-with open({str(file)!r} + ".ms", "w") as file:
-    json.dump({{"start": (started - begun) * 1_000, "first": (ended - started) * 1_000}}, file)
+print(json.dumps({{"start": (started - begun) * 1_000, "first": (ended - started) * 1_000}}))
 """
     done = subprocess.run(  # noqa: S603 - the code is above
-        [sys.executable, *options, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(f"{name} did not start:\n{last_lines(done.stderr)}")
-    times: dict[str, float] = json.loads(Path(f"{file}.ms").read_text())
-    return times, done.stderr
+    times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # a contender logs there too
+    return times
 
 
 @cache
@@ -209,28 +200,3 @@ def modules(distributions: tuple[str, ...]) -> set[str]:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def import_tree(name: str, file: Path) -> Figures:
-    """Return the packages whose own modules take longest to import, in ms, traced, which takes longer."""
-    total, packages = min((imports(name, file) for _ in range(IMPORT_RUNS)), key=lambda run: run[0])
-    largest = sorted(packages, key=packages.__getitem__, reverse=True)
-    return {
-        "total": total,
-        "largest": {package: packages[package] for package in largest[:TREE]},
-        "others": sum(packages[package] for package in largest[TREE:]),
-        "building": total - sum(packages.values()),
-    }
-
-
-def imports(name: str, file: Path) -> tuple[float, dict[str, float]]:
-    """Return the ms of a contender's start, and the part that each package's own modules took."""
-    new_table()
-    times, traced = start(name, file, "-X", "importtime")
-    packages: dict[str, float] = {}
-    within = traced.partition(BEGUN)[2].partition(STARTED)[0]
-    lines = re.findall(r"^import time: +(\d+) \| +\d+ \| +([^\s]+)", within, re.MULTILINE)
-    for microseconds, module in lines[:-1]:  # the last is the entry point, which builds while it is imported
-        package = module.partition(".")[0]
-        packages[package] = packages.get(package, 0) + int(microseconds) / 1_000
-    return times["start"], packages

@@ -74,7 +74,7 @@ class Handlers:
         contents = read_contents(self.quarantine)
         sending = Redrive([contents], lambda entry: bool(entry.parked), clock=self._clock)
         target = ThroughHandler(self.make(), self.quarantine, clock=self._clock)
-        return sum(len(sent.done) for sent in sending.run(target))
+        return sum(verdict.done for sent in sending.run(target) for _, verdict in sent)
 
     def redrive_to_the_end(self) -> None:
         """Mend all, and redrive until nothing more is released."""

@@ -1,7 +1,8 @@
 """The settings of user_limits, from their class."""
 
-from typing import Literal, get_args, get_origin, get_type_hints
+from msgspec.structs import fields
 
+from kinesis_handler.environment import allowed_for
 from reference.docstrings import arguments
 from user_limits.settings import DEFAULT_REGION, Settings
 
@@ -39,16 +40,11 @@ def settings_page() -> str:
 
 
 def _rows() -> list[str]:
-    meanings, hints, default = arguments(Settings.__doc__), get_type_hints(Settings), Settings()
+    meanings, default = arguments(Settings.__doc__), Settings()
     rows = []
-    for field in Settings.__struct_fields__:
-        variable, _, meaning = meanings[field].partition(", ")
-        value = ELSEWHERE.get(field, getattr(default, field))
-        shown = f"`{value}`" if value or (value == 0 and field != "rate_limit") else "none"
-        allowed = ", ".join(f"`{each}`" for each in _choices(hints[field]))
-        rows.append(f"| `{variable}` | {shown} | {allowed} | {meaning.rstrip('.')} |\n")
+    for field in fields(Settings):
+        variable, _, meaning = meanings[field.name].partition(", ")
+        value = ELSEWHERE.get(field.name, getattr(default, field.name))
+        shown = f"`{value}`" if value else "none"
+        rows.append(f"| `{variable}` | {shown} | {allowed_for(field.type)} | {meaning.rstrip('.')} |\n")
     return rows
-
-
-def _choices(hint: object) -> tuple[object, ...]:
-    return get_args(hint) if get_origin(hint) is Literal else ()

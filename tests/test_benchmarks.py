@@ -11,13 +11,11 @@ import pybase64
 import pytest
 
 from benchmarks import results
-from benchmarks.load import slope
 from benchmarks.prices import dollars_per_million
-from benchmarks.records import Mix, cut, data_bytes, stream
+from benchmarks.records import cut, data_bytes, stream
 from benchmarks.report import documents, scale
-from benchmarks.report.growth import ticks_to
 from benchmarks.report.markdown import dollars, figure, table, times
-from benchmarks.report.svg import Axis, Bar, Line, Panel, bar_chart, line_chart
+from benchmarks.report.svg import Bar, Panel, bar_chart
 from benchmarks.rounds import Rounds, Timed, rounded, take_turns
 
 ROOT = Path(__file__).parent.parent
@@ -96,25 +94,10 @@ def test_a_table_is_markdown() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
 
 
-def test_ticks_are_round_and_reach_the_highest() -> None:
-    assert ticks_to(87) == [(0, "0"), (20, "20"), (40, "40"), (60, "60"), (80, "80"), (100, "100")]
-    assert ticks_to(0.9)[-1] == (1, "1")
-
-
-def test_a_line_ends_where_its_last_figure_is_and_a_bar_is_as_long_as_its_figure() -> None:
-    x = Axis("x", [(1, "1"), (100, "100")], logarithmic=True)
-    assert [x.position(each) for each in (1, 10, 100)] == [0, 0.5, 1]
-    svg = line_chart("t", x, Axis("y", [(0, "0"), (4, "4")]), [Line("one", [(1, 0), (100, 4)], 0)])
-    [(start, end)] = re.findall(r'points="(\S+) (\S+)"', svg)
-    assert (start, end) == ("68.0,248.0", "550.0,68.0")
+def test_a_bar_is_as_long_as_its_figure() -> None:
     bars = bar_chart("t", [Panel("", [Bar("a", [(2, 0)], "2"), Bar("b", [(1, 1)], "1")])])
     long, short = (float(each) for each in re.findall(r'class="f\d"[^>]* width="([\d.]+)"', bars))
     assert long == 2 * short
-
-
-def test_growth_is_the_slope_of_the_line_nearest_to_all_points() -> None:
-    assert slope([(0, 1), (1, 3), (2, 5)]) == 2
-    assert slope([(0, 1), (1, 0), (2, 1), (3, 0)]) == pytest.approx(-0.2)
 
 
 def test_dollars_come_from_the_units() -> None:
@@ -149,16 +132,12 @@ def test_users_in_groups_are_counted_nearly_as_one_by_one() -> None:
     assert scale.distinct_limits(5_000, users) == pytest.approx(exact, rel=0.01)
 
 
-def test_a_stream_has_the_types_that_its_mix_says_and_is_the_same_each_time() -> None:
-    records = stream(2_000, mix=Mix(resets=0.25, others=0.5))
+def test_a_stream_creates_each_limit_and_then_changes_it_and_is_the_same_each_time() -> None:
+    records = stream(2_000)
     contents = [pybase64.b64decode(each["kinesis"]["data"]) for each in records]
-    again = stream(2_000, mix=Mix(resets=0.25, others=0.5))
-    assert contents == [pybase64.b64decode(each["kinesis"]["data"]) for each in again]
+    assert contents == [pybase64.b64decode(each["kinesis"]["data"]) for each in stream(2_000)]
     types = Counter(msgspec.json.decode(each)["type"] for each in contents)
-    assert types.total() == 2_000
-    assert types["LIMIT_USER_CREATED"] == pytest.approx(1_000, rel=0.1)
-    assert types["USER_LIMIT_CREATED"] == pytest.approx(200, rel=0.1)
-    assert types["USER_LIMIT_RESET"] == pytest.approx(200, rel=0.2)
+    assert types == {"USER_LIMIT_CREATED": 400, "USER_LIMIT_PROGRESS_CHANGED": 1_600}
     assert data_bytes(records) == sum(map(len, contents))
     assert [len(each["Records"]) for each in cut(records, 900)] == [900, 900, 200]
 

@@ -285,7 +285,7 @@ class Bank:
     def redrive(self) -> list[str]:
         """Return the last result of each entry."""
         sent = redrive(self.handler, self.quarantine)
-        last = {entry.event_id: verdict for each in sent for entry, verdict in each.verdicts}
+        last = {entry.event_id: verdict for each in sent for entry, verdict in each}
         return [f"{event}: {verdict.result}" for event, verdict in last.items()]
 
 
@@ -462,7 +462,7 @@ def test_parked_events_cannot_go_through_the_stream() -> None:
         raise AssertionError(f"{arn} is not written")
 
     sent = list(Redrive([read_contents(bank.quarantine)]).run(ThroughStream(writer_of)))
-    [(_, verdict)] = [each for some in sent for each in some.verdicts]
+    [(_, verdict)] = [each for some in sent for each in some]
     assert (verdict.result, verdict.done) == ("held back", False)
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -25,41 +25,38 @@ _PINNED = ("package.json", "package-lock.json")
 
 
 class NodePeer:
-    """A Node process with the streams in its memory. It runs during the whole benchmark, to be warm."""
+    """A Node process with the stream in its memory. It runs during the whole benchmark, to be warm."""
 
     def __init__(self, requests: IO[str], answers: IO[str]) -> None:
         self._requests = requests
         self._answers = answers
 
-    def seconds(self, stream: str, batch_size: int) -> float:
-        """Let a new handler process a stream, and return the seconds that all its batches took."""
-        return float(self._run(stream, batch_size, with_limits=False)["seconds"])
+    def seconds(self, batch_size: int) -> float:
+        """Let a new handler process the stream, and return the seconds that all its batches took."""
+        return float(self._run(batch_size, with_limits=False)["seconds"])
 
-    def limits(self, stream: str, batch_size: int) -> list[list[Any]]:
+    def limits(self, batch_size: int) -> list[list[Any]]:
         """Do the same, and return (user id, limit id, progress, value, version) of each limit."""
-        limits: list[list[Any]] = self._run(stream, batch_size, with_limits=True)["limits"]
+        limits: list[list[Any]] = self._run(batch_size, with_limits=True)["limits"]
         return limits
 
-    def _run(self, stream: str, batch_size: int, *, with_limits: bool) -> dict[str, Any]:
-        self._requests.write(
-            json.dumps({"stream": stream, "size": batch_size, "withLimits": with_limits}) + "\n"
-        )
+    def _run(self, batch_size: int, *, with_limits: bool) -> dict[str, Any]:
+        self._requests.write(json.dumps({"size": batch_size, "withLimits": with_limits}) + "\n")
         self._requests.flush()
-        line = self._answers.readline()
-        if not line:
+        if not (line := self._answers.readline()):
             raise EmulatorError("the Node peer ended; what it said is above")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
 
 @contextmanager
-def node_peer(streams: Mapping[str, Sequence[LambdaRecord]]) -> Iterator[NodePeer]:
+def node_peer(records: Sequence[LambdaRecord]) -> Iterator[NodePeer]:
     """Run the peer. Raises EmulatorError if it cannot be downloaded."""
     node = on_path("node", f"The peer runs on it: install Node.js, version {NODE_VERSION} or later.")
     modules = _fetch() / "node_modules"
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "streams.json")
-        file.write_text(json.dumps(streams))
+        file = Path(folder, "records.json")
+        file.write_text(json.dumps(records))
         command = [node, "--expose-gc", str(_FOLDER / "main.cjs"), str(file)]
         with subprocess.Popen(  # noqa: S603 - our own code
             command,

@@ -51,13 +51,6 @@ const SCHEMAS = {
     previousProgress: yup.number(),
     remainingAmount: yup.number(),
   }),
-  USER_LIMIT_RESET: envelope({
-    type: yup.string().oneOf(LIMIT_TYPES),
-    period: yup.string().oneOf(PERIODS),
-    resetAmount: yup.number(),
-    resetPercentage: yup.number(),
-    unusedAmount: yup.number(),
-  }),
 };
 
 const APPLY = {
@@ -90,28 +83,6 @@ const APPLY = {
       value,
       driftedAt: drifted ? createdAt : limit.driftedAt,
       nextResetTime: payload.nextResetTime ?? limit.nextResetTime,
-    };
-  },
-
-  USER_LIMIT_RESET: (limit, { payload, createdAt }) => {
-    const { resetAmount, unusedAmount } = payload;
-    const told = resetAmount === undefined || unusedAmount === undefined ? undefined : resetAmount + unusedAmount;
-    if (!limit && (told === undefined || !payload.type || !payload.period)) {
-      throw new Error("the limit is not known, and its reset does not carry all of it");
-    }
-    return {
-      ...limit,
-      userId: payload.userId,
-      limitId: payload.userLimitId,
-      value: told ?? limit.value,
-      progress: 0,
-      status: "ACTIVE",
-      type: payload.type ?? limit?.type,
-      period: payload.period ?? limit?.period,
-      nextResetTime: payload.nextResetTime ?? limit?.nextResetTime,
-      brandId: payload.brandId ?? limit?.brandId,
-      currencyCode: payload.currencyCode ?? limit?.currencyCode,
-      lastReset: { at: createdAt, amount: resetAmount, percentage: payload.resetPercentage },
     };
   },
 };

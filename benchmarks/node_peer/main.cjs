@@ -1,8 +1,8 @@
 /**
- * Runs the peer for the benchmark. Reads the records of each stream from the file in its first argument, then one
- * line per run from standard input, and answers each with one line:
+ * Runs the peer for the benchmark. Reads the records from the file in its first argument, then one line
+ * per run from standard input, and answers each with one line:
  *
- *     {"stream": NAME, "size": RECORDS IN A BATCH, "withLimits": WHETHER TO RETURN THE LIMITS}
+ *     {"size": RECORDS IN A BATCH, "withLimits": WHETHER TO RETURN THE LIMITS}
  *     {"seconds": TAKEN BY ALL BATCHES, "limits": [[user id, limit id, progress, value, version], …]}
  */
 "use strict";
@@ -14,12 +14,11 @@ const pino = require("pino");
 
 const { makeHandler } = require("./handler.cjs");
 
-const streams = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const records = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const nowhere = pino.destination({ dest: openSync("/dev/null", "w"), sync: true });
 
-/** Pass a stream to a new handler, in batches. The clock runs from the first to the last. */
-async function run({ stream, size, withLimits }) {
-  const records = streams[stream];
+/** Pass the records to a new handler, in batches. The clock runs from the first to the last. */
+async function run({ size, withLimits }) {
   const batches = [];
   for (let start = 0; start < records.length; start += size) {
     batches.push({ Records: records.slice(start, start + size) });

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.report import api, dynamodb, growth, hot_path, load, memory, readme, scale, start
+from benchmarks.report import dynamodb, parts
 from benchmarks.results import ROOT, Figures
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md")
@@ -19,54 +19,34 @@ PICTURES = ROOT / "docs" / "pictures"
 
 _MARKED = re.compile(r"(<!-- measured: ([^>]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
 
-SECTIONS = {
-    "hot_path": hot_path.sections,
-    "dynamodb": dynamodb.sections,
-    "start": start.sections,
-    "memory": memory.sections,
-    "api": api.sections,
-    "growth": growth.sections,
-    "load": load.sections,
-}
-PICTURED = {
-    "hot_path": hot_path.pictures,
-    "dynamodb": dynamodb.pictures,
-    "start": start.pictures,
-    "api": api.pictures,
-    "growth": growth.pictures,
-    "load": load.pictures,
-}
+PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load")
+
+
+def of_part(part: str, figures: Figures) -> dict[str, str]:
+    """Return what a part puts between marks."""
+    return dynamodb.sections(figures) if part == "dynamodb" else parts.section(part, figures)
 
 
 def sections(results: dict[str, Figures]) -> dict[str, str]:
-    """Return the content for each mark."""
-    found: dict[str, str] = {}
+    """Return the content for each mark, of all parts."""
+    found = {**parts.readme(results), **parts.at_any_size(results)}
     for part, figures in results.items():
-        found |= SECTIONS[part](figures)
-    for module in (scale, readme):
-        if results.keys() >= module.NEEDS:
-            found |= module.sections(results)
+        found |= of_part(part, figures)
     return found
 
 
 def contents(results: dict[str, Figures]) -> Iterator[tuple[Path, str]]:
-    """Yield the new content of each page and each picture. Parts without figures stay unchanged."""
+    """Yield the new content of each page and each picture."""
     known = sections(results)
     for page in PAGES:
-        text = page.read_text()
-        yield page, _MARKED.sub(lambda mark: _filled(mark, known), text)
-    for part, figures in results.items():
-        if part in PICTURED:
-            yield from ((PICTURES / name, svg) for name, svg in PICTURED[part](figures).items())
+        yield page, _MARKED.sub(lambda mark: f"{mark[1]}\n{known[mark[2]]}\n\n{mark[3]}", page.read_text())
+    for name, svg in parts.pictures(results).items():
+        yield PICTURES / name, svg
 
 
 def marks() -> set[str]:
     """Return the names of all marks."""
     return {mark[2] for page in PAGES for mark in _MARKED.finditer(page.read_text())}
-
-
-def _filled(mark: re.Match[str], known: dict[str, str]) -> str:
-    return f"{mark[1]}\n{known[mark[2]]}\n\n{mark[3]}" if mark[2] in known else mark[0]
 
 
 def stale(results: dict[str, Figures]) -> list[str]:

@@ -9,12 +9,10 @@ from itertools import pairwise
 from benchmarks.prices import (
     LAMBDA_GB_SECOND,
     LAMBDA_REQUEST,
-    PRICE_LIST,
     PUT_UNIT,
     SHARD_HOUR,
     dollars_per_million,
 )
-from benchmarks.report.markdown import dollars, figure, table
 from benchmarks.results import Figures
 
 SHARD_RECORDS, SHARD_BYTES = 1_000, 1_024 * 1_024
@@ -32,27 +30,7 @@ REQUESTS_AT_ONCE = 8
 MEMORY = 512
 """Memory of the function, where one figure has to represent all."""
 
-RATES = (1_000, 10_000, 100_000, 1_000_000)
-MEMORIES = (128, 256, 512, 1_024, 1_769)
-BATCHES = (10, 100, 1_000, 10_000)
-USERS = (1_000, 100_000, 10_000_000)
 LIMITS_PER_USER = 3
-USUAL = "5"
-"""Events of a limit in a batch, where one figure has to represent all."""
-
-NEEDS = {"hot_path", "dynamodb", "memory"}
-
-
-def sections(results: dict[str, Figures]) -> dict[str, str]:
-    """Return the tables of the page."""
-    per_1000 = results["dynamodb"]["per_1000"]
-    record_bytes = results["hot_path"]["record_bytes"]
-    return {
-        "scale shapes": shapes(per_1000, record_bytes),
-        "scale memory": memories(per_1000[USUAL], results["memory"]),
-        "scale batches": batches(),
-        "scale cost": costs(per_1000, record_bytes),
-    }
 
 
 def shards(rate: float, record_bytes: float) -> int:
@@ -72,50 +50,10 @@ def parallelization(rate_of_shard: float, per_1000: Figures, memory: float) -> i
     return math.ceil(rate_of_shard * duration(per_1000, memory) / BATCH)
 
 
-def shapes(per_1000: dict[str, Figures], record_bytes: float) -> str:
-    usual = per_1000[USUAL]
-    rows = []
-    for rate in RATES:
-        count = shards(rate, record_bytes)
-        busy = rate * duration(usual, MEMORY) / BATCH
-        writes, reads = (rate * usual[each] / 1_000 for each in ("writes", "reads"))
-        partitions = max(math.ceil(writes / PARTITION_WRITES), math.ceil(reads / PARTITION_READS))
-        rows.append(
-            [
-                f"{rate:,}",
-                f"{count:,}",
-                f"{parallelization(rate / count, usual, MEMORY)}",
-                figure(busy),
-                figure(writes),
-                f"{partitions:,}",
-            ]
-        )
-    headings = ["events a second", "shards", "parallelization factor"]
-    return table([*headings, "invocations at once", "write units a second", "partitions"], rows)
-
-
-def memories(usual: Figures, measured: Figures) -> str:
-    least = measured["peak_mb"]["dynamodb"]["handled"]
-    rows = [
-        [
-            f"{memory:,} MB",
-            "too little" if memory < least else figure(duration(usual, memory) * 1_000),
-            "" if memory < least else figure(BATCH / duration(usual, memory)),
-            "" if memory < least else str(parallelization(SHARD_RECORDS, usual, memory)),
-            "" if memory < least else dollars(compute_cost(usual, memory)),
-        ]
-        for memory in MEMORIES
-    ]
-    headings = ["function memory", "1,000 records, ms", "records a second of one invocation"]
-    text = table([*headings, "parallelization factor of a full shard", "$ / million"], rows)
-    return f"{text}\n\nThe largest batch takes {figure(least)} MB in all; Lambda's own runtime comes on top."
-
-
-def batches() -> str:
-    rows = [
-        [f"{size:,}", *(f"{size / distinct_limits(size, users):.1f}" for users in USERS)] for size in BATCHES
-    ]
-    return table(["records in a batch", *(f"{users:,} users" for users in USERS)], rows)
+def partitions(rate: float, per_1000: Figures) -> int:
+    """Return how many partitions of a table serve a number of records per second."""
+    writes, reads = (rate * per_1000[each] / 1_000 for each in ("writes", "reads"))
+    return int(max(math.ceil(writes / PARTITION_WRITES), math.ceil(reads / PARTITION_READS)))
 
 
 def distinct_limits(events: int, users: int) -> float:
@@ -136,17 +74,9 @@ def distinct_limits(events: int, users: int) -> float:
     return math.fsum(limits)
 
 
-def costs(per_1000: dict[str, Figures], record_bytes: float) -> str:
-    stream = stream_cost(record_bytes)
-    rows = []
-    for name, each in per_1000.items():
-        if not name.isdigit():
-            continue
-        function = compute_cost(each, MEMORY)
-        stored = dollars_per_million(each["writes"], each["reads"], events=1_000)
-        rows.append([name, *map(dollars, (stream, function, stored, stream + function + stored))])
-    text = table(["events of a limit in a batch", "stream", "function", "table", "together"], rows)
-    return f"{text}\n\nDollars for a million events, by {PRICE_LIST}."
+def table_cost(per_1000: Figures) -> float:
+    """Return the cost of the table for a million events."""
+    return dollars_per_million(per_1000["writes"], per_1000["reads"], events=1_000)
 
 
 def stream_cost(record_bytes: float) -> float:

@@ -1,6 +1,5 @@
 """Pictures of figures, as small SVG files with their own background, for light and for dark pages."""
 
-import math
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
@@ -14,16 +13,12 @@ _VALUES = 110
 _STYLE = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #24292f }
 .title { font-weight: 600; font-size: 15px } .small { font-size: 12px; fill: #57606a }
-.ground { fill: #ffffff; stroke: #d0d7de } .grid { stroke: #d8dee4; stroke-width: 1 }
+.ground { fill: #ffffff; stroke: #d0d7de }
 .f0 { fill: #0969da } .f1 { fill: #8c959f } .f2 { fill: #bf8700 } .f3 { fill: #57606a }
-.s0 { stroke: #0969da } .s1 { stroke: #8c959f } .s2 { stroke: #bf8700 } .s3 { stroke: #57606a }
-.line { fill: none; stroke-width: 2.5; stroke-linejoin: round }
-.s1, .s2, .s3 { stroke-width: 2 } .s2 { stroke-dasharray: 7 3 } .s3 { stroke-dasharray: 2 3 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .small { fill: #9198a1 }
-  .ground { fill: #0d1117; stroke: #30363d } .grid { stroke: #30363d }
+  .ground { fill: #0d1117; stroke: #30363d }
   .f0 { fill: #58a6ff } .f1 { fill: #6e7681 } .f2 { fill: #d29922 } .f3 { fill: #9198a1 }
-  .s0 { stroke: #58a6ff } .s1 { stroke: #6e7681 } .s2 { stroke: #d29922 } .s3 { stroke: #9198a1 }
 }
 """
 
@@ -41,28 +36,6 @@ class Panel(NamedTuple):
 
     title: str
     bars: Sequence[Bar]
-
-
-class Line(NamedTuple):
-    """A line through points, from the left."""
-
-    label: str
-    points: Sequence[tuple[float, float]]
-    colour: int
-
-
-class Axis(NamedTuple):
-    """One axis: its name, and its ticks."""
-
-    title: str
-    ticks: Sequence[tuple[float, str]]
-    logarithmic: bool = False
-
-    def position(self, value: float) -> float:
-        """Return the position of a value between the first tick, 0, and the last, 1."""
-        scale = math.log10 if self.logarithmic else float
-        first, last = scale(self.ticks[0][0]), scale(self.ticks[-1][0])
-        return (scale(value) - first) / (last - first)
 
 
 def bar_chart(title: str, panels: Sequence[Panel]) -> str:
@@ -87,31 +60,6 @@ def bar_chart(title: str, panels: Sequence[Panel]) -> str:
             top += _BAR + _GAP
         top += 12
     return _document(title, body, top + 4)
-
-
-def line_chart(title: str, x: Axis, y: Axis, lines: Sequence[Line], height: int = 300) -> str:
-    """Return lines over one axis. Their names are at their ends, on the right."""
-    left, right, top, bottom = MARGIN + 44, WIDTH - 170, MARGIN + 44, height - 52
-    body = [_text(MARGIN, top - 12, y.title, "small")]
-    for value, text in y.ticks:
-        level = bottom - y.position(value) * (bottom - top)
-        body.append(f'<line class="grid" x1="{left}" y1="{level:.1f}" x2="{right}" y2="{level:.1f}"/>')
-        body.append(_text(left - 8, level + 4, text, "small", "end"))
-    for value, text in x.ticks:
-        body.append(_text(left + x.position(value) * (right - left), bottom + 20, text, "small", "middle"))
-    body.append(_text((left + right) / 2, bottom + 40, x.title, "small", "middle"))
-    ends: list[float] = []
-    for line in sorted(lines, key=lambda each: -y.position(each.points[-1][1])):
-        points = [
-            (left + x.position(at) * (right - left), bottom - y.position(value) * (bottom - top))
-            for at, value in line.points
-        ]
-        path = " ".join(f"{at:.1f},{level:.1f}" for at, level in points)
-        body.append(f'<polyline class="line s{line.colour}" points="{path}"/>')
-        end = max(points[-1][1] + 4, ends[-1] + 16 if ends else 0)
-        ends.append(end)
-        body.append(_text(points[-1][0] + 8, end, line.label))
-    return _document(title, body, height)
 
 
 def _document(title: str, body: Sequence[str], height: int) -> str:

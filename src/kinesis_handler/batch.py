@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kinesis_handler.deadline import ENDLESS, Deadline
 from kinesis_handler.errors import QuarantineError
@@ -13,6 +13,7 @@ from kinesis_handler.quarantine.entry import objects
 from kinesis_handler.telemetry.spans import span
 
 if TYPE_CHECKING:
+    from kinesis_handler.ingest.record import Record
     from kinesis_handler.quarantine import Quarantine
 
 __all__ = ["Batch"]
@@ -54,7 +55,7 @@ class Batch:
         parked: Collection[tuple[int, int]] = (),
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.outcomes: dict[Event[Any], Outcome] = {}
+        self.outcomes: dict[Event[Any] | Record, Outcome] = {}
         """Outcomes of the events that the processor at work has settled."""
         self.has_time = True
         """Whether to begin another slice."""
@@ -81,7 +82,8 @@ class Batch:
         Looks at the clock: `has_time` is False afterwards if there is not enough time for one more slice that
         takes half as long again as the slowest one so far.
         """
-        self.outcomes.update(outcomes)
+        # A Mapping is invariant in its keys, but an update only reads them.
+        self.outcomes.update(cast("Mapping[Event[Any] | Record, Outcome]", outcomes))
         left = self._seconds_left()
         self._slowest = max(self._slowest, self._left - left)
         self._left = left

@@ -1,19 +1,60 @@
 """Reads settings from environment variables, by one rule for the library and its applications. Pure.
 
 A variable that is missing or empty has its default. White space alone is an error: the value was probably
-lost. White space around a value is stripped.
+lost. White space around a value is stripped. Where only a few words are allowed, their case does not matter;
+several values have commas between.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
 
 from kinesis_handler.errors import ConfigurationError
+
+S = TypeVar("S", bound=Struct)
 
 LAMBDA_FUNCTION = "AWS_LAMBDA_FUNCTION_NAME"
 """Variable that only Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
 
+ANY_TEXT = "any text, or leave it out"
 
-def read_text(environment: Mapping[str, str], name: str, allowed: str = "any text, or leave it out") -> str:
+
+def read_environment(settings: type[S], environment: Mapping[str, str]) -> S:
+    """Return settings, each field from the variable of its name in upper case.
+
+    The type of a field is what its variable may be: a text, a number, one of a few words (`Literal`), or a
+    tuple. The description of its `Meta` says that to a person.
+
+    Raises ConfigurationError that names the variable, its value and what is allowed.
+    """
+    given: dict[str, Any] = {}
+    for field in fields(settings):
+        variable, allowed = field.name.upper(), allowed_for(field.type)
+        if not (text := read_text(environment, variable, allowed)):
+            continue
+        if get_origin(field.type) is tuple:
+            parts = filter(None, map(str.strip, text.split(",")))
+            given[field.name] = tuple(_convert(variable, each, get_args(field.type)[0]) for each in parts)
+        else:
+            given[field.name] = _convert(variable, text, field.type)
+    return settings(**given)
+
+
+def allowed_for(hint: Any) -> str:
+    """Return what a variable of this type may be, for a person."""
+    if get_origin(hint) is Literal:
+        return ", ".join(get_args(hint))
+    if get_origin(hint) is Annotated:
+        return hint.__metadata__[0].description or ANY_TEXT
+    inner = get_args(hint)  # of a tuple, or of a type that may be None
+    return allowed_for(inner[0]) if inner else ANY_TEXT
+
+
+def read_text(environment: Mapping[str, str], name: str, allowed: str = ANY_TEXT) -> str:
     """Return the value of a variable, or an empty text.
 
     Args:
@@ -41,31 +82,6 @@ def read_matching(environment: Mapping[str, str], name: str, pattern: str, allow
     return value
 
 
-def read_choice(environment: Mapping[str, str], name: str, allowed: Sequence[str], default: str) -> str:
-    """Return the word that a variable holds, in lower case; its own case does not matter.
-
-    Raises ConfigurationError as `read_text` does, and for any other word.
-    """
-    value = read_text(environment, name, ", ".join(allowed)) or default
-    if value.lower() not in allowed:
-        raise wrong(name, value, ", ".join(allowed))
-    return value.lower()
-
-
-def read_integer(environment: Mapping[str, str], name: str, minimum: int, default: int) -> int:
-    """Return the whole number that a variable holds.
-
-    Raises ConfigurationError as `read_text` does, and for anything else, or less than the minimum.
-    """
-    allowed = f"a whole number from {minimum} up"
-    value = read_text(environment, name, allowed)
-    if not value:
-        return default
-    if not re.fullmatch("[0-9]{1,18}", value) or int(value) < minimum:
-        raise wrong(name, value, allowed)
-    return int(value)
-
-
 def is_on_lambda(environment: Mapping[str, str]) -> bool:
     """Tell whether this is a Lambda function."""
     return bool(environment.get(LAMBDA_FUNCTION))
@@ -74,3 +90,10 @@ def is_on_lambda(environment: Mapping[str, str]) -> bool:
 def wrong(name: str, value: str, allowed: str) -> ConfigurationError:
     """Return the error for a value that a variable must not have."""
     return ConfigurationError(f"{name} is {value!r}; allowed: {allowed}")
+
+
+def _convert(variable: str, text: str, hint: Any) -> Any:
+    try:
+        return msgspec.convert(text.lower() if get_origin(hint) is Literal else text, hint, strict=False)
+    except msgspec.ValidationError as error:
+        raise wrong(variable, text, allowed_for(hint)) from error

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
@@ -174,13 +174,16 @@ class KinesisHandler:
         several = len(queues) > 1
         with within(deadline):
             for name, processor, events in zip(routes.names, routes.processors, queues, strict=True):
-                if events:
-                    settled = _process(processor, events, batch)
-                    if not several:
-                        outcomes.update(settled)
-                        continue
-                    readers[name] = Counter(outcome.status for outcome in settled.values())
-                    add_outcomes(outcomes, settled)
+                if not events:
+                    continue
+                if not several:
+                    batch.outcomes = outcomes  # what is settled needs no copy
+                    _process(processor, events, batch)
+                    continue
+                settled = batch.outcomes = {}
+                _process(processor, events, batch)
+                readers[name] = Counter(outcome.status for outcome in settled.values())
+                add_outcomes(outcomes, settled)
         result = BatchResult(in_order, outcomes, readers)
         if quarantine is not None and (rejected := result.rejected()):
             try:
@@ -215,11 +218,9 @@ class KinesisHandler:
         return in_order, queues, outcomes
 
 
-def _process(
-    processor: EventProcessor, events: list[Event[Any]], batch: Batch
-) -> dict[Event[Any] | Record, Outcome]:
-    """Have the events processed, and return an outcome for each, whatever the processor does."""
-    outcomes = batch.outcomes = {}
+def _process(processor: EventProcessor, events: list[Event[Any]], batch: Batch) -> None:
+    """Have the events processed. Each has an outcome afterwards, whatever the processor does."""
+    outcomes = batch.outcomes
     failure: Exception | None = None
     if batch.has_time:
         try:
@@ -232,7 +233,6 @@ def _process(
         else:
             otherwise = _WITHOUT_OUTCOME if batch.has_time else OUT_OF_TIME
         outcomes.update(dict.fromkeys(unsettled, otherwise))
-    return cast("dict[Event[Any] | Record, Outcome]", outcomes)
 
 
 def _deadline(context: LambdaContext | None, reserve_ms: int) -> Deadline:

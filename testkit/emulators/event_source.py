@@ -19,6 +19,7 @@ from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.consumer import StreamConsumer
 from kinesis_handler.local.stream.outages import Wait
 from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.shard_consumer import Reading
 from kinesis_handler.local.stream.stop import Stop
 from kinesis_handler.quarantine.on_failure import failed_batch
 from kinesis_handler.stores import Repository
@@ -93,13 +94,15 @@ class DeployedMapping:
     def consumer(self, *, stop: Stop, until_caught_up: bool = False) -> StreamConsumer:
         """Return a consumer that reads the stream from its checkpoints."""
         return StreamConsumer(
-            self._reader,
-            Checkpoints(self._checkpoints, self._reader.identity),
-            self._mapping,
-            begin=self._begin,
-            until_caught_up=until_caught_up,
-            stop=stop,
-            clock=self._clock,
+            Reading(
+                self._reader,
+                Checkpoints(self._checkpoints, self._reader.identity),
+                self._mapping,
+                begin=self._begin,
+                until_caught_up=until_caught_up,
+                stop=stop,
+                clock=self._clock,
+            )
         )
 
     def _mapping(self, _shard_id: str, wait: Wait) -> EventSourceMapping:

@@ -22,6 +22,7 @@ from redrive.waiting import (
     created,
     deliver,
     give_up,
+    left_of,
     on_shard,
     open_in,
     progress,
@@ -129,7 +130,7 @@ def test_a_time_that_is_none_is_not_known(quarantine: MemoryQuarantine) -> None:
     quarantine.keep(KEY, whole([record]))
     [(_, _, entry)] = waiting_in([read_contents(quarantine)]).values()
     assert entry.arrived_at is None
-    assert redrive(through_handler(repository(), quarantine), quarantine)[0].left == []
+    assert left_of(redrive(through_handler(repository(), quarantine), quarantine)) == []
 
 
 def test_a_document_that_says_less_than_lambda_does_is_named(quarantine: MemoryQuarantine) -> None:

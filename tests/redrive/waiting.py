@@ -173,17 +173,17 @@ def redrive(
 
 def results_of(sent: Iterable[Sent]) -> list[tuple[int, str]]:
     """Return the place on the shard of each entry, and what became of it in a word."""
-    return [(place_of(entry), verdict.result) for each in sent for entry, verdict in each.verdicts]
+    return [(place_of(entry), verdict.result) for each in sent for entry, verdict in each]
 
 
 def left_of(sent: Iterable[Sent]) -> list[tuple[int, str]]:
     """Return the place on the shard of what is left, and why."""
-    return [(place_of(entry), why) for each in sent for entry, why in each.left]
+    return [(place_of(entry), verdict.reason) for each in sent for entry, verdict in each if not verdict.done]
 
 
 def done_of(sent: Iterable[Sent]) -> list[int]:
     """Return the places on the shard of what is done with."""
-    return [place_of(entry) for each in sent for entry in each.done]
+    return [place_of(entry) for each in sent for entry, verdict in each if verdict.done]
 
 
 def place_of(entry: Entry) -> int:

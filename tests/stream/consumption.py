@@ -14,6 +14,7 @@ from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMappin
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.consumer import StreamConsumer
 from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.shard_consumer import Reading
 from kinesis_handler.local.stream.stop import Stop
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
@@ -83,13 +84,15 @@ class Consumption:
         reader = reader or stream.reader()
         self.stream_identity = reader.identity
         self.consumer = StreamConsumer(
-            reader,
-            Checkpoints(self.store, reader.identity, claim_clock),
-            self._mapping,
-            begin=begin or Checkpoint(),
-            until_caught_up=until_caught_up,
-            stop=self.stop,
-            on_batch=self._settle,
+            Reading(
+                reader,
+                Checkpoints(self.store, reader.identity, claim_clock),
+                self._mapping,
+                begin=begin or Checkpoint(),
+                until_caught_up=until_caught_up,
+                stop=self.stop,
+                on_batch=self._settle,
+            )
         )
 
     def run(self) -> "Consumption":

@@ -282,12 +282,12 @@ def test_what_an_unforeseen_error_says_is_not_swallowed(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream.put(b"1")
-    read = Consumption(stream, until_caught_up=False)
 
     def raise_it(*_: object) -> None:
         raise ZeroDivisionError("a bug of ours")
 
-    monkeypatch.setattr(read.consumer, "_on_batch", raise_it)
+    monkeypatch.setattr(Consumption, "_settle", raise_it)
+    read = Consumption(stream, until_caught_up=False)
     with pytest.raises(ZeroDivisionError, match="a bug of ours"):
         read.run()
     assert read.states == {FIRST: "failed"}

@@ -12,6 +12,7 @@ from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableError
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.consumer import StreamConsumer
+from kinesis_handler.local.stream.shard_consumer import Reading
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores import Change, Loaded, Saved
@@ -60,13 +61,15 @@ class Process:
         """Read until it has caught up, or is stopped."""
         reader = self._stream.reader()
         StreamConsumer(
-            reader,
-            Checkpoints(self.checkpoints, reader.identity),
-            self.delivery.mapping,
-            begin=Checkpoint(),
-            until_caught_up=True,
-            stop=self.stop,
-            on_batch=self.delivery.settle,
+            Reading(
+                reader,
+                Checkpoints(self.checkpoints, reader.identity),
+                self.delivery.mapping,
+                begin=Checkpoint(),
+                until_caught_up=True,
+                stop=self.stop,
+                on_batch=self.delivery.settle,
+            )
         ).run()
 
     def places(self) -> dict[str, Checkpoint]:

@@ -1,7 +1,7 @@
 """Code as a user would write it, for the type checkers alone: it is never run.
 
-`assert_type` states what is inferred. A line with `type: ignore` states an error: mypy, which warns of an
-ignore that is not needed, fails if the error is no longer found.
+`assert_type` states what is inferred. A line with `type: ignore` states an error: mypy and pyright warn of an
+ignore that is not needed, and so fail if the error is no longer found.
 """
 
 from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column
 
 from kinesis_handler.cli.application import (
     ApplicationName,
@@ -13,7 +13,7 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.consume import open_checkpoints
 from kinesis_handler.cli.starting_point import starting_point
 from kinesis_handler.errors import ConfigurationError
@@ -67,9 +67,8 @@ def show(
     if not console.is_terminal:
         console.width = max(console.width, PLAIN_WIDTH)
     console.print(f"read by {owner}" if owner else "read by no process", style="dim")
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for heading in ("shard", "goes on", "arrived", "moved"):
-        table.add_column(heading, overflow="fold")
+    headings = ("shard", "goes on", "arrived", "moved")
+    table = plain_table(*(Column(heading, overflow="fold") for heading in headings))
     for each in described:
         names = ("shard", "goesOn", "arrived", "moved")
         table.add_row(*(styled(str(each[name] or "")) for name in names))

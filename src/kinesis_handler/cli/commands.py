@@ -50,7 +50,14 @@ app.command()(redrive)
 
 @app.callback()
 def kinesis_handler() -> None:
-    """Turn a Kinesis stream of facts into current state."""
+    """Turn a Kinesis stream of facts into current state.
+
+    It works with any application. The function that builds it is named by --app package.module:name, by
+    KINESIS_HANDLER_APP, or by `app` of `tool.kinesis-handler` in the pyproject.toml here.
+
+    The exit status is 0 if nothing failed for good, 1 if something failed, 2 if the input, a setting or the
+    store cannot be used.
+    """
 
 
 Events = typer.Argument(help="A JSON array, JSON lines, or a Lambda event with Records; - is standard input.")

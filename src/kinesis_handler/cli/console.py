@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Column, Table
 from rich.text import Text
 
 from kinesis_handler.printable import printable, printable_json, printable_lines
@@ -58,6 +59,16 @@ def standard_error() -> PlainConsole:
 def styled(text: str, style: str = "") -> Text:
     """Return a text in a style of rich (`bold`, `red`, `dim`)."""
     return Text(printable(text), style)
+
+
+def plain_table(*columns: Column | str) -> Table:
+    """Return a table without lines."""
+    return Table(*columns, box=None, header_style="dim", padding=(0, 2, 0, 0))
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things, whose noun has a plural in -s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def echo(text: str, style: str = "", *, err: bool = False) -> None:

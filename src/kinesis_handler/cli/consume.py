@@ -24,6 +24,7 @@ from kinesis_handler.local.stream.consumer import StreamConsumer
 from kinesis_handler.local.stream.ordering import order_problem
 from kinesis_handler.local.stream.outages import Outages
 from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.shard_consumer import Reading
 from kinesis_handler.local.stream.stop import Stop, Stopped
 from kinesis_handler.stores import Repository
 
@@ -67,14 +68,17 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         with ended_by_signals(stop.set):
             try:
                 consumer = outages.wait_out(
-                    lambda: _consumer(
-                        application,
-                        reader,
-                        delivery,
-                        begin=begin,
-                        until_caught_up=until_caught_up,
-                        stop=stop,
-                        outages=outages,
+                    lambda: StreamConsumer(
+                        Reading(
+                            begin=starting_point("--from", begin or "trim-horizon", reader),
+                            stream=reader,
+                            checkpoints=_checkpoints(application, reader, begin),
+                            make_mapping=delivery.mapping,
+                            until_caught_up=until_caught_up,
+                            stop=stop,
+                            on_batch=delivery.settle,
+                            outages=outages,
+                        )
                     ),
                     lambda seconds, why="": stop.pause(seconds),  # noqa: ARG005 - it is in the log
                 )
@@ -94,21 +98,11 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     raise typer.Exit(1 if tally.unfinished or lost or not all_read else 0)
 
 
-def _consumer(  # noqa: PLR0913 - the parts of a consumer
-    application: Application,
-    reader: StreamReader,
-    delivery: Delivery,
-    *,
-    begin: str | None,
-    until_caught_up: bool,
-    stop: Stop,
-    outages: Outages,
-) -> StreamConsumer:
-    """Return the consumer of a stream. It may be called again if the stream or the store does not answer.
+def _checkpoints(application: Application, reader: StreamReader, begin: str | None) -> Checkpoints:
+    """Return the checkpoints of a stream. It may be called again if the stream or the store does not answer.
 
     Raises ConfigurationError or StreamError if the stream cannot be read into that store.
     """
-    first = starting_point("--from", begin or "trim-horizon", reader)
     if problem := order_problem(reader.summary, any_order=application.any_order):
         raise StreamError(f"the stream {reader.name!r}: {problem}")
     application.check()
@@ -119,16 +113,7 @@ def _consumer(  # noqa: PLR0913 - the parts of a consumer
             f"`kinesis-handler checkpoints reset --stream {reader.name} --to WHERE` moves",
             err=True,
         )
-    return StreamConsumer(
-        reader,
-        checkpoints,
-        delivery.mapping,
-        begin=first,
-        until_caught_up=until_caught_up,
-        stop=stop,
-        on_batch=delivery.settle,
-        outages=outages,
-    )
+    return checkpoints
 
 
 def open_checkpoints(application: Application) -> Repository[Checkpoint]:

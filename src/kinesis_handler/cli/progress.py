@@ -16,13 +16,13 @@ from rich.progress import (
 
 from kinesis_handler.cli.console import standard_error
 
-EVERY = 0.2
-"""Seconds between two updates."""
+SHOWN_AFTER, EVERY = 1.0, 0.2
+"""Seconds before the first update, and between two of them."""
 
 
 @contextmanager
 def progress(what: str, done: Callable[[], int], total: Callable[[], int]) -> Iterator[None]:
-    """Show the progress of the block.
+    """Show the progress of the block, if it takes longer than a moment.
 
     Args:
         what: the text after the number.
@@ -33,31 +33,33 @@ def progress(what: str, done: Callable[[], int], total: Callable[[], int]) -> It
     if not console.is_terminal:
         yield
         return
+    expected = total() or None
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.completed:,.0f} {task.description}"),
-        BarColumn(),
+        *([BarColumn()] if expected else []),
         _Rate(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
+        *([TimeRemainingColumn(), TextColumn("left")] if expected else []),
         console=console,
         transient=True,
     )
-    task = bar.add_task(what, total=total() or None, completed=done())
+    task = bar.add_task(what, total=expected, completed=done())
     over = Event()
 
     def follow() -> None:
-        while not over.wait(EVERY):
-            bar.update(task, completed=done())
+        if over.wait(SHOWN_AFTER):
+            return
+        with bar:
+            while not over.wait(EVERY):
+                bar.update(task, completed=done())
 
     thread = Thread(target=follow, daemon=True)
-    with bar:
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class _Rate(ProgressColumn):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kinesis_handler.cli.application import exit_on_error
-from kinesis_handler.cli.console import echo
+from kinesis_handler.cli.console import counted, echo
 from kinesis_handler.cli.events_file import open_events, read_contents
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.local.stream.client import kinesis_client
@@ -48,5 +48,5 @@ def put(
                 for reason in sorted(set(left.values())):
                     echo(reason, "red", err=True)
     refusals = f", {refused:,} refused" if refused else ""
-    echo(f"{put_count:,} {'record' if put_count == 1 else 'records'} put onto {stream}{refusals}")
+    echo(f"{counted(put_count, 'record')} put onto {stream}{refusals}")
     raise typer.Exit(1 if refused else 0)

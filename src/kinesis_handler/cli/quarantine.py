@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from msgspec import Struct
-from rich.table import Table
+from rich.table import Column
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
@@ -14,7 +14,7 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.quarantine.contents import Contents, done_in, read_contents, waiting_in
 from kinesis_handler.quarantine.entry import Entry
@@ -126,11 +126,11 @@ def grouped(entries: Iterable[Entry]) -> list[Group]:
 
 def print_groups(groups: Sequence[Group]) -> None:
     """Print a table with a row for each reason."""
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("records", justify="right")
-    for heading in ("first", "last", "error"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("reason", overflow="fold")
+    table = plain_table(
+        Column("records", justify="right"),
+        *(Column(heading, no_wrap=True) for heading in ("first", "last", "error")),
+        Column("reason", overflow="fold"),
+    )
     for each in groups:
         table.add_row(f"{each.records:,}", each.first, each.last, each.error, each.reason)
     standard_output().print(table if groups else "nothing is waiting")

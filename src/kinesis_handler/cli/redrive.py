@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from msgspec.structs import replace
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
@@ -18,7 +17,8 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import standard_error, standard_output
+from kinesis_handler.cli.console import counted, standard_output
+from kinesis_handler.cli.progress import progress
 from kinesis_handler.cli.quarantine import (
     Reason,
     grouped,
@@ -179,22 +179,11 @@ def _reader_of(application: Application) -> ReaderOf:
 
 
 def _send(sending: Redrive, target: RedriveTarget) -> dict[Position, tuple[Entry, Verdict]]:
-    """Send all entries with a progress bar; return the last verdict on each, by its position."""
-    console = standard_error()
+    """Send all entries, showing the progress; return the last verdict on each, by its position."""
     verdicts: dict[Position, tuple[Entry, Verdict]] = {}
-    with Progress(
-        TextColumn("through the {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(target.name, total=len(sending.entries))
+    with progress(f"through the {target.name}", lambda: len(verdicts), lambda: len(sending.entries)):
         for sent in sending.run(target):
-            verdicts |= {entry.position: (entry, verdict) for entry, verdict in sent.verdicts}
-            bar.update(task, completed=len(verdicts))
+            verdicts |= {entry.position: (entry, verdict) for entry, verdict in sent}
     return verdicts
 
 
@@ -202,8 +191,8 @@ def _print_results(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence
     console = standard_output()
     counts = Counter(verdict.result for _, verdict in verdicts)
     parts = [f"{counts[result]:,} {result}" for result in Result if counts[result]]
-    parts += [f"{removed:,} {'object' if removed == 1 else 'objects'} removed"] if removed else []
-    records = f"{len(verdicts):,} {'record' if len(verdicts) == 1 else 'records'}"
+    parts += [f"{counted(removed, 'object')} removed"] if removed else []
+    records = counted(len(verdicts), "record")
     console.print(f"{records}: {', '.join(parts)}" if parts else f"{records} to send")
     if counts[Result.PUT]:
         console.print("what becomes of those on the stream, its consumer decides: see its log", style="dim")

@@ -6,11 +6,11 @@ from operator import attrgetter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from kinesis_handler.application import Application, View
-from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
+from kinesis_handler.cli.console import counted, echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import UnreadableError
 from kinesis_handler.outcome import Status
@@ -78,10 +78,10 @@ def print_summary(tally: Tally) -> None:
 def print_outcomes(console: Console, tally: Tally) -> None:
     """Print the count of each outcome and remark, on one line."""
     total = sum(tally.outcomes.values())
-    counted = [(status, count) for status, count in tally.outcomes.items() if count]
-    line = Text(f"{total:,} {'record' if total == 1 else 'records'}{': ' if counted else ''}", "bold")
+    found = [(status, count) for status, count in tally.outcomes.items() if count]
+    line = Text(f"{counted(total, 'record')}{': ' if found else ''}", "bold")
     line.append_text(
-        Text(", ").join(Text(f"{count:,} {status}", _STYLES.get(status, "")) for status, count in counted)
+        Text(", ").join(Text(f"{count:,} {status}", _STYLES.get(status, "")) for status, count in found)
     )
     if tally.remarks:
         remarks = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.remarks.items()))
@@ -93,9 +93,7 @@ def _print_view(console: Console, view: View[Any], unreadable: list[UnreadableEr
     """Print a table with the aggregates of each partition below its name; collect read errors."""
     found = view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error))
     aggregates = sorted(islice(found, MAX_READ), key=attrgetter("key"))
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for heading in view.headings:
-        table.add_column(heading, overflow="fold")
+    table = plain_table(*(Column(heading, overflow="fold") for heading in view.headings))
     for partition, group in groupby(aggregates[:MAX_ROWS], key=lambda aggregate: aggregate.key[0]):
         table.add_row(styled(partition, "bold cyan"))
         for aggregate in group:

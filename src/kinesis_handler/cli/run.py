@@ -4,10 +4,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from kinesis_handler.application import Application
-from kinesis_handler.cli.console import standard_error
+from kinesis_handler.cli.progress import progress
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
@@ -15,9 +13,6 @@ from kinesis_handler.quarantine.on_failure import failed_batch
 
 RETRY_WAIT = 0.1
 """Seconds before the first retry: short, because a person waits."""
-
-SHOWN_AFTER = 1
-"""Seconds after which a terminal shows the number of records."""
 
 
 def run_locally(
@@ -44,23 +39,7 @@ def run_locally(
         retry_wait=RETRY_WAIT,
         on_failure=give_up,
     )
-    console = standard_error()
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed:,.0f} records"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    task = progress.add_task("records", total=None)
-    begun = time.monotonic()
-    try:
-        for batch in mapping.run(records):
+    with progress("records", tally.outcomes.total, lambda: 0):
+        for _batch in mapping.run(records):
             tally.settle()
-            progress.advance(task, len(batch))
-            if time.monotonic() - begun > SHOWN_AFTER:
-                progress.start()
-    finally:
-        progress.stop()
     return tally

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from kinesis_handler.cli.console import standard_error, styled
+from kinesis_handler.cli.console import plain_table, standard_error, styled
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.local.stream.progress import ShardProgress, State
 from kinesis_handler.outcome import Status
@@ -47,12 +47,12 @@ class ShardTable:
 
     def table(self) -> Table:
         """Return a table with a row for each shard: state, rate, age of its records, failures."""
-        table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-        for heading in ("shard", "state"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("records", "a second", "age", "behind", "failed"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("")
+        words, numbers = ("shard", "state"), ("records", "a second", "age", "behind", "failed")
+        table = plain_table(
+            *(Column(heading, no_wrap=True) for heading in words),
+            *(Column(heading, justify="right", no_wrap=True) for heading in numbers),
+            "",
+        )
         now = time.monotonic()
         for shard_id, each in list(self._progress.items()):
             tally = self._tallies.get(shard_id)

@@ -67,7 +67,7 @@ class LocalContext:
         return max(0, int((self._deadline - self._clock()) * 1_000))
 
 
-class EventSourceMapping:
+class EventSourceMapping(Struct, frozen=True, eq=False):
     """Invokes a Lambda function with the records of one shard until each batch is settled.
 
     A batch is settled when each of its records has been taken by the function, or given up.
@@ -95,38 +95,20 @@ class EventSourceMapping:
         sleep: waits for some seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - Lambda has that many, and each has a default
-        self,
-        function: LambdaFunction,
-        *,
-        batch_size: int = 100,
-        maximum_batching_window: float = 0,
-        parallelization_factor: int = 1,
-        maximum_retry_attempts: int = -1,
-        maximum_record_age: float = -1,
-        bisect_batch_on_function_error: bool = False,
-        report_batch_item_failures: bool = True,
-        on_failure: Callable[[DiscardedBatch], None] | None = None,
-        deliver_too_large: bool = False,
-        timeout: float = 60,
-        retry_wait: float = 1,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.maximum_batching_window = maximum_batching_window
-        self._function = function
-        self._batch_size = batch_size
-        self._parallel = parallelization_factor
-        self._retry_attempts = maximum_retry_attempts
-        self._record_age = maximum_record_age
-        self._bisect = bisect_batch_on_function_error
-        self._report = report_batch_item_failures
-        self._on_failure = on_failure
-        self._deliver_too_large = deliver_too_large
-        self._timeout = timeout
-        self._pauses = Pauses(retry_wait, LONGEST_RETRY_WAIT)
-        self._clock = clock
-        self._sleep = sleep
+    function: LambdaFunction
+    batch_size: int = 100
+    maximum_batching_window: float = 0
+    parallelization_factor: int = 1
+    maximum_retry_attempts: int = -1
+    maximum_record_age: float = -1
+    bisect_batch_on_function_error: bool = False
+    report_batch_item_failures: bool = True
+    on_failure: Callable[[DiscardedBatch], None] | None = None
+    deliver_too_large: bool = False
+    timeout: float = 60
+    retry_wait: float = 1
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self, records: Iterable[LambdaRecord]) -> Iterator[list[LambdaRecord]]:
         """Deliver the records of a shard, and yield each batch when it is settled.
@@ -137,29 +119,29 @@ class EventSourceMapping:
         Raises InvalidInvocationError at two records with the same sequence number, and ConfigurationError at
         a KPL record if batches are delivered at once. Nothing of such a batch has been delivered.
         """
-        for batch in batches(records, self._batch_size * self._parallel):
+        for batch in batches(records, self.batch_size * self.parallelization_factor):
             refuse_repeated_numbers(batch)
-            if self._parallel == 1:
+            if self.parallelization_factor == 1:
                 self._settle(batch)
             else:
-                refuse_foreign_keys(batch, self._parallel)
-                divided = lanes(batch, self._parallel)
+                refuse_foreign_keys(batch, self.parallelization_factor)
+                divided = lanes(batch, self.parallelization_factor)
                 with ThreadPoolExecutor(len(divided)) as threads:
                     list(threads.map(self._settle_lane, divided))
             yield batch
 
     def is_full(self, records: list[LambdaRecord]) -> bool:
         """Tell whether records fill a batch, so that none need wait for more."""
-        if len(records) >= self._batch_size * self._parallel:
+        if len(records) >= self.batch_size * self.parallelization_factor:
             return True
         return sum(len(each["kinesis"]["data"]) for each in records) >= PAYLOAD_LIMIT
 
     def _settle_lane(self, records: list[LambdaRecord]) -> None:
-        for batch in batches(records, self._batch_size):
+        for batch in batches(records, self.batch_size):
             self._settle(batch)
 
     def _settle(self, batch: list[LambdaRecord]) -> None:
-        if exceeds_payload(batch) and not self._deliver_too_large:
+        if exceeds_payload(batch) and not self.deliver_too_large:
             self._give_up(TOO_LARGE, batch, 0)
             return
         # A stack: the second part of a split waits until the first part is settled.
@@ -174,31 +156,31 @@ class EventSourceMapping:
                 continue
             invocations += 1
             left = records[first_failed:]
-            if self._bisect and first_failed > 0:
+            if self.bisect_batch_on_function_error and first_failed > 0:
                 waiting.append((left, retries, invocations))
-            elif self._bisect and len(left) > 1:
+            elif self.bisect_batch_on_function_error and len(left) > 1:
                 middle = len(left) // 2
                 waiting.append((left[middle:], retries, invocations))
                 waiting.append((left[:middle], retries, invocations))
-            elif retries == self._retry_attempts:
+            elif retries == self.maximum_retry_attempts:
                 self._give_up("RetryAttemptsExhausted", left, invocations)
             else:
-                self._sleep(self._pauses.after(retries + 1))
+                self.sleep(Pauses(self.retry_wait, LONGEST_RETRY_WAIT).after(retries + 1))
                 waiting.append((left, retries + 1, invocations))
 
     def _invoke(self, records: list[LambdaRecord]) -> int | None:
         """Call the function; return the index of the first record to deliver again, None if there is none."""
-        context = LocalContext(self._clock, self._clock() + self._timeout)
+        context = LocalContext(self.clock, self.clock() + self.timeout)
         try:
-            response = self._function({"Records": records}, context)
+            response = self.function({"Records": records}, context)
         except Exception:  # noqa: BLE001 - Lambda delivers the batch again after any exception
             return 0
-        return first_failure(response, records) if self._report else None
+        return first_failure(response, records) if self.report_batch_item_failures else None
 
     def _give_up_aged(self, records: list[LambdaRecord], invocations: int) -> list[LambdaRecord]:
-        if self._record_age < 0:
+        if self.maximum_record_age < 0:
             return records
-        oldest = self._clock() - self._record_age
+        oldest = self.clock() - self.maximum_record_age
         aged = [each for each in records if _arrived_before(each, oldest)]
         if not aged:
             return records
@@ -206,8 +188,8 @@ class EventSourceMapping:
         return [each for each in records if not _arrived_before(each, oldest)]
 
     def _give_up(self, condition: DiscardCondition, records: list[LambdaRecord], invocations: int) -> None:
-        if self._on_failure is not None:
-            self._on_failure(DiscardedBatch(condition, records, invocations))
+        if self.on_failure is not None:
+            self.on_failure(DiscardedBatch(condition, records, invocations))
 
 
 def first_failure(response: object, records: list[LambdaRecord]) -> int | None:

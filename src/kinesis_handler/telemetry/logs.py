@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from logging import DEBUG
 from typing import Any, Literal, TextIO, cast, get_args
 
@@ -19,23 +19,20 @@ from structlog.contextvars import merge_contextvars
 from structlog.dev import Column, ConsoleRenderer, KeyValueColumnFormatter, LogLevelColumnFormatter
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from kinesis_handler.environment import LAMBDA_FUNCTION, read_choice, read_text, wrong
-from kinesis_handler.errors import UnexpectedError
+from kinesis_handler.environment import LAMBDA_FUNCTION, read_text, wrong
+from kinesis_handler.errors import ParkedError, UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
 from kinesis_handler.printable import printable, printable_lines
 
-LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+LogLevel = Literal[
+    "debug", "info", "warning", "error", "critical", "trace", "notset", "warn", "exception", "fatal"
+]
+"""Names of levels, in Python, structlog and Lambda."""
 
-_OTHER_NAMES: Mapping[str, LogLevel] = {
-    "trace": "debug",
-    "notset": "debug",
-    "warn": "warning",
-    "exception": "error",
-    "fatal": "critical",
-}
-"""Other names of levels in Python, structlog and Lambda."""
+LEVEL_NAMES: Sequence[str] = get_args(LogLevel)
 
-LEVEL_NAMES = (*get_args(LogLevel), *_OTHER_NAMES)
+_IN_STRUCTLOG = {"trace": "debug", "fatal": "critical"}
+"""Names of levels that structlog does not know."""
 
 _ON_EVERY_LINE = {"component", "request_id", "cold_start", "shard_id", "sequence_number"}
 """Fields that machines search by, and that would push all others off the right edge of a terminal."""
@@ -59,7 +56,10 @@ def configure_logging(service: str = "", level: str = "", stream: TextIO | None 
     Raises ConfigurationError if there is no such level.
     """
     service = service or read_text(os.environ, LAMBDA_FUNCTION) or "kinesis-handler"
-    lowest = _level(level) if level else read_level(os.environ)
+    if level:
+        lowest = _level("the log level", level)
+    else:
+        lowest = _level("LOG_LEVEL", read_text(os.environ, "LOG_LEVEL", ", ".join(LEVEL_NAMES)) or "info")
     stream = stream if stream is not None else cast("TextIO", _StandardError())
     structlog.configure(
         processors=[
@@ -72,19 +72,10 @@ def configure_logging(service: str = "", level: str = "", stream: TextIO | None 
     )
 
 
-def read_level(environment: Mapping[str, str]) -> LogLevel:
-    """Return the level that LOG_LEVEL names, under any of its names, or else `info`.
-
-    Raises ConfigurationError if it is not the name of a level.
-    """
-    return _level(read_choice(environment, "LOG_LEVEL", LEVEL_NAMES, "info"))
-
-
-def _level(name: str) -> LogLevel:
-    found = _OTHER_NAMES.get(name.lower(), name.lower())
-    if found not in get_args(LogLevel):
-        raise wrong("the log level", name, ", ".join(LEVEL_NAMES))
-    return cast("LogLevel", found)
+def _level(setting: str, name: str) -> str:
+    if name.lower() not in LEVEL_NAMES:
+        raise wrong(setting, name, ", ".join(LEVEL_NAMES))
+    return _IN_STRUCTLOG.get(name.lower(), name.lower())
 
 
 def ensure_logging() -> None:
@@ -137,8 +128,12 @@ def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: boo
         return
     if debug and isinstance(outcome.error, UnexpectedError):
         fields["exc_info"] = outcome.error.__cause__
-    write = log.error if outcome.status is Status.FAILED else log.warning
-    write(message, **fields)
+    if outcome.status is Status.FAILED:
+        log.error(message, **fields)
+    elif isinstance(outcome.error, ParkedError):  # the first of its key has the reason
+        log.info(message, **fields)
+    else:
+        log.warning(message, **fields)
 
 
 def fields_of(handled: HandledRecord) -> dict[str, Any]:

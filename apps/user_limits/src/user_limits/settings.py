@@ -1,49 +1,61 @@
 """The settings: read once from the environment, validated, frozen."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from kinesis_handler import ConfigurationError
-from kinesis_handler.environment import (
-    is_on_lambda,
-    read_choice,
-    read_integer,
-    read_matching,
-    read_text,
-    wrong,
-)
+from kinesis_handler.environment import allowed_for, is_on_lambda, read_environment, read_text
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.parking import DEFAULT_PARK_AFTER
 from kinesis_handler.quarantine.opening import NO_QUARANTINE, QUARANTINE_FORMS, QUARANTINE_URL
 from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_NAME
-from kinesis_handler.telemetry.logs import LogLevel, read_level
+from kinesis_handler.telemetry.logs import LogLevel
 
 RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]
 Auth = Literal["none", "jwt"]
 MetricsFormat = Literal["none", "emf"]
 Tracing = Literal["none", "otel"]
-ParkAfter = int | Literal["never"]
 
 DEFAULT_REGION = "us-east-1"
 """The region of every client, where neither AWS_REGION nor the AWS SDK's other settings say one."""
 
-SERVICE = "[A-Za-z0-9_./-]{1,255}"
-SERVICE_FORM = "1 to 255 letters, digits, _ . / and -"
-TABLE_NAME_FORM = "3 to 255 letters, digits, _ . and -"
-SWITCH = ("file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?")
-SWITCH_FORMS = "file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
-QUARANTINE = f"{QUARANTINE_URL}|{NO_QUARANTINE}"
 QUARANTINE_OR_NONE = f"{QUARANTINE_FORMS}, or {NO_QUARANTINE}: rejected records are logged and skipped"
-ORIGIN = "https?://[a-z0-9.-]+(:[0-9]{1,5})?"
-ORIGIN_FORMS = "*, or such as https://shop.example, with commas between"
 # Without TLS only where no network is in between.
-JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
-JWKS_FORMS = "https://HOST/PATH or file:///FILE"
-PARK_AFTER_FORM = "a whole number from 0 up, or never"
+_JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
+_ORIGIN = r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?"
+_SWITCH = (r"file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?")
+_SWITCH_FORMS = "file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
+
+
+def _text(pattern: str, allowed: str) -> Meta:
+    """Return what makes a text match a pattern as a whole."""
+    return Meta(pattern=rf"\A(?:{pattern})\Z", description=allowed)
+
+
+def _number(minimum: int) -> Meta:
+    return Meta(ge=minimum, lt=10**18, description=f"a whole number from {minimum} up")
+
+
+def _switch(positions: Iterable[str]) -> Meta:
+    """Return what makes a text one of some positions, or the URL of a switch."""
+    return _text("|".join([*positions, *_SWITCH]), ", ".join([*positions, _SWITCH_FORMS]))
+
+
+Service = Annotated[str, _text("[A-Za-z0-9_./-]{1,255}", "1 to 255 letters, digits, _ . / and -")]
+Table = Annotated[str, _text(TABLE_NAME, "3 to 255 letters, digits, _ . and -")]
+Region = Annotated[str, _text(REGION, REGION_FORM)]
+Quarantine = Annotated[str, _text(f"{QUARANTINE_URL}|{NO_QUARANTINE}", QUARANTINE_OR_NONE)]
+OnFailure = Annotated[str, _text(QUARANTINE_URL, QUARANTINE_FORMS)]
+ParkAfter = (
+    Annotated[int, Meta(ge=0, lt=10**18, description="a whole number from 0 up, or never")] | Literal["never"]
+)
+Issuer = Annotated[str, Meta(description="the issuer of the tokens, as they name it")]
+Audience = Annotated[str, Meta(description="the audience of the tokens, as they name it")]
+Jwks = Annotated[str, _text(_JWKS, "https://HOST/PATH or file:///FILE")]
+Origin = Annotated[str, _text(_ORIGIN, "*, or such as https://shop.example, with commas between")]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -82,32 +94,30 @@ class Settings(Struct, frozen=True, kw_only=True):
         jwt_jwks: JWT_JWKS, where the issuer's public keys are, `https://HOST/PATH` or `file:///FILE`.
         cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers, with
             commas between.
-        rate_limit: RATE_LIMIT, requests that one client of the API may make in a minute; 0 for any number.
     """
 
-    service_name: str = "user-limits"
+    service_name: Service = "user-limits"
     repository_type: RepositoryType = "inmemory"
-    sqlite_path: str = "limits.db"
-    user_limit_table_name: str = "UserLimits"
-    aws_region: str | None = None
-    quarantine_url: str = ""
-    on_failure_url: str = ""
-    storage_ttl: int = 3_600
+    sqlite_path: Annotated[str, Meta(description="the path of a file")] = "limits.db"
+    user_limit_table_name: Table = "UserLimits"
+    aws_region: Region | None = None
+    quarantine_url: Quarantine = ""
+    on_failure_url: OnFailure = ""
+    storage_ttl: Annotated[int, _number(0)] = 3_600
     park_after: ParkAfter = int(DEFAULT_PARK_AFTER)
     log_level: LogLevel = "info"
-    migration_phase: str = ""
-    migration_target: str = ""
-    migration_read: str = ""
-    aws_appconfig_extension_http_port: int = 2772
+    migration_phase: Annotated[str, _switch(Phase)] = ""
+    migration_target: Annotated[str, Meta(description=STORE_FORMS)] = ""
+    migration_read: Annotated[str, _switch(Side)] = ""
+    aws_appconfig_extension_http_port: Annotated[int, _number(1)] = 2772
     metrics: MetricsFormat = "none"
     tracing: Tracing = "none"
-    max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES
+    max_unpacked_bytes: Annotated[int, _number(1)] = DEFAULT_MAX_UNPACKED_BYTES
     auth: Auth = "none"
-    jwt_issuer: str = ""
-    jwt_audience: str = ""
-    jwt_jwks: str = ""
-    cors_allow_origins: tuple[str, ...] = ()
-    rate_limit: int = 0
+    jwt_issuer: Issuer = ""
+    jwt_audience: Audience = ""
+    jwt_jwks: Jwks = ""
+    cors_allow_origins: tuple[Origin, ...] = ()
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -115,43 +125,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
     Raises ConfigurationError that names the variable, its value and what is allowed.
     """
-    default = Settings()
-    return Settings(
-        service_name=read_matching(environment, "SERVICE_NAME", SERVICE, SERVICE_FORM)
-        or default.service_name,
-        repository_type=cast(
-            "RepositoryType",
-            read_choice(environment, "REPOSITORY_TYPE", get_args(RepositoryType), default.repository_type),
-        ),
-        sqlite_path=read_text(environment, "SQLITE_PATH", "the path of a file") or default.sqlite_path,
-        user_limit_table_name=read_matching(environment, "USER_LIMIT_TABLE_NAME", TABLE_NAME, TABLE_NAME_FORM)
-        or default.user_limit_table_name,
-        aws_region=read_matching(environment, "AWS_REGION", REGION, REGION_FORM) or None,
-        quarantine_url=read_matching(environment, "QUARANTINE_URL", QUARANTINE, QUARANTINE_OR_NONE),
-        on_failure_url=read_matching(environment, "ON_FAILURE_URL", QUARANTINE_URL, QUARANTINE_FORMS),
-        storage_ttl=read_integer(environment, "STORAGE_TTL", 0, default.storage_ttl),
-        park_after=_park_after(environment, default.park_after),
-        log_level=read_level(environment),
-        aws_appconfig_extension_http_port=read_integer(
-            environment, "AWS_APPCONFIG_EXTENSION_HTTP_PORT", 1, default.aws_appconfig_extension_http_port
-        ),
-        metrics=cast(
-            "MetricsFormat",
-            # On Lambda alarms are made of the figures.
-            read_choice(
-                environment,
-                "METRICS",
-                get_args(MetricsFormat),
-                "emf" if is_on_lambda(environment) else default.metrics,
-            ),
-        ),
-        tracing=cast("Tracing", read_choice(environment, "TRACING", get_args(Tracing), default.tracing)),
-        max_unpacked_bytes=read_integer(environment, "MAX_UNPACKED_BYTES", 1, default.max_unpacked_bytes),
-        cors_allow_origins=_origins(environment, "CORS_ALLOW_ORIGINS"),
-        rate_limit=read_integer(environment, "RATE_LIMIT", 0, default.rate_limit),
-        **_migration(environment),
-        **_access(environment),
-    )
+    if is_on_lambda(environment) and not environment.get("METRICS"):
+        environment = {**environment, "METRICS": "emf"}  # alarms are made of the figures
+    settings = read_environment(Settings, environment)
+    _check_migration(settings)
+    _check_access(settings)
+    return settings
 
 
 def check_consumer(settings: Settings, environment: Mapping[str, str]) -> None:
@@ -193,52 +172,23 @@ def _refuse(unsaid: Sequence[str]) -> None:
         raise ConfigurationError(" · ".join(unsaid))
 
 
-def _park_after(environment: Mapping[str, str], default: ParkAfter) -> ParkAfter:
-    value = read_matching(environment, "PARK_AFTER", "(?i:never)|[0-9]{1,18}", PARK_AFTER_FORM).lower()
-    if value == "never":
-        return "never"
-    return int(value) if value else default
-
-
-def _migration(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Read what belongs together: where there is a phase there is a target, and the other way round."""
-    phase = read_matching(environment, "MIGRATION_PHASE", *_switch(Phase))
-    target = read_text(environment, "MIGRATION_TARGET", STORE_FORMS)
-    read = read_matching(environment, "MIGRATION_READ", *_switch(Side))
+def _check_migration(settings: Settings) -> None:
+    """Refuse a phase without a target, and the other way round."""
+    phase, target = settings.migration_phase, settings.migration_target
     if bool(phase) != bool(target):
         missing, there = ("TARGET", "PHASE") if phase else ("PHASE", "TARGET")
         raise ConfigurationError(f"MIGRATION_{there} is set and MIGRATION_{missing} is not: it takes both")
-    if read and not target:
+    if settings.migration_read and not target:
         raise ConfigurationError("MIGRATION_READ is set and MIGRATION_TARGET is not: there is one store")
-    return {"migration_phase": phase, "migration_target": target, "migration_read": read}
 
 
-def _switch(positions: Iterable[str]) -> tuple[str, str]:
-    """Return the pattern of what names a switch, and how that is written down."""
-    return "|".join([*positions, *SWITCH]), ", ".join([*positions, SWITCH_FORMS])
-
-
-def _access(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Read what belongs together: half of it would let nobody in, or anybody."""
-    auth = read_choice(environment, "AUTH", get_args(Auth), "none")
-    issuer, audience = (f"the {each} of the tokens, as they name it" for each in ("issuer", "audience"))
-    told = {
-        "JWT_ISSUER": (read_text(environment, "JWT_ISSUER", issuer), issuer),
-        "JWT_AUDIENCE": (read_text(environment, "JWT_AUDIENCE", audience), audience),
-        "JWT_JWKS": (read_matching(environment, "JWT_JWKS", JWKS, JWKS_FORMS), JWKS_FORMS),
-    }
-    if auth == "none":
-        return {"auth": auth}
-    for name, (value, allowed) in told.items():
-        if not value:
-            raise ConfigurationError(f"{name} is '', and AUTH is 'jwt'; allowed: {allowed}")
-    return {"auth": auth, **{name.lower(): value for name, (value, _) in told.items()}}
-
-
-def _origins(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    text = read_text(environment, name, ORIGIN_FORMS)
-    origins = tuple(filter(None, (each.strip() for each in text.split(","))))
-    for origin in origins:
-        if origin != "*" and not re.fullmatch(ORIGIN, origin):
-            raise wrong(name, origin, ORIGIN_FORMS)
-    return origins
+def _check_access(settings: Settings) -> None:
+    """Refuse half of what checks a token: it would let nobody in, or anybody."""
+    if settings.auth == "none":
+        return
+    needed = {"jwt_issuer": Issuer, "jwt_audience": Audience, "jwt_jwks": Jwks}
+    for field, hint in needed.items():
+        if not getattr(settings, field):
+            raise ConfigurationError(
+                f"{field.upper()} is '', and AUTH is 'jwt'; allowed: {allowed_for(hint)}"
+            )

@@ -244,7 +244,6 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         timeout=API_TIMEOUT if in_threads or access is not None else None,
         access=access,
         cors_origins=settings.cors_allow_origins,
-        rate_limit=settings.rate_limit,
         with_page=with_page,
         local=local,
     )

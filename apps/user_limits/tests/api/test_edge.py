@@ -126,7 +126,7 @@ class Frozen(dict[str, Any]):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("path", PATHS)
 def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) -> None:
-    app = build_api(repository_of(EXAMPLE), Options(with_page=True, local=True, rate_limit=1_000, timeout=20))
+    app = build_api(repository_of(EXAMPLE), Options(with_page=True, local=True, timeout=20))
 
     async def ask(scope: Any, receive: Any, send: Any) -> None:
         await app(Frozen(scope), receive, send)
@@ -137,14 +137,6 @@ def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) 
             return await asked.request(method, path)
 
     assert asyncio.run(answer()).status_code < 500
-
-
-def test_whoever_watches_over_the_process_may_ask_as_often_as_they_like() -> None:
-    asked = client(repository_of(EXAMPLE), Options(rate_limit=2))
-    assert {asked.get("/healthz").status_code for _ in range(10)} == {200}
-    assert [asked.get(LIMITS).status_code for _ in range(3)] == [200, 200, 429]
-    assert asked.get("/healthz").status_code == 200
-    assert asked.get("/readyz").status_code == 429, "that reads the store"
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,11 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from api.stored import EXAMPLE, client, limit, repository_of
 from kinesis_handler import Key, RepositoryError, configure_logging
 from kinesis_handler.stores import Loaded, Page
 from kinesis_handler.stores.memory import MemoryRepository
-from user_limits.api.app import Options, build_api
 from user_limits.limit import Limit
 
 LIMITS = "/api/v1/users/usr_456/limits"
@@ -157,16 +155,3 @@ def test_health_is_of_the_process_and_readiness_of_the_store() -> None:
     assert broken.get("/healthz").json() == {"status": "ok"}
     assert problem(broken.get("/readyz"), 503)
     assert client(repository_of()).get("/readyz").json() == {"status": "ok"}
-
-
-def test_too_many_requests_of_one_client_have_to_wait_for_the_next_minute() -> None:
-    now = [1_200.0]
-    app: Any = build_api(repository_of(EXAMPLE), Options(rate_limit=2), clock=lambda: now[0])
-    asked = TestClient(app)
-    assert [asked.get(LIMITS).status_code for _ in range(2)] == [200, 200]
-    now[0] = 1_217.5
-    response = asked.get(LIMITS)
-    problem(response, 429)
-    assert response.headers["retry-after"] == "43"
-    now[0] = 1_260.0
-    assert asked.get(LIMITS).status_code == 200

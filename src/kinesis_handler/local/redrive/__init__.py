@@ -76,20 +76,8 @@ class RedriveTarget(Protocol):
         """Send records, in stream order; return the verdict on each entry, by its position."""
 
 
-class Sent(Struct, frozen=True):
-    """A batch that was sent, with the verdict on each of its entries, in the order of the stream."""
-
-    verdicts: list[tuple[Entry, Verdict]]
-
-    @property
-    def done(self) -> list[Entry]:
-        """The entries that have been dealt with."""
-        return [entry for entry, verdict in self.verdicts if verdict.done]
-
-    @property
-    def left(self) -> list[tuple[Entry, str]]:
-        """The entries that still wait, each with the reason."""
-        return [(entry, verdict.reason) for entry, verdict in self.verdicts if not verdict.done]
+Sent = Sequence[tuple[Entry, Verdict]]
+"""A batch that was sent: its entries, in the order of the stream, each with its verdict."""
 
 
 class Redrive:
@@ -141,10 +129,10 @@ class Redrive:
             sent = self._sent(
                 [each for each in entries if each.parked or verdicts[each.position].done], verdicts, target
             )
-            released.update(entry.position for entry in sent.done)
+            released.update(entry.position for entry, verdict in sent if verdict.done)
             rejected.update(
                 entry.position
-                for entry, verdict in sent.verdicts
+                for entry, verdict in sent
                 if entry.released and verdict.result is Result.HELD_BACK
             )
             yield sent
@@ -158,13 +146,13 @@ class Redrive:
     def _sent(
         self, entries: Sequence[Entry], verdicts: Mapping[Position, Verdict], target: RedriveTarget
     ) -> Sent:
-        sent = Sent([(entry, verdicts[entry.position]) for entry in entries])
+        sent = [(entry, verdicts[entry.position]) for entry in entries]
         self._mark(sent, target.name)
         return sent
 
     def _mark(self, sent: Sent, target: str) -> None:
         by_object: dict[tuple[int, str], dict[Position, str]] = defaultdict(dict)
-        for entry, verdict in sent.verdicts:
+        for entry, verdict in sent:
             if verdict.done:
                 waiting = self._waiting[entry.position]
                 by_object[id(waiting.contents), waiting.name][entry.position] = verdict.result

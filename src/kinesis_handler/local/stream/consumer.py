@@ -5,63 +5,28 @@ moved after each settled batch: a process that stops for any reason continues fr
 record twice is harmless (G3).
 """
 
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 from kinesis_handler.errors import StreamError
-from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.local.stream.outages import Outages
+from kinesis_handler.local.stream.checkpoint import Checkpoint
 from kinesis_handler.local.stream.progress import ShardProgress, State
-from kinesis_handler.local.stream.reader import StreamReader
-from kinesis_handler.local.stream.shard_consumer import MakeMapping, ShardConsumer
+from kinesis_handler.local.stream.shard_consumer import Reading, ShardConsumer
 from kinesis_handler.local.stream.shards import readable
-from kinesis_handler.local.stream.stop import Stop, Stopped
+from kinesis_handler.local.stream.stop import Stopped
 
 Finished = SimpleQueue[tuple[str, Exception | None]]
 """Ids of the shards whose threads have finished, each with its error, if any."""
 
 
 class StreamConsumer:
-    """Reads the shards of a stream until it is stopped, or has caught up.
+    """Reads the shards of a stream until it is stopped, or has caught up."""
 
-    Args:
-        stream: the stream to read.
-        checkpoints: how far it has been read.
-        make_mapping: builds the event source mapping of a shard.
-        begin: where to begin if there is no checkpoint yet.
-        until_caught_up: end as soon as each shard has been read to its tip.
-        stop: ends it earlier.
-        on_batch: called with a shard's id when one of its batches has been settled.
-        outages: waits while something is down; None for a new one.
-        clock: seconds since epoch.
-    """
-
-    def __init__(  # noqa: PLR0913 - a shard's thread needs each of them
-        self,
-        stream: StreamReader,
-        checkpoints: Checkpoints,
-        make_mapping: MakeMapping,
-        *,
-        begin: Checkpoint,
-        until_caught_up: bool = False,
-        stop: Stop | None = None,
-        on_batch: Callable[[str], None] = lambda _shard: None,
-        outages: Outages | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.progress: dict[str, ShardProgress] = {}
         """Progress by the id of each shard that is being or was read."""
-        self._stream = stream
-        self._checkpoints = checkpoints
-        self._make_mapping = make_mapping
-        self._begin = begin
-        self._until_caught_up = until_caught_up
-        self._stop = stop or Stop()
-        self._on_batch = on_batch
-        self._outages = outages or Outages()
-        self._clock = clock
+        self._reading = reading
 
     def run(self) -> None:
         """Read until nothing is left to read, or it is stopped.
@@ -69,18 +34,18 @@ class StreamConsumer:
         Raises StreamError if the stream cannot be read, or another process reads it into the same store.
         """
         try:
-            self._read_all(self._outages.wait_out(self._checkpoints_at_start, self._wait))
+            self._read_all(self._reading.outages.wait_out(self._checkpoints_at_start, self._wait))
         except Stopped:
             pass  # before the first shard was begun
         finally:
-            self._checkpoints.claim.release(self._clock())
+            self._reading.checkpoints.claim.release(self._reading.clock())
 
     def _checkpoints_at_start(self) -> dict[str, Checkpoint]:
-        return self._checkpoints.begin(
-            lambda: [each.id for each in self._stream.shards()],
-            self._begin,
-            self._clock(),
-            self._stop.pause,
+        return self._reading.checkpoints.begin(
+            lambda: [each.id for each in self._reading.stream.shards()],
+            self._reading.begin,
+            self._reading.clock(),
+            self._reading.stop.pause,
         )
 
     def _read_all(self, checkpoints: dict[str, Checkpoint]) -> None:
@@ -100,12 +65,12 @@ class StreamConsumer:
                 done = list(self._next(finished))
             except StreamError as error:
                 problem, done = problem or error, []
-                self._stop.set()
+                self._reading.stop.set()
             for shard_id, failure in done:
                 running.remove(shard_id)
                 if failure is not None:
                     problem = problem or failure
-                    self._stop.set()
+                    self._reading.stop.set()
             has_ended = any(self.progress[shard_id].state is State.ENDED for shard_id, _ in done)
             ended |= {shard_id for shard_id, _ in done if self.progress[shard_id].state is State.ENDED}
         if problem is not None:
@@ -113,10 +78,10 @@ class StreamConsumer:
 
     def _to_begin(self, ended: Collection[str]) -> list[str]:
         """Return the shards that can begin now that these have ended."""
-        if self._stop.is_set():
+        if self._reading.stop.is_set():
             return []
         try:
-            listed = self._outages.wait_out(self._stream.shards, self._wait)
+            listed = self._reading.outages.wait_out(self._reading.stream.shards, self._wait)
         except Stopped:
             return []
         return [each.id for each in readable(listed, ended) if each.id not in self.progress]
@@ -129,7 +94,7 @@ class StreamConsumer:
         while True:
             self._renew()
             try:
-                yield finished.get(timeout=self._checkpoints.claim.due_in())
+                yield finished.get(timeout=self._reading.checkpoints.claim.due_in())
             except Empty:
                 continue
             while not finished.empty():
@@ -137,14 +102,14 @@ class StreamConsumer:
             return
 
     def _renew(self) -> None:
-        if not self._checkpoints.claim.due_in():
-            self._checkpoints.claim.renew(self._clock())
+        if not self._reading.checkpoints.claim.due_in():
+            self._reading.checkpoints.claim.renew(self._reading.clock())
 
     def _wait(self, seconds: float, why: str = "") -> None:
         """Wait during an outage, in the thread that renews the claim."""
         del why  # it is in the log
         self._renew()
-        self._stop.pause(seconds)
+        self._reading.stop.pause(seconds)
 
     def _start(self, shard_id: str, checkpoint: Checkpoint, finished: Finished) -> None:
         progress = self.progress[shard_id] = ShardProgress()
@@ -152,7 +117,7 @@ class StreamConsumer:
         def work() -> None:
             problem: Exception | None = None
             try:
-                progress.state = self._shard(shard_id, checkpoint, progress).run()
+                progress.state = ShardConsumer(self._reading, shard_id, checkpoint, progress).run()
             except Stopped:
                 progress.state = State.STOPPED
             except Exception as error:  # noqa: BLE001 - it is raised where the thread was started
@@ -160,18 +125,3 @@ class StreamConsumer:
             finished.put((shard_id, problem))
 
         Thread(target=work, name=shard_id, daemon=True).start()
-
-    def _shard(self, shard_id: str, checkpoint: Checkpoint, progress: ShardProgress) -> ShardConsumer:
-        return ShardConsumer(
-            shard_id,
-            checkpoint,
-            stream=self._stream,
-            checkpoints=self._checkpoints,
-            make_mapping=self._make_mapping,
-            progress=progress,
-            until_caught_up=self._until_caught_up,
-            stop=self._stop,
-            on_batch=self._on_batch,
-            outages=self._outages,
-            clock=self._clock,
-        )

@@ -1,9 +1,11 @@
 """Reads one shard through its event source mapping, and moves its checkpoint after each batch."""
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
+from msgspec import Struct, field
 
 from kinesis_handler.errors import ExpiredCheckpointError
 from kinesis_handler.lambda_types import LambdaRecord
@@ -23,50 +25,51 @@ MakeMapping = Callable[[str, Wait], EventSourceMapping]
 """Takes a shard's id and a function that waits; returns the mapping that delivers the shard's batches."""
 
 
-class ShardConsumer:
-    """Reads one shard until it is stopped, has ended, or has caught up if `until_caught_up`.
+class Reading(Struct, frozen=True, eq=False):
+    """What the threads of all shards share.
 
     Args:
-        shard_id: the shard.
-        checkpoint: where to continue.
-        stream: the stream of the shard.
-        checkpoints: where its checkpoint is saved.
-        make_mapping: builds the event source mapping of the shard.
-        progress: is updated with the shard's progress.
-        until_caught_up: whether to end at the tip of the shard.
+        stream: the stream to read.
+        checkpoints: how far it has been read.
+        make_mapping: builds the event source mapping of a shard.
+        begin: where to begin if there is no checkpoint yet.
+        until_caught_up: end as soon as each shard has been read to its tip.
         stop: ends it earlier.
-        on_batch: called with the shard's id when a batch has been settled.
+        on_batch: called with a shard's id when one of its batches has been settled.
         outages: waits while something is down.
         clock: seconds since epoch.
     """
 
-    def __init__(  # noqa: PLR0913 - a shard's thread needs each of them
-        self,
-        shard_id: str,
-        checkpoint: Checkpoint,
-        *,
-        stream: StreamReader,
-        checkpoints: Checkpoints,
-        make_mapping: MakeMapping,
-        progress: ShardProgress,
-        until_caught_up: bool,
-        stop: Stop,
-        on_batch: Callable[[str], None],
-        outages: Outages,
-        clock: Callable[[], float],
+    stream: StreamReader
+    checkpoints: Checkpoints
+    make_mapping: MakeMapping
+    begin: Checkpoint
+    until_caught_up: bool = False
+    stop: Stop = field(default_factory=Stop)
+    on_batch: Callable[[str], None] = lambda _shard: None
+    outages: Outages = field(default_factory=Outages)
+    clock: Callable[[], float] = time.time
+
+
+class ShardConsumer:
+    """Reads one shard until it is stopped, has ended, or has caught up if `until_caught_up`.
+
+    Args:
+        reading: what it shares with the other shards.
+        shard_id: the shard.
+        checkpoint: where to continue.
+        progress: is updated with the shard's progress.
+    """
+
+    def __init__(
+        self, reading: Reading, shard_id: str, checkpoint: Checkpoint, progress: ShardProgress
     ) -> None:
+        self._reading = reading
         self._shard_id = shard_id
         self._checkpoint = checkpoint
-        self._stream = stream
-        self._reader = stream.shard(shard_id, checkpoint)
-        self._checkpoints = checkpoints
-        self._mapping = make_mapping(shard_id, self._wait)
         self._progress = progress
-        self._until_caught_up = until_caught_up
-        self._stop = stop
-        self._on_batch = on_batch
-        self._outages = outages
-        self._clock = clock
+        self._reader = reading.stream.shard(shard_id, checkpoint)
+        self._mapping = reading.make_mapping(shard_id, self._wait)
         self._expired: Checkpoint | None = None
 
     def run(self) -> State:
@@ -82,28 +85,28 @@ class ShardConsumer:
             if page.ended:
                 self._save(Checkpoint(ended=True))
                 return State.ENDED
-            if self._until_caught_up and not page.behind_ms:
+            if self._reading.until_caught_up and not page.behind_ms:
                 return State.CAUGHT_UP
-            self._stop.pause(BEHIND if page.behind_ms else AT_THE_TIP)
+            self._reading.stop.pause(BEHIND if page.behind_ms else AT_THE_TIP)
 
     def _settle(self, batch: list[LambdaRecord]) -> None:
         last = batch[-1]["kinesis"]
         arrived_at = last["approximateArrivalTimestamp"]
         self._save(Checkpoint(after=last["sequenceNumber"], arrived_at=int(arrived_at * 1_000)))
         self._progress.records += len(batch)
-        self._progress.age = max(0.0, self._clock() - arrived_at)
-        self._on_batch(self._shard_id)
-        self._stop.pause(0)
+        self._progress.age = max(0.0, self._reading.clock() - arrived_at)
+        self._reading.on_batch(self._shard_id)
+        self._reading.stop.pause(0)
 
     def _page(self) -> Page:
         """Read the next page; if it has records, wait until a batch is full or the window is over."""
         page = self._read()
-        end = self._clock() + self._mapping.maximum_batching_window
+        end = self._reading.clock() + self._mapping.maximum_batching_window
         while page.records and not page.ended and not self._mapping.is_full(page.records):
-            left = end - self._clock()
+            left = end - self._reading.clock()
             if left <= 0:
                 break
-            self._stop.pause(min(left, BEHIND))
+            self._reading.stop.pause(min(left, BEHIND))
             more = self._read()
             page = Page(page.records + more.records, more.behind_ms, ended=more.ended)
         return page
@@ -115,7 +118,7 @@ class ShardConsumer:
         except ExpiredCheckpointError:
             # Expired records do not come back, and stopping would only let more of them expire.
             self._expired = self._checkpoint
-            self._reader = self._stream.shard(self._shard_id, Checkpoint())
+            self._reader = self._reading.stream.shard(self._shard_id, Checkpoint())
             page = self._waiting(self._reader.read)
         if self._expired is not None and (page.records or page.ended or not page.behind_ms):
             self._report_loss(self._expired, page)
@@ -123,7 +126,11 @@ class ShardConsumer:
         return page
 
     def _report_loss(self, expired: Checkpoint, page: Page) -> None:
-        first = page.records[0]["kinesis"]["approximateArrivalTimestamp"] if page.records else self._clock()
+        first = (
+            page.records[0]["kinesis"]["approximateArrivalTimestamp"]
+            if page.records
+            else self._reading.clock()
+        )
         begin = (
             f"record {expired.after}" if expired.arrived_at is None else as_utc(expired.arrived_at / 1_000)
         )
@@ -140,14 +147,16 @@ class ShardConsumer:
         )
 
     def _save(self, checkpoint: Checkpoint) -> None:
-        self._waiting(lambda: self._checkpoints.save([(self._shard_id, checkpoint)], self._clock()))
+        self._waiting(
+            lambda: self._reading.checkpoints.save([(self._shard_id, checkpoint)], self._reading.clock())
+        )
         self._checkpoint = checkpoint
 
     def _waiting(self, attempt: Callable[[], T]) -> T:
         """Try until it succeeds: an outage is waited out."""
-        return self._outages.wait_out(attempt, self._wait, self._shard_id)
+        return self._reading.outages.wait_out(attempt, self._wait, self._shard_id)
 
     def _wait(self, seconds: float, why: str = "") -> None:
         self._progress.problem = why
-        self._stop.pause(seconds)
+        self._reading.stop.pause(seconds)
         self._progress.problem = ""

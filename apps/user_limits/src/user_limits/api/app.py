@@ -16,7 +16,6 @@ from user_limits.api.health import health_routes
 from user_limits.api.http_guard import HttpGuard
 from user_limits.api.page import page_routes
 from user_limits.api.problems import EXCEPTION_HANDLERS
-from user_limits.api.rate_limit import RateLimit
 from user_limits.api.routes import limit_routes
 from user_limits.limit import Limit
 
@@ -29,7 +28,6 @@ class Options(Struct, frozen=True, kw_only=True):
         timeout: seconds within which a request is answered; None if nothing blocks.
         access: identifies the caller by a token; None if anybody may read everything.
         cors_origins: the origins whose pages may read the answers.
-        rate_limit: requests that one client may make in a minute; 0 for any number.
         with_page: serve the page too. It sends no tokens.
         local: refuse requests for any host but this machine.
     """
@@ -38,7 +36,6 @@ class Options(Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     access: Access | None = None
     cors_origins: Sequence[str] = ()
-    rate_limit: int = 0
     with_page: bool = False
     local: bool = False
 
@@ -80,7 +77,6 @@ def build_api(
     return HttpGuard(
         app,
         cors=Cors(options.cors_origins),
-        rate_limit=RateLimit(options.rate_limit, clock) if options.rate_limit else None,
         timeout=options.timeout,
         local=options.local,
     )

@@ -114,11 +114,6 @@ PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
         ProblemError(421, "this is served to this machine only, by its own name or address"),
         {},
     ),
-    429: (
-        "Too many requests.",
-        ProblemError(429, "a client may make 600 requests a minute"),
-        {"Retry-After": SECONDS},
-    ),
     500: (
         "An internal error.",
         ProblemError(
@@ -133,7 +128,7 @@ PROBLEMS: dict[int, tuple[str, ProblemError, Json]] = {
     ),
 }
 ON_TOKENS = {401, 403}
-EVERYWHERE = {400, 405, 413, 414, 421, 429, 500}
+EVERYWHERE = {400, 405, 413, 414, 421, 500}
 
 LINK = {
     "limit": {

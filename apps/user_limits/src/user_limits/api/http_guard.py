@@ -14,7 +14,6 @@ from kinesis_handler.deadline import current_deadline, within
 from user_limits.api.conditional_json import header
 from user_limits.api.cors import Cors, Headers
 from user_limits.api.problems import METHODS, ProblemError, encoded, unavailable
-from user_limits.api.rate_limit import RateLimit
 
 MAX_URL = 8_192
 MAX_BODY = 8_192
@@ -32,9 +31,6 @@ PAGE_POLICY = (
 
 HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 """Pattern of a host, with an optional port. Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.2"""
-
-UNLIMITED = "/healthz"
-"""Path that does not count against the rate limit: a refusal would restart the process."""
 
 ROUTE = "user_limits.route"
 """Name of an extension of the scope: a dictionary that gets `template`, the route's path with parameters."""
@@ -56,25 +52,22 @@ class HttpGuard:
     Args:
         app: the application.
         cors: decides which other origins' pages may read the answers.
-        rate_limit: bounds the requests of a client.
         timeout: seconds within which a request is answered; None if nothing blocks.
         local: refuse requests for any host but this machine.
         clock: seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - each has a default
+    def __init__(
         self,
         app: ASGIApp,
         *,
         cors: Cors,
-        rate_limit: RateLimit | None = None,
         timeout: float | None = None,
         local: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._cors = cors
-        self._rate_limit = rate_limit
         self._timeout = timeout
         self._local = local
         self._clock = clock
@@ -118,8 +111,6 @@ class HttpGuard:
         if self._local and not is_this_machine(header(scope, b"host") or ""):
             raise ProblemError(421, "this is served to this machine only, by its own name or address")
         path = scope["raw_path"].partition(b"?")[0].decode(errors="replace")
-        if self._rate_limit is not None and path != UNLIMITED:
-            self._rate_limit.check(scope["client"][0] if scope.get("client") else "")
         if len(path) + len(scope["query_string"]) > MAX_URL:
             raise ProblemError(414, f"a URL has at most {MAX_URL} bytes")
         if (length := header(scope, b"content-length")) and not _is_small(length):

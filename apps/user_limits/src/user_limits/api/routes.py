@@ -1,13 +1,11 @@
 """Defines the three routes. Each reads limits, and answers 304 if the caller already has them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from litestar import Litestar, Request
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
-from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.stores import Page, ReadableRepository
@@ -71,34 +69,6 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 """Allowed values of each parameter, for problems."""
 
 
-class ConditionalJsonHandler(HTTPRouteHandler):
-    """A handler of GET whose function returns a `ConditionalJson`, which is sent unchanged.
-
-    At each request the framework's own handler finds out how to make a response from the result, and merges
-    the exception handlers of all layers: a tenth of its work for a request.
-    """
-
-    def __init__(self, path: str, **given: Any) -> None:
-        super().__init__(path, http_method="GET", **given)
-
-    async def to_response(
-        self,
-        app: Litestar,  # noqa: ARG002 - the framework's signature
-        data: ASGIApp,
-        request: Request[Any, Any, Any],  # noqa: ARG002
-    ) -> ASGIApp:
-        """Return the answer unchanged."""
-        return data
-
-    def resolve_exception_handlers(self) -> ExceptionHandlersMap:
-        """Return the exception handlers, merged once."""
-        return self._exception_handlers
-
-    @cached_property
-    def _exception_handlers(self) -> ExceptionHandlersMap:
-        return super().resolve_exception_handlers()
-
-
 def limit_routes(
     limits: ReadableRepository[Limit], clock: Callable[[], float], *, in_threads: bool
 ) -> list[HTTPRouteHandler]:
@@ -110,7 +80,7 @@ def limit_routes(
         in_threads: read in threads, because reading blocks.
     """
 
-    @ConditionalJsonHandler(
+    @get(
         f"{PREFIX}/users/{{userId:str}}/limits",
         operation_id="listLimits",
         summary="All limits of a user",
@@ -131,7 +101,7 @@ def limit_routes(
         page = limits.find(userId, limit=limit, cursor=cursor)
         return _page(page)
 
-    @ConditionalJsonHandler(
+    @get(
         f"{PREFIX}/users/{{userId:str}}/limits/active",
         operation_id="listActiveLimits",
         summary="The limits of a user that hold now",
@@ -163,7 +133,7 @@ def limit_routes(
 
         return _page(_find(limits, userId, is_wanted, limit, cursor))
 
-    @ConditionalJsonHandler(
+    @get(
         f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
         operation_id="getLimit",
         summary="One limit of a user",
