@@ -32,6 +32,7 @@ from benchmarks.records import EVENTS_PER_LIMIT, Invocation, cut, data_bytes, st
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Run, clocked, take_turns
 from kinesis_handler import KinesisHandler, configure_logging
+from kinesis_handler.envelopes import Native
 from kinesis_handler.ingest.event import EventDecoder
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.lambda_types import LambdaRecord
@@ -97,7 +98,7 @@ def run_floor(batches: Sequence[Invocation]) -> None:
 
 
 def prepare_validation(batches: Sequence[Invocation]) -> Run:
-    decoder = EventDecoder()
+    decoder = EventDecoder(Native())
     decoder.register(EVENT_TYPES)
 
     def run() -> None:

@@ -11,6 +11,7 @@ LONGEST_LINE = 88
 
 MODULES = (
     "kinesis_handler",
+    "kinesis_handler.envelopes",
     "kinesis_handler.application",
     "kinesis_handler.stores",
     "kinesis_handler.testing",

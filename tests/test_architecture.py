@@ -34,6 +34,12 @@ PURE = {
     ),
     *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results", "storable")),
     *(f"kinesis_handler.ingest.{name}" for name in ("record", "kpl", "event", "schema")),
+    *(
+        f"kinesis_handler.ingest.{name}"
+        for name in ("documents", "facts", "fields", "headers", "inflate", "times")
+    ),
+    *(f"kinesis_handler.ingest.{name}" for name in ("envelope", "payload", "upcast")),
+    "kinesis_handler.envelopes",
     *(f"kinesis_handler.stores.{name}" for name in ("url", "cursor", "part")),
     *(f"kinesis_handler.stores.dynamodb.{name}" for name in ("item", "statement", "trailing_zeros")),
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),

@@ -9,6 +9,7 @@ from msgspec import Meta, Raw, Struct
 from msgspec.json import encode
 from msgspec.structs import astuple
 
+from kinesis_handler.envelopes import Native
 from kinesis_handler.errors import InvalidEventError
 from kinesis_handler.ingest.event import Event, EventDecoder
 from kinesis_handler.ingest.record import Record
@@ -56,7 +57,7 @@ class Note(Struct, rename="camel"):
     shape: Circle | Square | None = None
 
 
-DECODER = EventDecoder()
+DECODER = EventDecoder(Native())
 DECODER.register(EVENT_TYPES)
 DECODER.register({"NOTE": Note})
 RECORD = Record(next(put_on_shard([("user-123", MINIMAL)])), "1", 0, "user-123")

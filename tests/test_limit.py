@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import asdict
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError, Remarked
+from kinesis_handler.envelopes import Native
 from kinesis_handler.ingest.event import EventDecoder
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.local.event_source import put_on_shard
@@ -40,7 +41,7 @@ def event(event_type: str, at: int = AT, **payload: Any) -> Event[Any]:
             "payload": {"userId": "anna", "userLimitId": "deposit", **payload},
         }
     )
-    decoder = EventDecoder()
+    decoder = EventDecoder(Native())
     decoder.register(EVENT_TYPES)
     [(record, content_again)] = unpack(put_on_shard([("anna", content)]))
     assert isinstance(content_again, bytes)

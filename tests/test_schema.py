@@ -17,6 +17,10 @@ class Model(BaseModel):
     account: str
 
 
+class UnresolvedModel(BaseModel):
+    account: "Nowhere"  # type: ignore[name-defined]  # noqa: F821
+
+
 class WithModel(Struct):
     models: dict[str, list[Model]]
 
@@ -71,7 +75,8 @@ class Quacks(Protocol):
 @pytest.mark.parametrize(
     ("schema", "problem"),
     [
-        (Model, "msgspec knows nothing of Model"),
+        (UnresolvedModel, "not fully defined"),
+        (One | Model, "Unable to generate pydantic-core schema"),
         (WithModel, "msgspec knows nothing of Model"),
         (Quacks, "msgspec knows nothing of Quacks"),
         (complex, "msgspec knows nothing of complex"),

@@ -6,7 +6,7 @@ several values have commas between.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -54,6 +54,15 @@ def allowed_for(hint: Any) -> str:
     return allowed_for(inner[0]) if inner else ANY_TEXT
 
 
+def _words(hint: Any) -> Iterator[str]:
+    """Yield the words that a variable of this type may be."""
+    for each in get_args(hint):
+        if get_origin(hint) is Literal:
+            yield each
+        else:
+            yield from _words(each)
+
+
 def read_text(environment: Mapping[str, str], name: str, allowed: str = ANY_TEXT) -> str:
     """Return the value of a variable, or an empty text.
 
@@ -93,7 +102,8 @@ def wrong(name: str, value: str, allowed: str) -> ConfigurationError:
 
 
 def _convert(variable: str, text: str, hint: Any) -> Any:
+    word = text.lower() if text.lower() in _words(hint) else text
     try:
-        return msgspec.convert(text.lower() if get_origin(hint) is Literal else text, hint, strict=False)
+        return msgspec.convert(word, hint, strict=False)
     except msgspec.ValidationError as error:
         raise wrong(variable, text, allowed_for(hint)) from error

@@ -11,8 +11,8 @@ KinesisHandlerError
 │   └── ExpiredCheckpointError       the stream no longer has the records after a checkpoint
 └── ProcessingError              one record was not applied
     ├── RejectedError            it can never succeed: quarantined, the stream goes on
-    │   ├── UndecodableRecordError   base64, checksum, gzip, size
-    │   ├── InvalidEventError        JSON, schema
+    │   ├── UndecodableRecordError   base64, checksum, gzip, zlib, size
+    │   ├── InvalidEventError        JSON, envelope, schema
     │   └── UnstorableError          the store cannot hold the resulting state
     └── RetryableError           it may succeed later: a batch item failure
         ├── BusinessError            it depends on state that has not arrived yet
@@ -111,14 +111,14 @@ class RejectedError(ProcessingError):
 
 
 class UndecodableRecordError(RejectedError):
-    """The record's data cannot be unpacked: base64, KPL format, gzip, or too large.
+    """The record's data cannot be unpacked: base64, KPL format, gzip, zlib, or too large.
 
     To do: fix its producer; if it is only too large, raise `MAX_UNPACKED_BYTES`, then redrive.
     """
 
 
 class InvalidEventError(RejectedError):
-    """The record's data is not a JSON event that matches the schema of its type.
+    """The record's data is not an event in the handler's envelope that matches the schema of its type.
 
     If the envelope could be read, the error has the event's id, type and correlation id.
 
@@ -236,9 +236,13 @@ class UnexpectedError(RetryableError):
     """
 
     def __init__(self, cause: Exception) -> None:
-        # Only its type and location: its own text may quote the payload.
-        super().__init__(f"{type(cause).__name__} raised{_location(cause)}")
+        super().__init__(raised(cause))
         self.__cause__ = cause
+
+
+def raised(error: Exception) -> str:
+    """Return which error was raised, and where. Its own text may quote the payload, and is left out."""
+    return f"{type(error).__name__} raised{_location(error)}"
 
 
 def _location(error: Exception) -> str:

@@ -10,7 +10,14 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from kinesis_handler.batch import Batch, Source, put_into
 from kinesis_handler.deadline import ENDLESS, Deadline, within
-from kinesis_handler.errors import InvalidInvocationError, ProcessingError, QuarantineError, RetryableError
+from kinesis_handler.envelopes import Envelope, Native
+from kinesis_handler.errors import (
+    ConfigurationError,
+    InvalidInvocationError,
+    ProcessingError,
+    QuarantineError,
+    RetryableError,
+)
 from kinesis_handler.ingest.event import Event, EventDecoder
 from kinesis_handler.ingest.record import (
     DEFAULT_MAX_UNPACKED_BYTES,
@@ -19,6 +26,7 @@ from kinesis_handler.ingest.record import (
     unpack,
 )
 from kinesis_handler.ingest.schema import require_decodable
+from kinesis_handler.ingest.upcast import chains
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.outcome import (
     IGNORED,
@@ -53,6 +61,7 @@ class KinesisHandler:
 
     Args:
         processors: what takes the events; more can be added by `register`.
+        envelope: how a record says what event it is; None for `kinesis_handler.envelopes.Native()`.
         quarantine: where rejected and parked records are put. None to log and skip the former, and to park
             nothing: the first call warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
@@ -69,6 +78,7 @@ class KinesisHandler:
         self,
         processors: Iterable[EventProcessor] = (),
         *,
+        envelope: Envelope | None = None,
         quarantine: Quarantine | None = None,
         max_unpacked_bytes: int = DEFAULT_MAX_UNPACKED_BYTES,
         reserve_ms: int = 1_000,
@@ -78,7 +88,9 @@ class KinesisHandler:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._routes = RoutingTable()
-        self._decoder = EventDecoder()
+        self.envelope = envelope if envelope is not None else Native()
+        """How a record says what event it is."""
+        self._decoder = EventDecoder(self.envelope)
         self._quarantine = quarantine
         self._max_unpacked_bytes = max_unpacked_bytes
         self._reserve_ms = reserve_ms
@@ -104,14 +116,21 @@ class KinesisHandler:
         The outcome of an event that several take is the worst of theirs. When it is delivered again, those
         that succeeded find a duplicate.
 
-        Raises ConfigurationError if a schema is none that msgspec can decode into, if another processor
-        decodes one of the types by another schema or stores its states in the same repository, or if
+        Raises ConfigurationError if a schema cannot be decoded into, if upcasters make no chain, if another
+        processor decodes one of the types in another way or stores its states in the same repository, or if
         `process` is a coroutine function. Nothing is registered then.
         """
-        require_decodable(processor.event_types, name_of(processor))
-        self._decoder.check(processor.event_types, name_of(processor))
+        schemas, name = processor.event_types, name_of(processor)
+        require_decodable(schemas, name)
+        upcasters = chains(getattr(processor, "upcast", {}), schemas, name)
+        if upcasters and self.envelope.version_path is None:
+            raise ConfigurationError(
+                f"{name} has upcasters, and the envelope {type(self.envelope).__name__} carries no version: "
+                "say which field has it, by its argument `version`"
+            )
+        self._decoder.check(schemas, upcasters, name)
         self._routes.register(processor)
-        self._decoder.register(processor.event_types)
+        self._decoder.register(schemas, upcasters)
 
     def __call__(self, invocation: object, context: LambdaContext | None = None) -> BatchResponse:
         """Handle an invocation by Lambda, and return which records it is to deliver again.
@@ -202,7 +221,8 @@ class KinesisHandler:
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
         outcomes: dict[Event[Any] | Record, Outcome] = {}
-        for record, content in unpack(records, self._max_unpacked_bytes, deadline.has_passed):
+        limit, packing = self._max_unpacked_bytes, self.envelope.packing
+        for record, content in unpack(records, limit, deadline.has_passed, packing):
             event = decode(record, content) if isinstance(content, bytes) else content
             if isinstance(event, ProcessingError):
                 in_order.append(record)

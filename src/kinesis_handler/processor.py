@@ -8,12 +8,13 @@ from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.functions import require_plain, require_run
 from kinesis_handler.ingest.event import Event
+from kinesis_handler.ingest.upcast import Upcasters
 from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_applied
 
 Payload = TypeVar("Payload")
 
 Schemas = Mapping[str, type[Any]]
-"""Event types, each with the schema of its payload: a class that msgspec can decode into."""
+"""Event types, each with the schema of its payload: a class that msgspec or pydantic can decode into."""
 
 
 class EventProcessor(Protocol):
@@ -45,12 +46,14 @@ class FunctionProcessor(Generic[Payload]):
         function: Callable[[Event[Payload]], object],
         event_types: Schemas,
         key: Callable[[Event[Any]], object],
+        upcast: Upcasters,
     ) -> None:
         update_wrapper(self, function)
         self._name = name_of(self)
         require_plain(function, self._name)
         require_plain(key, f"the key of {self._name}")
         self.event_types = event_types
+        self.upcast = upcast
         self._function = function
         self._key = key
 
@@ -93,7 +96,10 @@ def partition_key(event: Event[Any]) -> str | tuple[int, int]:
 
 
 def event_processor(
-    event_types: Schemas, *, key: Callable[[Event[Any]], object] = partition_key
+    event_types: Schemas,
+    *,
+    key: Callable[[Event[Any]], object] = partition_key,
+    upcast: Upcasters | None = None,
 ) -> Callable[[Callable[[Event[Payload]], object]], FunctionProcessor[Payload]]:
     """Make a processor of a function that takes one event.
 
@@ -104,13 +110,15 @@ def event_processor(
         event_types: the types it takes, each with the schema of its payload.
         key: what events are ordered by. After one has failed, later ones with an equal key wait. By default
             the partition key; events of records without one do not wait for each other.
+        upcast: what turns payloads of older versions into newer ones, by event type and version: see
+            `Projection.upcast`.
 
     Raises ConfigurationError if the function, or `key`, is a coroutine function or a generator function: its
     call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
     """
 
     def decorate(function: Callable[[Event[Payload]], object]) -> FunctionProcessor[Payload]:
-        return FunctionProcessor(function, event_types, key)
+        return FunctionProcessor(function, event_types, key, upcast or {})
 
     return decorate
 

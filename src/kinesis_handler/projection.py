@@ -19,6 +19,7 @@ from kinesis_handler.fold import Rules
 from kinesis_handler.functions import require_plain
 from kinesis_handler.grouping import Groups
 from kinesis_handler.ingest.event import Event
+from kinesis_handler.ingest.upcast import Upcasters
 from kinesis_handler.outcome import (
     APPLIED,
     Deleted,
@@ -67,7 +68,13 @@ class Projection(ABC, Generic[State, Payload]):
     """
 
     event_types: Mapping[str, type[Payload]]
-    """The types it takes, each with the schema of its payload: a class that msgspec can decode into."""
+    """The types it takes, each with the schema of its payload: a class that can be decoded into."""
+
+    upcast: Upcasters = {}  # noqa: RUF012 - nobody writes into a Mapping
+    """What turns payloads of older versions into newer ones: `{("PARCEL_SCANNED", 1): from_v1}`.
+
+    Each is a pure function of a decoded payload, before its schema, and makes the next version of it.
+    """
 
     decimal_context: Context | None = None
     """What `apply` computes decimals in; None for the one that the program runs in.

@@ -139,11 +139,12 @@ def _check_of_fields(names: Iterable[str]) -> Check:
 
 
 def _field_names(kind: type) -> Sequence[str]:
-    """Return the names of a Struct's fields, or of those of a dataclass or a class of attrs."""
+    """Return the names of a Struct's fields, or of those of a dataclass, a model or a class of attrs."""
     if issubclass(kind, Struct):
         return kind.__struct_fields__
     named = getattr(kind, "__attrs_attrs__", ())
-    return [*getattr(kind, "__dataclass_fields__", ()), *(each.name for each in named)]
+    declared = getattr(kind, "__dataclass_fields__", getattr(kind, "__pydantic_fields__", ()))
+    return [*declared, *(each.name for each in named)]
 
 
 def _may_have_numbers(declared: Any) -> bool:

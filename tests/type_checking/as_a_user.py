@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from kinesis_handler import (
     Aggregate,
@@ -21,6 +21,7 @@ from kinesis_handler import (
     event_processor,
 )
 from kinesis_handler.batch import Batch
+from kinesis_handler.envelopes import CloudEvents, Envelope, EventBridge, Native
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext
 from kinesis_handler.outcome import APPLIED, BatchResult, HandledRecord, Outcome
 from kinesis_handler.stores import Loaded, Page, Repository
@@ -65,6 +66,39 @@ class Parcels(Projection[Parcel, ParcelPayload]):
                 return Parcel(depot, state.scans + 1 if state else 1)
             case Delivered():
                 return Parcel("delivered", state.scans if state else 0)
+
+
+def from_v1(payload: dict[str, Any]) -> dict[str, Any]:
+    return payload | {"depot": "unknown"}
+
+
+class Upcasting(Parcels):
+    """Upcasters, and a header."""
+
+    upcast = {("PARCEL_SCANNED", 1): from_v1}
+
+    def key(self, event: Event[ParcelPayload]) -> Key:
+        assert_type(event.headers, Mapping[str, Any])
+        return str(event.headers.get("tenant")), event.payload.parcel
+
+
+class Message(Struct):
+    uuid: str
+    kind: str
+    at: float
+    body: Raw
+
+
+def read_envelopes(parcels: Upcasting) -> Sequence[KinesisHandler]:
+    own = Envelope(
+        Message, id="uuid", type="kind", created_at="at", payload="body", unit="s", documents="lines"
+    )
+    Envelope(Message, id="uuid", type="kind", created_at="at", payload="body", unit="us")  # type: ignore[arg-type]
+    Envelope(Delivered, id="", type="", created_at="", payload="")  # type: ignore[arg-type]
+    Native(documents="many")  # type: ignore[arg-type]
+    return [
+        KinesisHandler([parcels], envelope=each) for each in (own, Native(), CloudEvents(), EventBridge())
+    ]
 
 
 class OneType(Projection[int, Scanned]):

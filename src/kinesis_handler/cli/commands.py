@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application.check()
         path = events or project_settings().events
         with open_events(path) as file:
-            records = read_records(file, str(path))
+            records = read_records(file, str(path), application.handler.envelope)
             tally = run_locally(application, records, batch_size=batch_size, retries=retries)
         show = print_json if as_json else print_tables
         all_read = show(application, tally)
@@ -112,7 +112,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         application.check()
         if events is not None:
             with open_events(events) as file:
-                records = read_records(file, str(events))
+                records = read_records(file, str(events), application.handler.envelope)
                 tally = run_locally(application, records, batch_size=100, retries=2)
             print_outcomes(standard_output(), tally)
         serve_api(application, application.api, host=host, port=port, live=live, insecure=insecure)

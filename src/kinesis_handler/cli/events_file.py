@@ -13,6 +13,7 @@ import msgspec
 import pybase64
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from kinesis_handler.envelopes import Envelope
 from kinesis_handler.errors import InvalidInvocationError, UnreadableInputError
 from kinesis_handler.ingest.record import refuse_repeated_numbers
 from kinesis_handler.lambda_types import LambdaRecord
@@ -21,10 +22,6 @@ from kinesis_handler.quarantine.entry import SequenceNumber
 
 UNKNOWN_AGGREGATE = "-"
 """Partition key of all events without an aggregate, so that they stay in order."""
-
-
-class _Keyed(Struct, rename="camel"):
-    aggregate_id: str | None = None
 
 
 class _Kinesis(Struct, rename="camel"):
@@ -49,7 +46,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _one = msgspec.json.Decoder(Raw)
 _array = msgspec.json.Decoder(list[Raw])
-_keyed = msgspec.json.Decoder(_Keyed)
 _invocation = msgspec.json.Decoder(_Invocation)
 _perhaps_invocation = msgspec.json.Decoder(_PerhapsInvocation)
 
@@ -71,8 +67,10 @@ def open_events(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_records(file: BinaryIO, name: str) -> Iterator[LambdaRecord]:
+def read_records(file: BinaryIO, name: str, envelope: Envelope) -> Iterator[LambdaRecord]:
     """Yield the records of a file, in order.
+
+    The envelope says what aggregate an event is of, which becomes its partition key.
 
     The file is a JSON array of events; or one event a line, read line by line and so of any length; or a
     single event; or a Lambda invocation, whose `Records` are yielded unchanged. The events are not validated:
@@ -84,30 +82,30 @@ def read_records(file: BinaryIO, name: str) -> Iterator[LambdaRecord]:
     first_number, first = next(lines, (0, b""))
     first = first.removeprefix(_BYTE_ORDER_MARK)
     if first.lstrip().startswith(b"{") and _problem(first) is None and not _is_invocation(first):
-        yield from _on_shard(_each_line(chain([(first_number, first)], lines), name))
+        yield from _on_shard(_each_line(chain([(first_number, first)], lines), name), envelope)
         return
     content = b"\n" * (first_number - 1) + first + file.read()
     if not content.strip():
         raise UnreadableInputError(f"{name}: there is no event in it")
     try:
         if content.lstrip().startswith(b"["):
-            yield from _on_shard(bytes(raw) for raw in _array.decode(content))
+            yield from _on_shard((bytes(raw) for raw in _array.decode(content)), envelope)
         elif _is_invocation(content):
             yield from _lambda_records(content, name)
         else:
-            yield from _on_shard([content])
+            yield from _on_shard([content], envelope)
     except (msgspec.DecodeError, RecursionError) as error:
         raise UnreadableInputError(f"{name}: {_where(content)}{error}") from error
 
 
-def read_contents(file: BinaryIO, name: str) -> Iterator[tuple[str, bytes]]:
+def read_contents(file: BinaryIO, name: str, envelope: Envelope) -> Iterator[tuple[str, bytes]]:
     """Yield partition key and data of each record of a file, to be put onto a stream.
 
     A record without a partition key gets its sequence number as key: it was ordered with no other.
 
     Raises UnreadableInputError as `read_records` does, and at data that is not base64.
     """
-    for number, record in enumerate(read_records(file, name), start=1):
+    for number, record in enumerate(read_records(file, name, envelope), start=1):
         try:
             data = pybase64.b64decode(record["kinesis"]["data"], validate=True)
         except ValueError as error:
@@ -154,15 +152,8 @@ def _is_invocation(content: bytes) -> bool:
     return _perhaps_invocation.decode(content).records is not UNSET
 
 
-def _on_shard(events: Iterable[bytes]) -> Iterator[LambdaRecord]:
-    return put_on_shard((_partition_key(event), event) for event in events)
-
-
-def _partition_key(event: bytes) -> str:
-    try:
-        return _keyed.decode(event).aggregate_id or UNKNOWN_AGGREGATE
-    except (ValueError, RecursionError):  # it will be rejected
-        return UNKNOWN_AGGREGATE
+def _on_shard(events: Iterable[bytes], envelope: Envelope) -> Iterator[LambdaRecord]:
+    return put_on_shard((envelope.partition_key(event) or UNKNOWN_AGGREGATE, event) for event in events)
 
 
 def _where(content: bytes) -> str:

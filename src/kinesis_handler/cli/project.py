@@ -24,6 +24,11 @@ class ProjectSettings:
         self._file = file
 
     @property
+    def names_app(self) -> bool:
+        """Whether an application is named."""
+        return "app" in self._table
+
+    @property
     def app(self) -> str:
         """The application, as `package.module:name`. Raises ConfigurationError if none is named."""
         return self._named(

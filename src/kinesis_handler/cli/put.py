@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.cli.application import exit_on_error
+from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
 from kinesis_handler.cli.console import counted, echo
 from kinesis_handler.cli.events_file import open_events, read_contents
 from kinesis_handler.cli.project import project_settings
+from kinesis_handler.envelopes import Native
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter, create_stream
 
@@ -27,20 +28,26 @@ def put(
             "--create", metavar="SHARDS", min=1, help="Create the stream first, with this number of shards."
         ),
     ] = None,
+    application_name: ApplicationName = None,
 ) -> None:
     """Put events onto a stream, those of one aggregate in order.
+
+    The application's envelope says which aggregate an event is of; without an application, the native one.
 
     The exit status is 0 if all were put, 1 if some were refused for good, 2 if it cannot work.
     """
     put_count, refused = 0, 0
     with exit_on_error():
-        path = events or project_settings().events
+        settings = project_settings()
+        path = events or settings.events
+        has_application = application_name is not None or settings.names_app
+        envelope = load_application(application_name).handler.envelope if has_application else Native()
         client = kinesis_client()
         if shards is not None:
             create_stream(client, stream, shards)
         writer = StreamWriter(client, stream, time.sleep)
         with open_events(path) as file:
-            records = read_contents(file, str(path))
+            records = read_contents(file, str(path), envelope)
             while batch := list(islice(records, MAX_RECORDS)):
                 left = writer.put(batch)
                 put_count += len(batch) - len(left)

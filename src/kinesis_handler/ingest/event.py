@@ -1,27 +1,21 @@
 """Decodes a record into an event: the envelope, then the payload by the schema of its type."""
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Struct
 from msgspec.json import Decoder
 
 from kinesis_handler.errors import ConfigurationError, InvalidEventError
-from kinesis_handler.ingest.record import Record
+from kinesis_handler.ingest.facts import NO_HEADERS, Facts, MappedFacts, Timestamp
+from kinesis_handler.ingest.payload import PayloadDecoder, PayloadFormat, UpcastingDecoder, decode_by
+from kinesis_handler.ingest.record import Record, arrival_time
 from kinesis_handler.ingest.schema import reason
+from kinesis_handler.ingest.upcast import Chain
+
+__all__ = ["EnvelopeReader", "Event", "EventDecoder", "Timestamp"]
 
 Payload = TypeVar("Payload", covariant=True)  # noqa: PLC0105 - it is in the public signature: Event[Payload]
-
-Text = Annotated[str, Meta(max_length=1024)]
-"""Text of the envelope. The bound prevents one event from filling the memory, or an item of a store."""
-
-RequiredText = Annotated[str, Meta(min_length=1, max_length=1024)]
-
-Timestamp = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
-"""Milliseconds since epoch, in the years 1 to 9999, which RFC 3339 can write."""
-
-SequenceNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
@@ -30,7 +24,7 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
     Args:
         id: the same again when the producer sends an event twice.
         type: decides which processor takes the event.
-        created_at: milliseconds since epoch.
+        created_at: milliseconds since epoch. If the envelope carries no time: when it arrived on the stream.
         payload: an instance of the schema registered for the type; without a schema, an object without
             attributes.
         record: the record that carried it.
@@ -38,6 +32,7 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
         aggregate_id: the producer's name for the aggregate.
         source: the producer's name for itself.
         correlation_id: the producer's name for the request that led to the event.
+        headers: what else the envelope carries, read-only, by the names that it has there: a tenant, a trace.
     """
 
     id: str
@@ -49,90 +44,161 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
     aggregate_id: str | None = None
     source: str | None = None
     correlation_id: str | None = None
+    headers: Mapping[str, Any] = NO_HEADERS
 
 
-# From the decoder; from nesting; from a number without a declared type that is beyond Decimal's range.
-_UNDECODABLE = (ValueError, RecursionError, ArithmeticError)
+class EnvelopeReader(PayloadFormat, Protocol):
+    """What the decoder needs of an envelope."""
 
+    open: Callable[[bytes], Facts]
+    """Returns what a content says of its event. Whatever it raises, the content is invalid."""
 
-class _Context(Struct, gc=False, rename="camel"):
-    correlation_id: Text | None = None
+    @property
+    def is_text(self) -> bool:
+        """Whether contents are JSON, and so UTF-8."""
 
+    @property
+    def payload_path(self) -> str:
+        """Where the payload is in a document, such as `.payload`."""
 
-class _Envelope(Struct, gc=False, rename="camel"):
-    event_id: RequiredText
-    type: RequiredText
-    created_at: Timestamp
-    payload: Raw
-    aggregate_id: Text | None = None
-    sequence_number: SequenceNumber | None = None
-    source: Text | None = None
-    context: _Context | None = None
+    @property
+    def any_payload(self) -> bool:
+        """Whether the payload of a type that nobody takes may be anything, and not only an object."""
 
 
 class _AnyObject(Struct):
     """The payload of a type without a schema: an object whose content is not read."""
 
 
+_WITHOUT_TIME = "Object missing a time, and its record does not say when it arrived - at `$`"
+
+_NO_CHAINS: Mapping[str, Chain] = {}
+
+
 class EventDecoder:
-    """Decodes the content of records, each event type by its own schema."""
+    """Decodes the content of records, each event type by its own schemas.
 
-    def __init__(self) -> None:
-        self._decode_envelope = Decoder(_Envelope).decode
-        self._schemas: dict[str, type[Any]] = {}
-        self._payload_decoders: dict[str, Decoder[Any]] = {}
-        self._without_schema = Decoder(_AnyObject)
+    Where two processors take a type by the same schema and the same upcasters, they have one decoder of its
+    payloads, and so may share the event. `decode` takes the first of a type, unless it is given another.
 
-    def check(self, schemas: Mapping[str, type[Any]], processor: str) -> None:
-        """See that no other schema is registered for a type.
+    Args:
+        envelope: what the contents are read by.
+    """
 
-        Raises ConfigurationError if there is one.
+    def __init__(self, envelope: EnvelopeReader) -> None:
+        self._open = envelope.open
+        self._is_text = envelope.is_text
+        self._is_json = envelope.payload_is_json
+        self._payload_path = envelope.payload_path
+        self._first: dict[str, PayloadDecoder] = {}
+        self._of_type: dict[str, list[PayloadDecoder]] = {}
+        ignored = (lambda _: _AnyObject()) if envelope.any_payload else Decoder(_AnyObject).decode
+        self._ignored = PayloadDecoder(_AnyObject, ignored)
+        self._upcast = UpcastingDecoder(envelope).decode
+
+    def check(self, schemas: Mapping[str, Any], chains: Mapping[str, Chain], processor: str) -> None:
+        """See that nobody decodes one of these types in another way.
+
+        Raises ConfigurationError if there is one who does.
         """
         for event_type, schema in schemas.items():
-            known = self._schemas.get(event_type, schema)
-            if known is not schema:
+            known = self._first.get(event_type)
+            if known is None or (known.schema == schema and known.chain == chains.get(event_type)):
+                continue
+            if known.schema == schema:
                 raise ConfigurationError(
-                    f"{processor} decodes the event type {event_type!r} as {schema.__name__}, and another "
-                    f"processor as {known.__name__}"
+                    f"{processor} has other upcasters of the event type {event_type!r} than another processor"
                 )
+            raise ConfigurationError(
+                f"{processor} decodes the event type {event_type!r} as {_name(schema)}, and another "
+                f"processor as {_name(known.schema)}"
+            )
 
-    def register(self, schemas: Mapping[str, type[Struct]]) -> None:
-        """Register the schemas by which payloads of these event types are decoded."""
+    def register(
+        self, schemas: Mapping[str, Any], chains: Mapping[str, Chain] = _NO_CHAINS
+    ) -> dict[str, PayloadDecoder]:
+        """Register the schemas by which payloads of these event types are decoded.
+
+        Args:
+            schemas: by event type; `require_decodable` has found no fault with them.
+            chains: the upcasters of some of the types.
+
+        Returns:
+            The decoder of each type: the very same object for the same schema and chain.
+        """
+        decoders: dict[str, PayloadDecoder] = {}
         for event_type, schema in schemas.items():
-            self._schemas[event_type] = schema
-            # A number without a declared type is exact: float would round it.
-            self._payload_decoders[event_type] = Decoder(schema, float_hook=Decimal)
+            known, chain = self._of_type.setdefault(event_type, []), chains.get(event_type)
+            same = (each for each in known if each.schema == schema and each.chain == chain)
+            decoder = next(same, None)
+            if decoder is None:
+                decoder = PayloadDecoder(schema, decode_by(schema, is_json=self._is_json), chain)
+                known.append(decoder)
+            decoders[event_type] = decoder
+            self._first.setdefault(event_type, decoder)
+        return decoders
 
-    def decode(self, record: Record, content: bytes) -> Event[Any] | InvalidEventError:
-        """Return the event in `content`, or the error if it is not one.
+    def decode(
+        self, record: Record, content: bytes, decoder: PayloadDecoder | None = None
+    ) -> Event[Any] | InvalidEventError:
+        """Return the event in `content`, or the error if it is not one. Its type may have no decoder.
 
         The error is returned, not raised: the traceback of a raised one would hold the content in memory for
         as long as the error lives.
+
+        Raises MemoryError: that says nothing of the event.
+
+        Args:
+            record: what carried it.
+            content: its bytes.
+            decoder: of the payload, one that `register` returned; None for the first of the event's type.
         """
         try:
             # The decoder skips fields outside the schema without checking that they are UTF-8.
-            if not content.isascii():
+            if self._is_text and not content.isascii():
                 content.decode()
-            envelope = self._decode_envelope(content)
-        except _UNDECODABLE as error:
+            facts = self._open(content)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a decoder or a class of one's own may raise anything
             return InvalidEventError(reason(error))
-        context = envelope.context
+        context = facts.context
         correlation_id = context.correlation_id if context is not None else None
-        decoder = self._payload_decoders.get(envelope.type, self._without_schema)
+        if decoder is None:
+            decoder = self._first.get(facts.type, self._ignored)
         try:
-            payload = decoder.decode(envelope.payload)
-        except _UNDECODABLE as error:
-            return InvalidEventError(
-                reason(error, inside=".payload"), envelope.event_id, envelope.type, correlation_id
-            )
+            chain = decoder.chain
+            payload = decoder.decode(facts.payload) if chain is None else self._upcast(decoder, chain, facts)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - likewise
+            inside = self._payload_path
+            return InvalidEventError(reason(error, inside), facts.event_id, facts.type, correlation_id)
+        created_at, headers = facts.created_at, NO_HEADERS
+        if facts.__class__ is MappedFacts:
+            headers = facts.headers
+        if created_at is None:
+            created_at = _arrived_at(record)
+            if created_at is None:
+                return InvalidEventError(_WITHOUT_TIME, facts.event_id, facts.type, correlation_id)
         return Event(
-            envelope.event_id,
-            envelope.type,
-            envelope.created_at,
+            facts.event_id,
+            facts.type,
+            created_at,
             payload,
             record,
-            envelope.sequence_number,
-            envelope.aggregate_id,
-            envelope.source,
+            facts.sequence_number,
+            facts.aggregate_id,
+            facts.source,
             correlation_id,
+            headers,
         )
+
+
+def _name(schema: Any) -> str:
+    return str(getattr(schema, "__name__", schema))
+
+
+def _arrived_at(record: Record) -> int | None:
+    seconds = arrival_time(record.source)
+    return None if seconds is None else round(seconds * 1_000)

@@ -3,9 +3,6 @@
 Shape of the invocation: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
-import gzip
-import io
-import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 import pybase64
@@ -13,6 +10,8 @@ from msgspec import Struct
 
 from kinesis_handler.deadline import ENDLESS
 from kinesis_handler.errors import InvalidInvocationError, OutOfTimeError, UndecodableRecordError
+from kinesis_handler.ingest.documents import Documents, find_documents, overhead
+from kinesis_handler.ingest.inflate import Allowance
 from kinesis_handler.ingest.kpl import MAGIC as AGGREGATED_MAGIC
 from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD, disaggregate
 from kinesis_handler.lambda_types import LambdaRecord
@@ -29,28 +28,43 @@ LOOK_EVERY_BYTES = 1024 * 1024
 Data that is neither compressed nor a KPL record does not count: an invocation holds at most 6 MB of it.
 """
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK_SIZE = 64 * 1024
-
 _MAX_DIGITS = 128
 """Longest sequence number accepted, in digits; Kinesis uses 56."""
 
 
+class Packing(Struct, frozen=True):
+    """How producers pack events into records.
+
+    Args:
+        documents: how the content of a user record holds its documents.
+        zlib: whether to undo zlib, beside gzip: only where a content cannot begin like it.
+    """
+
+    documents: Documents = "one"
+    zlib: bool = True
+
+
+PLAIN = Packing()
+
+
 class Record(Struct, frozen=True, eq=False, gc=False):
-    """One user record, and its position in the stream.
+    """One user record, or one document of it, and its position in the stream.
 
     Args:
         source: the Lambda record that carried it, unchanged. User records of one KPL record share it.
         sequence_number: decimal digits, up to 186 bits: compare as integers, store as a string.
-        sub_sequence_number: its index in a KPL record, from 0; 0 in any other record.
+        sub_sequence_number: its index in a KPL record, from 0; 0 in any other record. Where user records hold
+            several documents, the index of the document among all of the Lambda record.
         partition_key: the producer's; for a user record of a KPL record, its own; None if it has none, as on
             a stream that distributes records by itself.
+        documents: how the sub-sequence number counts.
     """
 
     source: LambdaRecord
     sequence_number: str
     sub_sequence_number: int
     partition_key: str | None
+    documents: Documents = "one"
 
     @property
     def shard_id(self) -> str:
@@ -71,8 +85,9 @@ def unpack(
     records: Iterable[LambdaRecord],
     limit: int = DEFAULT_MAX_UNPACKED_BYTES,
     out_of_time: Callable[[], bool] = ENDLESS.has_passed,
+    packing: Packing = PLAIN,
 ) -> Iterator[tuple[Record, Content]]:
-    """Yield each user record in stream order, with its content.
+    """Yield each user record in stream order, or each document of it, with its content.
 
     A record that cannot be unpacked comes once, with the error in place of its content; so does one whose
     turn comes too late. The content is not part of the record: it may be `limit` bytes, out of a record
@@ -83,15 +98,18 @@ def unpack(
         limit: bytes that each may hold when it is unpacked.
         out_of_time: returns whether it is too late to unpack one more. Asked once for some bytes that have
             been unpacked, and so never before the first record.
+        packing: how the producers packed their events.
 
     Raises InvalidInvocationError at a record that could be neither processed nor reported, because it
     is not from Kinesis or lacks its sequence number or data.
     """
     unpacked = 0
+    documents = packing.documents
+    is_one = documents == "one"
     for index, source in enumerate(records):
         try:
             kinesis = source["kinesis"]
-            record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"))
+            record = Record(source, kinesis["sequenceNumber"], 0, kinesis.get("partitionKey"), documents)
             encoded = kinesis["data"]
             reportable = record.sequence_number.encode().isdigit()  # far faster on bytes
         except (KeyError, TypeError, AttributeError, UnicodeError) as error:
@@ -108,62 +126,65 @@ def unpack(
         except (ValueError, TypeError):
             yield record, UndecodableRecordError("data is not base64")
             continue
-        if data.startswith(b"{"):  # nearly always: no magic number begins like this
+        if data.startswith(b"{") and is_one:  # nearly always: no magic number begins like this
             yield record, data
-        elif data.startswith(AGGREGATED_MAGIC):
-            unpacked += yield from _user_records(record, data, limit)
         else:
-            allowance = _Allowance(limit)
-            yield record, allowance.inflate(data)
-            unpacked += len(data) + allowance.used
+            unpacked += yield from _parts(record, data, Allowance(limit, zlib=packing.zlib))
 
 
-def _user_records(
-    record: Record, data: bytes, limit: int
+def _parts(
+    record: Record, data: bytes, allowance: Allowance
 ) -> Generator[tuple[Record, bytes | UndecodableRecordError], None, int]:
-    """Yield the user records of a KPL record; return how many bytes they had."""
-    try:
-        user_records = disaggregate(data, limit)
-    except UndecodableRecordError as error:
-        # A new error: the traceback of this one would hold the record's data in memory.
-        yield record, UndecodableRecordError(str(error))
-        return len(data)
-    allowance = _Allowance(limit)
-    for sub_sequence_number, (partition_key, user_data) in enumerate(user_records):
-        user_record = Record(record.source, record.sequence_number, sub_sequence_number, partition_key)
-        yield user_record, allowance.inflate(user_data)
-    return len(data) + len(user_records) * USER_RECORD_OVERHEAD + allowance.used
-
-
-class _Allowance:
-    """Counts the bytes to which the content of one record may still be decompressed."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._left = limit
-
-    @property
-    def used(self) -> int:
-        """Bytes that have been decompressed, including those of content that was too large."""
-        return self._limit - self._left
-
-    def inflate(self, data: bytes) -> bytes | UndecodableRecordError:
-        """Decompress data if it is gzipped; return other data unchanged."""
-        if not data.startswith(_GZIP_MAGIC):
-            return data
-        content = bytearray()
+    """Yield the user records in the data of a Lambda record, or their documents; return its size."""
+    size = len(data)
+    user_records: Sequence[tuple[str | None, bytes]] = [(record.partition_key, data)]
+    if data.startswith(AGGREGATED_MAGIC):
         try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-                while self._left >= 0 and (chunk := file.read(_CHUNK_SIZE)):
-                    self._left -= len(chunk)
-                    content += chunk
-        except EOFError:
-            return UndecodableRecordError("gzip: the data is cut short")
-        except (OSError, zlib.error):
-            return UndecodableRecordError("gzip: the data is broken")
-        if self._left < 0:
-            return UndecodableRecordError(f"gzip: it unpacks to more than the limit of {self._limit} bytes")
-        return bytes(content)
+            user_records = disaggregate(data, allowance.left)
+        except UndecodableRecordError as error:
+            # A new error: the traceback of this one would hold the record's data in memory.
+            yield record, UndecodableRecordError(str(error))
+            return size
+        size += len(user_records) * USER_RECORD_OVERHEAD
+    number = 0
+    for partition_key, user_data in user_records:
+        for content in _contents(user_data, record.documents, allowance):
+            yield (
+                Record(record.source, record.sequence_number, number, partition_key, record.documents),
+                content,
+            )
+            number += 1
+    return size + allowance.used
+
+
+def _contents(
+    data: bytes, documents: Documents, allowance: Allowance
+) -> Iterator[bytes | UndecodableRecordError]:
+    """Yield the documents of a user record; an error if it cannot be unpacked.
+
+    Where one is too large, no later user record of its Lambda record is divided: a larger limit would find
+    more documents before it, and they would have other numbers than now.
+    """
+    if documents == "one":
+        yield allowance.inflate(data)
+        return
+    if allowance.is_used_up:
+        yield UndecodableRecordError("an earlier part of its record unpacks to more than the limit")
+        return
+    content = allowance.inflate(data)
+    if isinstance(content, UndecodableRecordError):
+        yield content
+        return
+    spans = find_documents(content, documents, allowance.left)
+    if spans is None:
+        allowance.take(allowance.left + 1)
+        yield UndecodableRecordError(
+            f"it holds more documents than the limit of {allowance.limit} bytes allows"
+        )
+        return
+    allowance.take(overhead(spans))
+    for begin, end in spans:
+        yield content[begin:end]
 
 
 def shard_of(record: LambdaRecord) -> str:

@@ -4,14 +4,18 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import NoneType
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.inspect import CustomType, Field, Type, type_info
 from msgspec.json import Decoder
 
-from kinesis_handler.errors import ConfigurationError, UnstorableError
+from kinesis_handler.errors import ConfigurationError, UnstorableError, raised
+from kinesis_handler.ingest.facts import FieldError
 
-ALLOWED = "a msgspec.Struct, dataclass, class of attrs, TypedDict or other type that msgspec can decode into"
+ALLOWED = (
+    "a msgspec.Struct, dataclass, class of attrs, TypedDict or other type that msgspec can decode into, "
+    "or a model of pydantic"
+)
 
 # The path of the error, at the very end of msgspec's message.
 _PATH = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
@@ -52,6 +56,10 @@ def type_problem(kind: Any, *, written: bool = False) -> str | None:
         kind: the type.
         written: check fields with a default too, because the type is also encoded, with all its fields.
     """
+    if is_pydantic(kind) and not written:
+        from kinesis_handler.ingest.pydantic_models import problem_of  # noqa: PLC0415 - for who has such models
+
+        return problem_of(kind)
     try:
         Decoder(kind)
         info = type_info(kind)
@@ -60,6 +68,11 @@ def type_problem(kind: Any, *, written: bool = False) -> str | None:
     for custom in _custom_types(info, set(), written=written):
         return f"msgspec knows nothing of {getattr(custom, '__qualname__', custom)}"
     return None
+
+
+def is_pydantic(kind: Any) -> bool:
+    """Tell whether a type is a model or a dataclass of pydantic, or is made of them, as a union is."""
+    return hasattr(kind, "__pydantic_validator__") or any(is_pydantic(each) for each in get_args(kind))
 
 
 def _custom_types(part: Any, seen: set[int], *, written: bool) -> Iterator[Any]:
@@ -95,10 +108,30 @@ def reason(error: Exception, inside: str = "") -> str:
     message = str(error)
     path = _PATH.search(message)
     what, where = (message[: path.start()], path[1]) if path is not None else (message, "")
-    if isinstance(error, RecursionError):
+    if isinstance(error, FieldError):
+        inside = ""  # it names the whole path
+    elif isinstance(error, RecursionError):
         what = "Nested too deeply"
     elif isinstance(error, ArithmeticError):
         what = "A number is beyond all bounds"
+    elif (field := _refused_by_attrs(error)) is not None:
+        what, where = "Refused by its validator", where + field
     elif what.startswith(("Invalid enum value", "Invalid value")):  # msgspec quotes the value
         what = "Not one of the allowed values"
+    elif not isinstance(error, ValueError | TypeError):  # a class of the schema raised it
+        what = raised(error)
     return f"{what} - at `${inside}{where}`"
+
+
+def _refused_by_attrs(error: Exception) -> str | None:
+    """Return the field that a validator of attrs refused, or None: its message quotes the value."""
+    cause = error.__cause__
+    traceback = cause.__traceback__ if cause is not None else None
+    if traceback is None:
+        return None
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if not str(traceback.tb_frame.f_globals.get("__name__")).startswith(("attr.", "attrs.")):
+        return None
+    attribute = traceback.tb_frame.f_locals.get("attr")  # as its validators call their argument
+    return f".{attribute.name}" if attribute is not None else ""

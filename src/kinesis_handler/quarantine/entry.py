@@ -4,8 +4,8 @@ An entry is a line of JSON; the entries of a batch form one object. Its name dep
 and not on the time: a batch that is delivered again overwrites its own object, and not one that holds more
 than it.
 
-Each rejected user record of a KPL record has an entry, and the first of them has the data: a few kilobytes
-may hold thousands of user records.
+Each rejected user record of a KPL record has an entry, as has each rejected document of a record of several;
+the first of them has the data: a few kilobytes may hold thousands of user records.
 """
 
 import re
@@ -16,10 +16,11 @@ from itertools import groupby
 from typing import Annotated, NamedTuple, cast
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Key
+from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.record import arrival_time
 from kinesis_handler.outcome import HandledRecord
 from kinesis_handler.version import __version__
@@ -56,8 +57,9 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         error: name of the error's class; the condition, if an event source mapping gave it up.
         event_id: the event's, with its type and correlation id, if the envelope could be read.
         stream: ARN of the stream.
-        sub_sequence_number: the index in a KPL record, whose `data` is that of the whole; None if the entry
-            stands for the whole record.
+        sub_sequence_number: the index in a KPL record, or among all documents of a record, whose `data` is
+            that of the whole; None if the entry stands for the whole record.
+        packed: how the record holds several documents, if it does: the sub-sequence number counts them.
         partition_key: the producer's; a user record of a KPL record has its own; None if it has none.
         arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: the version that rejected it.
@@ -82,6 +84,12 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     parked: tuple[Key, ...] = ()
     released: bool = False
     data: str
+    packed: Documents | UnsetType = UNSET
+
+    @property
+    def documents(self) -> Documents:
+        """How the record holds its documents."""
+        return "one" if self.packed is UNSET else self.packed
 
     @property
     def arrived(self) -> float | None:
@@ -156,6 +164,7 @@ def _entry(handled: HandledRecord, *, released: bool) -> Entry:
         parked=handled.outcome.parked,
         released=released,
         data=_text(record.source["kinesis"]["data"]),
+        packed=UNSET if record.documents == "one" else record.documents,
     )
 
 

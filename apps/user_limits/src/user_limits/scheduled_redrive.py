@@ -49,9 +49,10 @@ class ScheduledRedrive:
         redrive = Redrive(contents, may_get_through)
         figures = {RELEASED: 0, WAITING: 0}
         for sent in redrive.run(ThroughHandler(application.handler, application.quarantine)):
-            for _, verdict in sent:
-                figures[RELEASED] += verdict.done
-                figures[WAITING] += not verdict.done and verdict.result not in _FOR_A_PERSON
+            figures[RELEASED] += sum(verdict.done for _, verdict in sent)
+            figures[WAITING] += sum(
+                not verdict.done and verdict.result not in _FOR_A_PERSON for _, verdict in sent
+            )
             if context.get_remaining_time_in_millis() < RESERVE_MS:
                 self._log.warning("redrive stopped", detail="its time is over: the next run continues")
                 break

@@ -44,6 +44,9 @@ def _switch(positions: Iterable[str]) -> Meta:
     return _text("|".join([*positions, *_SWITCH]), ", ".join([*positions, _SWITCH_FORMS]))
 
 
+ParkAfter = Annotated[
+    Annotated[int, _number(0)] | Literal["never"], Meta(description="a whole number from 0 up, or never")
+]
 Service = Annotated[str, _text("[A-Za-z0-9_./-]{1,255}", "1 to 255 letters, digits, _ . / and -")]
 Table = Annotated[str, _text(TABLE_NAME, "3 to 255 letters, digits, _ . and -")]
 Region = Annotated[str, _text(REGION, REGION_FORM)]

@@ -1,12 +1,15 @@
 """Sends records through the handler again, with their original positions: duplicates are recognized."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
 from kinesis_handler.batch import Source
-from kinesis_handler.errors import ParkedError
+from kinesis_handler.errors import ParkedError, UndecodableRecordError
 from kinesis_handler.handler import KinesisHandler
+from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.local.redrive import Result, Verdict
 from kinesis_handler.local.redrive.items import Item
@@ -98,17 +101,41 @@ class ThroughHandler:
         context = LocalContext(self._clock, self._clock() + TIMEOUT)
         invocation = {"Records": [each.record for each in batch]}
         result = self._handler.handle(invocation, context, source=source, parked=parked)
-        of_record: dict[int, list[HandledRecord]] = {}
+        of_record: defaultdict[int, list[HandledRecord]] = defaultdict(list)
         for handled in result:
-            of_record.setdefault(id(handled.record.source), []).append(handled)
+            of_record[id(handled.record.source)].append(handled)
             key = handled.record.partition_key
             if source is Source.QUARANTINE and handled.outcome.status is Status.FAILED and key is not None:
                 self._failed_keys.add(key)
-        return {
-            entry.position: self._verdict(entry, of_record[id(each.record)])
-            for each in batch
-            for entry in each.entries
-        }
+        verdicts: dict[Position, Verdict] = {}
+        for each in batch:
+            handled_records = of_record[id(each.record)]
+            failure = self._handle_without_entry(each.entries, handled_records)
+            for entry in each.entries:
+                verdict = self._verdict(entry, handled_records)
+                verdicts[entry.position] = failure if verdict.done and failure is not None else verdict
+        return verdicts
+
+    def _handle_without_entry(
+        self, entries: Sequence[Entry], handled: Sequence[HandledRecord]
+    ) -> Verdict | None:
+        """Store what is rejected of a record and has no entry; return a verdict if some of that failed.
+
+        When its entries were made it could not be divided as it is now: it was too large, or not known to
+        hold several documents.
+        """
+        if not any(map(_may_hold_more, entries, repeat(handled[0].record.documents))):
+            return None
+        with_entry = {entry.sub_sequence_number for entry in entries}
+        others = [each for each in handled if each.record.sub_sequence_number not in with_entry]
+        rejected = [each for each in others if each.outcome.status is Status.REJECTED]
+        if self._quarantine is not None:
+            for name, content in objects(rejected).items():
+                self._quarantine.keep(name, content)
+        elif rejected:
+            return Verdict(Result.REJECTED, str(rejected[0].outcome.error), done=False)
+        failed = (each.outcome.error for each in others if each.outcome.status is Status.FAILED)
+        return next((Verdict(Result.FAILED, str(error), done=False) for error in failed), None)
 
     def _verdict(self, entry: Entry, handled: Sequence[HandledRecord]) -> Verdict:
         """Return the verdict on an entry; for a whole record, store its rejected user records."""
@@ -133,3 +160,9 @@ class ThroughHandler:
         if isinstance(worst.error, ParkedError):
             return Verdict(Result.HELD_BACK, str(worst.error), done=False)
         return Verdict(_RESULTS[worst.status], str(worst.error or ""), done)
+
+
+def _may_hold_more(entry: Entry, documents: Documents) -> bool:
+    """Tell whether what an entry stands for may be several records now."""
+    cannot_be_unpacked = entry.error == UndecodableRecordError.__name__
+    return entry.sub_sequence_number is not None and (cannot_be_unpacked or entry.documents != documents)

@@ -1,13 +1,16 @@
 """Puts records onto the stream again, as new records after all others."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import pybase64
 
 from kinesis_handler.errors import StreamError, UndecodableRecordError
+from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.kpl import MAGIC, disaggregate
-from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
+from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES, Packing, unpack
+from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.redrive import Result, Verdict
 from kinesis_handler.local.redrive.items import Item
 from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter
@@ -16,7 +19,12 @@ from kinesis_handler.quarantine.entry import Entry, Position
 NOT_BASE64 = "its data is not base64: what was on the stream is not known"
 NO_PARTITION_KEY = "its partition key is empty: no stream takes it"
 PARKED = "its key is parked: only --through handler can release it"
+NOT_DIVIDED = "it cannot be unpacked, so that its documents are not known: redrive it through the handler"
 HELD_BACK = "an earlier record of the same partition key was refused"
+
+
+_Part = tuple[str | None, bytes | None]
+"""Partition key and content of a part of a record; None for what it does not have."""
 
 
 class _Put(NamedTuple):
@@ -34,8 +42,8 @@ class ThroughStream:
     A record without a partition key gets its sequence number as key: it was ordered with no other, and a
     stream that distributes records itself ignores the key.
 
-    A user record of a KPL record is put alone: the others succeeded. When a record is refused, later ones of
-    its partition key are held back, in later batches too.
+    A user record of a KPL record is put alone, and so is one document of several: the others succeeded. When
+    a record is refused, later ones of its partition key are held back, in later batches too.
 
     Args:
         writer_of: returns the writer of the stream with an ARN.
@@ -98,27 +106,43 @@ def _puts(item: Item) -> Iterator[_Put]:
     if whole is not None:
         yield _Put(item.entries, _partition_key(whole), data)
         return
-    parts = _parts(data)
-    for entry in item.entries:
-        partition_key, content = _part(entry, parts) or (_partition_key(entry), data)
-        yield _Put([entry], partition_key, content, "" if partition_key else NO_PARTITION_KEY)
+    for documents, entries in groupby(item.entries, key=lambda entry: entry.documents):
+        parts = _parts(data) if documents == "one" else _documents(item.record, documents)
+        for entry in entries:
+            yield _put(entry, parts, data)
 
 
 def _partition_key(entry: Entry) -> str:
     return entry.sequence_number if entry.partition_key is None else entry.partition_key
 
 
-def _parts(data: bytes) -> list[tuple[str, bytes]]:
+def _parts(data: bytes) -> list[_Part]:
     """Return (partition key, data) of each user record of a KPL record; none for other or broken data."""
     if not data.startswith(MAGIC):
         return []
     try:
-        return disaggregate(data, DEFAULT_MAX_UNPACKED_BYTES)
+        return list(disaggregate(data, DEFAULT_MAX_UNPACKED_BYTES))
     except UndecodableRecordError:
         return []
 
 
-def _part(entry: Entry, parts: Sequence[tuple[str, bytes]]) -> tuple[str, bytes] | None:
-    if entry.sub_sequence_number is None or entry.sub_sequence_number >= len(parts):
-        return None
-    return parts[entry.sub_sequence_number]
+def _documents(record: LambdaRecord, documents: Documents) -> list[_Part]:
+    """Return (partition key, content) of each document; None for the content that cannot be unpacked."""
+    unpacked = unpack([record], packing=Packing(documents))
+    return [
+        (each.partition_key, content if isinstance(content, bytes) else None) for each, content in unpacked
+    ]
+
+
+def _put(entry: Entry, parts: Sequence[_Part], data: bytes) -> _Put:
+    """Return what is to be put for an entry: its part, or all of the data if that is not of several parts."""
+    number, key = entry.sub_sequence_number or 0, _partition_key(entry)
+    content: bytes | None = data
+    if number < len(parts) and (len(parts) > 1 or entry.documents == "one"):
+        of_part, content = parts[number]
+        key = key if of_part is None else of_part
+    elif len(parts) > 1 and entry.documents != "one":
+        content = None
+    if content is None:
+        return _Put([entry], key, b"", NOT_DIVIDED)
+    return _Put([entry], key, content, "" if key else NO_PARTITION_KEY)
