@@ -52,9 +52,6 @@ Table = Annotated[str, _text(TABLE_NAME, "3 to 255 letters, digits, _ . and -")]
 Region = Annotated[str, _text(REGION, REGION_FORM)]
 Quarantine = Annotated[str, _text(f"{QUARANTINE_URL}|{NO_QUARANTINE}", QUARANTINE_OR_NONE)]
 OnFailure = Annotated[str, _text(QUARANTINE_URL, QUARANTINE_FORMS)]
-ParkAfter = (
-    Annotated[int, Meta(ge=0, lt=10**18, description="a whole number from 0 up, or never")] | Literal["never"]
-)
 Issuer = Annotated[str, Meta(description="the issuer of the tokens, as they name it")]
 Audience = Annotated[str, Meta(description="the audience of the tokens, as they name it")]
 Jwks = Annotated[str, _text(_JWKS, "https://HOST/PATH or file:///FILE")]
