@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -103,6 +103,11 @@ class KinesisHandler:
         self._log = structlog.get_logger(component="handler")
         for processor in processors:
             self.register(processor)
+
+    @property
+    def processors(self) -> Sequence[EventProcessor]:
+        """What takes the events, in the order of their registration."""
+        return tuple(self._routes.processors)
 
     @property
     def repositories(self) -> Mapping[str, Repository[Any]]:

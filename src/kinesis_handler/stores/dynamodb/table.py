@@ -51,8 +51,9 @@ class DynamoDBTable:
         make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self.name = name
+        self.keys = (partition_key, sort_key)
+        self.expires_by = EXPIRES_AT
         self._client = client
-        self._keys = (partition_key, sort_key)
         self._made_by = made_by
         self._named_by = f"{named_by}: " if named_by else ""
         self._may_be_down = may_be_down
@@ -66,7 +67,7 @@ class DynamoDBTable:
         Raises ConfigurationError that says what to do if the table is missing, has other keys, may not be
         read, or does not answer at all.
         """
-        partition_key, sort_key = self._keys
+        partition_key, sort_key = self.keys
         # Longer than a sort key may be: were they the other way round, it would be refused.
         probe = {partition_key: {"S": "-" * (MAX_SORT_KEY + 1)}, sort_key: {"S": "-"}}
         try:
@@ -83,7 +84,7 @@ class DynamoDBTable:
 
         Raises ConfigurationError if there is one of this name, or it may not be made.
         """
-        partition_key, sort_key = self._keys
+        partition_key, sort_key = self.keys
         try:
             self._change(
                 lambda: self._client.create_table(
@@ -93,7 +94,7 @@ class DynamoDBTable:
                         {"AttributeName": sort_key, "KeyType": "RANGE"},
                     ],
                     AttributeDefinitions=[
-                        {"AttributeName": name, "AttributeType": "S"} for name in self._keys
+                        {"AttributeName": name, "AttributeType": "S"} for name in self.keys
                     ],
                     BillingMode="PAY_PER_REQUEST",
                     DeletionProtectionEnabled=deletion_protection,
@@ -105,7 +106,7 @@ class DynamoDBTable:
             self._change(
                 lambda: self._client.update_time_to_live(
                     TableName=self.name,
-                    TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
+                    TimeToLiveSpecification={"Enabled": True, "AttributeName": self.expires_by},
                 ),
                 done="ValidationException",
             )
@@ -203,7 +204,7 @@ class DynamoDBTable:
             case "ValidationException" if "protect" in problem.detail:
                 text = f"{table} is protected against deletion: end that first"
             case "ValidationException":
-                keys = " and ".join(self._keys)
+                keys = " and ".join(self.keys)
                 text = f"{table} cannot be used: {problem.detail}. Its keys must be {keys}, both strings"
             case "AccessDeniedException":
                 text = f"{table} may not be used: {problem.detail}"
