@@ -154,6 +154,7 @@ class KinesisHandler:
         *,
         source: Source = Source.STREAM,
         parked: Collection[tuple[int, int]] = (),
+        rebuild: bool = False,
     ) -> BatchResult:
         """Handle an invocation as a call does, and return the outcome of each record.
 
@@ -162,6 +163,8 @@ class KinesisHandler:
             context: Lambda's.
             source: where the records come from. What comes out of the quarantine is not put there again.
             parked: the positions of the records that were parked, if `source` is PARKED.
+            rebuild: whether they have been processed before, into another store: then no `on_change` is
+                called.
         """
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
@@ -169,7 +172,7 @@ class KinesisHandler:
         bound = bind_contextvars(request_id=request_id, cold_start=cold_start)
         try:
             with batch_span(self._tracer, request_id) as handling, counting() as counted:
-                result = self._handle(invocation, context, source, parked)
+                result = self._handle(invocation, context, source, parked, rebuild=rebuild)
                 log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
                 annotate_span(handling, result)
                 if self._metrics is not None:
@@ -184,6 +187,8 @@ class KinesisHandler:
         context: LambdaContext | None,
         source: Source,
         parked: Collection[tuple[int, int]],
+        *,
+        rebuild: bool,
     ) -> BatchResult:
         records = invocation.get("Records") if isinstance(invocation, dict) else None
         if not isinstance(records, list):
@@ -193,7 +198,15 @@ class KinesisHandler:
         in_order, queues, outcomes = self._read(records, deadline)
         quarantine = self._quarantine if source is Source.STREAM else None
         reserve = self._reserve_ms / 1_000
-        batch = Batch(deadline, reserve, self._quarantine, source=source, parked=parked, now=self._now)
+        batch = Batch(
+            deadline,
+            reserve,
+            self._quarantine,
+            source=source,
+            parked=parked,
+            now=self._now,
+            is_rebuild=rebuild,
+        )
         routes, readers = self._routes, dict[str, Mapping[Status, int]]()
         several = len(queues) > 1
         with within(deadline):

@@ -101,7 +101,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     """
     with exit_on_error():
         application = load_application(application_name, store)
-        application.check()
+        application.check(states=True)
         path = events or project_settings().events
         with open_events(path) as file:
             records = read_records(file, str(path), application.handler.envelope)
@@ -138,7 +138,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                     f"--app is {application_name!r}, which has neither an API nor a view"
                 )
             api = JsonApi(application.views).for_command_line()
-        application.check()
+        application.check(states=True)
         if events is not None:
             with open_events(events) as file:
                 records = read_records(file, str(events), application.handler.envelope)

@@ -47,6 +47,10 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
+    rebuild: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--rebuild", help="Inform nobody of a change: the records have been processed before."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,  # noqa: FBT002
 ) -> None:
     """Read a stream shard by shard through the handler, and store checkpoints next to the state.
@@ -65,7 +69,9 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             raise ConfigurationError(f"--app is {application_name!r}, which has no store for checkpoints")
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stop, outages = Stop(), Outages()
-        delivery = Delivery(application, batch_size=batch_size, retries=retries, outages=outages)
+        delivery = Delivery(
+            application, batch_size=batch_size, retries=retries, outages=outages, rebuild=rebuild
+        )
         with ended_by_signals(stop.set):
             try:
                 consumer = outages.wait_out(
@@ -109,7 +115,7 @@ def _checkpoints(application: Application, reader: StreamReader, begin: str | No
     """
     if problem := order_problem(reader.summary, any_order=application.any_order):
         raise StreamError(f"the stream {reader.name!r}: {problem}")
-    application.check()
+    application.check(states=True)
     checkpoints = Checkpoints(open_checkpoints(application), reader.identity)
     if begin is not None and checkpoints.load():
         echo(

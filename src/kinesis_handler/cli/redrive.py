@@ -158,7 +158,7 @@ def _target(
     if through is Through.HANDLER:
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
-        application.check()
+        application.check(states=True)
         return ThroughHandler(application.handler, application.quarantine, accept_too_late=accept_too_late)
     if accept_too_late:
         raise ConfigurationError(
