@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PARK_AFTER = 60
 """Seconds after which an event that fails is parked: before the mapping's retries are over."""
 
-BROKEN_RATE = 0.01
+BROKEN_RATE = 0.004
 """Probability that an event fails until it is mended."""
 LONGEST_BROKEN = 600
 """Longest time, in seconds, until it is. Within a minute it is not parked, or if other handlers are slow."""

@@ -136,11 +136,7 @@ def test_a_parked_record_is_a_warning_with_the_reason(log_lines: io.StringIO, tm
     handler(invocation([change, {**change, "eventId": "e2"}]))
     first, second, batch = map(json.loads, log_lines.getvalue().splitlines())
     assert (first["level"], first["message"], first["error"]) == ("warning", "record parked", "BusinessError")
-    assert (second["level"], second["message"], second["error"]) == (
-        "warning",
-        "record parked",
-        "ParkedError",
-    )
+    assert (second["level"], second["message"], second["error"]) == ("info", "record parked", "ParkedError")
     assert (batch["parked"], batch["failed"]) == (2, 0)
 
 

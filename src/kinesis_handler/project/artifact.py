@@ -24,7 +24,7 @@ LIBRARY = Path(__file__).parent.parent
 """The folder of this library, which is copied as it is."""
 
 NOT_ON_LAMBDA = tuple(f"kinesis_handler/{name}" for name in ("cli", "project", "testing"))
-"""Parts of the library that no function needs."""
+"""Parts of the library that no function needs. A function may redrive."""
 
 FUNCTION_AT, LAYER_AT = "/var/task", "/opt/python"
 """Where Lambda has the folder of a function, and the one of its layers."""

@@ -22,7 +22,7 @@ from structlog.processors import add_log_level
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from kinesis_handler.environment import LAMBDA_FUNCTION, read_text, wrong
-from kinesis_handler.errors import UnexpectedError
+from kinesis_handler.errors import ParkedError, UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
 from kinesis_handler.printable import printable, printable_lines
 
@@ -126,8 +126,12 @@ def _log_record(log: FilteringBoundLogger, handled: HandledRecord, *, debug: boo
         return
     if debug and isinstance(outcome.error, UnexpectedError):
         fields["exc_info"] = outcome.error.__cause__
-    write = log.error if outcome.status is Status.FAILED else log.warning
-    write(message, **fields)
+    if outcome.status is Status.FAILED:
+        log.error(message, **fields)
+    elif isinstance(outcome.error, ParkedError):  # the first of its key has the reason
+        log.info(message, **fields)
+    else:
+        log.warning(message, **fields)
 
 
 def fields_of(handled: HandledRecord) -> dict[str, Any]:

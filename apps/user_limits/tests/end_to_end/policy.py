@@ -54,9 +54,9 @@ def needs(call: Mapping[str, Any]) -> set[Need]:
         case "dynamodb", "BatchExecuteStatement":
             # There is no action of that name: each statement asks for its own.
             return {_of_statement(each["Statement"], table) for each in told["Statements"]}
-        case "s3", "PutObject":
-            return {Need("s3:PutObject", f"arn:aws:s3:::{told['Bucket']}/{told['Key']}")}
-        case "s3", "HeadBucket":
+        case "s3", "PutObject" | "GetObject":
+            return {Need(f"s3:{operation}", f"arn:aws:s3:::{told['Bucket']}/{told['Key']}")}
+        case "s3", "HeadBucket" | "ListObjectsV2":
             return {Need("s3:ListBucket", f"arn:aws:s3:::{told['Bucket']}")}
         case "kinesis", _:
             return {Need(f"kinesis:{operation}", told["StreamARN"])}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 from zipfile import ZipFile
 
@@ -14,13 +14,15 @@ import pytest
 from clean_pass import check_limits, check_quarantines
 from deploy.artifact import FUNCTIONS, build
 from deploy.expansion import expand
-from deployed import TEMPLATE
+from deployed import REDRIVING, TEMPLATE
 from end_to_end.issuer import AUDIENCE, ISSUER, Issuer, issuer
 from end_to_end.policy import OF_AWS_ITSELF, Need, needs, permissions
 from end_to_end.run import KILLED_IN, LAYER, Run
 from end_to_end.stack import Stack
+from kinesis_handler import KinesisHandler
 from kinesis_handler.application import Application
 from kinesis_handler.telemetry.metrics import DIMENSION, NAMESPACE, READER
+from redrive.waiting import FailingProcessor, created, give_up, on_shard, progress
 from telemetry.emf import metrics_in
 from testkit.emulators.event_source import PREFIX
 from testkit.emulators.http_api import http_api, routes_of
@@ -28,6 +30,15 @@ from testkit.emulators.lambda_runtime import LambdaRuntime
 from user_limits.wiring import application
 
 ROOT = Path(__file__).parents[4]
+WAITS, GIVEN_UP = "waits-to-be-redriven", "given-up-to-be-redriven"
+
+
+class Redriven(NamedTuple):
+    """What a run of the redrive led to: its figures, the versions of both limits, its log."""
+
+    figures: dict[str, int]
+    versions: list[int]
+    log: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +66,9 @@ def tokens(folder: Path) -> Iterator[Issuer]:
 def stack(
     dynamodb_endpoint: str, kinesis_endpoint: str, moto_endpoint: str, tokens: Issuer
 ) -> Iterator[Stack]:
-    """Make what the template describes; of its parameters only those that have no default are given."""
-    parameters = {"Auth": "jwt", "JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, "JwtJwks": tokens.jwks}
+    """Make what the template describes: with those of its parameters that have no default, and a redrive."""
+    access = {"Auth": "jwt", "JwtIssuer": ISSUER, "JwtAudience": AUDIENCE, "JwtJwks": tokens.jwks}
+    parameters = {**access, **REDRIVING}
     endpoints = {"dynamodb": dynamodb_endpoint, "kinesis": kinesis_endpoint, "s3": moto_endpoint}
     made = Stack(expand(TEMPLATE, parameters), endpoints)
     made.make()
@@ -99,6 +111,29 @@ def tools(run: Run) -> Iterator[Application]:
         for name, value in run.stack.on_this_machine().items():
             patch.setenv(name, value)
         yield application(dict(each.split("=", 1) for each in run.stack.outputs["ToolSettings"].split()))
+
+
+@pytest.fixture(scope="module")
+def redriven(run: Run, artifacts: Path, tools: Application) -> Redriven:
+    """Run the scheduled redrive, when one event is parked that can be applied now, and one was given up."""
+    [view] = tools.views
+    limits: Any = view.repository
+    assert tools.quarantine is not None
+    assert tools.on_failure is not None
+    parked = on_shard([created("r1", WAITS), progress("r2", 5, WAITS)], first=100, stream=run.stack.stream)
+    given_up = on_shard([created("r3", GIVEN_UP)], first=200, stream=run.stack.stream)
+    failing = FailingProcessor(limits, "r2", park_after=0)
+    KinesisHandler([failing], quarantine=tools.quarantine).handle({"Records": parked})
+    give_up(tools.on_failure, given_up)
+    function = run.stack.function(
+        "Redrive", artifacts / "consumer", layers=[LAYER], on_this_machine=run.recorded()
+    )
+    with LambdaRuntime(function) as runtime:
+        figures = runtime({})
+    found = limits.load([(WAITS, "bet"), (GIVEN_UP, "bet")]).found
+    limits.delete(list(found))  # they are none of the stream's
+    versions = [found[user_id, "bet"].version for user_id in (WAITS, GIVEN_UP)]
+    return Redriven(figures, versions, runtime.log)
 
 
 def get(address: str, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, Any]:
@@ -157,18 +192,25 @@ def test_its_metrics_keep_the_rules_of_the_format_and_add_up(run: Run) -> None:
     readers = {json.loads(line).get(READER) for line in metered}
     assert readers == {None, "UserLimitEventProcessor", "ActivityProcessor"}
     lines = [metrics_in(line) for line in metered if READER not in json.loads(line)]
-    outcomes = ("Applied", "Duplicate", "Superseded", "Ignored", "Rejected", "Failed")
+    outcomes = ("Applied", "Duplicate", "Superseded", "Ignored", "Rejected", "Parked", "Failed")
     for metrics in lines:
         counts = {name: values[0] for name, (unit, values) in metrics.items() if unit == "Count"}
         assert counts["Records"] == sum(counts[name] for name in outcomes)
-    for name in {*outcomes} - {"Superseded"}:  # each repeat is of one of the last events
+    # Each repeat is of one of the last events, and what fails is given up within a minute.
+    for name in {*outcomes} - {"Superseded", "Parked"}:
         assert any(metrics[name][1][0] for metrics in lines), name
 
 
-def test_the_alarms_are_about_metrics_that_came(run: Run) -> None:
+def test_what_is_parked_or_given_up_gets_through_the_scheduled_redrive(redriven: Redriven) -> None:
+    assert redriven.versions == [2, 1]
+    assert redriven.figures["released"] == 2
+    assert redriven.figures["waiting"] > 0  # what the stream's own run gave up fails again
+
+
+def test_the_alarms_are_about_metrics_that_came(run: Run, redriven: Redriven) -> None:
     emitted = {
         (json.loads(line)[DIMENSION], name)
-        for line in run.log
+        for line in run.log + redriven.log
         if '"_aws"' in line
         for name in metrics_in(line)
     }
@@ -228,8 +270,8 @@ def test_nobody_reads_without_a_token_of_their_own(run: Run, api: str, tokens: I
     assert get(api, "/healthz")[0].status == 200
 
 
-@pytest.mark.usefixtures("every_route")
-@pytest.mark.parametrize("function", ["Consumer", "Api"])
+@pytest.mark.usefixtures("every_route", "redriven")
+@pytest.mark.parametrize("function", ["Consumer", "Api", "Redrive"])
 def test_each_call_of_aws_is_allowed_to_the_functions_role(run: Run, function: str) -> None:
     allowed = permissions(run.stack.role_of(function))
     asked = asked_by(run, function)
@@ -237,8 +279,8 @@ def test_each_call_of_aws_is_allowed_to_the_functions_role(run: Run, function: s
     assert {each for each in asked if not any(permission.covers(each) for permission in allowed)} == set()
 
 
-@pytest.mark.usefixtures("every_route")
-@pytest.mark.parametrize("function", ["Consumer", "Api"])
+@pytest.mark.usefixtures("every_route", "redriven")
+@pytest.mark.parametrize("function", ["Consumer", "Api", "Redrive"])
 def test_no_role_allows_what_nobody_uses(run: Run, function: str) -> None:
     allowed = permissions(run.stack.role_of(function))
     asked = asked_by(run, function)
@@ -246,8 +288,8 @@ def test_no_role_allows_what_nobody_uses(run: Run, function: str) -> None:
     assert {each.action for each in unused} == set(OF_AWS_ITSELF)
 
 
-@pytest.mark.usefixtures("every_route")
-@pytest.mark.parametrize("function", ["Consumer", "Api"])
+@pytest.mark.usefixtures("every_route", "redriven")
+@pytest.mark.parametrize("function", ["Consumer", "Api", "Redrive"])
 def test_what_a_role_allows_it_does_on_these_resources_alone(run: Run, function: str) -> None:
     bucket = f"arn:aws:s3:::{run.stack.bucket}"
     chosen_as_they_are_written = {f"{bucket}/quarantine/*", f"{bucket}/{PREFIX}/*"}
