@@ -30,7 +30,7 @@ matrix: $(VENV)/.check ## Run the tests of `make check` on each Python of 3.11 t
 	@.ci/matrix $(BIN)/python $(ALONE)
 
 e2e: $(VENV)/.dev ## Run the template's resources on this machine, and compare with a failure-free run
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end tests/project/test_end_to_end.py
 
 coverage: $(VENV)/.dev browser ## Run all tests, and list the branches that no test executes
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
@@ -72,7 +72,7 @@ lock: $(VENV)/.dev ## Pin the current versions of the dependencies
 	$(PIP) --requirement requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group lock --output-file requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group pip --output-file requirements/pip.txt
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws  --extra serve --group dev --output-file requirements/dev.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
+	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra serve --extra cdk --group dev --output-file requirements/dev.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra serve --group check --output-file requirements/check.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --group tutorial --output-file requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws  --extra serve --group build --group tutorial --output-file requirements/serve.txt pyproject.toml apps/user_limits/pyproject.toml --extra api

@@ -54,8 +54,10 @@ ONLY_LOOKED_UP = {
 FROM_NOTHING = {"tutorial.md"}
 """The pages whose sessions are in an empty folder, and not in one that looks like the repository.
 
-They have what `make run` has installed, and not what the tests need besides.
+They have what `make run` has installed, and not what the tests need besides; so has their folder's `.venv`.
 """
+BUILDS = {"make build", "make deploy"}
+"""What is only looked up on these pages, too."""
 
 SERVED = "127.0.0.1:8000"
 """Where a reader's `make serve` is; tests run their own, wherever there is room."""
@@ -133,6 +135,7 @@ def programs_of_a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = folder / "bin" / "kinesis-handler"
     program.write_text(f"#!{folder / 'bin' / 'python'}\nfrom kinesis_handler.cli import main\nmain()\n")
     program.chmod(0o755)
+    (program.parent / ".installed").touch()
     return program.parent
 
 
@@ -158,11 +161,11 @@ def run_console(example: Example) -> str | None:
     for part in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         command = command.partition("#")[0].strip()
-        if command in ONLY_LOOKED_UP:
+        if command in (BUILDS if _is_from_nothing(example) else ONLY_LOOKED_UP):
             command = command.replace("make", "make --dry-run")
             expected = ""
         # An installation would be that of the page's folder, and gone with it.
-        command = command.replace("make run", "make --assume-old=.venv/.run run")
+        command = re.sub("make (?=run|test)", f"make --assume-old={_installed(example)} ", command)
         if SERVED in command:
             command = command.replace(SERVED, example.namespace["served"]())
         done = subprocess.run(  # noqa: S602 - the commands are those of our own pages
@@ -199,6 +202,11 @@ def _write(example: Example) -> None:
     (_folder(example) / name).write_text(content)
 
 
+def _installed(example: Example) -> str:
+    """Return the file that says that a page's folder has an environment with all that is needed."""
+    return ".venv/bin/.installed" if _is_from_nothing(example) else ".venv/.run"
+
+
 def _is_from_nothing(example: Example) -> bool:
     return Path(example.path).name in FROM_NOTHING
 
@@ -211,9 +219,13 @@ def _programs(example: Example) -> Path:
 
 def _folder(example: Example) -> Path:
     """Return where the sessions of a page are."""
-    name = "nothing" if _is_from_nothing(example) else "folder"
-    folder: Path = example.namespace[name]
-    return folder
+    if not _is_from_nothing(example):
+        folder: Path = example.namespace["folder"]
+        return folder
+    nothing: Path = example.namespace["nothing"]
+    if not (nothing / ".venv").exists():
+        (nothing / ".venv").symlink_to(_programs(example).parent)
+    return nothing
 
 
 def _matches(expected: str, printed: str) -> bool:

@@ -1,12 +1,16 @@
-"""The cost of a thousand events with DynamoDB, compared with two peers, for 1, 5 and 50 events per limit.
+"""The cost of a thousand events with DynamoDB, for 1, 5 and 50 events per limit, compared with two peers.
 
 The handler reads and writes each limit of a batch once, however many events of the batch it has, and many
 limits in one request. The peers read and write for each event: see dynamodb_peers.py.
 
+A limit is *known* if the table has it, and *new* if not. A table in use knows most limits. In the *mix* half
+of the events are of known ones.
+
 How to read it: requests and units are counted in a separate pass, and are the same on every machine. Each
 contender must compute the limits that the handler computes from the same records in memory; if one does not,
-nothing is measured. CPU is the client's, in all its threads. Wall is mostly DynamoDB Local, one process on
-the same machine: it says nothing about the time that a table on AWS takes.
+nothing is measured. CPU is the client's, in all its threads; beside it stands the CPU of the same batches in
+memory, in the same round: that ratio hardly depends on the machine. Wall is mostly DynamoDB Local, one
+process on the same machine: it says nothing about the time that a table on AWS takes.
 
 The handler gets batches of 1,000, each with limits of its own. The peers are so slow that they get one batch
 of fewer records: their work per record does not depend on the number of records, nor on their limits. All
@@ -16,52 +20,68 @@ figures are scaled to 1,000 events.
 import io
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from benchmarks.dynamodb_lab import Lab, Limits, Running, limits_of
+from benchmarks.dynamodb_lab import Lab, Limits, Running
 from benchmarks.dynamodb_units import Bill, Meter, item_bytes
-from benchmarks.records import Invocation, invocations
+from benchmarks.records import EVENTS_PER_LIMIT, Invocation, invocations
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, take_turns
-from kinesis_handler import KinesisHandler, configure_logging
+from kinesis_handler import configure_logging
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
 from kinesis_handler.local.event_source import LocalContext
-from kinesis_handler.stores.memory import MemoryRepository
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.local_settings import use_local_settings
-from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
-EVENTS_PER_LIMIT = (1, 5, 50)
+NEW, KNOWN, MIX = "new", "known", "mix"
+NUMBERS = (1, EVENTS_PER_LIMIT, 50)
+"""Events of a limit in a batch."""
 BATCH_SIZE = 1_000
 BATCHES = 3
 PEER_EVENTS = 250
 
 GET_AND_PUT, IDEMPOTENT = "get_and_put", "idempotent"
+IN_MEMORY = "in memory: "
 
 Batches = Sequence[Invocation]
 
 
 @dataclass
 class Contender:
-    """A way to handle records, and its batches."""
+    """A way to handle records: its batches, and what was handled before they are measured."""
 
     start: Callable[[Lab], Running]
     batches: Batches
+    before: Batches = ()
 
     @property
     def scale(self) -> float:
         """Factor that scales its figures to 1,000 events."""
         return 1_000 / sum(len(batch["Records"]) for batch in self.batches)
 
-    def run(self, running: Running) -> None:
-        for batch in self.batches:
+    def run(self, running: Running, batches: Batches) -> None:
+        for batch in batches:
             context = LocalContext(time.monotonic, time.monotonic() + 600)
             if failures := running.handle(batch, context)["batchItemFailures"]:
                 sys.exit(f"{len(failures)} of the records failed: their figures would be wrong")
+
+
+def our_contenders() -> Iterator[tuple[str, Contender]]:
+    """Yield the handler with new limits, with known ones, and with as many events of these as of those."""
+    for number in NUMBERS:
+        yield (
+            f"{NEW} {number}",
+            Contender(Lab.handler, invocations(BATCHES, BATCH_SIZE, events_per_limit=number)),
+        )
+    for number in NUMBERS:
+        twice = invocations(BATCHES, BATCH_SIZE, events_per_limit=number, passes=2)
+        yield f"{KNOWN} {number}", Contender(Lab.handler, twice[1::2], twice[0::2])
+    known, same, new, _ = (invocations(2 * BATCHES, BATCH_SIZE // 2, passes=2)[each::4] for each in range(4))
+    mixed = [{"Records": a["Records"] + b["Records"]} for a, b in zip(same, new, strict=True)]
+    yield MIX, Contender(Lab.handler, mixed, known)
 
 
 def measure(*, full: bool) -> Figures:
@@ -70,25 +90,28 @@ def measure(*, full: bool) -> Figures:
     configure_logging("benchmark", "info", io.StringIO())
     rounds = 7 if full else 2
     few = invocations(1, PEER_EVENTS)
+    ours = dict(our_contenders())
     contenders = {
-        str(number): Contender(Lab.handler, invocations(BATCHES, BATCH_SIZE, events_per_limit=number))
-        for number in EVENTS_PER_LIMIT
+        **ours,
+        GET_AND_PUT: Contender(Lab.get_and_put, few),
+        IDEMPOTENT: Contender(Lab.idempotent, few),
     }
-    contenders[GET_AND_PUT] = Contender(Lab.get_and_put, few)
-    contenders[IDEMPOTENT] = Contender(Lab.idempotent, few)
+    in_memory = {
+        IN_MEMORY + name: Contender(Lab.memory, each.batches, each.before) for name, each in ours.items()
+    }
     with dynamodb_local() as endpoint:
         bills: dict[str, Bill] = {}
         items: dict[str, Figures] = {}
         for name, contender in contenders.items():
             bills[name], stored = check_and_count(endpoint, contender)
             items[name] = sizes(stored)
-        times = time_all(Lab(endpoint), contenders, rounds)
+        times = time_all(Lab(endpoint), contenders | in_memory, rounds)
     return {
         "batch_size": BATCH_SIZE,
         "peer_events": PEER_EVENTS,
         "rounds": rounds,
         "per_1000": {name: {**vars(bills[name]), **times[name]} for name in contenders},
-        "item_bytes": {name: items[name] for name in map(str, EVENTS_PER_LIMIT)},
+        "item_bytes": {str(number): items[f"{NEW} {number}"] for number in NUMBERS},
     }
 
 
@@ -97,22 +120,21 @@ def check_and_count(endpoint: str, contender: Contender) -> tuple[Bill, list[Any
     meter = Meter()
     lab = Lab(endpoint, meter)
     running = contender.start(lab)
-    contender.run(running)
-    bill = meter.bill().times(contender.scale)
-    limits = running.limits()
-    expected = limits_in_memory(contender.batches)
+    contender.run(running, contender.before)
+    before = meter.bill()
+    contender.run(running, contender.batches)
+    bill = (meter.bill() - before).times(contender.scale)
+    limits, expected = running.limits(), limits_in_memory(lab, contender)
     if limits != expected:
         differing = {key for key, _ in limits.items() ^ expected.items()}
         sys.exit(f"{len(differing)} limits are not as they should be: nothing was measured")
     return bill, lab.items(running.table)
 
 
-def limits_in_memory(batches: Batches) -> Limits:
-    repository = MemoryRepository[Limit]()
-    handler = KinesisHandler([UserLimitEventProcessor(repository)])
-    for batch in batches:
-        handler(batch, LocalContext(time.monotonic, time.monotonic() + 600))
-    return limits_of(repository.scan())
+def limits_in_memory(lab: Lab, contender: Contender) -> Limits:
+    running = lab.memory()
+    contender.run(running, [*contender.before, *contender.batches])
+    return running.limits()
 
 
 def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
@@ -120,15 +142,18 @@ def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict
     walls: dict[str, list[float]] = {name: [] for name in contenders}
 
     def preparing(name: str) -> Prepare:
+        contender = contenders[name]
+
         def prepare() -> Callable[[], float]:
-            running = contenders[name].start(lab)
+            running = contender.start(lab)
+            contender.run(running, contender.before)
 
             def timed() -> float:
                 begun, cpu = time.perf_counter(), time.process_time()
-                contenders[name].run(running)
+                contender.run(running, contender.batches)
                 cpu = time.process_time() - cpu
                 walls[name].append(time.perf_counter() - begun)
-                return cpu * contenders[name].scale
+                return cpu * contender.scale
 
             return timed
 
@@ -141,6 +166,7 @@ def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict
             "wall_ms": median(walls[name][1:]) * contender.scale * 1_000,  # the first was a warm-up
             "get_and_put_cpu": taken.ratio(GET_AND_PUT, name),
             "idempotent_cpu": taken.ratio(IDEMPOTENT, name),
+            **({"times_memory": taken.ratio(name, same)} if (same := IN_MEMORY + name) in contenders else {}),
         }
         for name, contender in contenders.items()
     }

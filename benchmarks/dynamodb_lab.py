@@ -14,7 +14,9 @@ from benchmarks.records import Invocation
 from kinesis_handler import KinesisHandler
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.local.event_source import LocalContext
-from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_connection
+from kinesis_handler.stores.memory import MemoryRepository
+from testkit.emulators.wire import Tap
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
@@ -44,26 +46,31 @@ class Lab:
     """Sets contenders up at an endpoint. A meter, if there is one, counts their requests."""
 
     def __init__(self, endpoint: str, meter: Meter | None = None) -> None:
-        self._owner = dynamodb_client(endpoint=endpoint)
-        self._client = dynamodb_client(endpoint=endpoint)
+        self._owner = dynamodb_connection(endpoint=endpoint)
+        self._connection = dynamodb_connection(endpoint=endpoint)
         self._peers_client: DynamoDBClient = boto3.client("dynamodb", endpoint_url=endpoint)
         self._meter = meter
         if meter:
-            meter.listen(self._client)
+            Tap(self._connection, meter.meet)
             meter.listen(self._peers_client)
 
     def handler(self) -> Running:
         table = self._limits_table()
         if self._meter:
             repository: DynamoDBRepository[Limit] = WeighedRepository(
-                self._client, table, self._meter, self._owner, self._limits_table()
+                self._connection, table, self._meter, self._owner, self._limits_table()
             )
         else:
             repository = DynamoDBRepository(
-                self._client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+                self._connection, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
             )
         handler = KinesisHandler([UserLimitEventProcessor(repository)])
         return Running(handler, lambda: limits_of(repository.scan()), table)
+
+    def memory(self) -> Running:
+        repository = MemoryRepository[Limit]()
+        handler = KinesisHandler([UserLimitEventProcessor(repository)])
+        return Running(handler, lambda: limits_of(repository.scan()), "")
 
     def get_and_put(self) -> Running:
         table, name = self._peers_table()
@@ -72,7 +79,7 @@ class Lab:
     def idempotent(self) -> Running:
         table, name = self._peers_table()
         events = new_name()
-        self._owner.create_table(
+        self._owner.client.create_table(
             TableName=events,
             KeySchema=[{"AttributeName": KEY_OF_EVENT, "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": KEY_OF_EVENT, "AttributeType": "S"}],
@@ -82,7 +89,7 @@ class Lab:
 
     def items(self, table: str) -> list[Any]:
         """Return the items of a table as they are stored."""
-        pages = self._owner.get_paginator("scan").paginate(TableName=table)
+        pages = self._owner.client.get_paginator("scan").paginate(TableName=table)
         return [item for page in pages for item in page["Items"]]
 
     def _limits_table(self) -> str:

@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from kinesis_handler.stores import Change, Saved
-from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from kinesis_handler.stores.dynamodb import Connection, DynamoDBRepository
+from testkit.emulators.wire import Answer, Call
 from user_limits.limit import Limit
 
 if TYPE_CHECKING:
@@ -35,18 +36,32 @@ class Bill:
     reads: float
     writes: float
 
+    def __sub__(self, other: "Bill") -> "Bill":
+        return Bill(self.requests - other.requests, self.reads - other.reads, self.writes - other.writes)
+
     def times(self, factor: float) -> "Bill":
         return Bill(self.requests * factor, self.reads * factor, self.writes * factor)
 
 
 class Meter:
-    """Listens to clients. It makes their answers longer: do not use it for clients that are timed."""
+    """Listens to what is sent, and has it answered at more length: do not use it where time is measured."""
 
     def __init__(self) -> None:
         # Lists, because threads can append to them concurrently.
         self._sent: list[str] = []
         self._units: list[tuple[str, float]] = []
         self._absent: list[int] = []
+
+    def meet(self, call: Call) -> Answer:
+        """Count a request of the handler's, and what its answer reports."""
+        self._sent.append(call.operation)
+        units = {} if call.operation == "BatchExecuteStatement" else {"ReturnConsumedCapacity": "TOTAL"}
+        answer = call.send(call.body | units)
+        self.add(call.operation, answer)
+        if call.operation == "BatchGetItem":
+            [asked], [found] = call.body["RequestItems"].values(), answer["Responses"].values()
+            self._absent.append(len(asked["Keys"]) - len(found))
+        return answer
 
     def listen(self, client: "DynamoDBClient") -> None:
         events = client.meta.events
@@ -71,33 +86,29 @@ class Meter:
     def _ask_for_units(self, *, params: dict[str, Any], model: "OperationModel", **_: object) -> None:
         if model.input_shape and "ReturnConsumedCapacity" in model.input_shape.members:
             params["ReturnConsumedCapacity"] = "TOTAL"
-        if model.name == "BatchGetItem":
-            self._absent += [len(each["Keys"]) for each in params["RequestItems"].values()]
 
     def _on_answer(self, *, parsed: Mapping[str, Any], model: "OperationModel", **_: object) -> None:
         self.add(model.name, parsed)
-        if model.name == "BatchGetItem":
-            self._absent += [-len(items) for items in parsed["Responses"].values()]
 
 
 class WeighedRepository(DynamoDBRepository[Limit]):
     """Reports the cost of each write to a meter.
 
     Args:
-        client: the handler's client.
+        connection: the handler's.
         table: the table's name.
         meter: receives the units.
-        weigher: a client without a meter.
+        weigher: a connection without a meter.
         scale: name of an empty table with the same keys.
     """
 
     def __init__(
-        self, client: "DynamoDBClient", table: str, meter: Meter, weigher: "DynamoDBClient", scale: str
+        self, connection: Connection, table: str, meter: Meter, weigher: Connection, scale: str
     ) -> None:
-        super().__init__(client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+        super().__init__(connection, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
         self._read_from = table
         self._meter = meter
-        self._weigher = weigher
+        self._weigher = weigher.client
         self._scale = scale
 
     def save(self, changes: Sequence[Change[Limit]]) -> Saved:

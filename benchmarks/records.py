@@ -23,17 +23,20 @@ Invocation = dict[str, Any]
 
 
 def invocations(
-    batches: int, batch_size: int, *, events_per_limit: int = EVENTS_PER_LIMIT
+    batches: int, batch_size: int, *, events_per_limit: int = EVENTS_PER_LIMIT, passes: int = 1
 ) -> list[Invocation]:
-    """Make batches, each with limits of its own. They are the same each time, except for arrival times."""
+    """Make batches. They are the same each time, except for arrival times.
+
+    Each has limits of its own; with `passes`, so many batches in turn have the same ones.
+    """
     random = Random(1)
     limits = max(1, round(batch_size / events_per_limit))
     records = put_on_shard(
         event
         for _ in range(batches)
-        for event in islice(_events(random, limits, events_per_limit), batch_size)
+        for event in islice(_events(random, limits, events_per_limit), passes * batch_size)
     )
-    return [{"Records": [next(records) for _ in range(batch_size)]} for _ in range(batches)]
+    return [{"Records": [next(records) for _ in range(batch_size)]} for _ in range(passes * batches)]
 
 
 def stream(events: int, *, events_per_limit: int = EVENTS_PER_LIMIT) -> list[LambdaRecord]:

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 
 from chaos.faults import Fault, FaultPlan
-from kinesis_handler.stores.dynamodb.client import READ_TIMEOUT
+from kinesis_handler.stores.dynamodb.connection import READ_TIMEOUT
 from kinesis_handler.testing import FakeClock
 from testkit.emulators import wire
 from testkit.emulators.wire import Answer, Call, failing_statements, leaving_unprocessed
@@ -40,7 +40,7 @@ _OF_REQUESTS: dict[Fault, wire.Fault] = {
 }
 
 
-class Connection:
+class FaultyConnection:
     """Answers instead of DynamoDB when a fault occurs.
 
     The threads of a repository share it. Therefore the fault of a request is drawn from its content, and from

@@ -22,7 +22,7 @@ from user_limits.processor import UserLimitEventProcessor
 from user_limits.wiring import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    from kinesis_handler.stores.dynamodb import Connection
 
 PARK_AFTER = 60
 """Seconds after which an event that fails is parked: before the mapping's retries are over."""
@@ -41,27 +41,27 @@ class Handlers:
 
     Args:
         seed: seed of the run.
-        client: client of DynamoDB.
+        connection: to DynamoDB.
         table: the table's name.
         plan: decides which faults there are at the moment.
         clock: clock of the run.
     """
 
     def __init__(
-        self, seed: int, client: "DynamoDBClient", table: str, plan: FaultPlan, clock: FakeClock
+        self, seed: int, connection: "Connection", table: str, plan: FaultPlan, clock: FakeClock
     ) -> None:
         self.quarantine = FailingQuarantine(plan, Random(f"{seed}/quarantine"))
         self.conflicts = 0
         self.broken = BrokenEvents(seed, plan, clock)
         self._random = Random(f"{seed}/handlers")
-        self._client = client
+        self._connection = connection
         self._table = table
         self._plan = plan
         self._clock = clock
 
     def make(self) -> KinesisHandler:
         """Create a handler with a repository of its own."""
-        repository = _Repository(self, self._client, self._table, self._clock)
+        repository = _Repository(self, self._connection, self._table, self._clock)
         slice_size = self._random.randint(SMALLEST_SLICE, LARGEST_SLICE)
         processor = _FailingProcessor(repository, self._plan, self._random, slice_size, self.broken)
         return KinesisHandler([processor], quarantine=self.quarantine, clock=self._clock, now=self._clock)
@@ -177,9 +177,9 @@ class _InOrder(set[Key]):
 class _Repository(DynamoDBRepository[Limit]):
     """The real repository, counting its conflicts; it returns them in a repeatable order."""
 
-    def __init__(self, handlers: Handlers, client: "DynamoDBClient", table: str, clock: FakeClock) -> None:
+    def __init__(self, handlers: Handlers, connection: "Connection", table: str, clock: FakeClock) -> None:
         super().__init__(
-            client,
+            connection,
             table,
             Limit,
             partition_key=PARTITION_KEY,

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from msgspec import Struct
 
-from chaos.connection import Connection
+from chaos.connection import FaultyConnection
 from chaos.events import shards_of
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
@@ -18,14 +17,11 @@ from chaos.shard import Shard
 from chaos.verdict import differing_limits, differing_notes, differing_rejects
 from kinesis_handler import Aggregate, Key
 from kinesis_handler.outcome import Status
-from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import Connection, DynamoDBRepository, DynamoDBTable, dynamodb_connection
 from kinesis_handler.testing import FakeClock
 from testkit.emulators.wire import Call, Tap
 from user_limits.limit import Limit
 from user_limits.wiring import PARTITION_KEY, SORT_KEY
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 EVENTS, SHARDS = 100_000, 4
 
@@ -70,17 +66,17 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
     streams = shards_of(options.seed, options.events, options.shards, clock)
     oracles = [Oracle(records, parks=True) for records in streams]
     plan = FaultPlan(options.seed, clock)
-    with _table(endpoint) as (client, table):
-        connection = Connection(options.seed, plan, clock, table)
-        handlers = Handlers(options.seed, client, table, plan, clock)
+    with _table(endpoint) as (connection, table):
+        faulty = FaultyConnection(options.seed, plan, clock, table)
+        handlers = Handlers(options.seed, connection, table, plan, clock)
         shards = [
-            Shard(records, Random(f"{options.seed}/shard/{index}"), handlers, connection, plan, clock)
+            Shard(records, Random(f"{options.seed}/shard/{index}"), handlers, faulty, plan, clock)
             for index, records in enumerate(streams)
         ]
-        with Tap(client, connection):
+        with Tap(connection, faulty):
             _settle_all(shards, Random(f"{options.seed}/turns"), advance)
             handlers.redrive_to_the_end()
-        stored, noted = _stored(client, table, clock)
+        stored, noted = _stored(connection, table, clock)
     quarantine = handlers.quarantine
     quarantined, parked = quarantine.rejected(), quarantine.parked()
     differences = [
@@ -114,13 +110,13 @@ def run(options: Options, endpoint: str, advance: Callable[[int], object] = lamb
 
 
 def _stored(
-    client: "DynamoDBClient", table: str, clock: FakeClock
+    connection: Connection, table: str, clock: FakeClock
 ) -> tuple[dict[Key, Aggregate[Limit]], set[Key]]:
     """Return the limits, and the keys that are parked."""
     repository = DynamoDBRepository(
-        client, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, clock=clock
+        connection, table, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY, clock=clock
     )
-    with Tap(client, Call.forward):
+    with Tap(connection, Call.forward):
         # An unreadable limit is missing, and so differs from the clean pass.
         found = list(repository.scan(on_unreadable=lambda *_: None))
         noted = {each.key for each in repository.scan_stored(on_unreadable=lambda *_: None) if each.is_parked}
@@ -146,16 +142,16 @@ def _name(index: int) -> str:
 
 
 @contextmanager
-def _table(endpoint: str) -> Iterator[tuple["DynamoDBClient", str]]:
+def _table(endpoint: str) -> Iterator[tuple[Connection, str]]:
     """Create a table that exists for one run."""
-    client = dynamodb_client(endpoint=endpoint)
+    connection = dynamodb_connection(endpoint=endpoint)
     name = f"Chaos-{uuid4()}"
-    table = DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
-    with Tap(client, Call.forward):
+    table = DynamoDBTable(connection, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+    with Tap(connection, Call.forward):
         table.create()
     try:
-        yield client, name
+        yield connection, name
     finally:
-        with Tap(client, Call.forward):
+        with Tap(connection, Call.forward):
             table.delete()
-        client.close()
+        connection.close()

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from random import Random
 from typing import Any
 
-from chaos.connection import Connection
+from chaos.connection import FaultyConnection
 from chaos.faults import Fault, FaultPlan
 from chaos.handlers import Handlers
 from kinesis_handler.errors import QuarantineError
@@ -62,7 +62,7 @@ class Shard:
         records: list[LambdaRecord],
         random: Random,
         handlers: Handlers,
-        connection: Connection,
+        connection: FaultyConnection,
         plan: FaultPlan,
         clock: FakeClock,
     ) -> None:

@@ -72,6 +72,14 @@ def test_a_stream_is_put_and_consumed_and_read_on_from_where_it_was() -> None:
     assert "0 records" in run("consume", "--stream", stream, "--until-caught-up")
 
 
-def test_serve_says_that_there_is_no_api_before_it_runs_any_event() -> None:
-    told = run("serve", "parcels.json", status=2)
-    assert told == "Error: --app is 'parcels:application', which has no API\n"
+def test_serve_says_that_there_is_nothing_to_show_before_it_runs_any_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bare_of_views.py").write_text(
+        "from kinesis_handler import KinesisHandler\n"
+        "from kinesis_handler.application import Application\n"
+        "def application():\n    return Application(KinesisHandler())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    told = run("serve", "parcels.json", "--app", "bare_of_views:application", status=2)
+    assert told == "Error: --app is 'bare_of_views:application', which has neither an API nor a view\n"

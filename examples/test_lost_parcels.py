@@ -2,21 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-from uuid import uuid4
 
 import pytest
-from botocore.session import get_session
-from moto.server import ThreadedMotoServer
 
 from kinesis_handler.outcome import Status
 from kinesis_handler.testing import invocation
-
-if TYPE_CHECKING:
-    from types_boto3_sqs import SQSClient
 
 EVENTS = json.loads(Path(__file__).with_name("parcels.json").read_text())
 LIMIT = {
@@ -29,31 +21,10 @@ LIMIT = {
 Messages = Callable[[], list[str]]
 
 
-@pytest.fixture(scope="session")
-def sqs() -> Iterator["SQSClient"]:
-    """Serve queues, where the SDK looks for them."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL_SQS", f"http://{host}:{port}")
-        with closing(cast("SQSClient", get_session().create_client("sqs"))) as client:
-            yield client
-    server.stop()
-
-
 @pytest.fixture
-def messages(sqs: "SQSClient", monkeypatch: pytest.MonkeyPatch) -> Messages:
+def messages(make_queue: Callable[[str], Messages]) -> Messages:
     """Make a queue for lost parcels; return what tells which messages are in it."""
-    attributes = {"FifoQueue": "true"}
-    url = sqs.create_queue(QueueName=f"lost-{uuid4()}.fifo", Attributes=attributes)["QueueUrl"]  # type: ignore[arg-type]
-    monkeypatch.setenv("LOST_PARCELS_QUEUE_URL", url)
-
-    def received() -> list[str]:
-        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
-        return [message["Body"] for message in answer.get("Messages", [])]
-
-    return received
+    return make_queue("LOST_PARCELS_QUEUE_URL")
 
 
 def test_a_lost_parcel_is_told_once_even_if_its_event_is_delivered_again(messages: Messages) -> None:
@@ -70,7 +41,7 @@ def test_what_the_queue_does_not_take_is_delivered_again(
 ) -> None:
     from lost_parcels import handler
 
-    gone = os.environ["LOST_PARCELS_QUEUE_URL"].replace("lost-", "gone-")
+    gone = os.environ["LOST_PARCELS_QUEUE_URL"].replace("queue-", "gone-")
     monkeypatch.setenv("LOST_PARCELS_QUEUE_URL", gone)
     lost = [event for event in EVENTS if event["type"] == "PARCEL_LOST"]
     arrived = invocation(lost)

@@ -13,6 +13,7 @@ MODULES = (
     "kinesis_handler",
     "kinesis_handler.envelopes",
     "kinesis_handler.application",
+    "kinesis_handler.json_api",
     "kinesis_handler.stores",
     "kinesis_handler.testing",
     "kinesis_handler.local.event_source",

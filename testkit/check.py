@@ -20,7 +20,7 @@ FIXTURES = frozenset({"browser", "dynamodb_endpoint", "kinesis_endpoint", "moto_
 """Fixtures that start an emulator or a browser for the tests behind them."""
 
 IMPORTS = re.compile(
-    r"^(?:from|import) (?:moto|playwright|samtranslator|schemathesis|deploy|deployed)\b", re.MULTILINE
+    r"^(?:from|import) (?:hcl2|moto|playwright|samtranslator|schemathesis|deploy|deployed)\b", re.MULTILINE
 )
 """Packages that requirements/check.txt lacks, and those of ours that import them or install with pip."""
 

@@ -3,7 +3,7 @@
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import Connection, DynamoDBRepository, DynamoDBTable, dynamodb_connection
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -18,13 +18,18 @@ class Tables:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        self.client = dynamodb_client(endpoint=endpoint)
+        self.connection = dynamodb_connection(endpoint=endpoint)
         self._numbers = count(1)
 
-    def table(self, client: "DynamoDBClient | None" = None) -> DynamoDBTable:
+    @property
+    def client(self) -> "DynamoDBClient":
+        """The client of botocore."""
+        return self.connection.client
+
+    def table(self, connection: Connection | None = None) -> DynamoDBTable:
         """Create a table with a unique name."""
         table = DynamoDBTable(
-            client or self.client,
+            connection or self.connection,
             f"Table-{next(self._numbers)}",
             partition_key=PARTITION_KEY,
             sort_key=SORT_KEY,
@@ -33,10 +38,15 @@ class Tables:
         return table
 
     def repository(
-        self, state_type: type[State], client: "DynamoDBClient | None" = None, **options: Any
+        self, state_type: type[State], connection: Connection | None = None, **options: Any
     ) -> DynamoDBRepository[State]:
         """Create a repository in a table of its own."""
         name = self.table().name
         return DynamoDBRepository(
-            client or self.client, name, state_type, partition_key=PARTITION_KEY, sort_key=SORT_KEY, **options
+            connection or self.connection,
+            name,
+            state_type,
+            partition_key=PARTITION_KEY,
+            sort_key=SORT_KEY,
+            **options,
         )

@@ -30,7 +30,7 @@ MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / 
 PURE = {
     *(
         f"kinesis_handler.{name}"
-        for name in ("outcome", "aggregate", "environment", "errors", "fold", "lambda_types")
+        for name in ("outcome", "aggregate", "environment", "errors", "fold", "json_api", "lambda_types")
     ),
     *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results", "storable")),
     *(f"kinesis_handler.ingest.{name}" for name in ("record", "kpl", "event", "schema")),
@@ -45,6 +45,7 @@ PURE = {
     *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
     *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),
     *(f"kinesis_handler.moving.{name}" for name in ("phase", "lineage")),
+    "kinesis_handler.project.needs",
     "user_limits.activity",
     "user_limits.limit",
     "user_limits.view",
@@ -132,6 +133,10 @@ def test_the_walls_stand(path: Path) -> None:
     name, imports = name_of(path), imports_of(path)
     if not name.startswith(("kinesis_handler.cli", "testkit.load")):  # a command line too
         assert not {each for each in imports if each.startswith(tuple(DOORS))}, "nothing imports a door"
+    if not name.startswith(("kinesis_handler.cli", "kinesis_handler.project.", "testkit")):
+        assert not {each for each in imports if f"{each}.".startswith("kinesis_handler.project.")}, (
+            "what builds a project is no part of it"
+        )
     if name not in OPENING and not name.startswith((*STORES, "testkit")):
         assert not {each for each in imports if each.startswith(STORES)}, (
             "only what opens a URL names concrete classes"

@@ -19,7 +19,7 @@ from kinesis_handler.local.redrive.queue import FailedBatchQueue
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.quarantine.s3 import S3Quarantine
-from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_client
+from kinesis_handler.stores.dynamodb import DynamoDBRepository, DynamoDBTable, dynamodb_connection
 from user_limits.limit import Limit
 
 NOWHERE = "http://127.0.0.1:9"
@@ -27,7 +27,7 @@ QUEUE = f"{NOWHERE}/queue"
 ONCE = Config(retries={"total_max_attempts": 1})
 
 CLIENTS: dict[str, Callable[[], Any]] = {
-    "dynamodb": dynamodb_client,
+    "dynamodb": lambda: dynamodb_connection().client,
     "kinesis": kinesis_client,
     "s3": lambda: S3Quarantine("rejected")._client,
     "sqs": lambda: FailedBatchQueue(QUEUE)._client,
@@ -44,7 +44,7 @@ USES: dict[str, Callable[[], object]] = {
 
 
 def table() -> DynamoDBTable:
-    return DynamoDBTable(dynamodb_client(), "Limits", partition_key="userId", sort_key="limitId")
+    return DynamoDBTable(dynamodb_connection(), "Limits", partition_key="userId", sort_key="limitId")
 
 
 @pytest.fixture(autouse=True)
@@ -240,8 +240,8 @@ class TestCredentialsThatAreFetchedAnew:
 
     def test_they_are_used(self, program: Path, dynamodb_endpoint: str) -> None:
         assert program.exists()
-        with closing(dynamodb_client(endpoint=dynamodb_endpoint)) as client:
-            assert "TableNames" in client.list_tables()
+        with closing(dynamodb_connection(endpoint=dynamodb_endpoint)) as connection:
+            assert "TableNames" in connection.client.list_tables()
 
     def test_a_role_is_asked_for_with_the_client_of_its_own_service(
         self, config_file: Path, monkeypatch: pytest.MonkeyPatch
@@ -265,8 +265,8 @@ class TestCredentialsThatAreFetchedAnew:
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
         monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/token")
         monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x")
-        with closing(dynamodb_client(endpoint=NOWHERE)) as client:
-            store = DynamoDBRepository(client, "Limits", Limit, partition_key="p", sort_key="s")
+        with closing(dynamodb_connection(endpoint=NOWHERE)) as connection:
+            store = DynamoDBRepository(connection, "Limits", Limit, partition_key="p", sort_key="s")
             loaded = store.load([("a", "b")])
         [error] = loaded.failed.values()
         assert isinstance(error, RepositoryError)

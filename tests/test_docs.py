@@ -8,7 +8,14 @@ import pytest
 from benchmarks.prices import PRICE_LIST
 
 ROOT = Path(__file__).parent.parent
-OUTSIDE = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md")
+OUTSIDE = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "examples/README.md",
+    "src/README.md",
+)
 PAGES = [*(ROOT / name for name in OUTSIDE), *sorted((ROOT / "docs").rglob("*.md"))]
 TESTS = {
     name
@@ -31,6 +38,15 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_test_that_a_page_names_exists(page: Path) -> None:
     assert set(re.findall(r"`(test_\w+)`", page.read_text())) <= TESTS
+
+
+def test_the_page_of_the_package_links_nowhere_into_the_repository_and_has_the_snippet_of_the_readme() -> (
+    None
+):
+    page, readme = (ROOT / "src" / "README.md").read_text(), (ROOT / "README.md").read_text()
+    assert set(re.findall(r"\]\((.+?)\)", page)) == set(re.findall(r"\]\((https://.+?)\)", page))
+    [snippet] = re.findall(r"```python\n.*?```", page, re.DOTALL)
+    assert snippet in readme
 
 
 def test_pages_have_their_prices_from_one_day() -> None:

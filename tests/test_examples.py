@@ -100,6 +100,11 @@ def test_the_examples_are_as_short_as_the_documentation_says(names: tuple[str, .
     assert sum(len(code_lines(EXAMPLES / name)) for name in names) <= most
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_each_example_can_be_read_at_a_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 100
+
+
 def code_lines(path: Path) -> set[int]:
     """Return the lines that have code in them: neither blank, nor comments, nor a docstring."""
     with path.open("rb") as file:

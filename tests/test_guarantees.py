@@ -23,7 +23,7 @@ from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMappin
 from kinesis_handler.outcome import Status
 from kinesis_handler.retry import Backoff
 from kinesis_handler.stores import Repository
-from kinesis_handler.stores.dynamodb import dynamodb_client
+from kinesis_handler.stores.dynamodb import dynamodb_connection
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
@@ -86,11 +86,11 @@ def stores(tmp_path_factory: pytest.TempPathFactory, tables: Tables) -> Iterator
     folder, numbers, line = tmp_path_factory.mktemp("guarantees"), count(), BadLine()
 
     def over_a_bad_line() -> Repository[Limit]:
-        repository = tables.repository(Limit, wire.client, make_backoff=lambda: Backoff(lambda _: None))
+        repository = tables.repository(Limit, wire.connection, make_backoff=lambda: Backoff(lambda _: None))
         line.breaks()
         return repository
 
-    with Wire(dynamodb_client(endpoint=tables.endpoint)) as wire:
+    with Wire(dynamodb_connection(endpoint=tables.endpoint)) as wire:
         for operation in ("BatchGetItem", "BatchExecuteStatement"):
             wire.on(operation, line, times=FOR_EVER)
         yield {

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.stores.dynamodb.item import ItemCodec, to_attribute
+from kinesis_handler.stores.dynamodb.attributes import to_attribute
+from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate
 

@@ -1,14 +1,16 @@
 """The URLs of stores and quarantines, and what is opened by them."""
 
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler import ConfigurationError, open_quarantine, open_store
 from kinesis_handler.quarantine.opening import QUARANTINE_FORMS
-from kinesis_handler.stores import Change, Store
+from kinesis_handler.stores import Change, Repository, Store
 from kinesis_handler.stores.url import LASTING_STORE_FORMS, STORE_FORMS, Address, DynamoDB, InMemory, SQLite
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate
@@ -97,6 +99,43 @@ def test_a_store_has_a_repository_for_each_type_of_state_by_its_name(url: str) -
     first.save([Change(None, aggregate(key, count=7))])
     assert first.load([key]).found[key].state.count == 7
     assert not second.load([key]).found
+
+
+class Longer(Struct):
+    name: str
+    length: int
+
+
+def test_states_of_another_shape_than_their_type_are_found_at_the_start(url: str) -> None:
+    store = open_store(url)
+    written: Repository[Any] = store.repository(Other)
+    store.provision()
+    others = [replace(aggregate(("a", f"{number}")), state=Other("x")) for number in range(3)]
+    written.save([Change(None, each) for each in others])
+    store.check_states()
+    again = open_store(url, setting=f"STORE is {url!r}")
+    longer: Repository[Any] = again.repository(Longer)
+    if store.in_memory:
+        again.check_states()  # nothing is there
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        again.check_states()
+    sentence = str(caught.value)
+    assert sentence.startswith(
+        f"STORE is {url!r}: none of the first 3 stored states can be read: what is stored"
+    )
+    assert "missing required field `length`" in sentence
+    assert "Give its repository an `upgrade`" in sentence
+    upgrading = open_store(url)
+    upgrading.repository(Longer, upgrade=lambda stored: {**stored, "length": 1})
+    upgrading.check_states()
+    longer.save([Change(None, replace(aggregate(("a", "3")), state=Longer("y", 1)))])
+    again.check_states()  # as one of them can be, the others may be damaged
+
+
+def test_of_a_table_that_does_not_answer_nothing_is_known_of_its_states(in_dynamodb: Store) -> None:
+    in_dynamodb.repository(Other)
+    in_dynamodb.check_states()
 
 
 def test_checkpoints_are_in_the_same_store_and_their_table_is_made_with_them(url: str) -> None:

@@ -158,8 +158,9 @@ UNRUN = pytest.mark.parametrize(
 def test_a_function_whose_call_does_nothing_is_refused_by_its_name(
     function: Callable[[Any], Any], kind: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f" is {kind}: to call it does nothing"):
-        event_processor({"SENT": Sent})(function)
+    if kind != "a coroutine function":  # which makes a processor of another kind
+        with pytest.raises(ConfigurationError, match=f" is {kind}: to call it does nothing"):
+            event_processor({"SENT": Sent})(function)
     with pytest.raises(ConfigurationError, match=f"the key of deliver is {kind}: to call it does nothing"):
 
         @event_processor({"SENT": Sent}, key=function)

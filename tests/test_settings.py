@@ -255,7 +255,7 @@ class TestRegion:
             }
         )
         clients: list[Any] = [
-            built.tables[0]._client,  # type: ignore[attr-defined]
+            built.tables[0]._connection.client,  # type: ignore[attr-defined]
             *(each._client for each in (built.quarantine, built.on_failure)),  # type: ignore[union-attr]
             kinesis_client(default_region=built.default_region),
             FailedBatchQueue("http://127.0.0.1:1/queue", default_region=built.default_region)._client,

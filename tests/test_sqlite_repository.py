@@ -18,6 +18,7 @@ from kinesis_handler import ConfigurationError, Key, RepositoryError
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.sqlite import SQLiteRepository
+from kinesis_handler.stores.upgrade import Upgrade
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, StoredLaws
 from kinesis_handler.testing.laws import aggregate, insert
 from user_limits.limit import Limit
@@ -59,8 +60,8 @@ class TestRows(StoredLaws):
     def _file(self, tmp_path: Path, how: str) -> None:
         self.path, self.how = tmp_path / "laws.db", DAMAGED[how]
 
-    def open_repository(self, state_type: type[Any]) -> Repository[Any]:
-        return SQLiteRepository(self.path, state_type)
+    def open_repository(self, state_type: type[Any], upgrade: Upgrade | None = None) -> Repository[Any]:
+        return SQLiteRepository(self.path, state_type, upgrade=upgrade)
 
     def damage(self, key: Key) -> None:
         change(self.path, f"UPDATE aggregates SET document = {self.how} WHERE sort = '{key[1]}'")  # noqa: S608

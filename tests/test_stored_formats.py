@@ -19,7 +19,8 @@ from kinesis_handler.quarantine.contents import done_in, read_contents
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.entry import Position, decode_entries
 from kinesis_handler.stores import Change
-from kinesis_handler.stores.dynamodb.item import ItemCodec, to_attribute
+from kinesis_handler.stores.dynamodb.attributes import to_attribute
+from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import LawState
 

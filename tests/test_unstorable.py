@@ -1,6 +1,7 @@
 """What a store can never keep: rejected event by event, so that it does not matter how the stream was cut."""
 
 from collections.abc import Sequence
+from decimal import Context, getcontext
 from typing import Any
 
 import pytest
@@ -106,6 +107,20 @@ def test_only_the_events_that_lead_to_it_are_rejected_however_the_stream_is_cut(
     assert outcomes == KEPT
     [stored] = repository.scan()
     assert (stored.state, stored.version) == ("abcde", 3)
+
+
+def test_what_is_saved_in_parts_is_computed_as_the_projection_says() -> None:
+    class Rounding(Texts):
+        decimal_context = Context(prec=3)
+
+        def apply(self, state: str | None, event: Event[Added]) -> str:
+            precisions.add(getcontext().prec)
+            return super().apply(state, event)
+
+    precisions: set[int] = set()
+    result = KinesisHandler([Rounding(SmallRepository(FakeClock()))]).handle(invocation(added(*TEXTS)))
+    assert [each.outcome.status.value for each in result] == KEPT
+    assert precisions == {3}
 
 
 def test_the_reason_is_the_stores() -> None:

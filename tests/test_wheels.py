@@ -65,6 +65,11 @@ def test_the_librarys_wheel_names_no_application(wheels: dict[str, Path]) -> Non
     assert not [name for name, content in modules.items() if NAMES_AN_APPLICATION.search(content)]
 
 
+def test_the_description_of_the_library_is_the_page_for_its_package(wheels: dict[str, Path]) -> None:
+    description = metadata(wheels["kinesis_handler"]).get_payload()
+    assert description == (ROOT / "src" / "README.md").read_text()
+
+
 def test_the_applications_wheel_has_its_page(wheels: dict[str, Path]) -> None:
     assert {"user_limits/api/page/index.html", "user_limits/py.typed"} <= files(wheels["user_limits"]).keys()
 

@@ -10,7 +10,7 @@ from benchmarks.report.markdown import dollars, figure, times
 from benchmarks.report.svg import Bar, Panel, bar_chart
 from benchmarks.results import Figures
 
-EVENTS_OF_A_LIMIT = {"1": "1", "5": "5", "50": "50"}
+EVENTS_OF_A_LIMIT = {number: f"known {number}" for number in ("1", "5", "50")}
 """Names of our contenders on DynamoDB whose figures stand for all, by the events of a limit in a batch."""
 
 CONTENDERS = {

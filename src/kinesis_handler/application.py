@@ -153,7 +153,13 @@ class Application(Struct, frozen=True):
         """The tables of its stores, as far as these need any to be made."""
         return [table for store in (self.store, self.replica) if store is not None for table in store.tables]
 
-    def check(self) -> None:
-        """Raise ConfigurationError, which says what to do, if one of the tables cannot be used."""
+    def check(self, *, states: bool = False) -> None:
+        """Raise ConfigurationError, which says what to do, if one of the tables cannot be used.
+
+        Args:
+            states: whether to see too that the stored states can be read: see `Store.check_states`.
+        """
         for table in self.tables:
             table.check()
+        if states and self.store is not None:
+            self.store.check_states()

@@ -7,19 +7,21 @@ https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 import gzip
 import os
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-import botocore.session
 import msgspec
-from botocore.config import Config
-from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 from botocore.loaders import JSONFileLoader, Loader
-from botocore.session import Session
 
 from kinesis_handler.environment import read_matching
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.stores.url import REGION, REGION_FORM
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+    from botocore.session import Session
 
 _SET_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _UNREACHABLE = (
@@ -46,9 +48,16 @@ _CREDENTIAL_SERVICES = ["sts", "sso", "sso-oidc", "signin"]
 """Services that the SDK asks for credentials: a role's, or a person's."""
 
 
+class HasCredentials(Protocol):
+    """A session of the SDK, or what stands for one."""
+
+    def get_credentials(self) -> Any:
+        """Return credentials, or None."""
+
+
 def aws_client(
     service: str,
-    config: Config,
+    config: "Config",
     *,
     region: str | None = None,
     endpoint: str | None = None,
@@ -65,21 +74,32 @@ def aws_client(
 
     Raises ConfigurationError if there is no region, or the SDK's settings are invalid.
     """
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _Models(service))
-    # It holds for the services that are asked for credentials, too.
-    session.set_config_variable("region", find_region(region, default_region))
+    region = find_region(region, default_region)
     try:
-        credentials = _find_credentials(session)
+        session = sdk_session(service, region)
+        credentials = find_credentials(session)
         client = session.create_client(service, endpoint_url=endpoint, config=config)
     except BotoCoreError as error:
-        raise _wrong_settings(explain(error, service)) from error
+        raise wrong_settings(explain(error, service)) from error
     except ValueError as error:
-        variables = f"AWS_ENDPOINT_URL_{service.upper()} and AWS_ENDPOINT_URL"
-        raise _wrong_settings(f"{error}; look at {variables}") from error
+        raise wrong_endpoint(str(error), service) from error
     if isinstance(credentials, RefreshableCredentials):
-        _guard_credentials(credentials, client)
+        # Before the endpoint is chosen, which may depend on the account; and before each attempt is signed.
+        refresh = partial(_refresh, credentials)
+        for moment in ("provide-client-params", "choose-signer"):
+            client.meta.events.register_first(moment, refresh)
     return client
+
+
+def sdk_session(service: str, region: str) -> "Session":
+    """Return a session of the SDK for one service. Raises BotoCoreError if its settings are invalid."""
+    import botocore.session  # noqa: PLC0415 - a hundred modules, which a start on Lambda does without
+
+    session = botocore.session.get_session()
+    session.register_component("data_loader", Models(service))
+    # It holds for the services that are asked for credentials, too.
+    session.set_config_variable("region", region)
+    return session
 
 
 def find_region(region: str | None = None, default: str | None = None) -> str:
@@ -96,10 +116,12 @@ def find_region(region: str | None = None, default: str | None = None) -> str:
     for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         if said := read_matching(os.environ, variable, REGION, REGION_FORM):
             return said
+    import botocore.session  # noqa: PLC0415 - see `sdk_session`
+
     try:
         found: str | None = botocore.session.get_session().get_config_variable("region") or default
     except BotoCoreError as error:
-        raise _wrong_settings(str(error)) from error
+        raise wrong_settings(str(error)) from error
     if not found:
         raise ConfigurationError(
             "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has a region"
@@ -120,37 +142,46 @@ def explain(error: Exception, service: str) -> str:
     return str(error)
 
 
-def _wrong_settings(what: str) -> ConfigurationError:
+def wrong_settings(what: str) -> ConfigurationError:
+    """Return the error for settings with which the SDK cannot work."""
     return ConfigurationError(f"the AWS SDK cannot be set up: {what}")
 
 
-def _find_credentials(session: Session) -> Credentials | None:
-    """Find credentials as making a client does: it may run a program and read files."""
+def wrong_endpoint(what: str, service: str) -> ConfigurationError:
+    """Return the error for an endpoint that cannot be one, with the variables that may have named it."""
+    return wrong_settings(f"{what}; look at AWS_ENDPOINT_URL_{service.upper()} and AWS_ENDPOINT_URL")
+
+
+def find_credentials(session: HasCredentials) -> Credentials | None:
+    """Find credentials as making a client does: it may run a program and read files.
+
+    Raises BotoCoreError, whatever went wrong.
+    """
     try:
-        return session.get_credentials()
+        found: Credentials | None = session.get_credentials()
     except BotoCoreError:
         raise
     except Exception as error:
         raise CredentialRetrievalError(provider="the SDK's settings", error_msg=_text(error)) from error
+    return found
 
 
-def _guard_credentials(credentials: RefreshableCredentials, client: Any) -> None:
-    """Turn every failure to refresh credentials into an error of the SDK, which is handled.
+def freeze(credentials: Credentials) -> ReadOnlyCredentials:
+    """Return the credentials of this moment: those that expire are fetched again.
 
-    The SDK itself lets through what a file or a program raises: FileNotFoundError for a role's token.
+    Raises BotoCoreError, whatever went wrong. The SDK itself lets through what a file or a program raises:
+    FileNotFoundError for a role's token.
     """
+    try:
+        return credentials.get_frozen_credentials()
+    except BotoCoreError:
+        raise
+    except Exception as error:
+        raise CredentialRetrievalError(provider=credentials.method, error_msg=_text(error)) from error
 
-    def refresh(**_: object) -> None:
-        try:
-            credentials.get_frozen_credentials()
-        except BotoCoreError:
-            raise
-        except Exception as error:
-            raise CredentialRetrievalError(provider=credentials.method, error_msg=_text(error)) from error
 
-    # Before the endpoint is chosen, which may depend on the account; and before each attempt is signed.
-    for moment in ("provide-client-params", "choose-signer"):
-        client.meta.events.register_first(moment, refresh)
+def _refresh(credentials: Credentials, **_: object) -> None:
+    freeze(credentials)
 
 
 def _text(error: Exception) -> str:
@@ -170,7 +201,7 @@ class _Files(JSONFileLoader):
         return None
 
 
-class _Models(Loader):
+class Models(Loader):
     """Lists only the services needed. To find one, botocore lists the folders of all of them, twice."""
 
     def __init__(self, service: str) -> None:

@@ -43,6 +43,7 @@ class Batch:
         source: where the records come from.
         parked: the positions of those that were parked, if `source` is PARKED.
         now: returns the seconds since epoch.
+        is_rebuild: whether the records have been processed before, into another store.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default
@@ -54,6 +55,7 @@ class Batch:
         source: Source = Source.STREAM,
         parked: Collection[tuple[int, int]] = (),
         now: Callable[[], float] = time.time,
+        is_rebuild: bool = False,
     ) -> None:
         self.outcomes: dict[Event[Any] | Record, Outcome] = {}
         """Outcomes of the events that the processor at work has settled."""
@@ -65,6 +67,8 @@ class Batch:
         """Where the records come from."""
         self.parked = parked
         """The positions of the records that were parked, if they come to be released."""
+        self.is_rebuild = is_rebuild
+        """Whether the records have been processed before: nobody is informed of a change again."""
         self.now = now
         """Returns the seconds since epoch."""
         self._quarantine = quarantine

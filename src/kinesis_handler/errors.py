@@ -24,6 +24,7 @@ KinesisHandlerError
         ├── HeldBackError            an earlier event of the same key failed
         ├── ParkedError              an earlier event of the same key is parked
         ├── OutOfTimeError           the deadline of the invocation came near
+        ├── OnChangeError            the change is stored, and `on_change` raised
         ├── InvalidResultError       a function of a processor returned an invalid value
         └── UnexpectedError          a processor raised an exception outside this tree
 
@@ -220,6 +221,18 @@ class OutOfTimeError(RetryableError):
 
     To do: nothing if it is rare. Else raise the function's timeout or memory, or lower the batch size.
     """
+
+
+class OnChangeError(RetryableError):
+    """A change is stored, and `on_change` of its projection raised: it is called again at the next delivery.
+
+    To do: fix what the reason names. The state is right; those whom `on_change` informs wait.
+    """
+
+    def __init__(self, projection: str, cause: Exception) -> None:
+        what = f"{type(cause).__name__} raised{_location(cause)}"
+        super().__init__(f"the change is stored, and `on_change` of {projection} was not done: {what}")
+        self.__cause__ = cause
 
 
 class InvalidResultError(RetryableError):

@@ -27,15 +27,25 @@ def require_plain(function: Callable[..., object], name: str) -> None:
 
     Raises ConfigurationError.
     """
-    while isinstance(function, partial):
-        function = function.func
-    called = function if isinstance(function, FunctionType | MethodType) else type(function).__call__
     for is_kind, kind in _KINDS:
-        if is_kind(function) or is_kind(called):
+        if any(map(is_kind, _called(function))):
             raise ConfigurationError(
                 f"{name} is {kind}: to call it does nothing. "
                 "Allowed: a plain function, which may itself run a coroutine by asyncio.run"
             )
+
+
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Return whether a call of the function returns a coroutine, as far as that is declared."""
+    return any(map(iscoroutinefunction, _called(function)))
+
+
+def _called(function: Callable[..., object]) -> tuple[Callable[..., object], Callable[..., object]]:
+    """Return a callable without the partials around it, and what its call runs."""
+    while isinstance(function, partial):
+        function = function.func
+    is_function = isinstance(function, FunctionType | MethodType)
+    return function, function if is_function else type(function).__call__
 
 
 def unrun(result: object) -> str | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -105,6 +105,11 @@ class KinesisHandler:
             self.register(processor)
 
     @property
+    def processors(self) -> Sequence[EventProcessor]:
+        """What takes the events, in the order of their registration."""
+        return tuple(self._routes.processors)
+
+    @property
     def repositories(self) -> Mapping[str, Repository[Any]]:
         """The repositories of its projections, by the projections' names."""
         readers = zip(self._routes.names, self._routes.processors, strict=True)
@@ -149,6 +154,7 @@ class KinesisHandler:
         *,
         source: Source = Source.STREAM,
         parked: Collection[tuple[int, int]] = (),
+        rebuild: bool = False,
     ) -> BatchResult:
         """Handle an invocation as a call does, and return the outcome of each record.
 
@@ -157,6 +163,8 @@ class KinesisHandler:
             context: Lambda's.
             source: where the records come from. What comes out of the quarantine is not put there again.
             parked: the positions of the records that were parked, if `source` is PARKED.
+            rebuild: whether they have been processed before, into another store: then no `on_change` is
+                called.
         """
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
@@ -164,7 +172,7 @@ class KinesisHandler:
         bound = bind_contextvars(request_id=request_id, cold_start=cold_start)
         try:
             with batch_span(self._tracer, request_id) as handling, counting() as counted:
-                result = self._handle(invocation, context, source, parked)
+                result = self._handle(invocation, context, source, parked, rebuild=rebuild)
                 log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
                 annotate_span(handling, result)
                 if self._metrics is not None:
@@ -179,6 +187,8 @@ class KinesisHandler:
         context: LambdaContext | None,
         source: Source,
         parked: Collection[tuple[int, int]],
+        *,
+        rebuild: bool,
     ) -> BatchResult:
         records = invocation.get("Records") if isinstance(invocation, dict) else None
         if not isinstance(records, list):
@@ -188,7 +198,15 @@ class KinesisHandler:
         in_order, queues, outcomes = self._read(records, deadline)
         quarantine = self._quarantine if source is Source.STREAM else None
         reserve = self._reserve_ms / 1_000
-        batch = Batch(deadline, reserve, self._quarantine, source=source, parked=parked, now=self._now)
+        batch = Batch(
+            deadline,
+            reserve,
+            self._quarantine,
+            source=source,
+            parked=parked,
+            now=self._now,
+            is_rebuild=rebuild,
+        )
         routes, readers = self._routes, dict[str, Mapping[Status, int]]()
         several = len(queues) > 1
         with within(deadline):

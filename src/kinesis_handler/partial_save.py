@@ -32,6 +32,9 @@ Fold = Callable[
 ]
 """Returns the aggregate after events of its key, and their outcomes: see `fold.fold`."""
 
+Save = Callable[[Sequence[Change[State]]], Saved]
+"""Stores changes: see `Repository.save`."""
+
 
 class PartialSave(Generic[State, Payload]):
     """Folds and saves in parts, in the order of the events.
@@ -42,15 +45,22 @@ class PartialSave(Generic[State, Payload]):
     Args:
         repository: where the states are stored.
         fold: applies events to a state.
+        save: stores changes in the repository.
         attempts: how often other writers may get in between.
         batch: whose quarantine gets what is rejected, before what lies behind it is saved.
     """
 
     def __init__(
-        self, repository: Repository[State], fold: Fold[State, Payload], attempts: int, batch: Batch
+        self,
+        repository: Repository[State],
+        fold: Fold[State, Payload],
+        save: Save[State],
+        attempts: int,
+        batch: Batch,
     ) -> None:
         self._repository = repository
         self._fold = fold
+        self._store = save
         self._attempts = attempts
         self._batch = batch
 
@@ -131,7 +141,7 @@ class PartialSave(Generic[State, Payload]):
         if rejected or found:
             self._batch.quarantine({**rejected, **found})
             rejected.clear()
-        return save(self._repository, [change])
+        return self._store([change])
 
     def _load_again(
         self, key: Key, conflicts: int

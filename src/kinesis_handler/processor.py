@@ -1,15 +1,18 @@
 """Processors: what takes the events of some types, and reports what became of each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import update_wrapper
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.functions import require_plain, require_run
+from kinesis_handler.functions import is_coroutine_function, require_plain, require_run
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.upcast import Upcasters
 from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_applied
+
+if TYPE_CHECKING:
+    from kinesis_handler.coroutines import CoroutineProcessor
 
 Payload = TypeVar("Payload")
 
@@ -95,30 +98,59 @@ def partition_key(event: Event[Any]) -> str | tuple[int, int]:
     return record.position if record.partition_key is None else record.partition_key
 
 
+class MakesProcessor(Protocol):
+    """Makes a processor of a function: what `event_processor` returns."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # an awaitable is an object too
+        self, function: Callable[[Event[Payload]], Awaitable[object]]
+    ) -> "CoroutineProcessor[Payload]": ...
+
+    @overload
+    def __call__(self, function: Callable[[Event[Payload]], object]) -> FunctionProcessor[Payload]: ...
+
+
 def event_processor(
     event_types: Schemas,
     *,
     key: Callable[[Event[Any]], object] = partition_key,
+    concurrency: int | None = None,
     upcast: Upcasters | None = None,
-) -> Callable[[Callable[[Event[Payload]], object]], FunctionProcessor[Payload]]:
+) -> MakesProcessor:
     """Make a processor of a function that takes one event.
 
     The function returns on success. It raises `RejectedError` for a permanent failure; any other exception is
     retried. Lambda delivers events again, those that succeeded too, so the function must be idempotent.
 
+    A coroutine function takes events of different keys at once, and those of one key one after the other. At
+    the deadline it is cancelled, and its event delivered again.
+
     Args:
         event_types: the types it takes, each with the schema of its payload.
         key: what events are ordered by. After one has failed, later ones with an equal key wait. By default
             the partition key; events of records without one do not wait for each other.
+        concurrency: how many events a coroutine function processes at once, at most; None for 16.
         upcast: what turns payloads of older versions into newer ones, by event type and version: see
             `Projection.upcast`.
 
-    Raises ConfigurationError if the function, or `key`, is a coroutine function or a generator function: its
-    call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
+    Raises ConfigurationError if the function is a generator function, or `key` this or a coroutine function:
+    its call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
+    Raises it also for a concurrency below 1, and for any if the function is no coroutine function.
     """
 
-    def decorate(function: Callable[[Event[Payload]], object]) -> FunctionProcessor[Payload]:
-        return FunctionProcessor(function, event_types, key, upcast or {})
+    def decorate(function: Callable[[Event[Payload]], Any]) -> Any:
+        if is_coroutine_function(function):
+            from kinesis_handler.coroutines import DEFAULT_CONCURRENCY, CoroutineProcessor
+
+            at_once = DEFAULT_CONCURRENCY if concurrency is None else concurrency
+            return CoroutineProcessor(function, event_types, key, upcast or {}, at_once)
+        processor = FunctionProcessor(function, event_types, key, upcast or {})
+        if concurrency is not None:
+            raise ConfigurationError(
+                f"{name_of(processor)} has a concurrency of {concurrency}, and is no coroutine function: one "
+                "event is processed after the other. Write `async def`, or leave the concurrency out"
+            )
+        return processor
 
     return decorate
 

@@ -4,9 +4,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Context, localcontext
+from functools import partial
 from typing import Generic, TypeVar
 
-from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Key
+from kinesis_handler.after_change import AfterChange
+from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key
 from kinesis_handler.batch import Batch, Source
 from kinesis_handler.errors import (
     ConfigurationError,
@@ -31,7 +33,7 @@ from kinesis_handler.outcome import (
     to_quarantine,
 )
 from kinesis_handler.parking import DEFAULT_PARK_AFTER, NOWHERE, REDRIVEN, Parking, fold_or_park
-from kinesis_handler.partial_save import Fold, PartialSave, save
+from kinesis_handler.partial_save import Fold, PartialSave, Save, save
 from kinesis_handler.release import release
 from kinesis_handler.results import StateCheck, agreed_state_type
 from kinesis_handler.stores import Change, Repository
@@ -112,6 +114,8 @@ class Projection(ABC, Generic[State, Payload]):
             self._name, agreed_state_type(type(self), Projection, repository)
         )
         require_plain(self.is_snapshot, f"`is_snapshot` of {self._name}")
+        require_plain(self.on_change, f"`on_change` of {self._name}")
+        self._has_on_change = type(self).on_change is not Projection.on_change
         self._rules: Rules[State, Payload] = Rules(self.apply, check, recent_event_ids, self.is_snapshot)
         self.repository = repository
         """Where the states are stored."""
@@ -160,6 +164,25 @@ class Projection(ABC, Generic[State, Payload]):
         """
         return False
 
+    def on_change(
+        self,
+        before: Aggregate[State | None] | None,
+        after: Aggregate[State | None],
+        events: Sequence[Event[Payload]],
+    ) -> None:
+        """Inform others of a change that has been stored: called at least once for each.
+
+        The key and `after.version` say which change it is: an idempotency key. Where it raises, the events
+        fail, although the change is stored; they come again, and it is called again before anything else is
+        stored under the key. It is not called in a rebuild.
+
+        Args:
+            before: what was stored before. None if there was nothing; and where it is called again, as after
+                a process was killed between the save and the call: what was there then is gone.
+            after: what is stored now. Its state is None if it was deleted.
+            events: those of the batch that led to it.
+        """
+
     def process(self, events: Sequence[Event[Payload]], batch: Batch) -> None:
         """Fold the events into their states, a slice of keys at a time. See `EventProcessor.process`."""
         groups: Groups[Payload] = Groups(self._name)
@@ -192,21 +215,26 @@ class Projection(ABC, Generic[State, Payload]):
         """
         outcomes: dict[Key, list[Outcome]] = {}
         unsaved: Collection[Key] = groups
+        fold_one: Fold[State, Payload] = self._fold_of(batch)
+        store: Save[State] = partial(save, self.repository)
+        if self._has_on_change and not batch.is_rebuild:
+            after_change = AfterChange(self.on_change, self._name, fold_one, store, batch)
+            fold_one, store = after_change.fold, after_change.save
         for _ in range(self._attempts):
-            changes, quarantined = self._load_and_fold(unsaved, groups, outcomes, batch)
+            changes, quarantined = self._load_and_fold(unsaved, groups, outcomes, fold_one)
             if not changes:
                 break
             if quarantined:
                 batch.quarantine(quarantined)
-            saved = save(self.repository, changes)
+            saved = store(changes)
             for key, error in saved.failed.items():
                 if batch.source is Source.PARKED:  # none of them may be left out
                     outcomes[key] = not_saved(outcomes[key], RepositoryError(str(error)))
                 elif isinstance(error, RejectedError) and len(groups[key]) > 1:
                     [before] = [each.before for each in changes if each.key == key]
-                    fold_one = self._fold_of(batch)
-                    parts = PartialSave(self.repository, fold_one, self._attempts, batch)
-                    outcomes[key] = parts.save(before, key, groups[key], error)
+                    parts = PartialSave(self.repository, fold_one, store, self._attempts, batch)
+                    with localcontext(self.decimal_context):
+                        outcomes[key] = parts.save(before, key, groups[key], error)
                 else:
                     outcomes[key] = not_saved(outcomes[key], error)
             unsaved = saved.conflicts
@@ -222,7 +250,7 @@ class Projection(ABC, Generic[State, Payload]):
         keys: Collection[Key],
         groups: Mapping[Key, list[Event[Payload]]],
         outcomes: dict[Key, list[Outcome]],
-        batch: Batch,
+        fold_one: Fold[State, Payload],
     ) -> tuple[list[Change[State]], dict[Event[Payload], Outcome]]:
         """Return what is to be saved, and what of it goes into the quarantine first.
 
@@ -231,7 +259,6 @@ class Projection(ABC, Generic[State, Payload]):
         with span("load", keys=len(keys)):
             loaded = self.repository.load(keys)
         found, vacant, failed = loaded.found, loaded.vacant, loaded.failed
-        fold_one = self._fold_of(batch)
         changes: list[Change[State]] = []
         quarantined: dict[Event[Payload], Outcome] = {}
         with span("fold", keys=len(keys)), localcontext(self.decimal_context):

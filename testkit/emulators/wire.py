@@ -1,4 +1,4 @@
-"""Faults between a client and DynamoDB Local: hooks of botocore that affect single requests and answers.
+"""Faults between a connection and DynamoDB Local, which affect single requests and answers.
 
 For connections that really break see `fault_proxy`.
 """
@@ -23,7 +23,7 @@ from botocore.httpsession import URLLib3Session
 from urllib3 import HTTPResponse
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    from kinesis_handler.stores.dynamodb import Connection
 
 Answer = dict[str, Any]
 
@@ -70,20 +70,24 @@ Fault = Callable[[Call], "Answer | AWSResponse"]
 
 
 class Tap(AbstractContextManager["Tap"]):
-    """Passes the requests of a client to a function, which answers instead of DynamoDB or lets them pass.
+    """Passes the requests of a connection to a function, which answers instead of DynamoDB or lets them pass.
+
+    Those of its botocore client, too.
 
     Args:
-        client: the client whose requests are passed.
-        meet: returns an answer, or None if the client should send the request as usual.
+        connection: the connection whose requests are passed.
+        meet: returns an answer, or None if the request is to be sent as usual.
     """
 
-    def __init__(self, client: "DynamoDBClient", meet: Callable[[Call], Answer | AWSResponse | None]) -> None:
-        self.client = client
+    def __init__(self, connection: "Connection", meet: Callable[[Call], Answer | AWSResponse | None]) -> None:
+        self.connection = connection
         self._meet = meet
         # Without Nagle's algorithm, as botocore does: otherwise each request would wait 40 ms.
         no_delay: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # its stubs require strings
         self._session = URLLib3Session(max_pool_connections=16, socket_options=no_delay)
-        self._hooks = cast("Any", client.meta.events)  # its types have no hook that answers
+        self._http = connection.http
+        connection.http = cast("URLLib3Session", self)
+        self._hooks = cast("Any", connection.client.meta.events)  # its types have no hook that answers
         self._hooks.register("before-send.dynamodb", self._before_send)
 
     def __exit__(
@@ -93,26 +97,37 @@ class Tap(AbstractContextManager["Tap"]):
         traceback: TracebackType | None,
     ) -> None:
         self._hooks.unregister("before-send.dynamodb", self._before_send)
+        self.connection.http = self._http
         self._session.close()
 
-    def _before_send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
-        answer = self._meet(Call(event_name.rpartition(".")[2], request, self._session))
+    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Stand for the connection's `http`."""
+        return self._before_send(request) or self._http.send(request)
+
+    def _before_send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        operation = as_text(request.headers["X-Amz-Target"]).rpartition(".")[2]
+        answer = self._meet(Call(operation, request, self._session))
         return response(HTTPStatus.OK, answer) if isinstance(answer, dict) else answer
 
 
+def as_text(header: str | bytes) -> str:
+    """Return a header's value: botocore's serializer makes it text, its signer bytes."""
+    return header if isinstance(header, str) else header.decode()
+
+
 class Wire(Tap):
-    """Makes the requests of a client visible, and injects the faults of a test.
+    """Makes the requests of a connection visible, and injects the faults of a test.
 
     At its end it checks that each expected fault has occurred.
     """
 
-    def __init__(self, client: "DynamoDBClient") -> None:
+    def __init__(self, connection: "Connection") -> None:
         self.sent: list[Call] = []
         self._faults: list[tuple[str, Fault, str]] = []
         self._left: Counter[int] = Counter()
         self._unused: set[int] = set()
         self._lock = Lock()
-        super().__init__(client, self._perhaps_fail)
+        super().__init__(connection, self._perhaps_fail)
 
     def __enter__(self) -> Self:
         return self

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
 
 from dynamodb_store.faulty_store import KEY, TTL, Store, new
 from kinesis_handler.stores import Change
-from kinesis_handler.stores.dynamodb import dynamodb_client
+from kinesis_handler.stores.dynamodb import Connection, dynamodb_connection
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert
@@ -16,21 +15,18 @@ from testkit.emulators.fault_proxy import FaultProxy, fault_proxy
 from testkit.emulators.wire import Wire
 from testkit.tables import Tables
 
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
 
 @pytest.fixture(scope="package")
-def client(dynamodb_endpoint: str) -> Iterator["DynamoDBClient"]:
-    """Make a client to put faults on: it takes long to make one."""
-    with closing(dynamodb_client(endpoint=dynamodb_endpoint)) as made:
+def connection(dynamodb_endpoint: str) -> Iterator[Connection]:
+    """Make a connection to put faults on: it takes long to make one."""
+    with closing(dynamodb_connection(endpoint=dynamodb_endpoint)) as made:
         yield made
 
 
 @pytest.fixture
-def wire(client: "DynamoDBClient") -> Iterator[Wire]:
-    """Return a client that faults can be put on."""
-    with Wire(client) as made:
+def wire(connection: Connection) -> Iterator[Wire]:
+    """Return a connection that faults can be put on."""
+    with Wire(connection) as made:
         yield made
 
 
@@ -54,9 +50,9 @@ def running_proxy(dynamodb_endpoint: str) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture(scope="module")
-def proxied_client(running_proxy: FaultProxy) -> Iterator["DynamoDBClient"]:
-    """Make a client that talks to the proxy."""
-    with closing(dynamodb_client(endpoint=running_proxy.endpoint)) as made:
+def proxied_connection(running_proxy: FaultProxy) -> Iterator[Connection]:
+    """Make a connection that talks to the proxy."""
+    with closing(dynamodb_connection(endpoint=running_proxy.endpoint)) as made:
         yield made
 
 

@@ -50,7 +50,7 @@ class Store:
     def repository(self, wire: Wire | None = None, *, ttl: int = 0) -> DynamoDBRepository[LawState]:
         """Make one more repository in the same table."""
         return DynamoDBRepository(
-            wire.client if wire else self._tables.client,
+            wire.connection if wire else self._tables.connection,
             self.table,
             LawState,
             partition_key=PARTITION_KEY,

@@ -1,27 +1,24 @@
 """What goes wrong between the store and its table, on a real wire and by a proxy."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from dynamodb_store.faulty_store import DELETE, KEY, READ, THROTTLED, WRITE, Store, new, save, stored
 from kinesis_handler.stores import Change
+from kinesis_handler.stores.dynamodb import Connection
 from kinesis_handler.testing import LawState
 from kinesis_handler.testing.laws import aggregate, find_all, insert, load
 from testkit.emulators.fault_proxy import FaultProxy
 from testkit.emulators.wire import Wire
 
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
-from dynamodb_store.faulty_store import DELETE, KEY, READ, THROTTLED, WRITE, Store, new, save, stored
-
 
 class TestOnTheWire:
-    """Connections that really break: a proxy stands between botocore and DynamoDB Local."""
+    """Connections that really break: a proxy stands between the connection and DynamoDB Local."""
 
     @pytest.fixture
-    def client(self, proxied_client: "DynamoDBClient") -> "DynamoDBClient":
-        return proxied_client
+    def connection(self, proxied_connection: Connection) -> Connection:
+        return proxied_connection
 
     @pytest.mark.parametrize("code", THROTTLED)
     def test_a_throttled_save_is_sent_again(

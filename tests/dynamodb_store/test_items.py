@@ -27,7 +27,7 @@ from kinesis_handler.deadline import Deadline, within
 from kinesis_handler.errors import UnreadableError, UnstorableError
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
-from kinesis_handler.stores.dynamodb.item import to_attribute, to_python
+from kinesis_handler.stores.dynamodb.attributes import to_attribute, to_python
 from kinesis_handler.stores.dynamodb.size import MAX_ITEM_BYTES, item_bytes
 from kinesis_handler.testing.laws import after as changed
 from kinesis_handler.testing.laws import aggregate, insert, load
@@ -267,7 +267,7 @@ class TestWhatIsSent:
     ) -> None:
         name = tables.table().name
         repository = DynamoDBRepository(
-            tables.client, name, Indexed, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+            tables.connection, name, Indexed, partition_key=PARTITION_KEY, sort_key=SORT_KEY
         )
         first = Aggregate(**asdict(aggregate(KEY)) | {"state": Indexed("x")})
         assert repository.save([Change(None, first)]) == Saved()

@@ -27,8 +27,7 @@ from kinesis_handler.retry import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
 )
-from kinesis_handler.stores.dynamodb.client import READ_TIMEOUT
-from kinesis_handler.stores.dynamodb.requests import CONNECTIONS
+from kinesis_handler.stores.dynamodb.connection import CONNECTIONS, READ_TIMEOUT
 from kinesis_handler.testing import LawState  # noqa: TC001 - likewise
 from kinesis_handler.testing.laws import insert
 from testkit.emulators.wire import (

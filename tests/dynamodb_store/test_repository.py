@@ -6,6 +6,7 @@ import pytest
 from kinesis_handler import Key
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from kinesis_handler.stores.upgrade import Upgrade
 from kinesis_handler.testing import LawState, RepositoryLaws, StoredLaws
 from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 
@@ -22,15 +23,20 @@ class TestDynamoDBRepository(RepositoryLaws):
 class TestItems(StoredLaws):
     @pytest.fixture(autouse=True)
     def _table(self, tables: Tables) -> None:
-        self.client, self.name = tables.client, tables.table().name
+        self.connection, self.name = tables.connection, tables.table().name
 
-    def open_repository(self, state_type: type[Any]) -> Repository[Any]:
+    def open_repository(self, state_type: type[Any], upgrade: Upgrade | None = None) -> Repository[Any]:
         return DynamoDBRepository(
-            self.client, self.name, state_type, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+            self.connection,
+            self.name,
+            state_type,
+            partition_key=PARTITION_KEY,
+            sort_key=SORT_KEY,
+            upgrade=upgrade,
         )
 
     def damage(self, key: Key) -> None:
-        self.client.put_item(
+        self.connection.client.put_item(
             TableName=self.name, Item={PARTITION_KEY: {"S": key[0]}, SORT_KEY: {"S": key[1]}}
         )
 

@@ -4,16 +4,15 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.retry import Backoff
-from kinesis_handler.stores.dynamodb import DynamoDBTable, dynamodb_client
-from kinesis_handler.stores.dynamodb.client import CONNECT_TIMEOUT, READ_TIMEOUT
-from kinesis_handler.stores.dynamodb.requests import CONNECTIONS
+from kinesis_handler.stores.dynamodb import Connection, DynamoDBTable, dynamodb_connection
+from kinesis_handler.stores.dynamodb.connection import CONNECT_TIMEOUT, CONNECTIONS, READ_TIMEOUT
 from testkit.emulators.wire import (
     FOR_EVER,
     Fault,
@@ -26,9 +25,6 @@ from testkit.emulators.wire import (
     unreachable,
 )
 from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 NUMBERS = count(1)
 REGION = "us-east-1"
@@ -46,11 +42,11 @@ def name() -> str:
 @pytest.fixture
 def table(wire: Wire, name: str) -> DynamoDBTable:
     """Return a table that does not exist yet."""
-    return table_of(wire.client, name)
+    return table_of(wire.connection, name)
 
 
-def table_of(client: "DynamoDBClient", name: str, **options: Any) -> DynamoDBTable:
-    return DynamoDBTable(client, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY, **options)
+def table_of(connection: Connection, name: str, **options: Any) -> DynamoDBTable:
+    return DynamoDBTable(connection, name, partition_key=PARTITION_KEY, sort_key=SORT_KEY, **options)
 
 
 def complaint(check: Callable[[], object]) -> str:
@@ -92,7 +88,7 @@ class TestCheck:
     def test_beside_another_store_one_that_is_down_passes_and_one_that_is_missing_does_not(
         self, wire: Wire, name: str, *, may_be_down: bool
     ) -> None:
-        table = table_of(wire.client, name, named_by="TARGET is 'x'", may_be_down=may_be_down)
+        table = table_of(wire.connection, name, named_by="TARGET is 'x'", may_be_down=may_be_down)
         assert complaint(table.check).startswith("TARGET is 'x': the DynamoDB table")
         table.create()
         wire.on("BatchGetItem", unreachable)
@@ -118,8 +114,8 @@ class TestCheck:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
-            with closing(dynamodb_client("eu-north-1", endpoint)) as client:
-                told = complaint(table_of(client, "Limits").check)
+            with closing(dynamodb_connection("eu-north-1", endpoint)) as connection:
+                told = complaint(table_of(connection, "Limits").check)
         assert all(part in told for part in ("Limits", "eu-north-1", endpoint))
         assert "is the region right, and AWS_ENDPOINT_URL_DYNAMODB if it is set?" in told
 
@@ -128,8 +124,8 @@ class TestCheck:
     ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        with closing(dynamodb_client(endpoint=tables.endpoint)) as client:
-            told = complaint(table_of(client, "Limits").check)
+        with closing(dynamodb_connection(endpoint=tables.endpoint)) as connection:
+            told = complaint(table_of(connection, "Limits").check)
         assert all(part in told for part in ("Limits", REGION, tables.endpoint))
         assert "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in told
 
@@ -230,14 +226,14 @@ class TestCreate:
     def test_on_a_busy_machine_it_is_asked_for_again_until_it_is_made(
         self, wire: Wire, name: str, operation: str, fault: Fault
     ) -> None:
-        table = table_of(wire.client, name, make_backoff=lambda: Backoff(lambda _: None))
+        table = table_of(wire.connection, name, make_backoff=lambda: Backoff(lambda _: None))
         wire.on(operation, fault)
         table.create()
         assert table.describe()["timeToLive"] == "expiresAt"
         table.check()
 
     def test_a_table_that_may_not_be_made_yet_is_asked_for_again(self, wire: Wire, name: str) -> None:
-        table = table_of(wire.client, name, make_backoff=lambda: Backoff(lambda _: None))
+        table = table_of(wire.connection, name, make_backoff=lambda: Backoff(lambda _: None))
         wire.on("CreateTable", error("LimitExceededException"), times=3)
         table.create()
         assert table.exists()
@@ -247,13 +243,13 @@ class TestCreate:
     ) -> None:
         table.create()
         wire.on("CreateTable", error("ThrottlingException"))
-        patient = table_of(wire.client, table.name, make_backoff=lambda: Backoff(lambda _: None))
+        patient = table_of(wire.connection, table.name, make_backoff=lambda: Backoff(lambda _: None))
         assert "is there already" in complaint(patient.create)
 
 
 class TestDelete:
     def test_after_a_lost_answer_it_is_gone(self, wire: Wire, name: str) -> None:
-        table = table_of(wire.client, name, make_backoff=lambda: Backoff(lambda _: None))
+        table = table_of(wire.connection, name, make_backoff=lambda: Backoff(lambda _: None))
         table.create()
         wire.on("DeleteTable", timeout)
         table.delete()
@@ -308,16 +304,16 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 class TestClient:
     def test_the_endpoint_may_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", SOME_ENDPOINT)
-        with closing(dynamodb_client()) as client:
-            assert client.meta.endpoint_url == SOME_ENDPOINT
+        with closing(dynamodb_connection()) as connection:
+            assert connection.endpoint == connection.client.meta.endpoint_url == SOME_ENDPOINT
 
     def test_the_endpoint_given_wins(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:2")
-        with closing(dynamodb_client(endpoint=SOME_ENDPOINT)) as client:
-            assert client.meta.endpoint_url == SOME_ENDPOINT
+        with closing(dynamodb_connection(endpoint=SOME_ENDPOINT)) as connection:
+            assert connection.endpoint == connection.client.meta.endpoint_url == SOME_ENDPOINT
 
-    def test_it_waits_for_no_answer_longer_than_a_batch_can_bear(self, client: "DynamoDBClient") -> None:
-        config: Any = client.meta.config
+    def test_it_waits_for_no_answer_longer_than_a_batch_can_bear(self, connection: Connection) -> None:
+        config: Any = connection.client.meta.config
         assert (config.connect_timeout, config.read_timeout) == (CONNECT_TIMEOUT, READ_TIMEOUT)
         assert CONNECT_TIMEOUT + READ_TIMEOUT <= 5
         assert config.max_pool_connections == CONNECTIONS
@@ -326,11 +322,11 @@ class TestClient:
     def test_it_does_not_try_again_by_itself(self, wire: Wire, code: str) -> None:
         wire.on("ListTables", error(code, 500))
         with pytest.raises(ClientError, match=code):
-            wire.client.list_tables()
+            wire.connection.client.list_tables()
         assert wire.count("ListTables") == 1
 
     def test_it_does_not_try_again_by_itself_when_a_connection_breaks(self, wire: Wire) -> None:
         wire.on("ListTables", undelivered)
         with pytest.raises(Exception, match="Connection was closed"):
-            wire.client.list_tables()
+            wire.connection.client.list_tables()
         assert wire.count("ListTables") == 1

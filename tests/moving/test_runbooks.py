@@ -38,7 +38,7 @@ class Runbook:
     def __init__(self, folder: Path, tables: Tables) -> None:
         self.stream = Stream(kinesis_client())
         self.table = f"Limits{uuid4().hex}"
-        self._client, self._folder = tables.client, folder
+        self._connection, self._folder = tables.connection, folder
         self._records: list[Any] = []
         self._stopped, self._flow = Event(), Thread(target=self._put_events)
         self._flow.start()
@@ -78,7 +78,9 @@ class Runbook:
 
     def wait_for_the_table(self, name: str) -> None:
         """Wait until a table has what one clean pass leads to."""
-        table = DynamoDBRepository(self._client, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY)
+        table = DynamoDBRepository(
+            self._connection, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+        )
         expected = Oracle(self._records).limits
         until(lambda: {each.key: as_expected(each) for each in table.scan()} == expected)
 

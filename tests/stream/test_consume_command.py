@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
+from kinesis_handler import Aggregate
 from kinesis_handler.cli.commands import app
 from kinesis_handler.local.stream.checkpoint import FIRST_START, Checkpoint
 from kinesis_handler.local.stream.claim import CLAIM
@@ -19,6 +20,7 @@ from stream.facts import created, unknown
 from stream.processes import until
 from stream.real_stream import FIRST, SECOND, Stream
 from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -86,6 +88,24 @@ def test_a_second_start_counts_only_what_is_new_wherever_it_is_told_to_begin(
     assert last_line(consume(CAUGHT_UP)) == "2 records: 2 applied"
     stream.put(created(3))
     assert last_line(consume(CAUGHT_UP, "--from", "trim-horizon")) == "1 record: 1 applied"
+
+
+def test_in_a_rebuild_nobody_is_informed_of_a_change(
+    stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    informed: list[str] = []
+
+    def on_change(_: object, before: object, after: Aggregate[Limit], events: object) -> None:  # noqa: ARG001
+        informed.append(after.key[1])
+
+    monkeypatch.setattr(UserLimitEventProcessor, "on_change", on_change)
+    stream.put(created(1))
+    assert (
+        last_line(Consume(stream.name, tmp_path / "new.db")(CAUGHT_UP, "--rebuild")) == "1 record: 1 applied"
+    )
+    assert informed == []
+    Consume(stream.name, tmp_path / "other.db")(CAUGHT_UP)
+    assert informed == ["limit-1"]
 
 
 def test_from_latest_leaves_out_what_was_there_and_nothing_that_comes_later(

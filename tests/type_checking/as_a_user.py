@@ -67,6 +67,16 @@ class Parcels(Projection[Parcel, ParcelPayload]):
             case Delivered():
                 return Parcel("delivered", state.scans if state else 0)
 
+    def on_change(
+        self,
+        before: Aggregate[Parcel | None] | None,
+        after: Aggregate[Parcel | None],
+        events: Sequence[Event[ParcelPayload]],
+    ) -> None:
+        assert_type(after.state, Parcel | None)
+        assert_type(before.version if before else 0, int)
+        assert_type(events[0].payload, ParcelPayload)
+
 
 def from_v1(payload: dict[str, Any]) -> dict[str, Any]:
     return payload | {"depot": "unknown"}
@@ -150,6 +160,18 @@ def functions(scanned: Event[Scanned], unrelated: Event[Unrelated]) -> None:
 
     @event_processor({"PARCEL_SCANNED": Scanned})  # type: ignore[arg-type]
     def of_text(text: str) -> None: ...
+
+
+@event_processor({"PARCEL_SCANNED": Scanned}, concurrency=4)
+async def deliver_at_once(event: Event[Scanned]) -> None:
+    assert_type(event.payload, Scanned)
+
+
+async def coroutines(scanned: Event[Scanned], unrelated: Event[Unrelated]) -> None:
+    """A decorated coroutine function can still be awaited, with its own events only."""
+    await deliver_at_once(scanned)
+    await deliver_at_once(unrelated)  # type: ignore[arg-type]
+    KinesisHandler([deliver_at_once])
 
 
 class OfOnesOwn:

@@ -124,4 +124,4 @@ def _coerce(resources: Mapping[str, Any]) -> None:
                 variables = properties.get("Environment", {}).get("Variables", {})
                 variables.update({name: str(value) for name, value in variables.items()})
             case "AWS::Lambda::EventSourceMapping":
-                properties["Enabled"] = properties["Enabled"] == "true"
+                properties["Enabled"] = properties.get("Enabled", "true") == "true"

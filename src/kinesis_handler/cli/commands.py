@@ -11,11 +11,15 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
+from kinesis_handler.cli.build import build
 from kinesis_handler.cli.checkpoints import app as checkpoint_commands
-from kinesis_handler.cli.console import standard_output
+from kinesis_handler.cli.console import echo, standard_output
 from kinesis_handler.cli.consume import consume
+from kinesis_handler.cli.describe import describe
 from kinesis_handler.cli.events_file import open_events, read_records
+from kinesis_handler.cli.history import history
 from kinesis_handler.cli.migrate import app as migrate_commands
+from kinesis_handler.cli.new import new
 from kinesis_handler.cli.parked import app as parked_commands
 from kinesis_handler.cli.parked import drop_key
 from kinesis_handler.cli.project import project_settings
@@ -25,11 +29,13 @@ from kinesis_handler.cli.redrive import redrive
 from kinesis_handler.cli.report import print_json, print_outcomes, print_tables
 from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
+from kinesis_handler.cli.stored import get, list_partition
 from kinesis_handler.cli.table import app as table_commands
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.json_api import JsonApi
+from kinesis_handler.version import __version__
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,13 +49,29 @@ app.add_typer(checkpoint_commands, name="checkpoints")
 
 
 quarantine_commands.command("drop")(drop_key)
+app.command()(new)
+app.command()(describe)
+app.command()(build)
+app.command()(get)
+app.command(name="list")(list_partition)
+app.command()(history)
 app.command()(put)
 app.command()(consume)
 app.command()(redrive)
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        echo(f"kinesis-handler {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def kinesis_handler() -> None:
+def kinesis_handler(
+    version: Annotated[  # noqa: FBT002
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Turn a Kinesis stream of facts into current state.
 
     It works with any application. The function that builds it is named by --app package.module:name, by
@@ -79,7 +101,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     """
     with exit_on_error():
         application = load_application(application_name, store)
-        application.check()
+        application.check(states=True)
         path = events or project_settings().events
         with open_events(path) as file:
             records = read_records(file, str(path), application.handler.envelope)
@@ -109,13 +131,20 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Run events through the handler, if there are any, then serve the API until Ctrl-C.
 
+    An application without an API of its own is served as JSON: /VIEW/PARTITION and /VIEW/PARTITION/SORT.
+
     With AUTH=none it listens on this machine only, unless --insecure is given.
     """
     with exit_on_error():
         application = load_application(application_name, store)
-        if application.api is None:
-            raise ConfigurationError(f"--app is {application_name!r}, which has no API")
-        application.check()
+        api = application.api
+        if api is None:
+            if not application.views:
+                raise ConfigurationError(
+                    f"--app is {application_name!r}, which has neither an API nor a view"
+                )
+            api = JsonApi(application.views).for_command_line()
+        application.check(states=True)
         if events is not None:
             with open_events(events) as file:
                 records = read_records(file, str(events), application.handler.envelope)
@@ -124,4 +153,4 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                     application, records if moved is None else moved(records), batch_size=100, retries=2
                 )
             print_outcomes(standard_output(), tally)
-        serve_api(application, application.api, host=host, port=port, live=live, insecure=insecure)
+        serve_api(application, api, host=host, port=port, live=live, insecure=insecure)

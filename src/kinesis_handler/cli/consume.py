@@ -11,9 +11,9 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import echo, standard_output
+from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.delivery import Delivery
-from kinesis_handler.cli.report import print_summary, print_tables
+from kinesis_handler.cli.report import print_json, print_summary, print_tables
 from kinesis_handler.cli.shards import live
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.cli.starting_point import starting_point
@@ -47,6 +47,11 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
+    rebuild: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--rebuild", help="Inform nobody of a change: the records have been processed before."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,  # noqa: FBT002
 ) -> None:
     """Read a stream shard by shard through the handler, and store checkpoints next to the state.
 
@@ -64,7 +69,9 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             raise ConfigurationError(f"--app is {application_name!r}, which has no store for checkpoints")
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stop, outages = Stop(), Outages()
-        delivery = Delivery(application, batch_size=batch_size, retries=retries, outages=outages)
+        delivery = Delivery(
+            application, batch_size=batch_size, retries=retries, outages=outages, rebuild=rebuild
+        )
         with ended_by_signals(stop.set):
             try:
                 consumer = outages.wait_out(
@@ -88,13 +95,16 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             except Stopped:  # before reading began
                 lost = []
         tally = delivery.total()
-        if until_caught_up and not stop.is_set():
+        caught_up = until_caught_up and not stop.is_set()
+        if as_json:
+            all_read = print_json(application, tally, with_views=caught_up)
+        elif caught_up:
             all_read = print_tables(application, tally)
         else:
             print_summary(tally)
             all_read = True
     for sentence in lost:
-        standard_output().print(f"lost: {sentence}", style="red")
+        echo(f"lost: {sentence}", "red", err=as_json)
     raise typer.Exit(1 if tally.unfinished or lost or not all_read else 0)
 
 
@@ -105,7 +115,7 @@ def _checkpoints(application: Application, reader: StreamReader, begin: str | No
     """
     if problem := order_problem(reader.summary, any_order=application.any_order):
         raise StreamError(f"the stream {reader.name!r}: {problem}")
-    application.check()
+    application.check(states=True)
     checkpoints = Checkpoints(open_checkpoints(application), reader.identity)
     if begin is not None and checkpoints.load():
         echo(

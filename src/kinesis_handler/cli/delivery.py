@@ -25,10 +25,17 @@ class Delivery:
         batch_size: records in a batch, at most.
         retries: deliveries of a failed batch after the first. An outage uses up none.
         outages: waits while something is down; None for a new one.
+        rebuild: whether the records have been processed before, into another store.
     """
 
     def __init__(
-        self, application: Application, *, batch_size: int, retries: int, outages: Outages | None = None
+        self,
+        application: Application,
+        *,
+        batch_size: int,
+        retries: int,
+        outages: Outages | None = None,
+        rebuild: bool = False,
     ) -> None:
         self.tallies: dict[str, Tally] = {}
         """Tallies by the id of each shard that was read."""
@@ -36,6 +43,7 @@ class Delivery:
         self._batch_size = batch_size
         self._retries = retries
         self._outages = outages or Outages()
+        self._rebuild = rebuild
 
     def mapping(self, shard_id: str, wait: Wait) -> EventSourceMapping:
         """Return the event source mapping of a shard."""
@@ -73,7 +81,7 @@ class Delivery:
 
     def _handle(self, records: list[LambdaRecord]) -> BatchResult:
         context = LocalContext(time.time, time.time() + TIMEOUT)
-        return self._application.handler.handle({"Records": records}, context)
+        return self._application.handler.handle({"Records": records}, context, rebuild=self._rebuild)
 
 
 class _Attempts:

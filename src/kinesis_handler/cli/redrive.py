@@ -17,9 +17,10 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import counted, standard_output
+from kinesis_handler.cli.console import counted, echo_json, standard_output
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.cli.quarantine import (
+    Group,
     Reason,
     grouped,
     matches,
@@ -82,6 +83,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     ] = None,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,  # noqa: FBT002
 ) -> None:
     """Send rejected and failed records again, in the order of the stream, and mark those that are done.
 
@@ -109,6 +111,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         chosen = partial(_is_chosen, reason=reason, earliest=earliest)
         sending = Redrive(contents, chosen)
         undated = _undated(contents, reason) if since else []
+        if dry_run and as_json:
+            echo_json({"wouldSend": grouped(sending.entries)})
+            raise typer.Exit(1 if print_unreadable(contents) else 0)
         if dry_run:
             print_groups(grouped(sending.entries))
             _print_unfetched(contents, _queue(application, queue))
@@ -122,8 +127,11 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                 break
             verdicts |= _send(again, target)
         removed = remove_finished(contents) if delete else 0
-    _print_results(list(verdicts.values()), problems, removed)
-    _print_undated(undated, since)
+    if as_json:
+        _print_json(list(verdicts.values()), problems, undated, removed)
+    else:
+        _print_results(list(verdicts.values()), problems, removed)
+        _print_undated(undated, since)
     unread = print_unreadable(contents)
     left = any(verdict.needs_attention for _, verdict in verdicts.values())
     raise typer.Exit(1 if left or undated or problems or unread else 0)
@@ -150,7 +158,7 @@ def _target(
     if through is Through.HANDLER:
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
-        application.check()
+        application.check(states=True)
         return ThroughHandler(application.handler, application.quarantine, accept_too_late=accept_too_late)
     if accept_too_late:
         raise ConfigurationError(
@@ -187,6 +195,30 @@ def _send(sending: Redrive, target: RedriveTarget) -> dict[Position, tuple[Entry
     return verdicts
 
 
+def _print_json(
+    verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], undated: Sequence[Entry], removed: int
+) -> None:
+    counts = Counter(verdict.result for _, verdict in verdicts)
+    echo_json(
+        {
+            "results": {result: counts[result] for result in Result},
+            "left": _left(verdicts),
+            "notFetched": problems,
+            "undated": len(undated),
+            "removedObjects": removed,
+        }
+    )
+
+
+def _left(verdicts: Sequence[tuple[Entry, Verdict]]) -> list[Group]:
+    """Return the records that are not done, by what became of them and why."""
+    return grouped(
+        replace(entry, error=verdict.result, reason=verdict.reason)
+        for entry, verdict in verdicts
+        if verdict.needs_attention
+    )
+
+
 def _print_results(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], removed: int) -> None:
     console = standard_output()
     counts = Counter(verdict.result for _, verdict in verdicts)
@@ -196,10 +228,8 @@ def _print_results(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence
     console.print(f"{records}: {', '.join(parts)}" if parts else f"{records} to send")
     if counts[Result.PUT]:
         console.print("what becomes of those on the stream, its consumer decides: see its log", style="dim")
-    if left := [(entry, verdict) for entry, verdict in verdicts if verdict.needs_attention]:
-        print_groups(
-            grouped(replace(entry, error=verdict.result, reason=verdict.reason) for entry, verdict in left)
-        )
+    if left := _left(verdicts):
+        print_groups(left)
     for problem in problems:
         console.print(f"not fetched: {problem}", style="red")
 

@@ -27,11 +27,11 @@ _STYLES = {
 }
 
 
-def print_json(application: Application, tally: Tally) -> bool:
+def print_json(application: Application, tally: Tally, *, with_views: bool = True) -> bool:
     """Print the outcomes and every view, numbers exact; return whether all of it could be read."""
     unreadable: list[UnreadableError] = []
     documents = {}
-    for view in application.views:
+    for view in application.views if with_views else ():
         found = sorted(
             view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error)),
             key=attrgetter("key"),

@@ -193,6 +193,14 @@ class Table(Protocol):
     def name(self) -> str:
         """Its name in the store."""
 
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The names of its partition key and its sort key, both strings."""
+
+    @property
+    def expires_by(self) -> str:
+        """The attribute that holds when an item expires, in epoch seconds: its time to live."""
+
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if it cannot be used."""
 

@@ -7,7 +7,7 @@ imported, and paid for at a cold start.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinesis_handler.environment import is_on_lambda
 from kinesis_handler.errors import ConfigurationError
@@ -24,10 +24,10 @@ from kinesis_handler.stores.url import (
 )
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
-
     from kinesis_handler.local.stream.checkpoint import Checkpoint
     from kinesis_handler.stores import Repository, Table
+    from kinesis_handler.stores.dynamodb import Connection
+    from kinesis_handler.stores.upgrade import Upgrade
 
 __all__ = ["Store", "named_by", "open_store"]
 
@@ -52,7 +52,8 @@ class Store:
         self._may_be_down = may_be_down
         self._default_region = default_region
         self._tables: dict[str, Table] = {}
-        self._client: DynamoDBClient | None = None
+        self._repositories: list[Repository[Any]] = []
+        self._connection: Connection | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -69,7 +70,7 @@ class Store:
         """The table that `checkpoints` makes, which is none of `tables`; None in a store that needs none."""
         return self._checkpoints()[1]
 
-    def repository(
+    def repository(  # noqa: PLR0913 - each has a default
         self,
         state_type: type[State],
         keys: tuple[str, str] = ("partition", "sort"),
@@ -77,6 +78,7 @@ class Store:
         ttl: int = 0,
         vacant_ttl: int = VACANT_TTL,
         name: str = "",
+        upgrade: "Upgrade | None" = None,
     ) -> "Repository[State]":
         """Open the repository of one type of state. In memory each call makes a new, empty one.
 
@@ -86,11 +88,15 @@ class Store:
             ttl: seconds after its last write at which a state expires; 0: never.
             vacant_ttl: seconds for which a deleted key keeps its lineage; 0: for ever.
             name: of the repository, in a store with several. In DynamoDB its table is `TABLE-name`.
+            upgrade: is given the fields of a stored state that cannot be read as its type, and returns those
+                that can. It is stored so with its next change. A field with a default is never missed.
+                Decimals are strings in SQLite.
 
         Raises ConfigurationError if it cannot be opened, or says what has to be installed first; and if it is
         memory, in a Lambda function.
         """
-        repository, table = self._open(state_type, keys, name, Expiry(ttl, vacant_ttl))
+        repository, table = self._open(state_type, keys, name, Expiry(ttl, vacant_ttl), upgrade)
+        self._repositories.append(repository)
         if table is not None:
             self._tables.setdefault(table.name, table)
         return repository
@@ -112,6 +118,17 @@ class Store:
         for table in self.tables:
             table.check()
 
+    def check_states(self) -> None:
+        """Raise ConfigurationError if the states of a repository have another shape than their type.
+
+        Looks at a few stored states, and raises if all of them do. Where they may not be scanned, as by a
+        function on Lambda, nothing is known: there each one fails its own key.
+        """
+        for repository in self._repositories:
+            if (check := getattr(repository, "check_states", None)) is not None:
+                with named_by(self.setting):
+                    check()
+
     def provision(self) -> None:
         """Make those of `tables` that do not exist. Raises ConfigurationError if one may not be made."""
         for table in self.tables:
@@ -124,7 +141,12 @@ class Store:
         return self._open(Checkpoint, ("stream", "shard"), "checkpoints", Expiry())
 
     def _open(
-        self, state_type: type[State], keys: tuple[str, str], name: str, expiry: Expiry
+        self,
+        state_type: type[State],
+        keys: tuple[str, str],
+        name: str,
+        expiry: Expiry,
+        upgrade: "Upgrade | None" = None,
     ) -> "tuple[Repository[State], Table | None]":
         with named_by(self.setting):
             match self.address:
@@ -146,29 +168,33 @@ class Store:
                         table=name or DEFAULT_TABLE,
                         ttl=expiry.ttl,
                         vacant_ttl=expiry.vacant_ttl,
+                        upgrade=upgrade,
                     ), None
                 case DynamoDB(table, region, endpoint):
                     with require_extra("store in DynamoDB"):
                         from kinesis_handler.stores.dynamodb import (
                             DynamoDBRepository,
                             DynamoDBTable,
-                            dynamodb_client,
+                            dynamodb_connection,
                         )
-                    if self._client is None:
-                        self._client = dynamodb_client(region, endpoint, default_region=self._default_region)
+                    if self._connection is None:
+                        self._connection = dynamodb_connection(
+                            region, endpoint, default_region=self._default_region
+                        )
                     table = f"{table}-{name}" if name else table
                     partition_key, sort_key = keys
                     repository = DynamoDBRepository(
-                        self._client,
+                        self._connection,
                         table,
                         state_type,
                         partition_key=partition_key,
                         sort_key=sort_key,
                         ttl=expiry.ttl,
                         vacant_ttl=expiry.vacant_ttl,
+                        upgrade=upgrade,
                     )
                     made_of = DynamoDBTable(
-                        self._client,
+                        self._connection,
                         table,
                         partition_key=partition_key,
                         sort_key=sort_key,

@@ -23,6 +23,7 @@ from kinesis_handler.stores.part import Part, segment_of
 from kinesis_handler.stores.sqlite_file import open_file
 from kinesis_handler.stores.state_type import check_state_type
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable, unreadable
+from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, UpgradeError, require_readable, upgraded
 
 __all__ = ["SQLiteRepository"]
 
@@ -44,6 +45,7 @@ class SQLiteRepository(Generic[State]):
         ttl: seconds after its last write at which an aggregate expires; 0 for never.
         clock: seconds since epoch.
         vacant_ttl: seconds after which a vacant one does; 0 for never.
+        upgrade: turns a state of an older shape into one that can be read.
 
     Raises ConfigurationError if the file cannot be opened or holds something else, if msgspec cannot write
     such states and read them again, or if they leave out defaults.
@@ -58,6 +60,7 @@ class SQLiteRepository(Generic[State]):
         ttl: int = 0,
         clock: Callable[[], float] = time.time,
         vacant_ttl: int = VACANT_TTL,
+        upgrade: Upgrade | None = None,
     ) -> None:
         self._path = path
         self._table = table
@@ -69,6 +72,7 @@ class SQLiteRepository(Generic[State]):
         self.state_type = state_type
         self._decode = msgspec.json.Decoder(Aggregate[state_type | None]).decode  # type: ignore[valid-type]
         self._state_name = getattr(state_type, "__name__", str(state_type))
+        self._upgrade = upgrade
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
         self._connection = open_file(path, table)
         self._connection.create_function("segment_of", 3, _segment_of, deterministic=True)
@@ -102,6 +106,7 @@ class SQLiteRepository(Generic[State]):
             except UnstorableError as error:
                 saved.failed[key] = error
         now = self._clock()
+        insert, update = self._sql(sql.INSERT), self._sql(sql.UPDATE)
         with self._transaction("IMMEDIATE") as connection:
             # What has expired is absent, so that it can be inserted again.
             connection.execute(self._sql(sql.DELETE_EXPIRED), {"now": now})
@@ -115,10 +120,10 @@ class SQLiteRepository(Generic[State]):
                     "document": document,
                 }
                 if before is None:
-                    written = connection.execute(self._sql(sql.INSERT), row)
+                    written = connection.execute(insert, row)
                 else:
-                    as_loaded = {"before": before.version, "parked": _note(before.parked)}
-                    written = connection.execute(self._sql(sql.UPDATE), row | as_loaded)
+                    row |= {"before": before.version, "parked": _note(before.parked)}
+                    written = connection.execute(update, row)
                 if not written.rowcount:
                     saved.conflicts.add(key)
         return saved
@@ -165,6 +170,11 @@ class SQLiteRepository(Generic[State]):
     ) -> Iterator[Aggregate[State | None]]:
         """See `Repository.scan_stored`."""
         return only_readable(self._scan(part or Part(0, 1)), on_unreadable)
+
+    def check_states(self) -> None:
+        """Raise ConfigurationError if the first stored states are all of another shape than their type."""
+        values = {"partition": b"", "sort": b"", "segment": 0, "segments": 1, "limit": SAMPLE}
+        require_readable(map(self._entry, self._select(sql.SCAN, values)))
 
     def _scan(self, part: Part) -> Iterator[Aggregate[State | None] | Unreadable]:
         partition, sort = part.after or ("", "")
@@ -216,10 +226,10 @@ class SQLiteRepository(Generic[State]):
         Raises UnreadableError if it is not.
         """
         try:
-            aggregate: Aggregate[State | None] = self._decode(document)
+            aggregate = self._decoded(document)
         except Exception as error:  # a state's own check may raise anything
-            why = error if isinstance(error, msgspec.MsgspecError) else type(error).__name__
-            raise self._unreadable(key, why) from error
+            ours = isinstance(error, msgspec.MsgspecError | UpgradeError)
+            raise self._unreadable(key, error if ours else type(error).__name__) from error
         if aggregate.key != key:
             raise self._unreadable(key, f"its document is that of {aggregate.key!r}")
         if aggregate.version != version:
@@ -227,6 +237,16 @@ class SQLiteRepository(Generic[State]):
                 key, f"its document has version {aggregate.version}, and its row {version}"
             )
         return aggregate
+
+    def _decoded(self, document: bytes) -> Aggregate[State | None]:
+        try:
+            return self._decode(document)
+        except msgspec.ValidationError:
+            if self._upgrade is None:
+                raise
+            row = msgspec.json.decode(document)
+            row["state"] = upgraded(self._upgrade, row["state"])
+            return self._decode(msgspec.json.encode(row))
 
     def _unreadable(self, key: Key, why: object) -> UnreadableError:
         return unreadable(key, f"table {self._table!r} of {str(self._path)!r}", self._state_name, why)

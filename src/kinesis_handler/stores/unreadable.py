@@ -28,9 +28,10 @@ def unreadable(key: Key, where: str, state_type: str, why: object) -> Unreadable
         state_type: name of the type that it should have.
         why: what is wrong with it.
     """
+    older = "Give its repository an `upgrade` if it has an older shape. " if "$.state" in str(why) else ""
     return UnreadableError(
-        f"what is stored under {key!r} in {where} is no {state_type}: {why}. Repair it there, or delete it "
-        "and send the events of its key again"
+        f"what is stored under {key!r} in {where} is no {state_type}: {why}. {older}Repair it there, or "
+        "delete it and send the events of its key again"
     )
 
 

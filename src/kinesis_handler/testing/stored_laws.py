@@ -5,14 +5,14 @@ A later release, with other types, may read a stored state, and a stored state m
 damage it:
 
     class TestMyStoredStates(StoredLaws):
-        def open_repository(self, state_type):
-            return MyRepository(self.path, state_type)
+        def open_repository(self, state_type, upgrade=None):
+            return MyRepository(self.path, state_type, upgrade)
 
         def damage(self, key):
             overwrite(self.path, key, b"not a state")
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any
@@ -25,6 +25,7 @@ from kinesis_handler.errors import UnreadableError
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.stores.part import Part
 from kinesis_handler.testing.law_states import LawState, aggregate, assert_unstorable, insert
+from kinesis_handler.testing.upgrade_laws import UpgradeLaws
 
 
 class InnerOld(Struct, frozen=True):
@@ -80,12 +81,8 @@ KEY: Key = ("a", "1")
 SORTS = [f"{number}" for number in range(7)]
 
 
-class StoredLaws(ABC):
+class StoredLaws(UpgradeLaws):
     """The laws of every repository that stores encoded states."""
-
-    @abstractmethod
-    def open_repository(self, state_type: type[Any]) -> Repository[Any]:
-        """Return a repository of states of this type: the same store at each call, empty at the first."""
 
     @abstractmethod
     def damage(self, key: Key) -> None:

@@ -1,9 +1,10 @@
 """Record each call of AWS's API that a process makes; Python loads this module at its start, from a layer.
 
-The function's own code is unchanged: the hooks are botocore's events. If `RECORDED_CALLS` names a file, each
-call becomes a line of JSON in it. If `KILLED_AT` names a folder, the process kills itself at an event of
-botocore that a file in it is named after, once per file: for example `before-send.s3.PutObject`. It does so
-in the middle of invocations, and not while the function is loaded.
+The function's own code is unchanged: the hooks are botocore's events, and its sessions of HTTP, by which our
+connection to DynamoDB sends too. If `RECORDED_CALLS` names a file, each call becomes a line of JSON in it. If
+`KILLED_AT` names a folder, the process kills itself at an event of botocore that a file in it is named after,
+once per file: for example `before-send.s3.PutObject`. It does so in the middle of invocations, and not while
+the function is loaded.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+from botocore.httpsession import URLLib3Session
 
 RECORDED_CALLS = "RECORDED_CALLS"
 KILLED_AT = "KILLED_AT"
@@ -35,6 +37,42 @@ def record_calls(client: Any, write: Callable[[Mapping[str, Any]], object]) -> N
     client.meta.events.register("before-parameter-build", record)
 
 
+def recording_sessions(
+    write: Callable[[Mapping[str, Any]], object], meanwhile: Callable[[str], object] = lambda _: None
+) -> Callable[..., None]:
+    """Return an `__init__` for botocore's sessions of HTTP that report what none of its clients sends.
+
+    Those are the requests of batches to DynamoDB.
+
+    Args:
+        write: gets a call, as if a client had made it.
+        meanwhile: is called before and after each, with the event that a client would have.
+    """
+    make: Callable[..., None] = URLLib3Session.__init__
+
+    @wraps(make)
+    def made(session: Any, *arguments: Any, **options: Any) -> None:
+        make(session, *arguments, **options)
+        send = session.send
+
+        def recorded(request: Any) -> Any:
+            agent = request.headers["User-Agent"]  # that of a client is bytes
+            if not str(agent).startswith("kinesis-handler/"):
+                return send(request)
+            operation = request.headers["X-Amz-Target"].rpartition(".")[2]
+            region = request.headers["Authorization"].partition("Credential=")[2].split("/")[2]
+            call = {"service": "dynamodb", "operation": operation, "region": region}
+            write({**call, "parameters": json.loads(request.body)})
+            meanwhile(f"before-send.dynamodb.{operation}")
+            answer = send(request)
+            meanwhile(f"after-call.dynamodb.{operation}")
+            return answer
+
+        session.send = recorded
+
+    return made
+
+
 def append_to(path: Path, function: str) -> Callable[[Mapping[str, Any]], None]:
     """Return a function that appends calls to a file. Several processes may write to it at the same time."""
 
@@ -49,33 +87,33 @@ def append_to(path: Path, function: str) -> Callable[[Mapping[str, Any]], None]:
     return write
 
 
-def _kill_at(client: Any, folder: Path) -> None:
-    def perhaps(event_name: str, **_: Any) -> None:
-        if "_X_AMZN_TRACE_ID" not in os.environ:  # Lambda's runtime sets it at the first invocation
-            return
-        try:
-            (folder / event_name).unlink()
-        except FileNotFoundError:
-            return
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    for event in ("before-send", "after-call"):
-        client.meta.events.register(event, perhaps)
+def _perhaps_die(event_name: str, **_: Any) -> None:
+    folder = os.environ.get(KILLED_AT)
+    # Lambda's runtime sets the trace id at the first invocation.
+    if folder is None or "_X_AMZN_TRACE_ID" not in os.environ:
+        return
+    try:
+        (Path(folder) / event_name).unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _install() -> None:
     create_client: Callable[..., Any] = botocore.session.Session.create_client
+    file = os.environ.get(RECORDED_CALLS, os.devnull)
+    write = append_to(Path(file), os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""))
 
     @wraps(create_client)
     def create(*arguments: Any, **options: Any) -> Any:
         client = create_client(*arguments, **options)
-        if file := os.environ.get(RECORDED_CALLS):
-            record_calls(client, append_to(Path(file), os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")))
-        if folder := os.environ.get(KILLED_AT):
-            _kill_at(client, Path(folder))
+        record_calls(client, write)
+        for event in ("before-send", "after-call"):
+            client.meta.events.register(event, _perhaps_die)
         return client
 
     botocore.session.Session.create_client = create  # type: ignore[method-assign]
+    URLLib3Session.__init__ = recording_sessions(write, _perhaps_die)  # type: ignore[method-assign]
 
 
 if os.environ.keys() & {RECORDED_CALLS, KILLED_AT}:

@@ -154,14 +154,14 @@ def test_a_file_that_is_not_there_is_told() -> None:
 
 
 @pytest.mark.other_programs
-def test_an_application_without_an_api_is_told(tmp_path: Path) -> None:
+def test_an_application_with_nothing_to_show_is_told(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from kinesis_handler import KinesisHandler\n"
         "from kinesis_handler.application import Application\n"
         "def app(): return Application(KinesisHandler())\n"
     )
     done = run("serve", "nowhere.json", "--app", "mine:app", folder=tmp_path)
-    told = "Error: --app is 'mine:app', which has no API\n"
+    told = "Error: --app is 'mine:app', which has neither an API nor a view\n"
     assert (done.returncode, done.stderr) == (2, told), "and none of its events is run"
 
 

@@ -161,21 +161,23 @@ class Stack:
             Bucket=bucket,
             PublicAccessBlockConfiguration=properties.pop("PublicAccessBlockConfiguration"),
         )
-        self.s3.put_bucket_ownership_controls(
-            Bucket=bucket, OwnershipControls=properties.pop("OwnershipControls")
-        )
-        self.s3.put_bucket_versioning(
-            Bucket=bucket, VersioningConfiguration=properties.pop("VersioningConfiguration")
-        )
-        [encryption] = properties.pop("BucketEncryption")["ServerSideEncryptionConfiguration"]
-        by_default = encryption.pop("ServerSideEncryptionByDefault")
-        rule = {**encryption, "ApplyServerSideEncryptionByDefault": by_default}
-        encrypted: Any = {"Rules": [rule]}
-        self.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encrypted)
+        if owned := properties.pop("OwnershipControls", None):
+            self.s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=owned)
+        if versioned := properties.pop("VersioningConfiguration", None):
+            self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versioned)
+        if encrypted := properties.pop("BucketEncryption", None):
+            self._encrypt(bucket, encrypted["ServerSideEncryptionConfiguration"])
         rules = [_lifecycle(each) for each in properties.pop("LifecycleConfiguration")["Rules"]]
         self.s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
         if properties:
             raise ValueError(f"the bucket has {', '.join(properties)}, which is not made here")
+
+    def _encrypt(self, bucket: str, rules: Any) -> None:
+        [encryption] = rules
+        by_default = encryption.pop("ServerSideEncryptionByDefault")
+        rule = {**encryption, "ApplyServerSideEncryptionByDefault": by_default}
+        encrypted: Any = {"Rules": [rule]}
+        self.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encrypted)
 
 
 def _lifecycle(rule: Properties) -> Any:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import botocore.session
 import pytest
 from api.test_lambda import event
+from botocore.httpsession import URLLib3Session
 from typer.testing import CliRunner
 
 from deploy.expansion import REGION
@@ -23,7 +24,7 @@ from kinesis_handler.moving import switch
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.testing import invocation
 from testkit.emulators.appconfig import Extension, running_extension
-from testkit.emulators.recording.sitecustomize import record_calls
+from testkit.emulators.recording.sitecustomize import record_calls, recording_sessions
 from user_limits.api.gateway import gateway_handler
 from user_limits.wiring import api, application, consumer
 
@@ -94,7 +95,7 @@ class Move:
 
 @contextmanager
 def recorded(calls: list[Mapping[str, Any]]) -> Iterator[None]:
-    """Write down what those clients are asked to do that are made as long as the context lasts."""
+    """Write down what is sent by those clients and connections that are made as long as the context lasts."""
     create = botocore.session.Session.create_client
 
     def create_client(*arguments: Any, **options: Any) -> Any:
@@ -104,6 +105,7 @@ def recorded(calls: list[Mapping[str, Any]]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session.Session, "create_client", create_client)
+        patch.setattr(URLLib3Session, "__init__", recording_sessions(calls.append))
         yield
 
 

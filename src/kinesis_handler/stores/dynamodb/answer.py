@@ -4,10 +4,9 @@ Sources: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Progra
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementError.html
 """
 
-from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Any
 
+import msgspec
 from botocore.exceptions import (
     BotoCoreError,
     ChecksumError,
@@ -19,12 +18,14 @@ from botocore.exceptions import (
     ProxyConnectionError,
     SSLError,
 )
-from botocore.parsers import ResponseParserError
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kinesis_handler.errors import RepositoryError, UnstorableError
 
 SERVER_ERROR = 500
+
+MAX_DETAIL = 500
+"""Bytes that are quoted of an answer that is not DynamoDB's."""
 
 
 class Meaning(Enum):
@@ -48,6 +49,8 @@ class Problem(Struct, frozen=True):
     meaning: Meaning
     code: str
     detail: str
+    error: BotoCoreError | None = None
+    """The SDK's, if it could not even send the request, or get an answer."""
 
     @property
     def may_pass(self) -> bool:
@@ -85,60 +88,71 @@ _BY_CODE = {
     "Validation": Meaning.NEVER,
     "ItemCollectionSizeLimitExceeded": Meaning.NEVER,
 }
-_MEMBERS = {
-    "batch_execute_statement": "Responses",
-    "batch_get_item": "Responses",
-    "batch_write_item": "UnprocessedItems",
-    "query": "Items",
-    "scan": "Items",
-}
-"""What each answer has, if nothing else."""
 _NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
-_ANSWER_LOST = (HTTPClientError, SSLError, IncompleteReadError, ChecksumError, ResponseParserError)
+_ANSWER_LOST = (HTTPClientError, SSLError, IncompleteReadError, ChecksumError)
 
 
-def problem_of_answer(operation: str, answer: Mapping[str, Any]) -> Problem | None:
-    """Return the problem of an answer that has lost its end: the SDK takes it for an empty one."""
-    if _MEMBERS[operation] in answer:
-        return None
-    return Problem(Meaning.UNSURE, "IncompleteAnswer", f"it has no {_MEMBERS[operation]}")
+class StatementError(Struct):
+    """The error of one statement of a batch."""
+
+    code: str = field(name="Code", default="")
+    message: str = field(name="Message", default="")
 
 
-def problem_of_statement(error: Mapping[str, Any]) -> Problem:
+class _Error(Struct):
+    """The body of an answer that is an error. DynamoDB writes two of the names in two ways."""
+
+    type: str = field(name="__type", default="")
+    message: str = ""
+    message_too: str = field(name="Message", default="")
+    reasons: list[dict[str, str]] = field(name="throttlingReasons", default_factory=list)
+    reasons_too: list[dict[str, str]] = field(name="ThrottlingReasons", default_factory=list)
+
+
+_decode_error = msgspec.json.Decoder(_Error).decode
+
+
+def problem_of_statement(error: StatementError) -> Problem:
     """Return what the error of one statement of a batch means."""
-    return _problem(error.get("Code", ""), error.get("Message", ""))
+    return _problem(error.code, error.message)
 
 
-def problem_of_request(error: ClientError | BotoCoreError | ResponseParserError) -> Problem:
+def problem_of_status(status: int, content: bytes) -> Problem:
+    """Return what an answer means that is an error of the whole request."""
+    try:
+        error = _decode_error(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # not DynamoDB's: a proxy's, say
+        error = _Error(message=content[:MAX_DETAIL].decode(errors="replace"))
+    code = error.type.rpartition("#")[2] or str(status)
+    reasons = _reasons(error.reasons or error.reasons_too)
+    return _problem(code, (error.message or error.message_too) + reasons, status)
+
+
+def problem_of_exception(error: ClientError | BotoCoreError) -> Problem:
     """Return what an error means that the SDK has raised."""
-    if isinstance(error, ClientError):
-        answer = error.response
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        details = answer.get("Error", {})
-        problem = _problem(details.get("Code", ""), details.get("Message", "") + _throttling_reasons(answer))
-        if status >= SERVER_ERROR and problem.meaning is Meaning.REFUSED:
-            return Problem(Meaning.UNSURE, problem.code, problem.detail)
-        return problem
+    if isinstance(error, ClientError):  # of the requests that go by its client, for a table
+        details = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return _problem(details.get("Code", ""), details.get("Message", ""), status)
     if isinstance(error, _NEVER_SENT):
         meaning = Meaning.NOT_NOW
     elif isinstance(error, _ANSWER_LOST):
         meaning = Meaning.UNSURE
     else:
         meaning = Meaning.REFUSED
-    return Problem(meaning, type(error).__name__, str(error))
+    return Problem(meaning, type(error).__name__, str(error), error)
 
 
-def _throttling_reasons(answer: Mapping[str, Any]) -> str:
-    """Say what throttled a request and which table or index, where DynamoDB does.
+def _reasons(reasons: list[dict[str, str]]) -> str:
+    """Say what throttled a request and which table or index, where DynamoDB does. It does of no statement.
 
-    Two of its errors write the member one way, and one the other. The error of a statement has none.
     Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html
     """
-    reasons = answer.get("ThrottlingReasons") or answer.get("throttlingReasons") or []
     texts = [" of ".join(filter(None, (each.get("reason"), each.get("resource")))) for each in reasons]
     return f" ({', '.join(texts)})" if texts else ""
 
 
-def _problem(code: str, detail: str) -> Problem:
+def _problem(code: str, detail: str, status: int = 0) -> Problem:
     kind = code.removesuffix("Exception").removesuffix("Error")
-    return Problem(_BY_CODE.get(kind, Meaning.REFUSED), code, detail)
+    refused = Meaning.UNSURE if status >= SERVER_ERROR else Meaning.REFUSED
+    return Problem(_BY_CODE.get(kind, refused), code, detail)

@@ -7,9 +7,6 @@ and an update can set one without the others:
     the key         | what the engine needs                                     | the state
 
 An aggregate that is vacant has none of the last, and `vacant: true`.
-
-Source of the types and their limits:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 """
 
 from collections.abc import Collection, Mapping
@@ -17,29 +14,29 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import fields
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ConfigurationError, UnreadableError, UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
 from kinesis_handler.results import classes_of
+from kinesis_handler.stores.dynamodb.attributes import (
+    DECIMALS,
+    EXPIRES_AT,
+    VACANT,
+    AttributeValue,
+    Item,
+    decode_item,
+    to_python,
+)
 from kinesis_handler.stores.dynamodb.trailing_zeros import lost_decimals, with_decimals
+from kinesis_handler.stores.dynamodb.typed_items import TypedItems
 from kinesis_handler.stores.state_type import check_state_type
 from kinesis_handler.stores.unreadable import unreadable
+from kinesis_handler.stores.upgrade import Upgrade, upgraded
 
 State = TypeVar("State")
-
-AttributeValue = Mapping[str, Any]
-"""A value with its type, as it is on the wire: `{"S": "text"}`, `{"N": "12.50"}`, `{"L": […]}`."""
-
-Item = Mapping[str, AttributeValue]
-
-VERSION = "version"
-EXPIRES_AT = "expiresAt"
-DECIMALS = "decimals"
-PARKED = "parked"
-VACANT = "vacant"
 
 _ENGINE = {each.encode_name: each for each in fields(Aggregate) if each.name not in {"key", "state"}}
 _NULL_BY_DEFAULT = {name for name, each in _ENGINE.items() if each.default is None}
@@ -56,12 +53,20 @@ class ItemCodec(Generic[State]):
         partition_key: name of the attribute with the key's first part.
         sort_key: name of the attribute with its second part.
         table: the table's name, for errors.
+        upgrade: turns a state of an older shape into one that can be read.
 
     Raises ConfigurationError if the state is no Struct whose fields have names, if it leaves out defaults, if
     msgspec cannot write it and read it again, or if names of attributes collide.
     """
 
-    def __init__(self, state_type: type[State], partition_key: str, sort_key: str, table: str = "") -> None:
+    def __init__(
+        self,
+        state_type: type[State],
+        partition_key: str,
+        sort_key: str,
+        table: str = "",
+        upgrade: Upgrade | None = None,
+    ) -> None:
         state_fields = {each.encode_name: each for each in fields(_checked(state_type))}
         check_state_type(state_type)
         named = state_fields.keys() | _tag_of(state_type)
@@ -86,6 +91,8 @@ class ItemCodec(Generic[State]):
         self._state_name = state_type.__name__
         self._state_type = state_type
         self._table = table
+        self._upgrade = upgrade
+        self._typed = TypedItems(state_type, partition_key, sort_key)
         self._type = Aggregate[state_type | None]  # type: ignore[valid-type]
         # What an item of this type may lack. It has all of the state, but for a field that is UNSET: what it
         # left to a default would change with the default.
@@ -136,6 +143,21 @@ class ItemCodec(Generic[State]):
         key_names = {self.partition_key, self.sort_key}
         return {name: to_python(value) for name, value in item.items() if name not in key_names}
 
+    def read(self, encoded: Raw, now: float) -> Aggregate[State | None] | None:
+        """Return the aggregate of an item, or None if it has expired.
+
+        Args:
+            encoded: the item in JSON, as it is on the wire.
+            now: seconds since epoch.
+
+        Raises UnreadableError if it is none of this type.
+        """
+        if (decoded := self._typed.decode(encoded)) is not None:
+            aggregate, expires_at = decoded
+            return aggregate if expires_at > now else None
+        item = decode_item(encoded)
+        return None if self.has_expired(item, now) else self.aggregate(item)
+
     def has_expired(self, item: Item, now: float) -> bool:
         """Tell whether an item has expired: DynamoDB removes it some time after that.
 
@@ -154,16 +176,35 @@ class ItemCodec(Generic[State]):
         """
         try:
             row = {name: to_python(value) for name, value in item.items()}
-            state = None
-            if VACANT not in row:
-                named = {name: value for name, value in row.items() if name in self._state_names}
-                state = with_decimals(named, row.get(DECIMALS))
-            aggregate: Aggregate[State | None] = msgspec.convert(
-                {**row, "key": self.key_of(item), "state": state}, self._type, str_keys=True
-            )
+            if VACANT in row:
+                return self._converted(item, row, None)
+            named = {name: value for name, value in row.items() if name in self._state_names}
+            try:
+                return self._converted(item, row, with_decimals(named, row.get(DECIMALS)))
+            except msgspec.ValidationError:
+                if self._upgrade is None:
+                    raise
+                return self._upgraded(item, row, self._upgrade)
         except Exception as error:  # a state's own check may raise anything
             ours = isinstance(error, msgspec.MsgspecError | TypeError | ValueError | ArithmeticError)
             raise self._unreadable(item, error if ours else type(error).__name__) from error
+
+    def _converted(self, item: Item, row: Mapping[str, Any], state: Any) -> Aggregate[State | None]:
+        aggregate: Aggregate[State | None] = msgspec.convert(
+            {**row, "key": self.key_of(item), "state": state}, self._type, str_keys=True
+        )
+        return aggregate
+
+    def _upgraded(self, item: Item, row: Mapping[str, Any], upgrade: Upgrade) -> Aggregate[State | None]:
+        """Return the aggregate of an item whose state has an older shape; its next update removes the rest.
+
+        All attributes that are not the engine's are the state's: those of an older type have other names.
+        """
+        others = _RESERVED | ({self.partition_key, self.sort_key} - self._state_names)
+        stored = {name: value for name, value in row.items() if name not in others}
+        older = stored.keys() - {self.partition_key, self.sort_key}
+        aggregate = self._converted(item, row, upgraded(upgrade, with_decimals(stored, row.get(DECIMALS))))
+        self._optional |= older
         return aggregate
 
     def _unreadable(self, item: Item, why: object) -> UnreadableError:
@@ -190,38 +231,3 @@ def _tag_of(state_type: type[Any]) -> set[str]:
     """Return the name of the attribute by which a tagged Struct says which one it is."""
     tag: str | None = state_type.__struct_config__.tag_field
     return set() if tag is None else {tag}
-
-
-def to_attribute(value: Any) -> AttributeValue:
-    """Return a value, as `msgspec.to_builtins` leaves it, with its DynamoDB type."""
-    match value:
-        case str():
-            return {"S": value}
-        case bool():
-            return {"BOOL": value}
-        case int() | float() | Decimal():
-            return {"N": str(value)}
-        case None:
-            return {"NULL": True}
-        case list() | tuple():
-            return {"L": [to_attribute(each) for each in value]}
-        case dict():
-            return {"M": {name: to_attribute(each) for name, each in value.items()}}
-    raise TypeError(f"{type(value).__name__} has no DynamoDB type")
-
-
-def to_python(attribute: AttributeValue) -> Any:
-    """Return the value of an attribute: whole numbers as int, all others as Decimal, exact."""
-    [(kind, value)] = attribute.items()
-    match kind:
-        case "S" | "BOOL":
-            return value
-        case "N":
-            return int(value) if value.lstrip("-").isdigit() else Decimal(value)
-        case "NULL":
-            return None
-        case "L":
-            return [to_python(each) for each in value]
-        case "M":
-            return {name: to_python(each) for name, each in value.items()}
-    return value  # binary and sets: nothing here writes them, another program may

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from msgspec import Raw
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
@@ -11,16 +13,24 @@ from kinesis_handler.storable import key_problem
 from kinesis_handler.stores import Change, Loaded, Page, Saved, is_present, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
-from kinesis_handler.stores.dynamodb.item import Item, ItemCodec
+from kinesis_handler.stores.dynamodb.attributes import Item, decode_item
+from kinesis_handler.stores.dynamodb.connection import Connection
+from kinesis_handler.stores.dynamodb.item import ItemCodec
+from kinesis_handler.stores.dynamodb.operations import (
+    BATCH_GET_ITEM,
+    BATCH_WRITE_ITEM,
+    QUERY,
+    SCAN,
+    Found,
+    Read,
+)
 from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.saving import Failed, Saving
 from kinesis_handler.stores.dynamodb.statement import Statements
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, require_readable
 
 State = TypeVar("State")
 
@@ -38,13 +48,14 @@ class DynamoDBRepository(Generic[State]):
     `load` reads consistently. `find` and `scan` read at half the price what was true a moment ago.
 
     Args:
-        client: botocore's: see `dynamodb_client`.
+        connection: see `dynamodb_connection`.
         table: the table's name.
         state_type: what the states are, a msgspec.Struct.
         partition_key: name of the table's partition key, a string.
         sort_key: name of its sort key, a string.
         ttl: seconds after its last write at which an aggregate expires; 0 for never.
         vacant_ttl: seconds after which a vacant one does; 0 for never.
+        upgrade: turns a state of an older shape into one that can be read.
         clock: seconds since epoch.
         make_backoff: how long to go on trying, for each load and each save.
 
@@ -53,7 +64,7 @@ class DynamoDBRepository(Generic[State]):
 
     def __init__(  # noqa: PLR0913 - a table has a name and two keys
         self,
-        client: "DynamoDBClient",
+        connection: Connection,
         table: str,
         state_type: type[State],
         *,
@@ -61,13 +72,14 @@ class DynamoDBRepository(Generic[State]):
         sort_key: str,
         ttl: int = 0,
         vacant_ttl: int = VACANT_TTL,
+        upgrade: Upgrade | None = None,
         clock: Callable[[], float] = time.time,
         make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
-        self._requests = Requests(client, make_backoff)
+        self._requests = Requests(connection, make_backoff)
         self._table = table
         self.state_type = state_type
-        self._codec = ItemCodec(state_type, partition_key, sort_key, table)
+        self._codec = ItemCodec(state_type, partition_key, sort_key, table, upgrade)
         self._expiry = Expiry(ttl, vacant_ttl)
         self._clock = clock
 
@@ -82,7 +94,7 @@ class DynamoDBRepository(Generic[State]):
                 wanted.append(key)
         items, failed = self._read(wanted, self._requests.make_backoff())
         loaded.failed |= failed
-        for each in self._alive(items.values()):
+        for each in self._alive(items):
             if isinstance(each, Unreadable):
                 loaded.failed[each.key] = each.error
             else:
@@ -93,7 +105,7 @@ class DynamoDBRepository(Generic[State]):
         """See `Repository.save`. Answers that were lost are settled by reading."""
         keyed, refused = storable(changes)
         now = self._clock()
-        saving = Saving(self._requests, self._statements(now), self._codec, self._read, now)
+        saving = Saving(self._requests, self._statements(now), self._codec, self._look_up, now)
         saved = saving.save(keyed.values())
         saved.failed |= refused.failed
         return saved
@@ -112,6 +124,7 @@ class DynamoDBRepository(Generic[State]):
         if key_problem((partition, after or "-")) is not None:
             return Page([], None)  # nothing can be there
         query: dict[str, Any] = {
+            "TableName": self._table,
             "KeyConditionExpression": "#partition = :partition",
             "ExpressionAttributeNames": {"#partition": self._codec.partition_key},
             "ExpressionAttributeValues": {":partition": {"S": partition}},
@@ -121,15 +134,13 @@ class DynamoDBRepository(Generic[State]):
             query["ExclusiveStartKey"] = self._codec.key((partition, after))
         alive: list[Aggregate[State] | Unreadable] = []  # that have a state
         while len(alive) <= limit:
-            answer = self._requests.send_with_retries("query", TableName=self._table, **query)
+            found = self._requests.send_with_retries(QUERY, query)
             alive += (
-                each
-                for each in self._alive(answer["Items"])
-                if isinstance(each, Unreadable) or is_present(each)
+                each for each in self._alive(found.items) if isinstance(each, Unreadable) or is_present(each)
             )
-            if "LastEvaluatedKey" not in answer:
+            if found.last_key is None:
                 break
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            query["ExclusiveStartKey"] = found.last_key
         page = alive[:limit]
         return Page(
             [each for each in page if not isinstance(each, Unreadable)],
@@ -145,9 +156,7 @@ class DynamoDBRepository(Generic[State]):
             left: Any = {self._table: deletions[start : start + KEYS_PER_DELETE]}
             backoff = self._requests.make_backoff()
             while left:
-                left = self._requests.send_with_retries("batch_write_item", RequestItems=left).get(
-                    "UnprocessedItems"
-                )
+                left = self._requests.send_with_retries(BATCH_WRITE_ITEM, {"RequestItems": left}).unprocessed
                 if left and not backoff.wait():
                     raise RepositoryError(_UNPROCESSED)
 
@@ -166,6 +175,15 @@ class DynamoDBRepository(Generic[State]):
         """See `Repository.scan_stored`. Raises as `scan` does."""
         return only_readable(self._scan(part), on_unreadable)
 
+    def check_states(self) -> None:
+        """Raise ConfigurationError if the first stored states are all of another shape than their type.
+
+        Nothing is known of a table that may not be scanned, or does not answer.
+        """
+        answer = self._requests.send(SCAN, {"TableName": self._table, "Limit": SAMPLE})
+        if not isinstance(answer, Problem):
+            require_readable(self._alive(answer.items))
+
     def _scan(self, part: Part | None) -> Iterator[Aggregate[State | None] | Unreadable]:
         parts = [part] if part is not None else [Part(index, SEGMENTS) for index in range(SEGMENTS)]
         segments: list[dict[str, Any]] = [
@@ -182,20 +200,25 @@ class DynamoDBRepository(Generic[State]):
             for [segment], answer in self._requests.in_chunks(1, segments, self._scan_page):
                 if answer is None:
                     raise TOO_LATE.of_reading()
-                yield from self._alive(answer["Items"])
-                if "LastEvaluatedKey" in answer:
-                    unfinished.append({**segment, "ExclusiveStartKey": answer["LastEvaluatedKey"]})
+                yield from self._alive(answer.items)
+                if answer.last_key is not None:
+                    unfinished.append({**segment, "ExclusiveStartKey": answer.last_key})
             segments = unfinished
 
     def _statements(self, now: float) -> Statements[State]:
         return Statements(self._table, self._codec, now=now, expiry=self._expiry)
 
-    def _scan_page(self, segments: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        return self._requests.send_with_retries("scan", **segments[0])
+    def _scan_page(self, segments: Sequence[dict[str, Any]]) -> Found:
+        return self._requests.send_with_retries(SCAN, segments[0])
 
-    def _read(self, keys: Sequence[Key], backoff: Backoff) -> tuple[dict[Key, Item], Failed]:
+    def _look_up(self, keys: Sequence[Key], backoff: Backoff) -> tuple[dict[Key, Item], Failed]:
+        """Read items as `_read` does, and return them by their keys."""
+        encoded, failed = self._read(keys, backoff)
+        return {self._codec.key_of(item): item for item in map(decode_item, encoded)}, failed
+
+    def _read(self, keys: Sequence[Key], backoff: Backoff) -> tuple[list[Raw], Failed]:
         """Read items consistently, expired ones too; say which keys could not be read, and why."""
-        items: dict[Key, Item] = {}
+        items: list[Raw] = []
         failed: Failed = {}
         left = keys
         while left:
@@ -205,25 +228,28 @@ class DynamoDBRepository(Generic[State]):
                     problem = answer or TOO_LATE
                     (again if problem.may_pass else failed).update(dict.fromkeys(chunk, problem.of_reading()))
                     continue
-                items |= {self._codec.key_of(item): item for item in answer["Responses"].get(self._table, [])}
-                unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-                again |= dict.fromkeys(map(self._codec.key_of, unprocessed), RepositoryError(_UNPROCESSED))
+                items += answer.responses.get(self._table, [])
+                if (unprocessed := answer.unprocessed.get(self._table)) is not None:
+                    keys_left = map(self._codec.key_of, unprocessed.keys)
+                    again |= dict.fromkeys(keys_left, RepositoryError(_UNPROCESSED))
             left = list(again)
             if left and not backoff.wait():
                 failed |= again
                 break
         return items, failed
 
-    def _read_chunk(self, keys: Sequence[Key]) -> dict[str, Any] | Problem:
+    def _read_chunk(self, keys: Sequence[Key]) -> Read | Problem:
         wanted = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
-        return self._requests.send("batch_get_item", RequestItems={self._table: wanted})
+        return self._requests.send(BATCH_GET_ITEM, {"RequestItems": {self._table: wanted}})
 
-    def _alive(self, items: Iterable[Item]) -> Iterator[Aggregate[State | None] | Unreadable]:
+    def _alive(self, items: Iterable[Raw]) -> Iterator[Aggregate[State | None] | Unreadable]:
         """Read the items that have not expired."""
         now = self._clock()
         for item in items:
             try:
-                if not self._codec.has_expired(item, now):
-                    yield self._codec.aggregate(item)
+                aggregate = self._codec.read(item, now)
             except UnreadableError as error:
-                yield Unreadable(self._codec.key_of(item), error)
+                yield Unreadable(self._codec.key_of(decode_item(item)), error)
+            else:
+                if aggregate is not None:
+                    yield aggregate

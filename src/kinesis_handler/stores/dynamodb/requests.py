@@ -1,49 +1,41 @@
 """Requests to DynamoDB: several at once, each an answer or a problem."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+import msgspec
 
 from kinesis_handler.deadline import current_deadline
 from kinesis_handler.retry import Backoff
-from kinesis_handler.stores.dynamodb.answer import Problem, problem_of_answer, problem_of_request
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+from kinesis_handler.stores.dynamodb.answer import Problem
+from kinesis_handler.stores.dynamodb.connection import CONNECTIONS, Connection
+from kinesis_handler.stores.dynamodb.operations import Operation
 
 T = TypeVar("T")
 Answer = TypeVar("Answer")
 
-CONNECTIONS = 8
-"""Requests at once. A slice of 1,000 keys has 10 to load and 40 to save."""
-
 
 class Requests:
-    """Sends requests, and turns the SDK's exceptions into problems."""
+    """Encodes requests, sends them, and decodes their answers."""
 
-    def __init__(self, client: "DynamoDBClient", make_backoff: Callable[[], Backoff] = Backoff) -> None:
+    def __init__(self, connection: Connection, make_backoff: Callable[[], Backoff] = Backoff) -> None:
         self.make_backoff = make_backoff
-        self._client = client
+        self._connection = connection
         self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="dynamodb")
 
-    def send(self, operation: str, **parameters: Any) -> dict[str, Any] | Problem:
+    def send(self, operation: Operation[Answer], parameters: Mapping[str, Any]) -> Answer | Problem:
         """Send one request, once."""
-        try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
-        except (ClientError, BotoCoreError, ResponseParserError) as error:
-            return problem_of_request(error)
-        return problem_of_answer(operation, answer) or answer
+        content = self._connection.post(operation.name, msgspec.json.encode(parameters))
+        return content if isinstance(content, Problem) else operation.decode(content)
 
-    def send_with_retries(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def send_with_retries(self, operation: Operation[Answer], parameters: Mapping[str, Any]) -> Answer:
         """Send a request that may well be sent twice, until there is an answer.
 
         Raises RepositoryError if it is refused, or there is no time left for another attempt.
         """
         backoff = self.make_backoff()
-        while isinstance(answer := self.send(operation, **parameters), Problem):
+        while isinstance(answer := self.send(operation, parameters), Problem):
             if not answer.may_pass or not backoff.wait():
                 raise answer.of_reading()
         return answer

@@ -26,7 +26,9 @@ from kinesis_handler.stores.dynamodb.answer import (
     Problem,
     problem_of_statement,
 )
-from kinesis_handler.stores.dynamodb.item import Item, ItemCodec
+from kinesis_handler.stores.dynamodb.attributes import Item
+from kinesis_handler.stores.dynamodb.item import ItemCodec
+from kinesis_handler.stores.dynamodb.operations import BATCH_EXECUTE_STATEMENT
 from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.statement import Statement, Statements
 
@@ -113,12 +115,11 @@ class Saving(Generic[State]):
 
     def _send(self, writes: Sequence[_Write[State]]) -> list[Problem | None]:
         """Send up to 25 statements in one request, and return the problem of each, if it has one."""
-        answer = self._requests.send(
-            "batch_execute_statement", Statements=[write.statement for write in writes]
-        )
+        statements = [write.statement for write in writes]
+        answer = self._requests.send(BATCH_EXECUTE_STATEMENT, {"Statements": statements})
         if not isinstance(answer, Problem):
-            errors = [each.get("Error") for each in answer["Responses"]]
-            return [problem_of_statement(error) if error else None for error in errors]
+            errors = [each.error for each in answer.responses]
+            return [None if error is None else problem_of_statement(error) for error in errors]
         if answer.meaning is Meaning.NEVER and len(writes) > 1:
             # A value that DynamoDB cannot even read fails the whole request: find out whose it is.
             middle = len(writes) // 2

@@ -5,29 +5,41 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.mu
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Raw, Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import UnstorableError
 from kinesis_handler.stores import Change
-from kinesis_handler.stores.dynamodb.item import (
+from kinesis_handler.stores.dynamodb.attributes import (
     EXPIRES_AT,
     PARKED,
     VACANT,
     VERSION,
     Item,
-    ItemCodec,
     to_attribute,
 )
+from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.size import check_size
 from kinesis_handler.stores.expiry import Expiry
 
 State = TypeVar("State")
 
-Statement = dict[str, Any]
-"""`{"Statement": text, "Parameters": [attribute values]}`"""
+
+class Statement(Struct, frozen=True, gc=False):
+    """A statement, as `BatchExecuteStatement` takes it.
+
+    Args:
+        text: with a question mark for each parameter.
+        parameters: attribute values, in JSON.
+    """
+
+    text: str = field(name="Statement")
+    parameters: Raw = field(name="Parameters")
 
 
 _AS_LOADED = f'"{VERSION}"=? AND ("{EXPIRES_AT}" IS MISSING OR "{EXPIRES_AT}" > ?)'
@@ -80,25 +92,20 @@ class Statements(Generic[State]):
         gone = before.keys() - attributes.keys()
         return self._update(after.key, attributes, gone, _AS_READ, [before[EXPIRES_AT]])
 
+    def check(self, aggregate: Aggregate[State | None]) -> None:
+        """See that an aggregate is not too large. Raises UnstorableError if it is."""
+        self._insert(aggregate.key, self._attributes(aggregate))
+
     def _attributes(self, aggregate: Aggregate[State | None]) -> dict[str, Any]:
         attributes = self._codec.attributes(aggregate)
         seconds = self._expiry.seconds(aggregate)
         if seconds:
             attributes[EXPIRES_AT] = math.ceil(self._now) + seconds
-        check_size({**self._codec.key_attributes(aggregate.key), **attributes})
         return attributes
 
-    def check(self, aggregate: Aggregate[State | None]) -> None:
-        """See that an aggregate is not too large. Raises UnstorableError if it is."""
-        self._attributes(aggregate)
-
     def _insert(self, key: Key, attributes: Mapping[str, Any]) -> Statement:
-        key_attributes = self._codec.key(key)
-        names = ", ".join(f"'{name}': ?" for name in [*key_attributes, *attributes])
-        return {
-            "Statement": f'INSERT INTO "{self._table}" VALUE {{{names}}}',
-            "Parameters": [*key_attributes.values(), *map(to_attribute, attributes.values())],
-        }
+        whole = {**self._codec.key_attributes(key), **attributes}
+        return _statement(_insert_text(self._table, tuple(whole)), whole, whole.values())
 
     def _update(
         self,
@@ -106,22 +113,39 @@ class Statements(Generic[State]):
         attributes: Mapping[str, Any],
         gone: Collection[str],
         condition: str,
-        operands: Sequence[Any],
+        operands: Iterable[Any],
     ) -> Statement:
         """Set all attributes, and remove those that are gone, on a condition.
 
         It costs no more than to set what differs, and what was loaded does not say what is stored: a field
         that came to the type later has its default there, and the item has nothing.
         """
-        key_attributes = self._codec.key(key)
-        sets = "".join(f' SET "{name}"=?' for name in attributes)
-        removes = "".join(f' REMOVE "{name}"' for name in sorted(gone))
-        where = " AND ".join([*(f'"{name}"=?' for name in key_attributes), condition])
-        return {
-            "Statement": f'UPDATE "{self._table}"{sets}{removes} WHERE {where}',
-            "Parameters": [
-                *map(to_attribute, attributes.values()),
-                *key_attributes.values(),
-                *map(to_attribute, operands),
-            ],
-        }
+        keys = self._codec.key_attributes(key)
+        text = _update_text(self._table, tuple(keys), tuple(attributes), frozenset(gone), condition)
+        return _statement(text, {**keys, **attributes}, [*attributes.values(), *keys.values(), *operands])
+
+
+def _statement(text: str, attributes: Mapping[str, Any], parameters: Iterable[Any]) -> Statement:
+    """Return a statement. Raises UnstorableError if its item cannot be sent, or would be too large."""
+    try:
+        encoded = msgspec.json.encode([to_attribute(each) for each in parameters])
+    except UnicodeEncodeError as error:
+        raise UnstorableError("the item has half of a surrogate pair, which no UTF-8 can write") from error
+    check_size(attributes, len(text) + len(encoded))
+    return Statement(text, Raw(encoded))
+
+
+@lru_cache(maxsize=1_024)  # a text takes as long to write as its parameters, and there are few
+def _insert_text(table: str, names: tuple[str, ...]) -> str:
+    values = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table}" VALUE {{{values}}}'
+
+
+@lru_cache(maxsize=1_024)
+def _update_text(
+    table: str, keys: tuple[str, ...], names: tuple[str, ...], gone: frozenset[str], condition: str
+) -> str:
+    sets = "".join(f' SET "{name}"=?' for name in names)
+    removes = "".join(f' REMOVE "{name}"' for name in sorted(gone))
+    where = " AND ".join([*(f'"{name}"=?' for name in keys), condition])
+    return f'UPDATE "{table}"{sets}{removes} WHERE {where}'

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from kinesis_handler.aws import explain
 from kinesis_handler.errors import ConfigurationError, StoreUnavailableError
 from kinesis_handler.retry import Backoff
 from kinesis_handler.storable import MAX_SORT_KEY
-from kinesis_handler.stores.dynamodb.answer import Meaning, problem_of_answer, problem_of_request
-from kinesis_handler.stores.dynamodb.item import EXPIRES_AT
+from kinesis_handler.stores.dynamodb.answer import Meaning, Problem, problem_of_exception
+from kinesis_handler.stores.dynamodb.attributes import EXPIRES_AT
+from kinesis_handler.stores.dynamodb.connection import SERVICE, Connection
+from kinesis_handler.stores.dynamodb.operations import BATCH_GET_ITEM
 
 if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import WaiterConfigTypeDef
 
 _WAIT: "WaiterConfigTypeDef" = {"Delay": 1, "MaxAttempts": 120}
@@ -28,7 +30,7 @@ class DynamoDBTable:
     """A table for aggregates: on demand, two keys that are strings, TTL on `expiresAt`.
 
     Args:
-        client: botocore's: see `dynamodb_client`.
+        connection: see `dynamodb_connection`.
         name: of the table.
         partition_key: name of its partition key.
         sort_key: name of its sort key.
@@ -40,7 +42,7 @@ class DynamoDBTable:
 
     def __init__(  # noqa: PLR0913 - what it is, and how it is asked
         self,
-        client: "DynamoDBClient",
+        connection: Connection,
         name: str,
         *,
         partition_key: str,
@@ -51,8 +53,9 @@ class DynamoDBTable:
         make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         self.name = name
-        self._client = client
-        self._keys = (partition_key, sort_key)
+        self.keys = (partition_key, sort_key)
+        self.expires_by = EXPIRES_AT
+        self._connection = connection
         self._made_by = made_by
         self._named_by = f"{named_by}: " if named_by else ""
         self._may_be_down = may_be_down
@@ -66,60 +69,59 @@ class DynamoDBTable:
         Raises ConfigurationError that says what to do if the table is missing, has other keys, may not be
         read, or does not answer at all.
         """
-        partition_key, sort_key = self._keys
+        partition_key, sort_key = self.keys
         # Longer than a sort key may be: were they the other way round, it would be refused.
         probe = {partition_key: {"S": "-" * (MAX_SORT_KEY + 1)}, sort_key: {"S": "-"}}
-        try:
-            answer = self._client.batch_get_item(RequestItems={self.name: {"Keys": [probe]}})
-            if problem := problem_of_answer("batch_get_item", answer):
+        keys = {"RequestItems": {self.name: {"Keys": [probe]}}}
+        answer = self._connection.post(BATCH_GET_ITEM.name, msgspec.json.encode(keys))
+        if not isinstance(answer, Problem):
+            if isinstance(problem := BATCH_GET_ITEM.decode(answer), Problem):
                 raise ConfigurationError(f"{self._named_by}{self._place()} is no DynamoDB table: {problem}")
-        except (ClientError, BotoCoreError) as error:
-            is_down = isinstance(error, _UNREACHABLE)
-            if not (self._may_be_down if is_down else problem_of_request(error).may_pass):
-                raise self._error(error) from error
+        elif not (self._may_be_down if _is_down(answer) else answer.may_pass):
+            raise self._error(answer) from answer.error
 
     def create(self, *, deletion_protection: bool = False) -> None:
         """Make the table, and wait until it can be used.
 
         Raises ConfigurationError if there is one of this name, or it may not be made.
         """
-        partition_key, sort_key = self._keys
+        partition_key, sort_key = self.keys
         try:
             self._change(
-                lambda: self._client.create_table(
+                lambda: self._connection.client.create_table(
                     TableName=self.name,
                     KeySchema=[
                         {"AttributeName": partition_key, "KeyType": "HASH"},
                         {"AttributeName": sort_key, "KeyType": "RANGE"},
                     ],
                     AttributeDefinitions=[
-                        {"AttributeName": name, "AttributeType": "S"} for name in self._keys
+                        {"AttributeName": name, "AttributeType": "S"} for name in self.keys
                     ],
                     BillingMode="PAY_PER_REQUEST",
                     DeletionProtectionEnabled=deletion_protection,
                 ),
                 done="ResourceInUseException",
             )
-            waiter = self._client.get_waiter("table_exists")
+            waiter = self._connection.client.get_waiter("table_exists")
             self._insist(lambda: waiter.wait(TableName=self.name, WaiterConfig=_WAIT))
             self._change(
-                lambda: self._client.update_time_to_live(
+                lambda: self._connection.client.update_time_to_live(
                     TableName=self.name,
-                    TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES_AT},
+                    TimeToLiveSpecification={"Enabled": True, "AttributeName": self.expires_by},
                 ),
                 done="ValidationException",
             )
         except (ClientError, BotoCoreError) as error:
-            raise self._error(error) from error
+            raise self._error(problem_of_exception(error)) from error
 
     def exists(self) -> bool:
         """Tell whether there is a table of this name. Raises ConfigurationError if that may not be asked."""
         try:
-            self._insist(lambda: self._client.describe_table(TableName=self.name))
+            self._insist(lambda: self._connection.client.describe_table(TableName=self.name))
         except (ClientError, BotoCoreError) as error:
-            if problem_of_request(error).code == "ResourceNotFoundException":
+            if problem_of_exception(error).code == "ResourceNotFoundException":
                 return False
-            raise self._error(error) from error
+            raise self._error(problem_of_exception(error)) from error
         return True
 
     def describe(self) -> dict[str, object]:
@@ -128,12 +130,14 @@ class DynamoDBTable:
         Raises ConfigurationError if there is none of this name, or it may not be described.
         """
         try:
-            table = self._insist(lambda: self._client.describe_table(TableName=self.name)["Table"])
+            table = self._insist(lambda: self._connection.client.describe_table(TableName=self.name)["Table"])
             ttl = self._insist(
-                lambda: self._client.describe_time_to_live(TableName=self.name)["TimeToLiveDescription"]
+                lambda: self._connection.client.describe_time_to_live(TableName=self.name)[
+                    "TimeToLiveDescription"
+                ]
             )
         except (ClientError, BotoCoreError) as error:
-            raise self._error(error) from error
+            raise self._error(problem_of_exception(error)) from error
         return {
             "name": self.name,
             "arn": table["TableArn"],
@@ -153,12 +157,13 @@ class DynamoDBTable:
         """
         try:
             self._change(
-                lambda: self._client.delete_table(TableName=self.name), done="ResourceNotFoundException"
+                lambda: self._connection.client.delete_table(TableName=self.name),
+                done="ResourceNotFoundException",
             )
-            waiter = self._client.get_waiter("table_not_exists")
+            waiter = self._connection.client.get_waiter("table_not_exists")
             self._insist(lambda: waiter.wait(TableName=self.name, WaiterConfig=_WAIT))
         except (ClientError, BotoCoreError) as error:
-            raise self._error(error) from error
+            raise self._error(problem_of_exception(error)) from error
 
     def _insist(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer: a person who makes a table has more time than a batch of records."""
@@ -167,8 +172,8 @@ class DynamoDBTable:
             try:
                 return ask()
             except (ClientError, BotoCoreError) as error:
-                may_pass = problem_of_request(error).may_pass and not isinstance(error, _UNREACHABLE)
-                if not may_pass or not backoff.wait():
+                problem = problem_of_exception(error)
+                if not problem.may_pass or _is_down(problem) or not backoff.wait():
                     raise
 
     def _change(self, ask: Callable[[], object], done: str) -> None:
@@ -180,7 +185,7 @@ class DynamoDBTable:
             try:
                 ask()
             except (ClientError, BotoCoreError) as error:
-                problem = problem_of_request(error)
+                problem = problem_of_exception(error)
                 if not lost or problem.code != done:
                     lost = lost or problem.meaning is Meaning.UNSURE
                     raise
@@ -188,12 +193,10 @@ class DynamoDBTable:
         self._insist(once)
 
     def _place(self) -> str:
-        meta = self._client.meta
-        return f"the DynamoDB table {self.name!r} in {meta.region_name} ({meta.endpoint_url})"
+        return f"the DynamoDB table {self.name!r} in {self._connection.region} ({self._connection.endpoint})"
 
-    def _error(self, error: ClientError | BotoCoreError) -> ConfigurationError:
+    def _error(self, problem: Problem) -> ConfigurationError:
         """Say what is wrong, where, and what to do."""
-        problem = problem_of_request(error)
         table = self._place()
         match problem.code:
             case "ResourceNotFoundException":
@@ -203,13 +206,18 @@ class DynamoDBTable:
             case "ValidationException" if "protect" in problem.detail:
                 text = f"{table} is protected against deletion: end that first"
             case "ValidationException":
-                keys = " and ".join(self._keys)
+                keys = " and ".join(self.keys)
                 text = f"{table} cannot be used: {problem.detail}. Its keys must be {keys}, both strings"
             case "AccessDeniedException":
                 text = f"{table} may not be used: {problem.detail}"
-            case _ if isinstance(error, BotoCoreError):
-                text = f"{table}: {explain(error, 'dynamodb')}"
+            case _ if problem.error is not None:
+                text = f"{table}: {explain(problem.error, SERVICE)}"
             case _:
                 text = f"{table} cannot be used: {problem}"
-        is_down = isinstance(error, _UNREACHABLE) or problem.may_pass
+        is_down = _is_down(problem) or problem.may_pass
         return (StoreUnavailableError if is_down else ConfigurationError)(self._named_by + text)
+
+
+def _is_down(problem: Problem) -> bool:
+    """Tell whether nothing answers at the endpoint."""
+    return isinstance(problem.error, _UNREACHABLE)

@@ -22,8 +22,8 @@ def lost_decimals(value: Any) -> Any:
     """Return how many decimals the numbers have whose text DynamoDB would change; None if there are none."""
     if isinstance(value, Decimal):
         text = str(value)
-        if not ("E" in text or ("." in text and text[-1] == "0")):
-            return None
+        if "E" not in text:
+            return len(text) - text.index(".") - 1 if text[-1] == "0" and "." in text else None
         exponent = value.as_tuple().exponent
         return -exponent if isinstance(exponent, int) else None  # a NaN has none, and cannot be stored
     is_list = isinstance(value, list | tuple)
@@ -46,13 +46,10 @@ def with_decimals(value: Any, lost: Any) -> Any:
         return Decimal(value).quantize(Decimal((0, (1,), -lost)), context=_WIDE)
     if not isinstance(lost, dict):
         raise TypeError("the decimals are neither a number nor a map of them")
-    parts = {name: with_decimals(each, lost.get(name)) for name, each in _parts(value).items()}
-    return parts if isinstance(value, dict) else list(parts.values())
-
-
-def _parts(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
-        return value
+        return value | {
+            name: with_decimals(value[name], each) for name, each in lost.items() if name in value
+        }
     if isinstance(value, list | tuple):
-        return {str(index): each for index, each in enumerate(value)}
-    return {}
+        return [with_decimals(each, lost.get(str(index))) for index, each in enumerate(value)]
+    raise TypeError("the decimals are of what has no parts")

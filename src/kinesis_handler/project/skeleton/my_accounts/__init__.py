@@ -1,0 +1,1 @@
+"""The balance of each account, out of the events of a bank."""
