@@ -7,8 +7,11 @@ import pytest
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from redrive.test_cli_redrive import Shell, lines
 from redrive.waiting import FailingProcessor, clean_pass, created, on_shard, progress, state_of
+from user_limits.activity import Activity
+from user_limits.processor import ActivityProcessor
 
 EVENTS = [created("e1"), progress("e2", 5), created("e3", "ben"), progress("e4", 7), progress("e5", 1)]
 
@@ -21,11 +24,16 @@ class Parking(FailingProcessor):
         self._park_after = 60.0
 
 
+def activities(shell: Shell) -> SQLiteRepository[Activity]:
+    return SQLiteRepository(shell.folder / "limits.db", Activity, table="activity")
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """Return a shell beside a store in which one key is parked: its second event fails."""
     shell = Shell(tmp_path)
-    handler = KinesisHandler([Parking(shell, "e2")], quarantine=shell.quarantine)
+    readers = Parking(shell, "e2"), ActivityProcessor(activities(shell), park_after=None)
+    handler = KinesisHandler(readers, quarantine=shell.quarantine)
     handler({"Records": on_shard(EVENTS)})
     return shell
 
@@ -72,7 +80,8 @@ def test_what_shall_never_be_applied_is_dropped_with_who_and_why(shell: Shell) -
     assert shell("redrive", "--through", "handler").stdout.strip() == "0 records to send"
     marks = [content for name, content in shell.files().items() if "/done/" in name]
     assert b'"outcome":"dropped by ops: a test account"' in b"".join(marks)
-    handler = KinesisHandler([Parking(shell)], quarantine=shell.quarantine)
+    readers = Parking(shell), ActivityProcessor(activities(shell), park_after=None)
+    handler = KinesisHandler(readers, quarantine=shell.quarantine)
     assert handler({"Records": on_shard([*EVENTS, progress("e6", 2)])}) == {"batchItemFailures": []}
     assert waiting_in([read_contents(shell.quarantine)]) == {}
     [limit] = [each.state for each in shell.store().scan() if each.key == ("anna", "bet")]
@@ -94,7 +103,8 @@ def test_a_key_of_which_something_is_missing_says_so_and_stays_parked(shell: She
     for path in shell.files():
         Path(path).unlink()
     assert shell("parked", "list").stdout.strip() == "no key is parked"
-    handler = KinesisHandler([Parking(shell)], quarantine=shell.quarantine)
+    readers = Parking(shell), ActivityProcessor(activities(shell), park_after=None)
+    handler = KinesisHandler(readers, quarantine=shell.quarantine)
     handler({"Records": on_shard([*EVENTS, progress("e6", 2)])[5:]})
     assert "4, of which 3 are not in the quarantine" in " ".join(lines(shell("parked", "list").stdout))
     done = shell("redrive", "--through", "handler")
