@@ -499,6 +499,23 @@ def test_each_reader_and_each_key_is_parked_by_itself() -> None:
     assert visible(bank.repository) == {"xy": (1, 2), "y": (3,), "z": (4,)}
 
 
+def test_what_is_rejected_for_several_keys_when_they_are_released_stays_in_the_quarantine() -> None:
+    class Both(Breaking):
+        def keys(self, event: Event[Moved | Closed]) -> list[Key]:
+            return [("bank", letter) for letter in event.payload.account]
+
+    bank = Bank()
+    both = Both(bank.repository, park_after=PARK_AFTER)
+    handler = KinesisHandler([both], quarantine=bank.quarantine, now=bank.clock)
+    both.failing = {"e1"}
+    handler.handle({"Records": bank.records("xy", "y")})
+    both.failing, both.rejecting = set(), {"e1"}
+    for _ in range(2):
+        redrive(handler, bank.quarantine)
+        assert [each.event_id for each in bank.waiting()] == ["e1"]
+    assert visible(bank.repository) == {"y": (2,)}
+
+
 @pytest.mark.parametrize("park_after", [-1.0, float("nan"), float("inf")])
 def test_a_time_that_cannot_be_is_an_error(park_after: float) -> None:
     with pytest.raises(ConfigurationError, match="; allowed: from 0 up, or None for never"):
