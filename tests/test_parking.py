@@ -516,6 +516,65 @@ def test_what_is_rejected_for_several_keys_when_they_are_released_stays_in_the_q
     assert visible(bank.repository) == {"y": (2,)}
 
 
+class Elsewhere(Breaking):
+    """Stores accounts under other keys."""
+
+    def key(self, event: Event[Moved | Closed]) -> Key:
+        return ("elsewhere", event.payload.account)
+
+
+def test_what_two_readers_park_under_different_keys_waits_for_both() -> None:
+    bank = Bank()
+    second: MemoryRepository[Account] = MemoryRepository()
+    elsewhere = Elsewhere(second, park_after=PARK_AFTER)
+    handler = KinesisHandler([bank.accounts, elsewhere], quarantine=bank.quarantine, now=bank.clock)
+    bank.accounts.failing = elsewhere.failing = {"e1"}
+    handler.handle({"Records": bank.records("x", "x")})
+    bank.accounts.failing = elsewhere.failing = set()
+    redrive(handler, bank.quarantine)
+    assert visible(bank.repository) == visible(second) == {"x": (1, 2)}
+    assert bank.waiting() == []
+
+
+class InOne(Breaking):
+    """Stores all accounts under one key."""
+
+    def key(self, event: Event[Moved | Closed]) -> Key:  # noqa: ARG002 - whatever it is
+        return ("bank", "all")
+
+
+@pytest.mark.parametrize("accounts", ["x", "xx", "xy"])
+@pytest.mark.parametrize("other", [Breaking, InOne])
+def test_what_one_reader_parks_and_another_one_rejects_is_kept_for_both(
+    accounts: str, other: type[Breaking]
+) -> None:
+    bank = Bank()
+    second: MemoryRepository[Account] = MemoryRepository()
+    strict = other(second, park_after=PARK_AFTER)
+    handler = KinesisHandler([bank.accounts, strict], quarantine=bank.quarantine, now=bank.clock)
+    bank.accounts.failing, strict.rejecting = {"e1"}, {"e1"}
+    handler.handle({"Records": bank.records(*accounts)})
+    bank.accounts.failing = set()
+    redrive(handler, bank.quarantine)
+    numbers = sorted(number for each in visible(bank.repository).values() for number in each)
+    assert numbers == list(range(1, len(accounts) + 1))
+    assert bank.note("x") is None
+    assert [(each.event_id, each.error) for each in bank.waiting()] == [("e1", "RejectedError")]
+
+
+def test_what_one_reader_rejected_while_another_one_parked_it_is_applied_when_it_can_be() -> None:
+    bank = Bank()
+    second: MemoryRepository[Account] = MemoryRepository()
+    strict = Elsewhere(second, park_after=PARK_AFTER)
+    handler = KinesisHandler([bank.accounts, strict], quarantine=bank.quarantine, now=bank.clock)
+    bank.accounts.failing, strict.rejecting = {"e1"}, {"e1"}
+    handler.handle({"Records": bank.records("x")})
+    bank.accounts.failing = strict.rejecting = set()
+    redrive(handler, bank.quarantine)
+    assert visible(bank.repository) == visible(second) == {"x": (1,)}
+    assert bank.waiting() == []
+
+
 @pytest.mark.parametrize("park_after", [-1.0, float("nan"), float("inf")])
 def test_a_time_that_cannot_be_is_an_error(park_after: float) -> None:
     with pytest.raises(ConfigurationError, match="; allowed: from 0 up, or None for never"):

@@ -126,7 +126,7 @@ class Redrive:
             if all(entry.position in released for item in group for entry in item.entries if entry.parked):
                 continue
             # What one key has rejected is superseded for the next one: it stays rejected, and waits as such.
-            verdicts = {**target.release(group), **for_good}
+            verdicts: Mapping[Position, Verdict] = {**target.release(group), **for_good}
             for_good |= {where: each for where, each in verdicts.items() if each.result is Result.REJECTED}
             entries = [entry for item in group for entry in item.entries]
             sent = self._sent(
