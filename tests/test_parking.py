@@ -28,7 +28,7 @@ from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.local.redrive.through_stream import ThroughStream
 from kinesis_handler.local.stream.writer import StreamWriter
 from kinesis_handler.outcome import BatchResult
-from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.contents import read_contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
@@ -514,6 +514,18 @@ def test_what_is_rejected_for_several_keys_when_they_are_released_stays_in_the_q
         redrive(handler, bank.quarantine)
         assert [each.event_id for each in bank.waiting()] == ["e1"]
     assert visible(bank.repository) == {"y": (2,)}
+
+
+def test_a_redrive_that_comes_behind_another_one_does_not_finish_what_that_has_rejected() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    bank.handle(bank.records("x"))
+    bank.accounts.failing, bank.accounts.rejecting = set(), {"e1"}
+    late = Redrive([read_contents(bank.quarantine)])
+    assert bank.redrive() == ["e1: rejected again"]
+    assert [len(each) for each in late.run(ThroughHandler(bank.handler, bank.quarantine))] == [1]
+    remove_finished([read_contents(bank.quarantine)])
+    assert [(each.event_id, each.error) for each in bank.waiting()] == [("e1", "RejectedError")]
 
 
 class Elsewhere(Breaking):

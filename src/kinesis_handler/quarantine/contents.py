@@ -6,7 +6,7 @@ marks. Marks name the records of an object that have been dealt with since, unde
 leaves nothing half done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kinesis_handler.errors import UnreadableObjectError
+from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
 from kinesis_handler.quarantine.entry import ENDING, Entry, Position, decode_entries, rfc3339
 from kinesis_handler.quarantine.on_failure import FailedBatch
@@ -50,7 +51,7 @@ class Contents(Struct, frozen=True):
         quarantine: the quarantine itself.
         objects: the entries of each object, including those that have been dealt with.
         unfetched: documents that do not carry their records, by the name of their object.
-        marks: the positions in each object of marks.
+        marks: the positions in each object of marks, with what became of them.
         unreadable: why an object cannot be read or does not belong there, and what to do, by its name. The
             records in it are neither counted nor sent, and it is not deleted.
     """
@@ -58,7 +59,7 @@ class Contents(Struct, frozen=True):
     quarantine: ReadableQuarantine
     objects: dict[str, list[Entry]]
     unfetched: dict[str, FailedBatch]
-    marks: dict[str, set[Position]]
+    marks: dict[str, dict[Position, str]]
     unreadable: dict[str, str]
 
     @property
@@ -73,7 +74,7 @@ class Contents(Struct, frozen=True):
         """
         mark, content = marks(name, done, through, at)
         self.quarantine.keep(mark, content)
-        self.marks[mark] = set(done)
+        self.marks[mark] = dict(done)
 
 
 class Waiting(NamedTuple):
@@ -89,14 +90,34 @@ def done_in(contents: Sequence[Contents]) -> set[Position]:
     return {position for each in contents for position in each.done}
 
 
+def _waits(contents: Sequence[Contents]) -> Callable[[Entry], bool]:
+    """Return a function that tells whether an entry still waits.
+
+    That a parked record is superseded ends no entry that says that it was rejected: another redrive, which
+    released its key meanwhile, has put that there.
+    """
+    superseded, ended = set[Position](), set[Position]()
+    for each in contents:
+        for positions in each.marks.values():
+            for position, outcome in positions.items():
+                (superseded if outcome == Status.SUPERSEDED else ended).add(position)
+
+    def waits(entry: Entry) -> bool:
+        if entry.position in ended:
+            return False
+        return not (entry.position in superseded and entry.parked and not entry.released)
+
+    return waits
+
+
 def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
     """Return the records that wait in several quarantines, each once, in the order of the stream."""
-    done = done_in(contents)
+    waits = _waits(contents)
     found: dict[Position, Waiting] = {}
     for each in contents:
         for name, entries in each.objects.items():
             for entry in entries:
-                if entry.position not in done:
+                if waits(entry):
                     known = found.get(entry.position)
                     found[entry.position] = Waiting(each, name, _with_keys(entry, known))
     return {position: found[position] for position in sorted(found)}
@@ -124,11 +145,11 @@ def remove_finished(contents: Sequence[Contents]) -> int:
 
     Raises QuarantineError if an object cannot be deleted.
     """
-    done = done_in(contents)
+    waits = _waits(contents)
     removed = 0
     for each in contents:
         for name, entries in list(each.objects.items()):
-            if all(entry.position in done for entry in entries):
+            if not any(map(waits, entries)):
                 each.quarantine.delete(name)
                 del each.objects[name]
                 removed += 1
@@ -176,7 +197,7 @@ def _hold_back_unmarked(contents: Contents) -> None:
 
 def _take(contents: Contents, name: str, content: bytes) -> None:
     if name.startswith(DONE):
-        contents.marks[name] = {mark.position for mark in _MARKS.decode_lines(content)}
+        contents.marks[name] = {mark.position: mark.outcome for mark in _MARKS.decode_lines(content)}
     elif name.endswith(ENDING):
         contents.objects[name] = decode_entries(content)
     else:  # Lambda's names for them have no extension
