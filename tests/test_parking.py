@@ -28,7 +28,7 @@ from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.local.redrive.through_stream import ThroughStream
 from kinesis_handler.local.stream.writer import StreamWriter
 from kinesis_handler.outcome import BatchResult
-from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.contents import read_contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
@@ -497,6 +497,94 @@ def test_each_reader_and_each_key_is_parked_by_itself() -> None:
     assert visible(second) == {"x": (1, 2), "y": (1, 2, 3), "z": (4,)}
     assert bank.waiting() == []
     assert visible(bank.repository) == {"xy": (1, 2), "y": (3,), "z": (4,)}
+
+
+def test_what_is_rejected_for_several_keys_when_they_are_released_stays_in_the_quarantine() -> None:
+    class Both(Breaking):
+        def keys(self, event: Event[Moved | Closed]) -> list[Key]:
+            return [("bank", letter) for letter in event.payload.account]
+
+    bank = Bank()
+    both = Both(bank.repository, park_after=PARK_AFTER)
+    handler = KinesisHandler([both], quarantine=bank.quarantine, now=bank.clock)
+    both.failing = {"e1"}
+    handler.handle({"Records": bank.records("xy", "y")})
+    both.failing, both.rejecting = set(), {"e1"}
+    for _ in range(2):
+        redrive(handler, bank.quarantine)
+        assert [each.event_id for each in bank.waiting()] == ["e1"]
+    assert visible(bank.repository) == {"y": (2,)}
+
+
+def test_a_redrive_that_comes_behind_another_one_does_not_finish_what_that_has_rejected() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    bank.handle(bank.records("x"))
+    bank.accounts.failing, bank.accounts.rejecting = set(), {"e1"}
+    late = Redrive([read_contents(bank.quarantine)])
+    assert bank.redrive() == ["e1: rejected again"]
+    assert [len(each) for each in late.run(ThroughHandler(bank.handler, bank.quarantine))] == [1]
+    remove_finished([read_contents(bank.quarantine)])
+    assert [(each.event_id, each.error) for each in bank.waiting()] == [("e1", "RejectedError")]
+
+
+class Elsewhere(Breaking):
+    """Stores accounts under other keys."""
+
+    def key(self, event: Event[Moved | Closed]) -> Key:
+        return ("elsewhere", event.payload.account)
+
+
+def test_what_two_readers_park_under_different_keys_waits_for_both() -> None:
+    bank = Bank()
+    second: MemoryRepository[Account] = MemoryRepository()
+    elsewhere = Elsewhere(second, park_after=PARK_AFTER)
+    handler = KinesisHandler([bank.accounts, elsewhere], quarantine=bank.quarantine, now=bank.clock)
+    bank.accounts.failing = elsewhere.failing = {"e1"}
+    handler.handle({"Records": bank.records("x", "x")})
+    bank.accounts.failing = elsewhere.failing = set()
+    redrive(handler, bank.quarantine)
+    assert visible(bank.repository) == visible(second) == {"x": (1, 2)}
+    assert bank.waiting() == []
+
+
+class InOne(Breaking):
+    """Stores all accounts under one key."""
+
+    def key(self, event: Event[Moved | Closed]) -> Key:  # noqa: ARG002 - whatever it is
+        return ("bank", "all")
+
+
+@pytest.mark.parametrize("accounts", ["x", "xx", "xy"])
+@pytest.mark.parametrize("other", [Breaking, InOne])
+def test_what_one_reader_parks_and_another_one_rejects_is_kept_for_both(
+    accounts: str, other: type[Breaking]
+) -> None:
+    bank = Bank()
+    second: MemoryRepository[Account] = MemoryRepository()
+    strict = other(second, park_after=PARK_AFTER)
+    handler = KinesisHandler([bank.accounts, strict], quarantine=bank.quarantine, now=bank.clock)
+    bank.accounts.failing, strict.rejecting = {"e1"}, {"e1"}
+    handler.handle({"Records": bank.records(*accounts)})
+    bank.accounts.failing = set()
+    redrive(handler, bank.quarantine)
+    numbers = sorted(number for each in visible(bank.repository).values() for number in each)
+    assert numbers == list(range(1, len(accounts) + 1))
+    assert bank.note("x") is None
+    assert [(each.event_id, each.error) for each in bank.waiting()] == [("e1", "RejectedError")]
+
+
+def test_what_one_reader_rejected_while_another_one_parked_it_is_applied_when_it_can_be() -> None:
+    bank = Bank()
+    second: MemoryRepository[Account] = MemoryRepository()
+    strict = Elsewhere(second, park_after=PARK_AFTER)
+    handler = KinesisHandler([bank.accounts, strict], quarantine=bank.quarantine, now=bank.clock)
+    bank.accounts.failing, strict.rejecting = {"e1"}, {"e1"}
+    handler.handle({"Records": bank.records("x")})
+    bank.accounts.failing = strict.rejecting = set()
+    redrive(handler, bank.quarantine)
+    assert visible(bank.repository) == visible(second) == {"x": (1,)}
+    assert bank.waiting() == []
 
 
 @pytest.mark.parametrize("park_after", [-1.0, float("nan"), float("inf")])

@@ -85,12 +85,14 @@ class Outcome(Struct, frozen=True):
         error: why it was rejected or parked, or failed; None of any other.
         remarks: on an event that was applied.
         parked: the keys for which it waits in the quarantine.
+        rejection: why it was rejected by one processor or key, while it is parked for another.
     """
 
     status: Status
     error: ProcessingError | None = None
     remarks: tuple[Remark, ...] = ()
     parked: tuple[Key, ...] = ()
+    rejection: ProcessingError | None = None
 
 
 APPLIED = Outcome(Status.APPLIED)
@@ -134,10 +136,16 @@ def worst(one: Outcome, other: Outcome) -> Outcome:
     It has the remarks and the parked keys of both. What succeeded is found to be a duplicate when the event
     is delivered again.
     """
-    worse = min(one, other, key=lambda outcome: _WORST_FIRST[outcome.status])
-    if not (one.remarks or other.remarks or (one.parked and other.parked)):
+    worse, better = sorted((one, other), key=lambda outcome: _WORST_FIRST[outcome.status])
+    if not (one.remarks or other.remarks or worse.parked):
         return worse
-    return replace(worse, remarks=one.remarks + other.remarks, parked=one.parked + other.parked)
+    rejection = better.error if better.status is Status.REJECTED else better.rejection
+    return replace(
+        worse,
+        remarks=one.remarks + other.remarks,
+        parked=one.parked + other.parked,
+        rejection=worse.rejection or rejection,
+    )
 
 
 def add_outcomes(known: dict[Keyed, Outcome], further: Mapping[Keyed, Outcome]) -> None:
@@ -250,8 +258,13 @@ class BatchResult:
         return (each for each in self.notable if each.outcome.error is not None or each.outcome.remarks)
 
     def rejected(self) -> list[HandledRecord]:
-        """Return the records that can never succeed."""
-        return [each for each in self.notable if each.outcome.status is Status.REJECTED]
+        """Return the records that can never succeed, for one of their processors or keys at least."""
+        return [
+            each if each.outcome.rejection is None else _rejected(each, each.outcome.rejection)
+            for each in self.notable
+            if each.outcome.status is Status.REJECTED
+            or (each.outcome.status is Status.PARKED and each.outcome.rejection is not None)
+        ]
 
     def counts(self) -> dict[Status, int]:
         """Count the records by status: every status is there, and the counts add up to the batch."""
@@ -275,3 +288,7 @@ class BatchResult:
             each.record.sequence_number for each in self.notable if each.outcome.status is Status.FAILED
         )
         return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+def _rejected(handled: HandledRecord, rejection: ProcessingError) -> HandledRecord:
+    return replace(handled, outcome=Outcome(Status.REJECTED, rejection))

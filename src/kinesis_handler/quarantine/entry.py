@@ -114,7 +114,7 @@ def objects(handled: Iterable[HandledRecord], *, released: bool = False) -> dict
         released: they were parked before, and have been rejected now.
 
     A name is `date/stream/shard/sequence number-sub-sequence number.digest.jsonl`: the numbers of the first
-    record in it, and a digest of the positions of all.
+    record in it, and a digest of the positions of all, and of the keys that are parked by them.
     """
     entries = sorted((_entry(each, released=released) for each in handled), key=lambda entry: entry.position)
     return {
@@ -125,7 +125,9 @@ def objects(handled: Iterable[HandledRecord], *, released: bool = False) -> dict
 
 
 def _ending(entries: Sequence[Entry], *, released: bool) -> str:
-    digest = blake2b(repr([tuple(entry.position) for entry in entries]).encode(), digest_size=6).hexdigest()
+    # Several projections may park or reject one record, each in an object of its own.
+    records = [(*entry.position, *entry.parked) for entry in entries]
+    digest = blake2b(repr(records).encode(), digest_size=6).hexdigest()
     return f"-{entries[0].sub_sequence_number}.{digest}{'.released' if released else ''}{ENDING}"
 
 

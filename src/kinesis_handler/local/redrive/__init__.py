@@ -121,10 +121,13 @@ class Redrive:
         """
         released: set[Position] = set()
         rejected: set[Position] = set()
+        for_good: dict[Position, Verdict] = {}
         for group in parked_groups(items_of(self.entries)):
             if all(entry.position in released for item in group for entry in item.entries if entry.parked):
                 continue
-            verdicts = target.release(group)
+            # What one key has rejected is superseded for the next one: it stays rejected, and waits as such.
+            verdicts: Mapping[Position, Verdict] = {**target.release(group), **for_good}
+            for_good |= {where: each for where, each in verdicts.items() if each.result is Result.REJECTED}
             entries = [entry for item in group for entry in item.entries]
             sent = self._sent(
                 [each for each in entries if each.parked or verdicts[each.position].done], verdicts, target
