@@ -23,6 +23,7 @@ from kinesis_handler import (
 from kinesis_handler.aggregate import Parked
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.lambda_types import LambdaRecord
+from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.local.redrive import Redrive, Sent
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.local.redrive.through_stream import ThroughStream
@@ -139,6 +140,13 @@ class World:
                 break
             self._redrive()
 
+    def applied(self) -> dict[Key, tuple[int, Account | None]]:
+        """Return the version and the state of each key of which an event was applied.
+
+        A key all of whose events were rejected when it was released is vacant, and was never seen.
+        """
+        return {key: each for key, each in accounts_of(self.repository).items() if each[0]}
+
     def parked_keys(self) -> list[Key]:
         """Return the keys that have a note."""
         return [each.key for each in self.repository.scan_stored() if each.is_parked]
@@ -207,7 +215,7 @@ def test_whatever_fails_the_end_is_that_of_one_clean_pass(
         world = World(stores[store](), seed, numbered=numbered)
         world.deliver_all()
         world.release_all()
-        assert accounts_of(world.repository) == expected(world.applicable())
+        assert world.applied() == expected(world.applicable())
         check_nothing_is_parked(world)
         parked.append(world.parked)
 
@@ -230,7 +238,7 @@ def test_with_snapshots_that_release_keys_the_states_are_those_of_one_clean_pass
         pure = Breaking(clean)
         pure.snapshots, pure.rejecting = world.accounts.snapshots, world.accounts.rejecting
         KinesisHandler([pure]).handle({"Records": world.records})
-        states = {key: state for key, (_, state) in accounts_of(world.repository).items()}
+        states = {key: state for key, (_, state) in world.applied().items()}
         assert states == {key: state for key, (_, state) in accounts_of(clean).items()}
         check_nothing_is_parked(world)
 
@@ -605,3 +613,28 @@ def test_a_long_reason_is_cut_in_the_note_and_whole_in_the_quarantine() -> None:
     assert note is not None
     assert len(note.reason) == 256
     assert len(bank.waiting()[0].reason) > 5_000
+
+
+@pytest.mark.parametrize(("announce", "outcome"), [(True, "parked"), (False, "given up")])
+def test_a_mapping_that_announces_its_last_delivery_gives_nothing_up_that_can_be_parked(
+    announce: bool, outcome: str
+) -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    given_up: list[DiscardedBatch] = []
+    mapping = EventSourceMapping(
+        bank.handler,
+        maximum_retry_attempts=2,
+        bisect_batch_on_function_error=True,
+        on_failure=given_up.append,
+        announce_last_delivery=announce,
+        clock=bank.clock,
+        sleep=bank.clock.advance,
+    )
+    list(mapping.run(bank.records(*"aab", age=0)))
+    assert (["given up"] if given_up else ["parked"]) == [outcome]
+    assert visible(bank.repository)["b"] == (3,)
+    bank.accounts.failing.clear()
+    bank.redrive()
+    if announce:
+        assert visible(bank.repository) == {"a": (1, 2), "b": (3,)}

@@ -43,6 +43,7 @@ class Batch:
         source: where the records come from.
         parked: the positions of those that were parked, if `source` is PARKED.
         now: returns the seconds since epoch.
+        is_last_delivery: whether what fails is given up, so that it is parked whatever its age.
         is_rebuild: whether the records have been processed before, into another store.
     """
 
@@ -55,6 +56,7 @@ class Batch:
         source: Source = Source.STREAM,
         parked: Collection[tuple[int, int]] = (),
         now: Callable[[], float] = time.time,
+        is_last_delivery: bool = False,
         is_rebuild: bool = False,
     ) -> None:
         self.outcomes: dict[Event[Any] | Record, Outcome] = {}
@@ -69,6 +71,8 @@ class Batch:
         """The positions of the records that were parked, if they come to be released."""
         self.is_rebuild = is_rebuild
         """Whether the records have been processed before: nobody is informed of a change again."""
+        self.is_last_delivery = is_last_delivery
+        """Whether what fails is given up."""
         self.now = now
         """Returns the seconds since epoch."""
         self._quarantine = quarantine

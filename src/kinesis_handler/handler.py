@@ -206,6 +206,7 @@ class KinesisHandler:
             parked=parked,
             now=self._now,
             is_rebuild=rebuild,
+            is_last_delivery=getattr(context, "is_last_delivery", False),
         )
         routes, readers = self._routes, dict[str, Mapping[Status, int]]()
         several = len(queues) > 1

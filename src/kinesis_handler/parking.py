@@ -42,7 +42,7 @@ class Parking(Struct, frozen=True):
     """Says when an event that fails is parked.
 
     Args:
-        park_after: seconds from its arrival; None: nothing is parked.
+        park_after: seconds from its arrival; None: nothing is parked; 0: everything that fails is.
         now: returns the seconds since epoch.
         redriven: the events come from the quarantine: at or before a note's end they may be what waits.
     """
@@ -52,9 +52,11 @@ class Parking(Struct, frozen=True):
     redriven: bool = False
 
     def parks(self, event: Event[object]) -> bool:
-        """Return whether an event that has failed is old enough. Of unknown age it never is."""
+        """Return whether an event that has failed is old enough. Of unknown age it is not."""
+        if not self.park_after:
+            return self.park_after is not None
         arrived = arrival_time(event.record.source)
-        return self.park_after is not None and arrived is not None and self.now() - arrived >= self.park_after
+        return arrived is not None and self.now() - arrived >= self.park_after
 
 
 NOWHERE = Parking()

@@ -62,8 +62,9 @@ class Projection(ABC, Generic[State, Payload]):
             are stored, read and written with every aggregate: with UUIDs 38 bytes each, so that 16 are 0.6
             KB of an item in DynamoDB, of which each KB begun is a write unit, and 100 are four units.
         park_after: seconds from its arrival on the stream after which an event that still fails is parked, so
-            that its shard goes on; None for never: then only Lambda's retries bound how long it waits.
-            Nothing is parked without a quarantine.
+            that its shard goes on; None for never: then only Lambda's retries bound how long it waits. `run`
+            and `consume` park at their last delivery, whatever the age: they know which one it is. Nothing is
+            parked without a quarantine.
 
     Raises ConfigurationError if a number is out of range, if there is neither `key` nor `keys`, if one of
     these or `apply` is no plain function, or if the repository stores states of another type.
@@ -284,5 +285,5 @@ class Projection(ABC, Generic[State, Payload]):
         if batch.source is Source.QUARANTINE:
             parking = REDRIVEN
         elif batch.may_park and self._park_after is not None:
-            parking = Parking(self._park_after, batch.now)
+            parking = Parking(0 if batch.is_last_delivery else self._park_after, batch.now)
         return lambda before, key, events: fold_or_park(before, key, events, rules, parking)

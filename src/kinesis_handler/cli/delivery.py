@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kinesis_handler.application import Application
@@ -49,8 +50,9 @@ class Delivery:
         """Return the event source mapping of a shard."""
         tally = self.tallies[shard_id] = Tally()
 
-        def function(invocation: dict[str, Any], _context: LambdaContext) -> BatchResponse:
-            attempts = _Attempts(invocation["Records"], self._handle, tally)
+        def function(invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
+            handle = partial(self._handle, is_last=getattr(context, "is_last_delivery", False))
+            attempts = _Attempts(invocation["Records"], handle, tally)
             return self._outages.wait_out(attempts, wait, shard_id).response()
 
         def to_quarantine(discarded: DiscardedBatch) -> None:
@@ -65,6 +67,7 @@ class Delivery:
             bisect_batch_on_function_error=True,
             on_failure=to_quarantine,
             deliver_too_large=True,
+            announce_last_delivery=True,
             sleep=wait,
         )
 
@@ -79,8 +82,8 @@ class Delivery:
             total.include(tally)
         return total
 
-    def _handle(self, records: list[LambdaRecord]) -> BatchResult:
-        context = LocalContext(time.time, time.time() + TIMEOUT)
+    def _handle(self, records: list[LambdaRecord], *, is_last: bool) -> BatchResult:
+        context = LocalContext(time.time, time.time() + TIMEOUT, is_last_delivery=is_last)
         return self._application.handler.handle({"Records": records}, context, rebuild=self._rebuild)
 
 

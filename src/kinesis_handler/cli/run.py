@@ -38,6 +38,7 @@ def run_locally(
         bisect_batch_on_function_error=True,
         retry_wait=RETRY_WAIT,
         on_failure=give_up,
+        announce_last_delivery=True,
     )
     with progress("records", tally.outcomes.total, lambda: 0):
         for _batch in mapping.run(records):

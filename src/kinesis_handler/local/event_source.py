@@ -55,9 +55,13 @@ class LocalContext:
     Args:
         clock: seconds.
         deadline: when, by that clock, the invocation ends.
+        is_last_delivery: whether what fails is given up. Lambda's context does not say that.
     """
 
-    def __init__(self, clock: Callable[[], float], deadline: float) -> None:
+    def __init__(
+        self, clock: Callable[[], float], deadline: float, *, is_last_delivery: bool = False
+    ) -> None:
+        self.is_last_delivery = is_last_delivery
         self.aws_request_id = str(uuid.uuid4())
         self._clock = clock
         self._deadline = deadline
@@ -88,6 +92,8 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
         on_failure: gets given-up records. Without it they are lost, as on Lambda.
         deliver_too_large: deliver also a record that is too large for an invocation by Lambda (its data is
             above 4.5 MiB). Otherwise it is given up, undelivered.
+        announce_last_delivery: say in the context whether what fails will be given up, so that the handler
+            can park it instead. Lambda does not.
         timeout: seconds that the function has for one invocation.
         retry_wait: seconds before the first retry; twice as many before each further one, at most
             `LONGEST_RETRY_WAIT`.
@@ -105,6 +111,7 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
     report_batch_item_failures: bool = True
     on_failure: Callable[[DiscardedBatch], None] | None = None
     deliver_too_large: bool = False
+    announce_last_delivery: bool = False
     timeout: float = 60
     retry_wait: float = 1
     clock: Callable[[], float] = time.time
@@ -151,7 +158,7 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
             records = self._give_up_aged(records, invocations)
             if not records:
                 continue
-            first_failed = self._invoke(records)
+            first_failed = self._invoke(records, is_last=retries == self.maximum_retry_attempts)
             if first_failed is None:
                 continue
             invocations += 1
@@ -168,9 +175,11 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
                 self.sleep(Pauses(self.retry_wait, LONGEST_RETRY_WAIT).after(retries + 1))
                 waiting.append((left, retries + 1, invocations))
 
-    def _invoke(self, records: list[LambdaRecord]) -> int | None:
+    def _invoke(self, records: list[LambdaRecord], *, is_last: bool) -> int | None:
         """Call the function; return the index of the first record to deliver again, None if there is none."""
-        context = LocalContext(self.clock, self.clock() + self.timeout)
+        is_last_delivery = is_last and self.announce_last_delivery
+        deadline = self.clock() + self.timeout
+        context = LocalContext(self.clock, deadline, is_last_delivery=is_last_delivery)
         try:
             response = self.function({"Records": records}, context)
         except Exception:  # noqa: BLE001 - Lambda delivers the batch again after any exception
