@@ -60,9 +60,9 @@ def arns(resources: Resources, *, stack: str, log_group: str) -> dict[str, str]:
     }
 
 
-def assert_table(properties: Mapping[str, Any], needs: Mapping[str, Any]) -> None:
-    """Check that a table is the one that is needed."""
-    [table] = needs["tables"]
+def assert_table(properties: Mapping[str, Any], needs: Mapping[str, Any], name: str = "") -> None:
+    """Check that a table is the one that is needed, by its name if there are several."""
+    [table] = [each for each in needs["tables"] if name in {"", each["name"]}]
     assert [(each["AttributeName"], each["KeyType"]) for each in properties["KeySchema"]] == [
         (table["partitionKey"], "HASH"),
         (table["sortKey"], "RANGE"),

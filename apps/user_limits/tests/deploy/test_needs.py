@@ -7,6 +7,7 @@ from deployed import environment, properties, resources
 from described import allowed, arns, assert_settings, assert_table, described, needed
 
 TABLE = "user-limits-table"
+ACTIVITY = f"{TABLE}-activity"
 TRACING = {"*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
 """What the template adds: spans are a choice, which the application does not know of."""
 
@@ -18,9 +19,10 @@ def needs() -> dict[str, Any]:
     return described("user_limits.wiring:application", TABLE)
 
 
-def test_its_table_is_the_one_that_the_application_opens() -> None:
-    assert [each["name"] for each in needs()["tables"]] == [TABLE]
-    assert_table(properties("Table"), needs())
+def test_its_tables_are_those_that_the_application_opens() -> None:
+    assert [each["name"] for each in needs()["tables"]] == [TABLE, ACTIVITY]
+    assert_table(properties("Table"), needs(), TABLE)
+    assert_table(properties("ActivityTable"), needs(), ACTIVITY)
 
 
 def test_the_consumer_may_do_what_it_needs_and_trace() -> None:
@@ -30,7 +32,10 @@ def test_the_consumer_may_do_what_it_needs_and_trace() -> None:
 
 def test_the_api_may_do_what_it_needs_and_trace() -> None:
     known = arns(resources(), stack="user-limits", log_group="/aws/lambda/user-limits-api")
-    assert allowed(properties("ApiRole")) == needed(needs()["apiPermissions"], known) | TRACING
+    expected = needed(needs()["apiPermissions"], known) | TRACING
+    [activity] = [each for each in expected if each.endswith(ACTIVITY)]
+    expected[activity] = expected[activity] - {"dynamodb:Query"}  # the API lists nobody's activities
+    assert allowed(properties("ApiRole")) == expected
 
 
 def test_the_function_and_its_mapping_are_set_as_is_said() -> None:

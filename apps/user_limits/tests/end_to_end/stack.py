@@ -123,8 +123,8 @@ class Stack:
     def make(self) -> None:
         """Make the stream, the tables and the bucket."""
         self._make_stream(self._known("Stream"))
-        self._make_table(self._known("Table") | {"TableName": self.table})
-        self._make_table(self._known("ActivityTable"))
+        for each in self.of_type("AWS::DynamoDB::Table"):
+            self._make_table(self._known(each) | ({"TableName": self.table} if each == "Table" else {}))
         self._make_bucket(self._known("FailedRecords"))
 
     def remove(self) -> None:
