@@ -638,3 +638,20 @@ def test_a_mapping_that_announces_its_last_delivery_gives_nothing_up_that_can_be
     bank.redrive()
     if announce:
         assert visible(bank.repository) == {"a": (1, 2), "b": (3,)}
+
+
+def test_a_reader_that_came_later_keeps_no_key_from_being_released() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    bank.handle(bank.records(*"aa"))
+    bank.accounts.failing.clear()
+    later: MemoryRepository[Account] = MemoryRepository()
+
+    class Later(Breaking):
+        """Takes the same events, from now on."""
+
+    handler = KinesisHandler([bank.accounts, Later(later)], quarantine=bank.quarantine, now=bank.clock)
+    redrive(handler, bank.quarantine)
+    assert visible(bank.repository) == {"a": (1, 2)}
+    assert (bank.note(), bank.waiting()) == (None, [])
+    assert visible(later) == {}, "it was not parked for this one"

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Batch"]
 
 
+ParkedFor = Mapping[tuple[int, int], Collection[str]]
+"""Positions of parked records, each with the names of the projections for which they were parked."""
+
+
 class Source(Enum):
     """Where the records of a batch come from."""
 
@@ -41,7 +45,8 @@ class Batch:
         reserve: seconds from there until the invocation is stopped.
         quarantine: where rejected and parked events are put; None if there is none.
         source: where the records come from.
-        parked: the positions of those that were parked, if `source` is PARKED.
+        parked: the positions of those that were parked, if `source` is PARKED, each with the names of the
+            projections for which it was.
         now: returns the seconds since epoch.
         is_last_delivery: whether what fails is given up, so that it is parked whatever its age.
         is_rebuild: whether the records have been processed before, into another store.
@@ -54,7 +59,7 @@ class Batch:
         quarantine: "Quarantine | None" = None,
         *,
         source: Source = Source.STREAM,
-        parked: Collection[tuple[int, int]] = (),
+        parked: ParkedFor | None = None,
         now: Callable[[], float] = time.time,
         is_last_delivery: bool = False,
         is_rebuild: bool = False,
@@ -67,8 +72,10 @@ class Batch:
         self._reserve = reserve
         self.source = source
         """Where the records come from."""
-        self.parked = parked
-        """The positions of the records that were parked, if they come to be released."""
+        self.parked: ParkedFor = parked or {}
+        """The positions of the records that were parked, if they come to be released, and for whom."""
+        self.reader = ""
+        """Name of the processor at work."""
         self.is_rebuild = is_rebuild
         """Whether the records have been processed before: nobody is informed of a change again."""
         self.is_last_delivery = is_last_delivery
@@ -83,6 +90,11 @@ class Batch:
     def may_park(self) -> bool:
         """Whether there is a quarantine in which a parked event can wait."""
         return self.source is Source.STREAM and self._quarantine is not None
+
+    def is_parked_for_others(self, position: tuple[int, int]) -> bool:
+        """Return whether the record at a position was parked, and not for the processor at work."""
+        readers = self.parked.get(position)
+        return readers is not None and len(readers) > 0 and self.reader not in readers
 
     def settle(self, outcomes: Mapping[Event[Any], Outcome]) -> None:
         """Report the outcomes of a slice of the events: what it changed is durable from now on.
@@ -109,22 +121,25 @@ class Batch:
         """
         if self._quarantine is not None and self.source is not Source.QUARANTINE:
             records = [HandledRecord(event.record, event, outcome) for event, outcome in outcomes.items()]
-            put_into(self._quarantine, records, released=self.source is Source.PARKED)
+            put_into(self._quarantine, records, self.reader, released=self.source is Source.PARKED)
 
 
-def put_into(quarantine: "Quarantine", handled: Sequence[HandledRecord], *, released: bool = False) -> None:
+def put_into(
+    quarantine: "Quarantine", handled: Sequence[HandledRecord], reader: str = "", *, released: bool = False
+) -> None:
     """Put rejected or parked records into a quarantine.
 
     Args:
         quarantine: where to.
         handled: the records, with their outcomes.
+        reader: name of the processor that parks them.
         released: they were parked before, and have been rejected now.
 
     Raises QuarantineError if they are not known to be there.
     """
     try:
         with span("quarantine", records=len(handled)):
-            for name, content in objects(handled, released=released).items():
+            for name, content in objects(handled, reader, released=released).items():
                 quarantine.keep(name, content)
     except QuarantineError:
         raise

@@ -2,13 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from kinesis_handler.batch import Batch, Source, put_into
+from kinesis_handler.batch import Batch, ParkedFor, Source, put_into
 from kinesis_handler.deadline import ENDLESS, Deadline, within
 from kinesis_handler.envelopes import Envelope, Native
 from kinesis_handler.errors import (
@@ -153,7 +153,7 @@ class KinesisHandler:
         context: LambdaContext | None = None,
         *,
         source: Source = Source.STREAM,
-        parked: Collection[tuple[int, int]] = (),
+        parked: ParkedFor | None = None,
         rebuild: bool = False,
     ) -> BatchResult:
         """Handle an invocation as a call does, and return the outcome of each record.
@@ -162,7 +162,7 @@ class KinesisHandler:
             invocation: as Lambda hands it over, with its `Records`.
             context: Lambda's.
             source: where the records come from. What comes out of the quarantine is not put there again.
-            parked: the positions of the records that were parked, if `source` is PARKED.
+            parked: the positions of the records that were parked, and for whom, if `source` is PARKED.
             rebuild: whether they have been processed before, into another store: then no `on_change` is
                 called.
         """
@@ -186,7 +186,7 @@ class KinesisHandler:
         invocation: object,
         context: LambdaContext | None,
         source: Source,
-        parked: Collection[tuple[int, int]],
+        parked: ParkedFor | None,
         *,
         rebuild: bool,
     ) -> BatchResult:
@@ -214,6 +214,7 @@ class KinesisHandler:
             for name, processor, events in zip(routes.names, routes.processors, queues, strict=True):
                 if not events:
                     continue
+                batch.reader = name
                 if not several:
                     batch.outcomes = outcomes  # what is settled needs no copy
                     _process(processor, events, batch)

@@ -281,7 +281,7 @@ class Projection(ABC, Generic[State, Payload]):
         """Return how the events of a key are folded: those of the stream, or all that wait of it."""
         rules, parking = self._rules, NOWHERE
         if batch.source is Source.PARKED:
-            return lambda before, key, events: release(before, key, events, rules, batch.parked)
+            return lambda before, key, events: release(before, key, events, rules, batch)
         if batch.source is Source.QUARANTINE:
             parking = REDRIVEN
         elif batch.may_park and self._park_after is not None:

@@ -1,15 +1,16 @@
 """Takes back the note of a parked key: what waits is applied in its order, or superseded. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate, Key, Parked
+from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ParkedError
 from kinesis_handler.fold import Rules, fold, is_new, repeated
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import Outcome, Status
+from kinesis_handler.outcome import DUPLICATE, Outcome, Status
 from kinesis_handler.parking import shortened
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - as in fold
@@ -26,7 +27,7 @@ def release(
     key: Key,
     events: Sequence[Event[Payload]],
     rules: Rules[State, Payload],
-    parked: Collection[tuple[int, int]],
+    batch: Batch,
 ) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
     """Apply the parked events of a key in their order, up to the note's end, and take the note back.
 
@@ -39,16 +40,16 @@ def release(
         events: all of the key that are in the quarantine, in stream order. Those that were given up lie
             between those that were parked, and are applied where they belong.
         rules: of the projection.
-        parked: the positions of those that were parked: what the note counts.
+        batch: knows which of them were parked, which is what the note counts, and for which projections.
 
     Returns:
         The aggregate, the very same object if nothing of it changed, and an outcome for each of the events.
     """
     note = aggregate.parked if aggregate is not None else None
     if aggregate is None or note is None:
-        return aggregate, [_without_note(aggregate, event) for event in events]
+        return aggregate, [_without_note(aggregate, event, batch) for event in events]
     covered = [event for event in events if note.covers(event.record.position, event.sequence_number)]
-    missing = note.count - _waiting(aggregate, covered, parked)
+    missing = note.count - _waiting(aggregate, covered, batch)
     if missing > 0:
         error = ParkedError(
             f"{note.count} events of its key are parked, and {missing} of them are not in the quarantine: "
@@ -62,21 +63,21 @@ def release(
     first = next((n for n, outcome in enumerate(folded) if outcome.status is Status.FAILED), None)
     if first is None:
         return up_to(known, note), outcomes
-    count = _waiting(known, covered[first:], parked)
+    count = _waiting(known, covered[first:], batch)
     left = replace(note, count=count, reason=shortened(folded[first])) if count else None
     return (aggregate if left == note else replace(known, parked=left)), outcomes
 
 
-def _waiting(
-    aggregate: Aggregate[object], events: Sequence[Event[object]], parked: Collection[tuple[int, int]]
-) -> int:
+def _waiting(aggregate: Aggregate[object], events: Sequence[Event[object]], batch: Batch) -> int:
     """Count the events that were parked and have not been applied since."""
-    return sum(event.record.position in parked and is_new(aggregate, event) for event in events)
+    return sum(event.record.position in batch.parked and is_new(aggregate, event) for event in events)
 
 
-def _without_note(aggregate: Aggregate[object] | None, event: Event[object]) -> Outcome:
+def _without_note(aggregate: Aggregate[object] | None, event: Event[object], batch: Batch) -> Outcome:
     if aggregate is None or is_new(aggregate, event):
-        return _NOT_NOTED
+        # Where it was parked for others, this projection has settled it, or its stream delivers it again; or
+        # the projection is younger than the event, and begins with what has come since.
+        return DUPLICATE if batch.is_parked_for_others(event.record.position) else _NOT_NOTED
     return repeated(aggregate, event)
 
 

@@ -127,6 +127,7 @@ def _with_keys(entry: Entry, known: Waiting | None) -> Entry:
     return replace(
         rejected[-1] if rejected else entry,
         parked=tuple(dict.fromkeys(key for each in both for key in each.parked)),
+        readers=tuple(dict.fromkeys(reader for each in both for reader in each.readers)),
         released=bool(rejected) and any(each.parked for each in both),
     )
 

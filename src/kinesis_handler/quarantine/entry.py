@@ -64,6 +64,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: the version that rejected it.
         parked: the keys that are parked by it; empty if it was rejected or given up.
+        readers: the names of the projections for which it is parked: another one has none to release.
         released: it was parked, and rejected when its key was to be released, or when it came again.
         data: the Kinesis record's data, base64, unchanged. In an object, an entry of the same record as the
             one before it omits it.
@@ -82,6 +83,7 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     arrived_at: Annotated[str, Meta(pattern=_RFC3339)] | None
     handler_version: str
     parked: tuple[Key, ...] = ()
+    readers: tuple[str, ...] = ()
     released: bool = False
     data: str
     packed: Documents | UnsetType = UNSET
@@ -106,17 +108,22 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 _ENTRIES = msgspec.json.Decoder(Entry)
 
 
-def objects(handled: Iterable[HandledRecord], *, released: bool = False) -> dict[str, bytes]:
+def objects(
+    handled: Iterable[HandledRecord], reader: str = "", *, released: bool = False
+) -> dict[str, bytes]:
     """Return objects with rejected or parked records, by name: one for each shard, a line for each record.
 
     Args:
         handled: the records, with their outcomes.
+        reader: name of the projection that parks them.
         released: they were parked before, and have been rejected now.
 
     A name is `date/stream/shard/sequence number-sub-sequence number.digest.jsonl`: the numbers of the first
-    record in it, and a digest of the positions of all, and of the keys that are parked by them.
+    record in it, and a digest of the positions of all, and of the keys and readers that are parked by them.
     """
-    entries = sorted((_entry(each, released=released) for each in handled), key=lambda entry: entry.position)
+    entries = sorted(
+        (_entry(each, reader, released=released) for each in handled), key=lambda entry: entry.position
+    )
     return {
         object_name(group[0], _ending(group, released=released)): _LINES.encode_lines(_without_repeats(group))
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
@@ -126,7 +133,7 @@ def objects(handled: Iterable[HandledRecord], *, released: bool = False) -> dict
 
 def _ending(entries: Sequence[Entry], *, released: bool) -> str:
     # Several projections may park or reject one record, each in an object of its own.
-    records = [(*entry.position, *entry.parked) for entry in entries]
+    records = [(*entry.position, *entry.parked, *entry.readers) for entry in entries]
     digest = blake2b(repr(records).encode(), digest_size=6).hexdigest()
     return f"-{entries[0].sub_sequence_number}.{digest}{'.released' if released else ''}{ENDING}"
 
@@ -150,7 +157,7 @@ def _without_repeats(entries: Sequence[Entry]) -> Iterator[Entry]:
         before = entry.sequence_number
 
 
-def _entry(handled: HandledRecord, *, released: bool) -> Entry:
+def _entry(handled: HandledRecord, reader: str, *, released: bool) -> Entry:
     record = handled.record
     return Entry(
         reason=str(handled.outcome.error),
@@ -164,6 +171,7 @@ def _entry(handled: HandledRecord, *, released: bool) -> Entry:
         arrived_at=rfc3339(arrival_time(record.source)),
         handler_version=__version__,
         parked=handled.outcome.parked,
+        readers=(reader,) if handled.outcome.parked else (),
         released=released,
         data=_text(record.source["kinesis"]["data"]),
         packed=UNSET if record.documents == "one" else record.documents,

@@ -93,7 +93,7 @@ class ThroughHandler:
 
     def _handle(self, batch: Sequence[Item], source: Source) -> dict[Position, Verdict]:
         parked = {
-            (int(entry.sequence_number), entry.sub_sequence_number or 0)
+            (int(entry.sequence_number), entry.sub_sequence_number or 0): _parked_for(entry)
             for each in batch
             for entry in each.entries
             if entry.parked
@@ -160,6 +160,14 @@ class ThroughHandler:
         if isinstance(worst.error, ParkedError):
             return Verdict(Result.HELD_BACK, str(worst.error), done=False)
         return Verdict(_RESULTS[worst.status], str(worst.error or ""), done)
+
+
+def _parked_for(entry: Entry) -> Sequence[str]:
+    """Return the names of the only projections that an entry concerns; none if it may concern any.
+
+    One that was also rejected is to be tried by all: which of them rejected it is not known.
+    """
+    return () if entry.released else entry.readers
 
 
 def _may_hold_more(entry: Entry, documents: Documents) -> bool:
