@@ -39,7 +39,7 @@ def make_queue(sqs: "SQSClient", monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
         def received() -> list[str]:
             answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
-            return [message["Body"] for message in answer.get("Messages", [])]
+            return [message.get("Body", "") for message in answer.get("Messages", [])]
 
         return received
 
