@@ -127,6 +127,6 @@ def test_what_a_player_may_wonder_about_is_explained(modules: Page) -> None:
     assert begun == ["An", "In", "Rebuilt:", "Corrected:", "At"]
     assert call(modules, "/words.js", "remarks", odd, "reset") == [
         "Waiting for a missing update since 19 Nov 2026",
-        "Rebuilt from its last reset",
+        "Rebuilt from what was seen of it",
         "Figures corrected on 19 Nov 2026",
     ]

@@ -141,7 +141,7 @@ def test_what_is_above_a_limit_does_not_break_its_bar(open_page: OpenPage) -> No
             "daniel",
             {
                 "Monthly bets": "Figures corrected on 19 Nov 2026",
-                "Weekly deposits": "Rebuilt from its last reset",
+                "Weekly deposits": "Rebuilt from what was seen of it",
             },
         ),
         (

@@ -11,7 +11,7 @@ export function remarks(limit, turn) {
     ...(waitingSince ? [`Waiting for a missing update since ${day(new Date(waitingSince))}`] : []),
     ...(activeUntil === null || turn === "end" || turn === "ended" ? [] : [`Until ${day(new Date(activeUntil))}`]),
     ...(previousAmount === null ? [] : [`Was ${amount(previousAmount, limit)} before`]),
-    ...(rebuilt ? ["Rebuilt from its last reset"] : []),
+    ...(rebuilt ? ["Rebuilt from what was seen of it"] : []),
     ...(driftedAt === null ? [] : [`Figures corrected on ${day(new Date(driftedAt))}`]),
   ];
 }
@@ -26,7 +26,7 @@ export function explanations(limit) {
       ? ["In cooldown: a waiting time runs before a change of this limit takes effect. Until then it holds as shown."]
       : []),
     ...(limit.rebuilt
-      ? ["Rebuilt: this limit is older than what is recorded here. Its figures are complete since its last reset."]
+      ? ["Rebuilt: this limit is older than what is recorded here. Its figures are right from the first event that said all of them."]
       : []),
     ...(limit.driftedAt === null
       ? []
