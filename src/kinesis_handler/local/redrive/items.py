@@ -44,8 +44,9 @@ def parked_groups(items: Sequence[Item]) -> Iterator[list[Item]]:
     by_partition_key: dict[str, set[int]] = defaultdict(set)
     partition_keys = [item.partition_keys for item in items]
     for index, item in enumerate(items):
-        for key in {key for entry in item.entries for key in entry.parked}:
-            by_key[key].add(index)
+        for entry in item.entries:
+            for key in entry.parked:
+                by_key[key].add(index)
         for partition_key in partition_keys[index]:
             by_partition_key[partition_key].add(index)
     for parked in by_key.values():
