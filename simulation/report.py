@@ -34,8 +34,9 @@ class Figures:
 
 def print_figures(console: Console, figures: Figures, seconds: float) -> None:
     """Print how often what occurred, and whether all runs ended as the ledger says."""
-    table = Table("injected", "times", box=None, pad_edge=False)
-    table.columns[1].justify = "right"
+    table = Table(box=None, pad_edge=False)
+    table.add_column("injected")
+    table.add_column("times", justify="right")
     for fault in Fault:
         table.add_row(fault, f"{figures.injected[fault]:,}")
     table.add_row("all of them", f"{figures.injected.total():,}")

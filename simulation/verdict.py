@@ -21,11 +21,11 @@ def differences(world: World) -> list[str]:
     }
     return [
         *world.problems,
-        *_of_books("accounts", world.deciding(), ledger.accounts(texts, rejected["accounts"])),
+        *_of_books("accounts", world.move.deciding, ledger.accounts(texts, rejected["accounts"])),
         *_of_books("journal", world.journal, ledger.journal(texts, rejected["journal"])),
         *(f"still parked: {each}" for each in world.parked_keys()),
         *_of_quarantine(world),
-        *world.differences_of_the_move(),
+        *world.move.differences(),
     ]
 
 

@@ -19,9 +19,6 @@ LATENCY = 0.02
 Interrupt = Callable[[Fault], None]
 """Does what a fault other than a failure means: it lets others go on, or ends the handler."""
 
-Down = Callable[[], bool]
-"""Returns whether a store is down; begins an outage."""
-
 
 class InOrder(set[Key]):
     """A set with an order of its own, independent of Python's hash seed."""

@@ -7,22 +7,18 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from kinesis_handler import KinesisHandler
-from kinesis_handler.errors import ProcessingError, QuarantineError
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import EventSourceMapping, LocalContext
-from kinesis_handler.local.redrive import Redrive
-from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.moving.phase import Phase, Side
-from kinesis_handler.moving.replication import write_if_newer
 from kinesis_handler.moving.repository import MovingRepository
-from kinesis_handler.moving.verification import Verification
 from kinesis_handler.outcome import BatchResult
-from kinesis_handler.quarantine.contents import read_contents, remove_finished, waiting_in
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock
 from simulation.bank import Account, Accounts, Journal, Troubles
 from simulation.faults import Fault, Place, Plan
+from simulation.move import Move
+from simulation.operator import redrive, remove_objects, waits_for_release
 from simulation.stream import Sent, Shard, shards_of
 from simulation.wire import Quarantine, Wire
 
@@ -40,7 +36,7 @@ BATCHES_LATER = 4
 HANDLERS = 3
 DEEPEST = 2
 """How many handlers may be interrupted at once, each within the other."""
-ROUNDS = 30
+ROUNDS = 30  # redrives until nothing waits
 
 
 class KilledError(BaseException):
@@ -81,12 +77,13 @@ class World:
         self.troubles = Troubles({(name, each.event_id): each.rejects for name, each in failing})
         self.quarantine = Quarantine(self.plan, self._interrupt)
         self.journal = make_repository()
-        self.sides: dict[Side, Repository[Account]] = {side: make_repository() for side in Side}
-        self.phase = random.choice(list(Phase))
-        self._seen = [self.phase] * (HANDLERS + 1)
-        """What each handler knows of the phase; the last one is that of the redrives."""
+        sides = {side: make_repository() for side in Side}
+        self.move = Move(sides, random.choice(list(Phase)), HANDLERS + 1)
+        """The last handler is that of the redrives."""
         self._down_until = 0.0
         self._depth = 0
+        self._current: tuple[list[LambdaRecord], Shard] | None = None
+        """What a mapping delivers at the moment."""
         self._held_up_in = 0
         """After how many more requests the handler at work is held up; 0 for never."""
         self._handlers = [self._make(number) for number in range(HANDLERS + 1)]
@@ -100,26 +97,19 @@ class World:
             self._turn()
         self.plan.is_off = True
         self._down_until = 0
-        self._seen = [self.phase] * len(self._seen)
+        self.move.all_see_the_phase()
         for each in list(self.troubles.failing):
             self.troubles.mend(each)
         for _ in range(ROUNDS):
-            if not self._redrive():
+            self._redrive()
+            if not (self.parked_keys() or waits_for_release(self.quarantine)):
                 break
         else:
             self.problems.append(f"after {ROUNDS} redrives something still waits, or is parked")
 
-    def deciding(self) -> Repository[Account]:
-        """Return the accounts of the side that decides."""
-        return self.sides[self.phase.decides]
-
-    def differences_of_the_move(self) -> list[str]:
-        """Return what a verification finds after a copy, if there is a replica."""
-        return self._copied_differences() if self.phase.replica is not None else []
-
     def parked_keys(self) -> list[str]:
         """Return the keys that have a note, each with the name of its store."""
-        stores = {"journal": self.journal, "accounts": self.deciding()}
+        stores = {"journal": self.journal, "accounts": self.move.deciding}
         return [
             f"{name} {'/'.join(each.key)}"
             for name, store in stores.items()
@@ -127,11 +117,9 @@ class World:
             if each.is_parked
         ]
 
-    # The handlers
-
     def _make(self, number: int) -> KinesisHandler:
-        sides = {side: self._wire(each) for side, each in self.sides.items()}
-        moving: MovingRepository[Account] = MovingRepository(sides, lambda: self._seen[number])
+        sides = {side: self._wire(each) for side, each in self.move.sides.items()}
+        moving: MovingRepository[Account] = MovingRepository(sides, lambda: self.move.seen[number])
         options = (self.troubles, self._perhaps_fail, self._slice_size, self._park_after)
         readers: list[EventProcessor] = [
             Accounts(moving, *options),
@@ -161,8 +149,6 @@ class World:
     def _perhaps_fail(self) -> None:
         if self.plan.at("apply") is not None:
             raise ConnectionError("injected: a service that the processor asks is down")
-
-    # The mappings
 
     def _mapping(self, shard: Shard) -> Iterator[list[LambdaRecord]]:
         mapping = EventSourceMapping(
@@ -233,8 +219,6 @@ class World:
     def _context(self, seconds: float) -> LocalContext:
         return LocalContext(self.clock, self.clock() + seconds)
 
-    # What comes in between
-
     def _interrupt(self, fault: Fault) -> None:
         """Do what a fault means in the middle of a request."""
         if fault is Fault.KILLED:
@@ -246,16 +230,10 @@ class World:
             return
         self._depth += 1
         current = self._current
-        try:
+        with suppress(KilledError):
             self._come_in_between(fault)
-        except KilledError:
-            pass
-        finally:
-            self._depth -= 1
-            self._current = current
-
-    _current: tuple[list[LambdaRecord], Shard] | None = None
-    """What the mapping delivers at the moment."""
+        self._depth -= 1
+        self._current = current
 
     def _come_in_between(self, fault: Fault) -> None:
         random = self.plan.random()
@@ -269,9 +247,9 @@ class World:
             case Fault.REDRIVE:
                 self._redrive()
             case Fault.REMOVAL:
-                self._remove_finished()
+                remove_objects(self.quarantine)
             case Fault.PHASE:
-                self._step(random)
+                self.move.step(random, all_stopped=self._depth == 0)
 
     def _take_earlier(self, shard: Shard, random: Random) -> None:
         """Deliver records that may have been settled long ago, and some that are being delivered."""
@@ -293,15 +271,15 @@ class World:
                 case Fault.REDRIVE:
                     self._redrive()
                 case Fault.REMOVAL:
-                    self._remove_finished()
+                    remove_objects(self.quarantine)
                 case Fault.MEND:
                     failing = sorted(self.troubles.failing)
                     for each in random.sample(failing, -(-len(failing) // 3)):
                         self.troubles.mend(each)
                 case Fault.PHASE:
-                    self._step(random)
+                    self.move.step(random, all_stopped=self._depth == 0)
                 case Fault.COPY:
-                    self._copy()
+                    self.move.copy()
                 case Fault.HELD_UP:
                     self._held_up_in = random.randint(1, 4)
                     self._take_earlier(random.choice([each for each in self.shards if each.is_begun]), random)
@@ -310,53 +288,9 @@ class World:
 
         self._held_up_in = 0
 
-    # The operator
-
-    def _redrive(self) -> bool:
-        """Redrive once, as the command does; return whether something still has to be released."""
+    def _redrive(self) -> None:
         current, self._current = self._current, None
         try:
-            target = ThroughHandler(self._handlers[-1], self.quarantine, clock=self.clock)
-            for _ in Redrive([read_contents(self.quarantine)], clock=self.clock).run(target):
-                pass
-        except QuarantineError:
-            return True
+            redrive(self._handlers[-1], self.quarantine, self.clock)
         finally:
             self._current = current
-        if not self.plan.is_off:
-            return True
-        waiting = waiting_in([read_contents(self.quarantine)]).values()
-        return bool(self.parked_keys()) or any(
-            each.entry.parked and not each.entry.released for each in waiting
-        )
-
-    def _remove_finished(self) -> None:
-        with suppress(QuarantineError):
-            remove_finished([read_contents(self.quarantine)])
-
-    def _step(self, random: Random) -> None:
-        """Take the next step of the move, on or back, or let one more handler see the last one."""
-        if behind := [number for number, phase in enumerate(self._seen) if phase is not self.phase]:
-            self._seen[random.choice(behind)] = self.phase
-            return
-        order = list(Phase)
-        at = order.index(self.phase) + random.choice((-1, 1))
-        if not 0 <= at < len(order):
-            return
-        if order[at].decides is self.phase.decides:
-            self.phase = order[at]
-        elif self._depth == 0:  # the consumer is stopped: nobody is at work
-            with suppress(ProcessingError):
-                if not self._copied_differences():
-                    self.phase = order[at]
-                    self._seen = [self.phase] * len(self._seen)
-
-    def _copy(self) -> None:
-        if self.phase.replica is not None:
-            store, replica = self.sides[self.phase.decides], self.sides[self.phase.replica]
-            write_if_newer(replica, list(store.scan_stored()))
-
-    def _copied_differences(self) -> list[str]:
-        self._copy()
-        found = Verification(self.sides, self.phase.decides, sleep=lambda _: None).run()
-        return [f"{'/'.join(each.key)}: {each.what}" for each in found]
