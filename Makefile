@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve check test matrix coverage e2e lint docs reference bench bench-full chaos fuzz build deploy \
+.PHONY: help run serve check test matrix coverage e2e lint docs reference bench bench-full chaos simulate fuzz build deploy \
   pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
@@ -57,6 +57,9 @@ bench-full: $(VENV)/.dev ## Measure at full length, up to a million limits and t
 chaos: $(VENV)/.dev ## Inject failures around the handler, and compare with a failure-free run (a few minutes)
 	@$(BIN)/python -m chaos
 	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet --override-ini faulthandler_timeout=0 tests/test_guarantees.py tests/redrive/test_interrupted.py
+
+simulate: $(VENV)/.dev ## Simulate SEEDS seeds of 10,000 events (1,000), and compare each with a ledger (a quarter of an hour)
+	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000)
 
 fuzz: $(VENV)/.dev ## Search for input that breaks the handler (five minutes, or FUZZ_SECONDS)
 	@$(PIP) --only-binary :all: --requirement requirements/fuzz.txt || true

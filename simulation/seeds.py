@@ -1,0 +1,31 @@
+"""Runs many seeds in several processes."""
+
+import gc
+import os
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from kinesis_handler import configure_logging
+from simulation.run import Report, case_of, run
+
+
+def reports_of(seeds: range, events: int, processes: int) -> Iterator[Report]:
+    """Run the seeds in some processes, which share nothing, and yield a report for each."""
+    os.environ["PYTHONHASHSEED"] = "0"  # a set of strings has the same order in each of them
+    be_quiet()
+    with get_context("spawn").Pool(processes, be_quiet) as pool:
+        yield from pool.imap_unordered(partial(_run_seed, events), seeds, chunksize=1)
+
+
+def _run_seed(events: int, seed: int) -> Report:
+    report = run(case_of(seed, events))
+    return report if report.differences else report.without_events()
+
+
+def be_quiet() -> None:
+    """Write no logs, and look for garbage seldom: a run makes little of it."""
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    configure_logging("simulation", "critical", nowhere)
+    gc.set_threshold(200_000, 50, 50)

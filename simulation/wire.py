@@ -1,0 +1,175 @@
+"""The wire between the handlers, their stores and their quarantine, on which requests fail."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from random import Random
+from typing import Generic, TypeVar
+
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableObjectError, UnstorableError
+from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores.part import Part
+from kinesis_handler.stores.unreadable import OnUnreadable
+from simulation.faults import Fault, Plan
+
+State = TypeVar("State")
+
+LATENCY = 0.02
+"""Seconds that a request takes."""
+
+Interrupt = Callable[[Fault], None]
+"""Does what a fault other than a failure means: it lets others go on, or ends the handler."""
+
+
+class InOrder(set[Key]):
+    """A set with an order of its own, independent of Python's hash seed."""
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(sorted(super().__iter__()))
+
+
+class Wire(Generic[State]):
+    """A repository behind a wire.
+
+    Args:
+        repository: has the aggregates.
+        plan: says what occurs.
+        interrupt: does what comes in between.
+        is_down: returns whether the store is down at the moment.
+        pass_time: lets some seconds pass.
+    """
+
+    def __init__(
+        self,
+        repository: Repository[State],
+        plan: Plan,
+        interrupt: Interrupt,
+        is_down: Callable[[], bool],
+        pass_time: Callable[[float], object],
+    ) -> None:
+        self._repository = repository
+        self._plan = plan
+        self._interrupt = interrupt
+        self._is_down = is_down
+        self._pass_time = pass_time
+
+    def load(self, keys: Collection[Key]) -> Loaded[State]:
+        """Load, unless it raises or some of the keys cannot be read."""
+        unread: list[Key] = []
+        if self._before("load") is Fault.STORE_FAILS_PARTLY:
+            unread = _some(self._plan.random(), list(keys))
+            keys = [key for key in keys if key not in unread]
+        loaded = self._repository.load(keys)
+        loaded.failed |= dict.fromkeys(unread, RepositoryError("injected: not read"))
+        self._after("loaded")
+        return loaded
+
+    def save(self, changes: Sequence[Change[State]]) -> Saved:
+        """Save, unless it raises, before or after the write, or some of the changes fail or conflict."""
+        fault = self._before("save")
+        if fault is not Fault.STORE_FAILS_PARTLY and fault is not Fault.CONFLICTS:
+            saved = self._repository.save(changes)
+        else:
+            unsaved = _some(self._plan.random(), [change.key for change in changes])
+            saved = self._repository.save([change for change in changes if change.key not in unsaved])
+            if fault is Fault.CONFLICTS:
+                saved.conflicts.update(unsaved)
+            else:
+                saved.failed |= dict.fromkeys(unsaved, RepositoryError("injected: not written"))
+        if self._after("saved") is Fault.STORE_UNSURE:
+            random = self._plan.random()
+            if random.random() < 0.5:
+                raise RepositoryError("injected: written, but the answer was lost")
+            written = [change.key for change in changes if change.key not in saved.conflicts]
+            for key in _some(random, written):
+                saved.failed.setdefault(key, RepositoryError("injected: written, but the answer was lost"))
+        saved.conflicts = InOrder(saved.conflicts)
+        return saved
+
+    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
+        """Return the refusal of the repository."""
+        return self._repository.refusal(aggregate)
+
+    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
+        """Find, unless it raises."""
+        self._before("load")
+        return self._repository.find(partition, limit=limit, cursor=cursor)
+
+    def delete(self, keys: Collection[Key]) -> None:
+        """Delete, unless it raises."""
+        self._before("save")
+        self._repository.delete(keys)
+
+    def scan(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
+        """Scan, unless it raises."""
+        self._before("load")
+        return self._repository.scan(part, on_unreadable=on_unreadable)
+
+    def scan_stored(
+        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State | None]]:
+        """Scan, unless it raises."""
+        self._before("load")
+        return self._repository.scan_stored(part, on_unreadable=on_unreadable)
+
+    def _before(self, moment: str) -> Fault | None:
+        self._pass_time(LATENCY)
+        if self._is_down():
+            raise RepositoryError("injected: the store is down")
+        fault = self._plan.at(moment)
+        if fault is None or fault is Fault.STORE_FAILS_PARTLY or fault is Fault.CONFLICTS:
+            return fault
+        if fault is Fault.STORE_FAILS:
+            raise RepositoryError("injected: the store failed")
+        self._interrupt(fault)
+        return None
+
+    def _after(self, moment: str) -> Fault | None:
+        fault = self._plan.at(moment)
+        if fault is not None and fault is not Fault.STORE_UNSURE:
+            self._interrupt(fault)
+        return fault
+
+
+class Quarantine:
+    """A quarantine in memory, behind a wire."""
+
+    def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._plan = plan
+        self._interrupt = interrupt
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Store an object, or fail before or after storing it."""
+        fault = self._plan.at("keep")
+        if fault is Fault.QUARANTINE_FAILS:
+            raise QuarantineError("injected: not kept")
+        if fault is not None:
+            self._interrupt(fault)
+        self.objects[name] = content
+        fault = self._plan.at("kept")
+        if fault is Fault.QUARANTINE_UNSURE:
+            raise QuarantineError("injected: kept, but the answer was lost")
+        if fault is not None:
+            self._interrupt(fault)
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all objects, sorted."""
+        return iter(sorted(self.objects))
+
+    def read(self, name: str) -> bytes:
+        """Return an object."""
+        try:
+            return self.objects[name]
+        except KeyError as error:
+            raise UnreadableObjectError("it has gone since it was listed") from error
+
+    def delete(self, name: str) -> None:
+        """Delete an object."""
+        self.objects.pop(name, None)
+
+
+def _some(random: Random, keys: list[Key]) -> list[Key]:
+    """Return some of the keys, at least one."""
+    return random.sample(keys, random.randint(1, len(keys))) if keys else []
