@@ -181,9 +181,24 @@ def test_an_application_without_a_store_for_checkpoints_is_refused(
     assert "--app is 'without_checkpoints:build', which has no store for checkpoints" in result.stderr
 
 
-def test_what_fails_for_good_is_named_and_kept_and_the_exit_status_is_1(
+def test_what_fails_at_its_last_delivery_is_parked_and_what_comes_later_waits_behind_it(
     stream: Stream, consume: Consume, tmp_path: Path
 ) -> None:
+    stream.put(unknown(2), created(1))
+    result = consume(CAUGHT_UP, "--retries", "0")
+    assert result.exit_code == 1
+    assert "2 records: 1 applied, 1 parked" in result.stdout
+    kept = read_contents(DirectoryQuarantine(tmp_path / "kept"))
+    [(_, _, entry)] = waiting_in([kept]).values()
+    assert (entry.event_id, entry.error) == ("event-2", "BusinessError")
+    stream.put(unknown(2))
+    assert "1 parked" in consume(CAUGHT_UP, "--retries", "0").stdout
+
+
+def test_what_fails_for_good_is_named_and_kept_and_the_exit_status_is_1(
+    stream: Stream, consume: Consume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARK_AFTER", "never")
     stream.put(created(1))
     [number] = stream.put(unknown(2))
     stream.put(b"no event")

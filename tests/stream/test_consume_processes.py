@@ -31,6 +31,7 @@ def command(stream: Stream, kinesis_endpoint: str, tmp_path: Path) -> Command:
         kinesis_endpoint,
         f"sqlite:///{tmp_path / 'limits.db'}",
         QUARANTINE_URL=(tmp_path / "kept").as_uri(),
+        PARK_AFTER="never",
     )
 
 

@@ -52,7 +52,8 @@ class Process:
         self.stop = Hasty()
         self.checkpoints: MemoryRepository[Checkpoint] = MemoryRepository()
         self.quarantine = DirectoryQuarantine(kept)
-        handler = KinesisHandler([UserLimitEventProcessor(limits)], quarantine=self.quarantine)
+        processor = UserLimitEventProcessor(limits, park_after=None)
+        handler = KinesisHandler([processor], quarantine=self.quarantine)
         application = Application(handler, quarantine=self.quarantine)
         self.delivery = Delivery(application, batch_size=10, retries=retries)
         self._stream = stream

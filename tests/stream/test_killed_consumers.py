@@ -86,7 +86,9 @@ def test_the_state_is_that_of_one_clean_pass_and_all_that_failed_is_kept(  # noq
 ) -> None:
     stream, limits, random = make_stream(SHARDS), limits_of(stores[store]), Random(seed)
     quarantine = tmp_path / "quarantine"
-    command = Command(stream, kinesis_endpoint, stores[store], QUARANTINE_URL=quarantine.as_uri())
+    command = Command(
+        stream, kinesis_endpoint, stores[store], QUARANTINE_URL=quarantine.as_uri(), PARK_AFTER="never"
+    )
     arguments = ("--batch-size", "20", "--retries", "0")
 
     producing = Producing(stream, seed)

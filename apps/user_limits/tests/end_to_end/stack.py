@@ -128,7 +128,12 @@ class Stack:
         self._make_bucket(self._known("FailedRecords"))
 
     def remove(self) -> None:
-        """Remove stream and tables: others use the same emulators. The bucket goes with moto."""
+        """Remove stream, tables and bucket: others use the same emulators."""
+        with suppress(self.s3.exceptions.NoSuchBucket):
+            for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket):
+                for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    self.s3.delete_object(Bucket=self.bucket, Key=each["Key"], VersionId=each["VersionId"])
+            self.s3.delete_bucket(Bucket=self.bucket)
         with suppress(self.kinesis.exceptions.ResourceNotFoundException):
             self.kinesis.delete_stream(StreamName=self.stream)
         for table in self.tables:

@@ -27,14 +27,15 @@ from telemetry.emf import metrics_in
 from testkit.emulators.event_source import PREFIX
 from testkit.emulators.http_api import http_api, routes_of
 from testkit.emulators.lambda_runtime import LambdaRuntime
+from user_limits.processor import ActivityProcessor
 from user_limits.wiring import application
 
 ROOT = Path(__file__).parents[4]
-WAITS, GIVEN_UP = "waits-to-be-redriven", "given-up-to-be-redriven"
+WAITS, GIVEN_UP, NEW = "waits-to-be-redriven", "given-up-to-be-redriven", "new-to-be-redriven"
 
 
 class Redriven(NamedTuple):
-    """What a run of the redrive led to: its figures, the versions of both limits, its log."""
+    """What a run of the redrive led to: its figures, the versions of the limits, its log."""
 
     figures: dict[str, int]
     versions: list[int]
@@ -121,7 +122,13 @@ def redriven(run: Run, artifacts: Path, tools: Application) -> Redriven:
     assert tools.quarantine is not None
     assert tools.on_failure is not None
     parked = on_shard([created("r1", WAITS), progress("r2", 5, WAITS)], first=100, stream=run.stack.stream)
-    given_up = on_shard([created("r3", GIVEN_UP)], first=200, stream=run.stack.stream)
+    given_up = on_shard(
+        [created("r3", GIVEN_UP), progress("r4", 5, GIVEN_UP), created("r5", NEW)],
+        first=200,
+        stream=run.stack.stream,
+    )
+    activities: Any = tools.handler.repositories["ActivityProcessor"]
+    KinesisHandler([ActivityProcessor(activities)]).handle({"Records": given_up[:1]})
     failing = FailingProcessor(limits, "r2", park_after=0)
     KinesisHandler([failing], quarantine=tools.quarantine).handle({"Records": parked})
     give_up(tools.on_failure, given_up)
@@ -130,9 +137,10 @@ def redriven(run: Run, artifacts: Path, tools: Application) -> Redriven:
     )
     with LambdaRuntime(function) as runtime:
         figures = runtime({})
-    found = limits.load([(WAITS, "bet"), (GIVEN_UP, "bet")]).found
+    found = limits.load([(WAITS, "bet"), (GIVEN_UP, "bet"), (NEW, "bet")]).found
     limits.delete(list(found))  # they are none of the stream's
-    versions = [found[user_id, "bet"].version for user_id in (WAITS, GIVEN_UP)]
+    activities.delete(list(found))
+    versions = [found[user_id, "bet"].version for user_id in (WAITS, GIVEN_UP, NEW)]
     return Redriven(figures, versions, runtime.log)
 
 
@@ -202,8 +210,8 @@ def test_its_metrics_keep_the_rules_of_the_format_and_add_up(run: Run) -> None:
 
 
 def test_what_is_parked_or_given_up_gets_through_the_scheduled_redrive(redriven: Redriven) -> None:
-    assert redriven.versions == [2, 1]
-    assert redriven.figures["released"] == 2
+    assert redriven.versions == [2, 2, 1]
+    assert redriven.figures["released"] == 4
     assert redriven.figures["waiting"] > 0  # what the stream's own run gave up fails again
 
 
