@@ -94,6 +94,8 @@ def test_nothing_is_dropped_without_a_yes_or_a_reason_or_where_nothing_waits(she
     assert shell("quarantine", "drop", *key, "--because", "x").returncode == 1
     without = shell("quarantine", "drop", *key, "--because", " ", "--yes")
     assert (without.returncode, "--because is empty" in without.stderr) == (2, True)
+    asked = shell("quarantine", "drop", "--key", "ben", "bet", "--because", "x", "--yes", "--json")
+    assert (asked.returncode, json.loads(asked.stdout)) == (1, {"notes": 0, "records": 0})
     other = shell("quarantine", "drop", "--key", "ben", "bet", "--because", "x", "--yes")
     assert (other.returncode, other.stdout.strip()) == (1, "nothing waits for ben bet")
     assert shell.files() == before

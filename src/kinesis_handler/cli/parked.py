@@ -89,6 +89,7 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
     application_name: ApplicationName = None,
     store: StoreUrl = None,
+    as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Give up the parked events of one key: none is applied, and the key goes on without them.
 
@@ -102,10 +103,13 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
         question = f"give up {waiting:,} parked {'event' if waiting == 1 else 'events'} of {' '.join(key)}?"
         if not because.strip():
             raise ConfigurationError("--because is empty: say why these events shall never be applied")
-        if not yes and not typer.confirm(question):
+        if not yes and not typer.confirm(question, err=as_json):
             raise typer.Exit(1)
         why = f"by {by or getpass.getuser()}: {because}"
         notes, records = drop(application.handler.repositories, contents, key, why, time.time())
+    if as_json:
+        echo_json({"notes": notes, "records": records})
+        raise typer.Exit(0 if notes or records else 1)
     if not notes and not records:
         standard_output().print(styled(f"nothing waits for {' '.join(key)}"))
         raise typer.Exit(1)
