@@ -60,16 +60,19 @@ class MemoryRepository(Generic[State]):
         """See `Repository.save`. What no store can hold is refused here too."""
         keyed, saved = storable(changes)
         now = self._clock()
+        of_a_state = now + self._expiry.ttl if self._expiry.ttl else math.inf  # nearly all have one
         with self._lock:
             for key, change in keyed.items():
-                stored = self._get(key, now)
+                stored, after = self._get(key, now), change.after
                 if stored is not change.before and _revision(stored) != _revision(change.before):
                     saved.conflicts.add(key)
                     continue
+                expires_at = of_a_state
+                if after.state is None or after.parked is not None:
+                    seconds = self._expiry.seconds(after)
+                    expires_at = now + seconds if seconds else math.inf
                 partition, sort = key
-                seconds = self._expiry.seconds(change.after)
-                expires_at = now + seconds if seconds else math.inf
-                self._partitions.setdefault(partition, {})[sort] = (change.after, expires_at)
+                self._partitions.setdefault(partition, {})[sort] = (after, expires_at)
         return saved
 
     def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:  # noqa: ARG002
@@ -125,8 +128,8 @@ class MemoryRepository(Generic[State]):
         return sorts
 
     def _get(self, key: Key, now: float) -> Aggregate[State | None] | None:
-        partition, sort = key
-        stored = self._partitions.get(partition, {}).get(sort)
+        items = self._partitions.get(key[0])
+        stored = None if items is None else items.get(key[1])
         if stored is None:
             return None
         aggregate, expires_at = stored
