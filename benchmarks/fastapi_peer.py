@@ -59,6 +59,7 @@ class LimitModel(Model):
     expires_at: str | None
     name: str | None
     currency_code: str | None
+    brand_id: str | None
     previous_amount: Decimal | None
     active_from: str
     active_until: str | None
@@ -165,6 +166,7 @@ def _fields(aggregate: "Aggregate[Limit]", shared: Shared) -> dict[str, Any]:
         "expires_at": time(limit.next_reset_time),
         "name": limit.name,
         "currency_code": limit.currency_code,
+        "brand_id": limit.brand_id,
         "previous_amount": limit.previous_value,
         "active_from": rfc3339(limit.active_from),
         "active_until": time(limit.active_until),
