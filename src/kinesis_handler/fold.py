@@ -131,10 +131,8 @@ def fold(
 
 def is_new(aggregate: Aggregate[object], event: Event[object]) -> bool:
     """Return whether an event is new to an aggregate, by the rule of `fold`."""
-    number, highest = event.sequence_number, aggregate.sequence_number
-    if number is not None:
-        return highest is None or number > highest
-    return event.id not in aggregate.recent_event_ids and event.record.position > aggregate.position
+    is_repeat = event.sequence_number is None and event.id in aggregate.recent_event_ids
+    return not is_repeat and not is_past(aggregate, event)
 
 
 def is_past(aggregate: Aggregate[object], event: Event[object]) -> bool:

@@ -196,11 +196,9 @@ class KinesisHandler:
         refuse_repeated_numbers(records)
         deadline = _deadline(context, self._reserve_ms)
         in_order, queues, outcomes = self._read(records, deadline)
-        quarantine = self._quarantine if source is Source.STREAM else None
-        reserve = self._reserve_ms / 1_000
         batch = Batch(
             deadline,
-            reserve,
+            self._reserve_ms / 1_000,
             self._quarantine,
             source=source,
             parked=parked,
@@ -215,15 +213,13 @@ class KinesisHandler:
                 if not events:
                     continue
                 batch.reader = name
-                if not several:
-                    batch.outcomes = outcomes  # what is settled needs no copy
-                    _process(processor, events, batch)
-                    continue
-                settled = batch.outcomes = {}
+                batch.outcomes = {} if several else outcomes  # of one processor it needs no copy
                 _process(processor, events, batch)
-                readers[name] = Counter(outcome.status for outcome in settled.values())
-                add_outcomes(outcomes, settled)
+                if several:
+                    readers[name] = Counter(outcome.status for outcome in batch.outcomes.values())
+                    add_outcomes(outcomes, batch.outcomes)
         result = BatchResult(in_order, outcomes, readers)
+        quarantine = self._quarantine if source is Source.STREAM else None
         if quarantine is not None and (rejected := result.rejected()):
             try:
                 put_into(quarantine, rejected)

@@ -87,11 +87,7 @@ def fold_or_park(
     Returns:
         The aggregate, the very same object if nothing of it changed, and an outcome for each of the events.
     """
-    if aggregate is None or aggregate.parked is None:
-        after, outcomes = fold(aggregate, key, events, rules)
-        if outcomes[-1].status is not Status.FAILED:
-            return after, outcomes  # nearly always
-    outcomes = []
+    outcomes: list[Outcome] = []
     while left := len(events) - len(outcomes):
         rest = events[-left:] if outcomes else events
         if aggregate is not None and aggregate.parked is not None:
@@ -102,16 +98,27 @@ def fold_or_park(
             continue
         aggregate, folded = fold(aggregate, key, rest, rules)
         if folded[-1].status is Status.FAILED:
-            first = next(index for index, each in enumerate(folded) if each.status is Status.FAILED)
-            if parking.parks(rest[first]):
-                error = folded[first].error
-                now = parking.now()
-                if aggregate is None:
-                    aggregate = replace(ABSENT, key=key, updated_at=int(now * 1_000))
-                aggregate = _noted(aggregate, rest[first], shortened(folded[first]), now)
-                folded = [*folded[:first], Outcome(Status.PARKED, error, parked=(key,))]
+            aggregate, folded = _parked(aggregate, key, rest, folded, parking)
         outcomes = outcomes + folded if outcomes else folded
     return aggregate, outcomes
+
+
+def _parked(
+    aggregate: Aggregate[State | None] | None,
+    key: Key,
+    events: Sequence[Event[Payload]],
+    outcomes: list[Outcome],
+    parking: Parking,
+) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
+    """Park the first event that failed, if it is old enough; return the outcomes up to it, else all."""
+    first = next(index for index, each in enumerate(outcomes) if each.status is Status.FAILED)
+    event, failed = events[first], outcomes[first]
+    if not parking.parks(event):
+        return aggregate, outcomes
+    now = parking.now()
+    known = aggregate if aggregate is not None else replace(ABSENT, key=key, updated_at=int(now * 1_000))
+    parked = Outcome(Status.PARKED, failed.error, parked=(key,))
+    return _noted(known, event, shortened(failed), now), [*outcomes[:first], parked]
 
 
 def _behind(

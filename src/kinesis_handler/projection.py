@@ -153,9 +153,9 @@ class Projection(ABC, Generic[State, Payload]):
         After `DELETED` no reader sees the key, and the next event finds None. Its version and lineage stay
         until no replay can reach it (`vacant_ttl` of its repository), so that a replay changes nothing.
 
-        What is returned is held against the type that stands for `State` in `Projection[State, Payload]`,
-        or that the
-        repository stores: an event for which it is another, or None, fails with an `InvalidResultError`.
+        What is returned is held against the type that stands for `State` in `Projection[State, Payload]`, or
+        that the repository stores: an event for which it is another, or None, fails with an
+        `InvalidResultError`.
         """
 
     def is_snapshot(self, event: Event[Payload], state: State | None) -> bool:  # noqa: ARG002 - to be overridden

@@ -183,7 +183,7 @@ def _history_of(aggregate: Aggregate[Any]) -> str:
     """Say how an aggregate came about, and whether events of it wait."""
     text = f"version {aggregate.version}, last event of {as_utc(aggregate.updated_at / 1_000)}"
     parked = aggregate.parked
-    return f"{text}; parked: {parked.count} wait: {parked.reason}" if parked and parked.count else text
+    return f"{text}; parked: {parked.count} wait: {parked.reason}" if parked is not None else text
 
 
 def _named(view: View[Any], key: Key) -> str:

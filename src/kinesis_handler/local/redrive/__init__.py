@@ -119,32 +119,21 @@ class Redrive:
 
         Raises QuarantineError if a mark cannot be stored.
         """
-        released: set[Position] = set()
-        rejected: set[Position] = set()
-        for_good: dict[Position, Verdict] = {}
+        verdicts: dict[Position, Verdict] = {}  # the last one on each entry
         for group in parked_groups(items_of(self.entries)):
-            if all(entry.position in released for item in group for entry in item.entries if entry.parked):
-                continue
-            # What one key has rejected is superseded for the next one: it stays rejected, and waits as such.
-            verdicts: Mapping[Position, Verdict] = {**target.release(group), **for_good}
-            for_good |= {where: each for where, each in verdicts.items() if each.result is Result.REJECTED}
             entries = [entry for item in group for entry in item.entries]
-            sent = self._sent(
-                [each for each in entries if each.parked or verdicts[each.position].done], verdicts, target
-            )
-            released.update(entry.position for entry, verdict in sent if verdict.done)
-            rejected.update(
-                entry.position
-                for entry, verdict in sent
-                if entry.released and verdict.result is Result.HELD_BACK
-            )
-            yield sent
-        left = [each for each in self.entries if each.position not in released]
-        items = items_of([each for each in left if not each.parked or each.position in rejected])
+            if all(_is_done(verdicts, each) for each in entries if each.parked):
+                continue
+            for position, verdict in target.release(group).items():
+                # What one key has rejected is superseded for the next one: it waits on as rejected.
+                if position not in verdicts or verdicts[position].result is not Result.REJECTED:
+                    verdicts[position] = verdict
+            settled = [each for each in entries if each.parked or _is_done(verdicts, each)]
+            yield self._sent(settled, verdicts, target)
+        items = items_of([each for each in self.entries if _is_left(verdicts, each)])
         for first in range(0, len(items), target.batch_size):
             batch = items[first : first + target.batch_size]
-            verdicts = target.send(batch)
-            yield self._sent([entry for item in batch for entry in item.entries], verdicts, target)
+            yield self._sent([entry for item in batch for entry in item.entries], target.send(batch), target)
 
     def _sent(
         self, entries: Sequence[Entry], verdicts: Mapping[Position, Verdict], target: RedriveTarget
@@ -161,3 +150,17 @@ class Redrive:
                 by_object[id(waiting.contents), waiting.name][entry.position] = verdict.result
         for (_, name), results in by_object.items():
             self._waiting[next(iter(results))].contents.mark(name, results, target, self._clock())
+
+
+def _is_done(verdicts: Mapping[Position, Verdict], entry: Entry) -> bool:
+    return entry.position in verdicts and verdicts[entry.position].done
+
+
+def _is_left(verdicts: Mapping[Position, Verdict], entry: Entry) -> bool:
+    """Return whether an entry is still to be sent, now that the parked keys have had their turn.
+
+    One that was also rejected is, if no key waits for it.
+    """
+    if entry.parked:
+        return entry.released and verdicts[entry.position].result is Result.HELD_BACK
+    return not _is_done(verdicts, entry)

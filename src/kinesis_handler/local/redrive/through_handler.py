@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
-from kinesis_handler.batch import Source
+from kinesis_handler.batch import Source, put_into
 from kinesis_handler.errors import ParkedError, UndecodableRecordError
 from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.ingest.documents import Documents
@@ -15,7 +15,7 @@ from kinesis_handler.local.redrive import Result, Verdict
 from kinesis_handler.local.redrive.items import Item
 from kinesis_handler.outcome import HandledRecord, Status
 from kinesis_handler.quarantine import Quarantine
-from kinesis_handler.quarantine.entry import Entry, Position, objects
+from kinesis_handler.quarantine.entry import Entry, Position
 
 TIMEOUT = 300.0
 """Seconds that a batch may take: no Lambda would end it."""
@@ -130,8 +130,7 @@ class ThroughHandler:
         others = [each for each in handled if each.record.sub_sequence_number not in with_entry]
         rejected = [each for each in others if each.outcome.status is Status.REJECTED]
         if self._quarantine is not None:
-            for name, content in objects(rejected).items():
-                self._quarantine.keep(name, content)
+            put_into(self._quarantine, rejected)
         elif rejected:
             return Verdict(Result.REJECTED, str(rejected[0].outcome.error), done=False)
         failed = (each.outcome.error for each in others if each.outcome.status is Status.FAILED)
@@ -149,9 +148,7 @@ class ThroughHandler:
         if self._accept_too_late or is_superseded:
             waiting.remove(Status.SUPERSEDED)
         if entry.sub_sequence_number is None and self._quarantine is not None:
-            rejected = [each for each in handled if each.outcome.status is Status.REJECTED]
-            for name, content in objects(rejected).items():
-                self._quarantine.keep(name, content)
+            put_into(self._quarantine, [each for each in handled if each.outcome.status is Status.REJECTED])
             waiting.remove(Status.REJECTED)
         worst = min(handled, key=lambda each: _ORDER.index(each.outcome.status)).outcome
         done = waiting.isdisjoint(each.outcome.status for each in handled)
