@@ -153,6 +153,11 @@ class Application(Struct, frozen=True):
         """The tables of its stores, as far as these need any to be made."""
         return [table for store in (self.store, self.replica) if store is not None for table in store.tables]
 
+    @property
+    def quarantines(self) -> Sequence[ReadableQuarantine]:
+        """Where records wait: those that there are of its own and of Lambda's."""
+        return [each for each in (self.quarantine, self.on_failure) if each is not None]
+
     def check(self, *, states: bool = False) -> None:
         """Raise ConfigurationError, which says what to do, if one of the tables cannot be used.
 

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from msgspec import Struct
-from rich.table import Table
+from rich.table import Column
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.application import Application, View
 from kinesis_handler.batch import Source
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.stored import Partition, Sort, ViewName, load_stored, view_of
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.lambda_types import LambdaRecord
@@ -194,9 +194,8 @@ def _fields(aggregate: Aggregate[Any] | None) -> dict[str, object]:
 def _print(view: View[Any], key: Key, lines: Sequence[Line], differences: Sequence[Difference]) -> None:
     echo(f"{view.name} {key[0]} {key[1]}: {len(lines):,} events on the stream", "bold")
     if lines:
-        table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-        for heading in ("created", "event", "type", "outcome", "version"):
-            table.add_column(heading, overflow="fold")
+        headings = ("created", "event", "type", "outcome", "version")
+        table = plain_table(*(Column(each, overflow="fold") for each in headings))
         for line in lines:
             outcome = f"{line.outcome}: {line.reason}" if line.reason else line.outcome
             row = (line.created_at, line.event_id, line.type, outcome, str(line.version))

@@ -5,10 +5,10 @@ import time
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column
 
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import echo_json, standard_output, styled
+from kinesis_handler.cli.console import counted, echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.quarantine import AsJson, print_entries, read_all
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.redrive.notes import ParkedKey, drop, parked_keys
@@ -42,11 +42,11 @@ def list_keys(
     if not found:
         console.print("no key is parked")
         return
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for heading in ("partition", "sort", "since", "reader"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("events", justify="right")
-    table.add_column("why", overflow="fold")
+    table = plain_table(
+        *(Column(each, overflow="fold") for each in ("partition", "sort", "since", "reader")),
+        Column("events", justify="right"),
+        Column("why", overflow="fold"),
+    )
     for each in found:
         table.add_row(
             styled(each.partition, "bold cyan"),
@@ -100,7 +100,7 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
         application = load_application(application_name, store)
         contents = read_all(application)
         waiting = sum(key in each.entry.parked for each in waiting_in(contents).values())
-        question = f"give up {waiting:,} parked {'event' if waiting == 1 else 'events'} of {' '.join(key)}?"
+        question = f"give up {counted(waiting, 'parked event')} of {' '.join(key)}?"
         if not because.strip():
             raise ConfigurationError("--because is empty: say why these events shall never be applied")
         if not yes and not typer.confirm(question, err=as_json):
@@ -113,7 +113,7 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     if not notes and not records:
         standard_output().print(styled(f"nothing waits for {' '.join(key)}"))
         raise typer.Exit(1)
-    standard_output().print(f"{records:,} {'event' if records == 1 else 'events'} dropped, the key goes on")
+    standard_output().print(f"{counted(records, 'event')} dropped, the key goes on")
 
 
 def _count(each: ParkedKey) -> str:

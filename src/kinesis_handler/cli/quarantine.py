@@ -141,10 +141,9 @@ def read_all(application: Application) -> list[Contents]:
 
     Raises ConfigurationError if there is neither, and QuarantineError if one cannot be read.
     """
-    quarantines = [each for each in (application.quarantine, application.on_failure) if each is not None]
-    if not quarantines:
+    if not application.quarantines:
         raise ConfigurationError("there is no quarantine: the settings name none")
-    return [read_contents(each) for each in quarantines]
+    return [read_contents(each) for each in application.quarantines]
 
 
 def print_unreadable(contents: Sequence[Contents]) -> int:

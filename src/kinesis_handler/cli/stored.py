@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.application import Application, View
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.errors import ConfigurationError, UnreadableError
 from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.stores.url import LASTING_STORE_FORMS, SQLite, parse_url, url_of
@@ -171,9 +171,7 @@ def _fields(view: View[Any], found: Aggregate[Any]) -> list[tuple[str, Text]]:
 
 def _print_all(view: View[Any], found: Sequence[Aggregate[Any]]) -> None:
     if found:
-        table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-        for heading in view.headings:
-            table.add_column(heading, overflow="fold")
+        table = plain_table(*(Column(each, overflow="fold") for each in view.headings))
         for each in found:
             table.add_row(*(styled(*cell) for cell in view.row(each)))
         standard_output().print(table)

@@ -42,8 +42,7 @@ class ScheduledRedrive:
         Raises QuarantineError if the quarantine cannot be read, or a mark cannot be stored.
         """
         application = self._application
-        quarantines = [each for each in (application.quarantine, application.on_failure) if each is not None]
-        contents = [read_contents(each) for each in quarantines]
+        contents = [read_contents(each) for each in application.quarantines]
         for name, reason in [item for each in contents for item in each.unreadable.items()]:
             self._log.warning("object not readable", name=name, reason=reason)
         redrive = Redrive(contents, may_get_through)

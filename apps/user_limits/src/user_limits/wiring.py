@@ -11,11 +11,12 @@ from kinesis_handler.application import Api, Application, ASGIApp, Migration, Vi
 from kinesis_handler.extras import require_extra
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.moving.opening import open_migration
-from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.moving.phase import Phase
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from user_limits.activity import Activity
 from user_limits.limit import Limit
+from user_limits.move import Move, open_repository, phase_of, read_side
 from user_limits.processor import ActivityProcessor, UserLimitEventProcessor
 from user_limits.settings import DEFAULT_REGION, Settings, check_api, check_consumer, read_settings
 from user_limits.terminal import HEADINGS, limit_row
@@ -76,17 +77,10 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     settings = read_settings(environment)
     configure_logging(settings.service_name, settings.log_level)
     open_limits, open_activities = partial(_limits, settings), partial(_activities, settings)
-    opened, target = _open(settings, store), None
-    limits, activities = open_limits(opened), open_activities(opened)
-    shown: ReadableRepository[Limit] = limits
-    shown_activities: ReadableRepository[Activity] = activities
-    phase = _phase(settings)
-    if phase is not None and store is None:
-        target, side = _open_target(settings), _read_side(settings, phase)
-        move = open_migration(opened, target, open_limits, phase)
-        limits, shown = _moving(move, phase, side)
-        move = open_migration(opened, target, open_activities, phase)
-        activities, shown_activities = _moving(move, phase, side)
+    opened, phase = _open(settings, store), phase_of(settings)
+    move = _move(settings, phase if store is None else None)
+    limits, shown = open_repository(opened, move, open_limits)
+    activities, shown_activities = open_repository(opened, move, open_activities)
 
     def migrations(source_url: str | None = None, target_url: str | None = None) -> list[Migration]:
         def open_one(open_repository: Callable[[Store], Repository[Any]], name: str) -> Migration:
@@ -116,13 +110,13 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         opened,
         quarantine,
         on_failure=on_failure,
-        replica=target,
+        replica=move.target if move is not None else None,
         api=Api(
             build=lambda *, local: _api(
                 shown,
                 shown_activities,
                 settings,
-                in_threads=target is not None or not opened.in_memory,
+                in_threads=move is not None or not opened.in_memory,
                 with_page=settings.auth == "none" or bool(settings.oidc_client_id),
                 local=local,
             ),
@@ -146,16 +140,12 @@ def api(environment: Mapping[str, str] = os.environ) -> ASGIApp:
     check_api(settings, environment)
     configure_logging(settings.service_name, settings.log_level)
     opened = _open(settings)
-    shown: ReadableRepository[Limit] = _limits(settings, opened)
-    activities: ReadableRepository[Activity] = _activities(settings, opened)
-    tables = opened.tables
-    if (phase := _phase(settings)) is not None:
-        target, side = _open_target(settings), _read_side(settings, phase)
-        shown = _moving(open_migration(opened, target, partial(_limits, settings), phase), phase, side)[1]
-        move = open_migration(opened, target, partial(_activities, settings), phase)
-        activities, tables = _moving(move, phase, side)[1], move.all_tables
-    for table in tables:
-        table.check()
+    move = _move(settings, phase_of(settings))
+    _, shown = open_repository(opened, move, partial(_limits, settings))
+    _, activities = open_repository(opened, move, partial(_activities, settings))
+    opened.check()
+    if move is not None:
+        move.target.check()
     # One request at a time: while it waits, there is nothing else to do, and between two nothing runs.
     return _api(shown, activities, settings, in_threads=False, with_page=False, local=False, is_paused=True)
 
@@ -206,31 +196,10 @@ def _park_after(settings: Settings) -> float | None:
     return None if settings.park_after == "never" else settings.park_after
 
 
-def _phase(settings: Settings) -> Callable[[], Phase] | None:
-    """Return the switch of a move, if there is one."""
-    if not settings.migration_phase:
+def _move(settings: Settings, phase: Callable[[], Phase] | None) -> Move | None:
+    if phase is None:
         return None
-    from kinesis_handler.moving.switch import switch_of
-
-    return switch_of(Phase, settings.migration_phase, settings.aws_appconfig_extension_http_port)
-
-
-def _moving(
-    move: Migration, phase: Callable[[], Phase], side: Callable[[], Side]
-) -> tuple[Repository[Any], ReadableRepository[Any]]:
-    """Return both stores of a move as one, and the one of them that is shown."""
-    from kinesis_handler.moving.repository import MovingRepository, ReadSide
-
-    return MovingRepository(move.sides, phase), ReadSide(move.sides, side)
-
-
-def _read_side(settings: Settings, phase: Callable[[], Phase]) -> Callable[[], Side]:
-    """Return the switch of those that only read: one of their own, or the side that decides."""
-    if not settings.migration_read:
-        return lambda: phase().decides
-    from kinesis_handler.moving.switch import switch_of
-
-    return switch_of(Side, settings.migration_read, settings.aws_appconfig_extension_http_port)
+    return Move(_open_target(settings), phase, read_side(settings, phase))
 
 
 def _demo_events(limits: ReadableRepository[Limit]) -> Iterator[tuple[str, bytes]]:

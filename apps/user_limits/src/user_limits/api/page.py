@@ -76,14 +76,14 @@ def page_routes(options: PageOptions | None = None, folder: Path = FOLDER) -> li
     contents = {
         path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in CONTENT_TYPES
     }
-    contents[INDEX] = _told(contents[INDEX], options or PageOptions())
+    contents[INDEX] = _with_options(contents[INDEX], options or PageOptions())
     assets = {name: Asset(content, CONTENT_TYPES[Path(name).suffix]) for name, content in contents.items()}
     paths = {f"/{name}": asset for name, asset in assets.items()}
     paths |= dict.fromkeys(("/", "/users/{userId:str}", "/signed-in"), assets[INDEX])
     return [asset_route([path], asset) for path, asset in paths.items()]
 
 
-def _told(index: bytes, options: PageOptions) -> bytes:
+def _with_options(index: bytes, options: PageOptions) -> bytes:
     """Return the page with the options in its head, one `meta` for each that is set."""
     metas = "".join(
         f'  <meta name="{field.replace("_", "-")}" content="{escape(value)}">\n'
