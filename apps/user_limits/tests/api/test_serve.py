@@ -119,8 +119,8 @@ def refusal(*arguments: str) -> str:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "limits.example", "127.0.0.1.example"])  # noqa: S104
 def test_without_tokens_it_listens_on_this_machine_only(host: str) -> None:
-    told = refusal("--host", host, "--port", "0")
-    assert told.startswith(
+    refused = refusal("--host", host, "--port", "0")
+    assert refused.startswith(
         f"Error: --host is {host!r}, and AUTH is 'none': anyone who can reach it could read"
     )
 
@@ -154,15 +154,15 @@ def test_a_file_that_is_not_there_is_told() -> None:
 
 
 @pytest.mark.other_programs
-def test_an_application_with_nothing_to_show_is_told(tmp_path: Path) -> None:
+def test_an_application_with_nothing_to_show_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from kinesis_handler import KinesisHandler\n"
         "from kinesis_handler.application import Application\n"
         "def app(): return Application(KinesisHandler())\n"
     )
     done = run("serve", "nowhere.json", "--app", "mine:app", folder=tmp_path)
-    told = "Error: --app is 'mine:app', which has neither an API nor a view\n"
-    assert (done.returncode, done.stderr) == (2, told), "and none of its events is run"
+    refused = "Error: --app is 'mine:app', which has neither an API nor a view\n"
+    assert (done.returncode, done.stderr) == (2, refused), "and none of its events is run"
 
 
 def test_made_up_events_are_applied_each_and_are_the_same_each_time() -> None:

@@ -24,7 +24,7 @@ def axe() -> str:
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])
-def test_nobody_is_kept_out(open_page: OpenPage, axe: str, scheme: str, viewport: dict[str, int]) -> None:
+def test_axe_finds_no_violation(open_page: OpenPage, axe: str, scheme: str, viewport: dict[str, int]) -> None:
     page = open_page("/", color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
     page.evaluate(axe)
     assert violations(page) == []
@@ -50,7 +50,7 @@ def test_nobody_is_kept_out(open_page: OpenPage, axe: str, scheme: str, viewport
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])
-def test_nobody_is_kept_out_of_what_a_card_opens_to(
+def test_axe_finds_no_violation_in_an_opened_card(
     open_page: OpenPage, axe: str, scheme: str, viewport: dict[str, int]
 ) -> None:
     page = open_page("/users/anna", color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
@@ -63,7 +63,7 @@ def test_nobody_is_kept_out_of_what_a_card_opens_to(
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", PHONE), ("dark", WIDE)], ids=["light", "dark"])
-def test_nobody_is_kept_out_of_many_limits(
+def test_axe_finds_no_violation_in_many_limits(
     open_page: OpenPage, axe: str, site: Website, scheme: str, viewport: dict[str, int]
 ) -> None:
     page = open_page(
@@ -81,7 +81,7 @@ def test_nobody_is_kept_out_of_many_limits(
     assert violations(page) == []
 
 
-def test_nobody_is_kept_out_by_an_address_that_cannot_be_read(open_page: OpenPage, axe: str) -> None:
+def test_axe_finds_no_violation_at_an_address_that_cannot_be_read(open_page: OpenPage, axe: str) -> None:
     page = open_page("/users/%ff")
     expect(page.get_by_role("alert")).to_be_visible()
     page.evaluate(axe)

@@ -19,7 +19,7 @@ def used(percent: float, **change: object) -> dict[str, Any]:
     return WEEK | {"progress": percent, "percentage": percent} | change
 
 
-def test_the_share_of_a_period_that_has_gone_is_told_from_its_end(modules: Page) -> None:
+def test_the_share_of_a_period_that_has_gone_is_computed_from_its_end(modules: Page) -> None:
     for period, gone in [("CALENDAR_WEEKLY", 4.5 / 7), ("WEEKLY", 4.5 / 7), ("CALENDAR_MONTHLY", 28.5 / 31)]:
         found = call(modules, "/pace.js", "pace", used(10, periodType=period), NOW)
         assert found["gone"] == pytest.approx(gone)
@@ -84,7 +84,7 @@ def test_a_forecast_says_what_comes_of_it_at_this_rate(
     assert forecast.endswith(said)
 
 
-def test_nothing_is_forecast_while_it_is_too_early_to_tell(modules: Page) -> None:
+def test_nothing_is_forecast_in_the_first_part_of_a_period(modules: Page) -> None:
     early = used(60, expiresAt="2026-11-26T12:00:00Z")
     said = call(modules, "/words.js", "forecast", early, NOW, 9)
     assert said == (
@@ -111,7 +111,7 @@ def test_a_card_warns_only_of_what_is_used_up_before_its_reset(modules: Page) ->
         ({"kind": "PROGRESS", "amount": None}, "A change that does not fit what is known"),
     ],
 )
-def test_a_change_is_told_in_a_players_words(modules: Page, change: dict[str, Any], said: str) -> None:
+def test_a_change_is_described_in_a_players_words(modules: Page, change: dict[str, Any], said: str) -> None:
     assert call(modules, "/words.js", "happening", change, LIMIT) == said
 
 

@@ -69,11 +69,11 @@ def test_a_sign_in_leads_back_to_the_page_that_was_asked_for(page: Page) -> None
     expect(page).to_have_url("/users/anna")
 
 
-def test_the_token_is_kept_nowhere_but_in_memory(page: Page, running: Issuer) -> None:
+def test_the_token_is_in_memory_only(page: Page, running: Issuer) -> None:
     page.goto("/")
     expect(card(page, "Monthly budget")).to_be_visible()
-    kept = "[localStorage.length, sessionStorage.length, document.cookie, location.search, history.state]"
-    assert page.evaluate(kept) == [0, 0, "", "", None]
+    stored = "[localStorage.length, sessionStorage.length, document.cookie, location.search, history.state]"
+    assert page.evaluate(stored) == [0, 0, "", "", None]
     page.reload()
     expect(card(page, "Monthly budget")).to_be_visible()
     assert len(running.asked) == 2
