@@ -1,7 +1,9 @@
 """Fixtures for all tests: captured log lines, tables, buckets, and shorter searches."""
 
+import asyncio
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 import pytest
@@ -36,6 +38,17 @@ def log_lines() -> io.StringIO:
     stream = io.StringIO()
     configure_logging("tests", "info", stream)
     return stream
+
+
+@pytest.fixture(autouse=True)
+def event_loop() -> Iterator[None]:
+    """Close the event loop that Mangum leaves in its thread: collected later, it fails another test."""
+    asyncio.set_event_loop(None)  # Python before 3.14 makes one wherever there is none, and 3.12 warns of it
+    yield
+    with suppress(RuntimeError):  # there is none
+        loop = asyncio.get_event_loop()
+        if not loop.is_running():  # the browser's
+            loop.close()
 
 
 @pytest.fixture(scope="session")
