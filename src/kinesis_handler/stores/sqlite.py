@@ -113,17 +113,12 @@ class SQLiteRepository(Generic[State]):
             for key, document in documents.items():
                 before, after = keyed[key].before, keyed[key].after
                 seconds = self._expiry.seconds(after)
-                row = {
-                    **_named(key),
-                    "version": after.version,
-                    "expires_at": now + seconds if seconds else None,
-                    "document": document,
-                }
+                row = (after.version, now + seconds if seconds else None, document)
                 if before is None:
-                    written = connection.execute(insert, row)
+                    written = connection.execute(insert, (*key, *row))
                 else:
-                    row |= {"before": before.version, "parked": _note(before.parked)}
-                    written = connection.execute(update, row)
+                    condition = (*key, before.version, _note(before.parked))
+                    written = connection.execute(update, (*row, *condition))
                 if not written.rowcount:
                     saved.conflicts.add(key)
         return saved
