@@ -3,7 +3,6 @@
 import asyncio
 import io
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
 
 import pytest
@@ -40,15 +39,14 @@ def log_lines() -> io.StringIO:
     return stream
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def event_loop() -> Iterator[None]:
-    """Close the event loop that Mangum leaves in its thread: collected later, it fails another test."""
-    asyncio.set_event_loop(None)  # Python before 3.14 makes one wherever there is none, and 3.12 warns of it
+    """Give Mangum an event loop: one that it makes is never closed, and fails the test that collects it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     yield
-    with suppress(RuntimeError):  # there is none
-        loop = asyncio.get_event_loop()
-        if not loop.is_running():  # the browser's
-            loop.close()
+    loop.close()
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

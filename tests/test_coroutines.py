@@ -7,7 +7,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
 from random import Random
@@ -33,6 +32,7 @@ from kinesis_handler.errors import HeldBackError, InvalidResultError, OutOfTimeE
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.testing import FakeClock, invocation
+from testkit.coroutines import run
 
 ENOUGH = 60
 """Seconds that no test needs."""
@@ -254,8 +254,7 @@ def test_the_handler_may_be_called_where_a_loop_runs_already() -> None:
     async def a_notebook() -> BatchResult:
         return KinesisHandler([by_receiver(deliver)]).handle(batch_of("a1"))
 
-    with ThreadPoolExecutor(1) as thread:  # here it would drop a loop that another test left, unclosed
-        assert statuses(thread.submit(asyncio.run, a_notebook()).result()) == {"a1": "applied"}
+    assert statuses(run(a_notebook())) == {"a1": "applied"}
 
 
 def test_a_coroutine_that_cancels_itself_fails_and_the_others_go_on() -> None:
@@ -354,7 +353,7 @@ def test_a_decorated_coroutine_function_is_still_awaited_as_it_was() -> None:
     assert event is not None
     assert deliver.__doc__ == "Deliver it."
     with pytest.raises(RejectedError, match="a1"):
-        asyncio.run(deliver(event))
+        run(deliver(event))
 
 
 def test_a_concurrency_below_one_is_refused() -> None:

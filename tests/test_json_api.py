@@ -1,9 +1,7 @@
 """The API of JSON that any application has: what is stored under a key, and in a partition."""
 
-import asyncio
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
 
@@ -15,6 +13,7 @@ from kinesis_handler.application import plain_view
 from kinesis_handler.json_api import JsonApi
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FaultyRepository, invocation
+from testkit.coroutines import run
 
 
 class Scanned(Struct):
@@ -153,9 +152,7 @@ def test_under_an_asgi_server_it_answers_the_same(api: JsonApi) -> None:
     async def serve() -> None:
         await api.for_command_line().build(local=True)(scope, None, send)
 
-    # In a thread of its own: here it would drop the loop that an adapter for Lambda left, unclosed.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, serve()).result()
+    run(serve())
     start, body = sent
     assert (start["status"], json.loads(body["body"])) == (200, {"data": LYON})
     assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode()

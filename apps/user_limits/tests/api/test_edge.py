@@ -10,6 +10,7 @@ import pytest
 
 from api.stored import EXAMPLE, client, repository_of, serving
 from kinesis_handler.cli.http_protocol import BoundedProtocol
+from testkit.coroutines import run
 from user_limits.api.app import Options, build_api
 from user_limits.api.cors import Cors
 from user_limits.api.http_guard import MAX_BODY, MAX_URL, HttpGuard
@@ -137,7 +138,7 @@ def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) 
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asked:
             return await asked.request(method, path)
 
-    assert asyncio.run(answer()).status_code < 500
+    assert run(answer()).status_code < 500
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_an_answer_that_takes_too_long_is_a_problem() -> None:
         "query_string": b"",
         "headers": [],
     }
-    asyncio.run(HttpGuard(never, cors=Cors(), timeout=0.01)(scope, receive, send))
+    run(HttpGuard(never, cors=Cors(), timeout=0.01)(scope, receive, send))
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"1") in sent[0]["headers"]
 

@@ -24,6 +24,7 @@ from joserfc.jwk import ECKey
 from api.stored import NOW, limit, repository_of
 from api.test_access import AUDIENCE, EC, ISSUER, LIMITS, RSA, ask, key_set, token
 from api.test_lambda import event
+from testkit.coroutines import run
 from user_limits.api.app import Options, build_api
 from user_limits.api.gateway import gateway_handler
 from user_limits.api.jwks import MAX_AGE, MAX_STALE, PAUSE, REFRESH_AFTER, KeySource
@@ -71,7 +72,7 @@ def issuer() -> Iterator[Issuer]:
 
 def find(source: KeySource, kid: str) -> Any:
     """Ask as one request does, on a loop of its own, as on Lambda after a restart."""
-    return asyncio.run(source.find(kid))
+    return run(source.find(kid))
 
 
 def settle() -> None:
@@ -102,7 +103,7 @@ def test_tokens_that_come_while_the_first_keys_are_fetched_wait_for_them(issuer:
         issuer.answers.set()
         return await asyncio.gather(*asked)
 
-    assert None not in asyncio.run(together())
+    assert None not in run(together())
     assert issuer.asked == 1
 
 
@@ -131,7 +132,7 @@ def test_at_a_rotation_all_tokens_of_the_new_key_wait_for_one_fetch(issuer: Issu
         issuer.answers.set()
         return await asyncio.gather(*asked)
 
-    assert None not in asyncio.run(together())
+    assert None not in run(together())
     assert issuer.asked == 2
 
 
@@ -426,7 +427,7 @@ def test_a_flood_of_made_up_keys_keeps_nobody_waiting_whose_key_is_known(issuer:
             issuer.answers.set()
             assert set(await asyncio.gather(*made_up)) == {401}
 
-    asyncio.run(flood())
+    run(flood())
     assert issuer.asked == 2
 
 
