@@ -1,16 +1,24 @@
 """The connection to DynamoDB finds, signs and sends as botocore's client does, though that is not used."""
 
 import json
+import ssl
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from kinesis_handler import ConfigurationError
 from kinesis_handler.stores.dynamodb import dynamodb_connection
@@ -212,32 +220,41 @@ def test_an_error_says_what_became_of_the_request_whoever_wrote_it(
     assert (problem.meaning, str(problem)) == (meaning, said)
 
 
+@contextmanager
+def server(certificate: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Run a server that answers every request with an empty object; yield its port, and what is asked for."""
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - its name in the library
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as running:
+        if certificate is not None:
+            running.socket = certificate.wrap_socket(running.socket, server_side=True)
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        try:
+            yield running.server_address[1], asked
+        finally:
+            running.shutdown()
+            thread.join()
+
+
 class TestProxy:
     @pytest.fixture
     def proxy(self) -> Iterator[tuple[str, list[str]]]:
         """Run a proxy that answers by itself; return its URL, and the URLs that it was asked for."""
-        asked: list[str] = []
-
-        class Proxy(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked.append(self.path)
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - its name in the library
-                """Write nothing."""
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-            thread = Thread(target=server.serve_forever)
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{server.server_address[1]}", asked
-            finally:
-                server.shutdown()
-                thread.join()
+        with server() as (port, asked):
+            yield f"http://127.0.0.1:{port}", asked
 
     def test_a_request_goes_through_the_proxy_of_the_environment(
         self, proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
@@ -264,6 +281,51 @@ class TestProxy:
             problem = connection.post("Scan", b"{}")
         assert isinstance(problem, Problem)
         assert (problem.meaning, problem.code) == (Meaning.NOT_NOW, "ProxyConnectionError")
+
+
+class TestCertificates:
+    @pytest.fixture
+    def own_authority(self, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+        """Run a server with a certificate of its own; return its URL, and the certificate's file."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self_signed(tmp_path))
+        with server(context) as (port, _):
+            yield f"https://127.0.0.1:{port}", tmp_path / "certificate.pem"
+
+    @pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+    def test_those_of_the_environment_are_trusted(
+        self, own_authority: tuple[str, Path], name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url, file = own_authority
+        monkeypatch.setenv(name, str(file))
+        with closing(dynamodb_connection(endpoint=url)) as connection:
+            assert connection.post("Scan", b"{}") == b"{}"
+
+    def test_no_other_is(self, own_authority: tuple[str, Path]) -> None:
+        url, _ = own_authority
+        with closing(dynamodb_connection(endpoint=url)) as connection:
+            problem = connection.post("Scan", b"{}")
+        assert isinstance(problem, Problem)
+        assert problem.code == "SSLError"
+        assert "certificate verify failed" in str(problem)
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate of 127.0.0.1, and its key, into a folder; return the files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
 
 
 def test_a_start_needs_no_client_of_botocore(dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
