@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 from botocore.session import get_session
-from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -18,6 +17,8 @@ Messages = Callable[[], list[str]]
 @pytest.fixture(scope="session")
 def sqs() -> Iterator["SQSClient"]:
     """Serve queues."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

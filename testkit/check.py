@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-FIXTURES = frozenset({"browser", "dynamodb_endpoint", "kinesis_endpoint", "moto_endpoint", "served"})
+FIXTURES = frozenset({"browser", "dynamodb_endpoint", "kinesis_endpoint", "moto_endpoint", "served", "sqs"})
 """Fixtures that start an emulator or a browser for the tests behind them."""
 
 IMPORTS = re.compile(
-    r"^(?:from|import) (?:hcl2|moto|playwright|samtranslator|schemathesis|deploy|deployed)\b", re.MULTILINE
+    r"^(?:from|import) "
+    r"(?:benchmarks\.report|hcl2|moto|playwright|samtranslator|schemathesis|deploy|deployed)\b",
+    re.MULTILINE,
 )
 """Packages that requirements/check.txt lacks, and those of ours that import them or install with pip."""
 

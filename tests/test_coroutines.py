@@ -400,6 +400,7 @@ assert os.waitpid(child, 0)[1] == 0
 """
 
 
+@pytest.mark.other_programs
 def test_the_loop_is_started_when_it_is_needed_again_in_a_fork_and_ends_with_the_process() -> None:
     program = [sys.executable, "-W", "error", "-X", "dev", "-c", PROGRAM]
     done = subprocess.run(

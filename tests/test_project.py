@@ -178,7 +178,7 @@ def script(clone: Path, name: str, *arguments: str) -> subprocess.CompletedProce
 
 @pytest.mark.parametrize(
     ("arguments", "called"),
-    [([], "lint test\n"), (["check"], "check\n"), (["check", "matrix"], "check\nmatrix\n")],
+    [([], "check lint test\n"), (["check"], "check\n"), (["check", "matrix"], "check\nmatrix\n")],
 )
 def test_ci_run_makes_what_it_is_given_or_all_in_an_empty_environment(
     clone: Path, arguments: list[str], called: str

@@ -104,6 +104,7 @@ def test_the_ledger_shares_no_code_with_what_it_judges() -> None:
     assert imported | names == {"json", "collections.abc", "typing"}
 
 
+@pytest.mark.other_programs
 def test_the_command_prints_its_figures() -> None:
     arguments = ["-m", "simulation", "--seeds=2", "--events=300", "--processes=1"]
     done = subprocess.run(

@@ -145,6 +145,7 @@ def test_an_account_that_is_required_and_not_known_is_a_refusal(monkeypatch: pyt
     assert "AccountId" in problem.detail
 
 
+@pytest.mark.other_programs
 def test_credentials_that_expire_are_fetched_again_before_a_request_is_signed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_credentials_that_expire_are_fetched_again_before_a_request_is_signed(
     assert [each.headers["X-Amz-Security-Token"] for each in sent.requests] == ["token of second"] * 2
 
 
+@pytest.mark.other_programs
 def test_when_they_cannot_be_fetched_again_the_request_is_refused_and_it_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
