@@ -66,5 +66,5 @@ class Move:
         if self.phase.replica is None:
             return []
         self.copy()
-        found = Verification(self.sides, self.phase.decides, sleep=lambda _: None).run()
+        found = Verification(self.phase.decides, sleep=lambda _: None).run(self.sides)
         return [f"{'/'.join(each.key)}: {each.what}" for each in found]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts import Account, Accounts, Closed, Moved, accounts_of, expected, movements, records_of
+from interrupted import Killed
 from kinesis_handler import Aggregate, ConfigurationError, Event, Key, KinesisHandler, RejectedError
 from kinesis_handler.batch import Source
 from kinesis_handler.errors import HeldBackError, OnChangeError, OutOfTimeError, UnstorableError
@@ -241,10 +242,6 @@ def test_a_coroutine_function_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match=r"`on_change` of .*Async is a coroutine function"):
         Async(MemoryRepository())
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 class Witness(MemoryRepository[Account]):

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts import Account, Accounts, Closed, Moved, accounts_of, expected, movements, records_of, visible
+from interrupted import Interrupted, Killed
 from kinesis_handler import (
     BusinessError,
     ConfigurationError,
@@ -74,18 +75,6 @@ class Breaking(Accounts):
 
     def is_snapshot(self, event: Event[Moved | Closed], state: Account | None) -> bool:
         return event.id in self.snapshots and (state is None or len(state.movements) < EVENTS)
-
-
-class Killed(BaseException):
-    """The process is no more."""
-
-
-class Interrupted(FaultyRepository[Account]):
-    """A repository before whose calls, and after whose writes, something may happen."""
-
-    def __init__(self, repository: Repository[Account], interrupt: Callable[[], None]) -> None:
-        super().__init__(repository, Random(0), budget=0)
-        self._perhaps_fail_to_read = self._perhaps_fail_to_write = interrupt  # type: ignore[method-assign]
 
 
 class World:

@@ -90,26 +90,19 @@ class Api(Struct, frozen=True):
 
 
 class Migration(Struct, frozen=True):
-    """A move of one repository from a store to another, as the commands see it.
+    """A move of what is stored from a store to another, as the commands see it.
 
     Args:
-        sides: the repositories of the aggregates that move.
+        repositories: of the aggregates that move, in either store, by their names: "" is the first one's.
         names: of the two stores, for people.
         tables: what each of them needs, if that has to be made first.
         phase: returns the phase; None if no handler follows a switch.
-        name: of the repository, where several move; empty for the first one.
     """
 
-    sides: Mapping[Side, Repository[Any]]
+    repositories: Mapping[str, Mapping[Side, Repository[Any]]]
     names: Mapping[Side, str]
     tables: Mapping[Side, Sequence[Table]]
     phase: Callable[[], Phase] | None = None
-    name: str = ""
-
-    @property
-    def all_tables(self) -> Sequence[Table]:
-        """What both need."""
-        return [*self.tables[Side.SOURCE], *self.tables[Side.TARGET]]
 
 
 class Application(Struct, frozen=True):
@@ -127,8 +120,7 @@ class Application(Struct, frozen=True):
         api: what shows its state over HTTP.
         demo_events: makes up (partition key, event) without end that go on from what is stored, to watch.
         demo_recording: moves the times of recorded events to now, to watch them as if they had just happened.
-        migrations: opens the move of each repository from a store to another, by their URLs; None is for what
-            the settings say.
+        migration: opens the move from a store to another, by their URLs; None is for what the settings say.
         default_region: where a stream or a queue is, if neither the command nor the AWS SDK's settings say a
             region; None: that is an error.
         any_order: the state is right in whatever order the events of a key come: each says all there is to
@@ -144,7 +136,7 @@ class Application(Struct, frozen=True):
     api: Api | None = None
     demo_events: Callable[[], Iterator[tuple[str, bytes]]] | None = None
     demo_recording: Callable[[Iterable[LambdaRecord]], Iterable[LambdaRecord]] | None = None
-    migrations: Callable[[str | None, str | None], Sequence[Migration]] | None = None
+    migration: Callable[[str | None, str | None], Migration] | None = None
     default_region: str | None = None
     any_order: bool = False
 

@@ -42,14 +42,15 @@ class Stores:
     def copy(self, target: Any = None, **options: Any) -> Progress:
         """Copy, until a store is down."""
         progress = read_progress(self.file, ("old", "new"))
+        sides = {Side.SOURCE: self.source, Side.TARGET: target or self.target}
         with suppress(RepositoryError):
-            copy_store(self.source, target or self.target, progress, self.file, **options)
+            copy_store({"": sides}, Side.SOURCE, progress, self.file, **options)
         return progress
 
     def verify(self, source: Any = None, target: Any = None, **options: Any) -> list[str]:
         sides = {Side.SOURCE: source or self.source, Side.TARGET: target or self.target}
-        work = Verification[LawState](sides, Side.SOURCE, **{"sleep": id, **options})
-        found = [f"{each.key[1]}: {each.what}{' (repaired)' * each.repaired}" for each in work.run()]
+        work = Verification(Side.SOURCE, **{"sleep": id, **options})
+        found = [f"{each.key[1]}: {each.what}{' (repaired)' * each.repaired}" for each in work.run(sides)]
         assert (work.differ, work.compared) == (len(found), ITEMS)
         return found
 
@@ -173,5 +174,5 @@ def test_a_key_that_comes_to_the_deciding_side_during_verification_is_compared(s
     insert(stores.target, STORED)
     late = at_call(1, stores.target, lambda: insert(source, aggregate(FIRST, 1)))
     sides: dict[Side, Any] = {Side.SOURCE: source, Side.TARGET: late}
-    [found] = Verification[LawState](sides, Side.SOURCE, sleep=id).run()
+    [found] = Verification(Side.SOURCE, sleep=id).run(sides)
     assert found.what.startswith("the target is newer")

@@ -18,7 +18,7 @@ from chaos.oracle import Oracle
 from chaos.verdict import as_expected
 from command_line import COMMAND, ROOT, call
 from kinesis_handler.local.stream.client import kinesis_client
-from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from kinesis_handler.stores import open_store
 from stream.processes import until
 from stream.real_stream import Stream
 from testkit.synthetic_users import SyntheticUsers
@@ -35,11 +35,10 @@ class Runbook:
     Meanwhile an event is put onto the stream every moment.
     """
 
-    def __init__(self, folder: Path, tables: Tables) -> None:
+    def __init__(self, folder: Path) -> None:
         self.stream = Stream(kinesis_client())
         self.table = f"Limits{uuid4().hex}"
-        self._connection, self._folder = tables.connection, folder
-        self._records: list[Any] = []
+        self._folder, self._records = folder, list[Any]()
         self._stopped, self._flow = Event(), Thread(target=self._put_events)
         self._flow.start()
         self._log = folder / "consumer.log"
@@ -78,9 +77,7 @@ class Runbook:
 
     def wait_for_the_table(self, name: str) -> None:
         """Wait until a table has what one clean pass leads to."""
-        table = DynamoDBRepository(
-            self._connection, name, Limit, partition_key=PARTITION_KEY, sort_key=SORT_KEY
-        )
+        table = open_store(f"dynamodb://{name}").repository(Limit, (PARTITION_KEY, SORT_KEY))
         expected = Oracle(self._records).limits
         until(lambda: {each.key: as_expected(each) for each in table.scan()} == expected)
 
@@ -117,7 +114,7 @@ def runbook(
 ) -> Iterator[Runbook]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables.endpoint)
-    runbook = Runbook(tmp_path, tables)
+    runbook = Runbook(tmp_path)
     try:
         yield runbook
     finally:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from interrupted import Interrupted, Killed
 from kinesis_handler import DELETED, Aggregate, Deleted, Event, Key, Projection
 from kinesis_handler.aggregate import Parked
 from kinesis_handler.batch import Batch
@@ -39,11 +40,6 @@ KEY = ("ben", "log")
 
 USERS = NUMBERED, _, DELETING = "anna", "ben", "carl"
 """The producer numbers the events of the first one only. Each seventh event of the last one deletes."""
-
-
-class Killed(BaseException):
-    """What ends a handler between two calls; nothing catches it."""
-
 
 Log = tuple[str, ...]
 
@@ -71,14 +67,6 @@ def handle(repository: Repository[Log], *events: Event[Any]) -> list[Outcome]:
     batch = Batch()
     Logs(repository).process(events, batch)
     return [batch.outcomes[event] for event in events]
-
-
-class Interrupted(FaultyRepository[Any]):
-    """A repository before whose calls, and after whose writes, something happens."""
-
-    def __init__(self, repository: Repository[Any], interrupt: Callable[[], Any]) -> None:
-        super().__init__(repository, Random(0), budget=0)
-        self._perhaps_fail_to_read = self._perhaps_fail_to_write = interrupt  # type: ignore[method-assign]
 
 
 def at_call(number: int, repository: Any, action: Callable[[], object]) -> Any:
@@ -335,7 +323,7 @@ class Fleet:
         self._checking = True
         for each in self.sides[decides].scan_stored() if copy else ():
             write_if_newer(self.sides[decides.other], [each])
-        found = [each.what for each in Verification(self.sides, decides, sleep=lambda _: None).run()]
+        found = [each.what for each in Verification(decides, sleep=id).run(self.sides)]
         self._checking = False
         return found
 

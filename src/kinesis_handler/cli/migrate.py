@@ -1,7 +1,7 @@
 """`migrate`: from one store to another while events keep flowing."""
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,8 @@ from kinesis_handler.cli.application import ApplicationName, exit_on_error, load
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.moving.copy import MAX_NAMED, Progress, copy_store, read_progress
+from kinesis_handler.moving.chunks import named
+from kinesis_handler.moving.copy import MAX_NAMED, copy_store, read_progress
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.verification import Verification
 
@@ -67,26 +68,19 @@ def copy(
     The exit status is 0 if the other store has all of it now, 1 if not, 2 if it cannot work.
     """
     with exit_on_error():
-        moves, decides = _opened(application_name, source, target)
-        files = [file.with_name(f"{file.stem}{_of(each)}{file.suffix}") for each in moves]
-        so_far = [
-            read_progress(path, (each.names[decides], each.names[decides.other]))
-            for path, each in zip(files, moves, strict=True)
-        ]
-        if seen := sum(each.seen for each in so_far):
-            echo(f"resumes behind {seen:,} items")
+        move, decides = _opened(application_name, source, target)
+        so_far = read_progress(file, (move.names[decides], move.names[decides.other]))
+        if so_far.seen:
+            echo(f"resumes behind {so_far.seen:,} items")
         try:
-            with progress(
-                "read",
-                lambda: sum(each.seen for each in so_far),
-                lambda: sum(_items(each, decides)[0] for each in moves),
-            ):
-                for path, each, its_progress in zip(files, moves, so_far, strict=True):
-                    store, replica = each.sides[decides], each.sides[decides.other]
-                    copy_store(store, replica, its_progress, path, rate=rate)
+            with progress("read", lambda: so_far.seen, lambda: _items(move, decides)[0]):
+                copy_store(move.repositories, decides, so_far, file, rate=rate)
         finally:  # of one that is interrupted too: the next one resumes
-            uncopied = _report(so_far)
-    raise typer.Exit(1 if uncopied else 0)
+            parts = [f"{so_far.written:,} written", f"{so_far.present:,} there already"]
+            parts += [f"{so_far.uncopied:,} not copied"] if so_far.uncopied else []
+            echo(f"{so_far.seen:,} read: {', '.join(parts)}")
+            _name([f"not copied: {each}" for each in so_far.named], so_far.uncopied)
+    raise typer.Exit(1 if so_far.uncopied else 0)
 
 
 @app.command()
@@ -105,25 +99,20 @@ def verify(
     The exit status is 0 if nothing differs, or all has been repaired, 1 if not, 2 if it cannot work.
     """
     with exit_on_error():
-        moves, decides = _opened(application_name, source, target)
-        works = [Verification(each.sides, decides, repair=repair) for each in moves]
-        total = lambda: sum(_items(each, side)[0] for each in moves for side in Side)  # noqa: E731
-        with progress("read", lambda: sum(work.scanned for work in works), total):
-            differences = (
-                (move, each) for move, work in zip(moves, works, strict=True) for each in work.run()
-            )
-            listed = list(islice(differences, MAX_NAMED))
-            more = sum(1 for _ in differences)
-    for move, each in listed:
-        repaired = " (repaired)" if each.repaired else ""
-        line = f"{each.key[0]} {each.key[1]}{_of(move, ', ')}: {each.what}{repaired}"
+        move, decides = _opened(application_name, source, target)
+        work = Verification(decides, repair=repair)
+        with progress("read", lambda: work.scanned, lambda: sum(_items(move, side)[0] for side in Side)):
+            found = ((name, each) for name, sides in move.repositories.items() for each in work.run(sides))
+            listed = list(islice(found, MAX_NAMED))
+            more = sum(1 for _ in found)
+    for name, each in listed:
+        line = f"{named(each.key, name)}: {each.what}{' (repaired)' if each.repaired else ''}"
         echo(line, "red" if each.damaged else "", err=bool(each.damaged))
     if more:
         echo(f"… and {more:,} more")
-    compared, differ = sum(work.compared for work in works), sum(work.differ for work in works)
-    mended = sum(work.repaired for work in works)
-    echo(f"{compared:,} compared: {differ:,} differ{f', {mended:,} repaired' if repair and differ else ''}")
-    raise typer.Exit(1 if differ > mended else 0)
+    repaired = f", {work.repaired:,} repaired" if repair and work.differ else ""
+    echo(f"{work.compared:,} compared: {work.differ:,} differ{repaired}")
+    raise typer.Exit(1 if work.differ > work.repaired else 0)
 
 
 @app.command()
@@ -133,60 +122,42 @@ def status(application_name: ApplicationName = None, source: FromUrl = None, tar
     What cannot be read in a file is named. A table is not read: `verify` does that.
     """
     with exit_on_error():
-        moves, decides = _opened(application_name, source, target)
-        phase = moves[0].phase() if moves[0].phase is not None else None
-        items = {side: [_items(each, side) for each in moves] for side in Side}
+        move, decides = _opened(application_name, source, target)
+        phase = move.phase() if move.phase is not None else None
+        items = {side: _items(move, side) for side in Side}
     echo(f"phase      {phase or 'none: MIGRATION_PHASE is not set'}")
-    for side, found in items.items():
+    for side, (number, unread) in items.items():
         role = "decides" if side is decides else "replica" if phase and phase.replica else "not written"
-        number, unread = sum(each[0] for each in found), [why for each in found for why in each[1]]
-        echo(f"{side:<10} {moves[0].names[side]}: {number:,} items, {role}")
+        echo(f"{side:<10} {move.names[side]}: {number:,} items, {role}")
         _name([f"cannot be read: {why}" for why in unread], len(unread))
     for following, how in NEXT[phase]:
         echo(f"next       {following}: {how}")
 
 
-def _opened(
-    application_name: str | None, source: str | None, target: str | None
-) -> tuple[Sequence[Migration], Side]:
-    """Return the move of each repository, and the side that decides."""
+def _opened(application_name: str | None, source: str | None, target: str | None) -> tuple[Migration, Side]:
+    """Return the move, and the side that decides."""
     application = load_application(application_name)
-    if application.migrations is None:
+    if application.migration is None:
         raise ConfigurationError(f"--app is {application_name!r}, which cannot be moved")
-    moves = application.migrations(source, target)
-    for table in (table for each in moves for table in each.all_tables):
+    move = application.migration(source, target)
+    for table in chain.from_iterable(move.tables.values()):
         table.check()
-    phase = moves[0].phase
-    return moves, phase().decides if phase is not None else Side.SOURCE
+    return move, move.phase().decides if move.phase is not None else Side.SOURCE
 
 
-def _of(move: Migration, before: str = "-") -> str:
-    """Return the name of a repository, for what there is of each; nothing if only one moves."""
-    return f"{before}{move.name}" if move.name else ""
-
-
-def _report(so_far: Sequence[Progress]) -> int:
-    """Say what has become of all items, and return how many are not copied."""
-    seen, written = sum(each.seen for each in so_far), sum(each.written for each in so_far)
-    present, uncopied = sum(each.present for each in so_far), sum(each.uncopied for each in so_far)
-    parts = [f"{written:,} written", f"{present:,} there already"]
-    parts += [f"{uncopied:,} not copied"] if uncopied else []
-    echo(f"{seen:,} read: {', '.join(parts)}")
-    _name([f"not copied: {named}" for each in so_far for named in each.named], uncopied)
-    return uncopied
-
-
-def _items(migration: Migration, side: Side) -> tuple[int, list[str]]:
+def _items(move: Migration, side: Side) -> tuple[int, list[str]]:
     """Count the items of a side, and say why some cannot be read.
 
     A table counts them itself, every few hours, and is not read; a file is.
     """
-    descriptions = [table.describe() for table in migration.tables[side]]
-    if descriptions:
-        return sum(count for each in descriptions if isinstance(count := each.get("items"), int)), []
+    if tables := move.tables[side]:
+        counts = [table.describe().get("items") for table in tables]
+        return sum(each for each in counts if isinstance(each, int)), []
     unread: list[str] = []
-    readable = migration.sides[side].scan(on_unreadable=lambda _, why: unread.append(str(why)))
-    return sum(1 for _ in readable) + len(unread), unread
+    readable = 0
+    for sides in move.repositories.values():
+        readable += sum(1 for _ in sides[side].scan(on_unreadable=lambda _, why: unread.append(str(why))))
+    return readable + len(unread), unread
 
 
 def _name(problems: Sequence[str], total: int) -> None:

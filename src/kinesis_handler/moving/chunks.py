@@ -17,6 +17,11 @@ Chunk = dict[Key, Item[State]]
 """Items by their keys, in the order in which a store returns them."""
 
 
+def named(key: Key, repository: str) -> str:
+    """Return how a key is named to a person, with its repository if that is not the first one."""
+    return f"{key[0]} {key[1]}{repository and f', {repository}'}"
+
+
 def chunks_of(repository: Repository[State], size: int, part: Part | None = None) -> Iterator[Chunk[State]]:
     """Yield all items of a store, or of a part of it, about `size` at a time."""
     chunk: Chunk[State] = {}

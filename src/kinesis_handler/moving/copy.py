@@ -5,19 +5,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ProcessingError, UnreadableError, UnstorableError
-from kinesis_handler.moving.chunks import chunks_of
+from kinesis_handler.moving.chunks import chunks_of, named
+from kinesis_handler.moving.phase import Side
 from kinesis_handler.moving.replication import write_if_newer
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.part import Part
-
-State = TypeVar("State")
 
 CHUNK = 1_000
 """Items that are read and written together. To DynamoDB that is ten requests and forty, several at once."""
@@ -32,7 +31,7 @@ class Progress(Struct):
 
     Args:
         names: from and to which store.
-        after: the key behind which it goes on.
+        after: the key behind which it goes on in a repository.
         seen: items read.
         written: of those, were absent or older in the replica.
         uncopied: of those, can never be stored by the replica, or are damaged, or of another type, in either
@@ -41,7 +40,7 @@ class Progress(Struct):
     """
 
     names: tuple[str, str]
-    after: Key | None = None
+    after: dict[str, Key] = field(default_factory=dict)
     seen: int = 0
     written: int = 0
     uncopied: int = 0
@@ -52,15 +51,17 @@ class Progress(Struct):
         """How many were there already, as new or newer."""
         return self.seen - self.written - self.uncopied
 
-    def add(self, chunk: Mapping[Key, Aggregate[Any] | ProcessingError], written: int) -> None:
-        """Add what has become of a chunk: of each key its aggregate, or why it is not copied."""
+    def add(
+        self, repository: str, chunk: Mapping[Key, Aggregate[Any] | ProcessingError], written: int
+    ) -> None:
+        """Add what has become of a repository's chunk: of each key its aggregate, or why it is not copied."""
         why = {key: each for key, each in chunk.items() if not isinstance(each, Aggregate)}
-        [*_, self.after] = chunk
+        [*_, self.after[repository]] = chunk
         self.seen += len(chunk)
         self.written += written
         self.uncopied += len(why)
-        named = [f"{key[0]} {key[1]}: {each}" for key, each in why.items()]
-        self.named += named[: MAX_NAMED - len(self.named)]
+        reasons = [f"{named(key, repository)}: {each}" for key, each in why.items()]
+        self.named += reasons[: MAX_NAMED - len(self.named)]
 
 
 def read_progress(file: Path, names: tuple[str, str]) -> Progress:
@@ -73,8 +74,8 @@ def read_progress(file: Path, names: tuple[str, str]) -> Progress:
 
 
 def copy_store(  # noqa: PLR0913 - from, to, and how
-    store: Repository[State],
-    replica: Repository[State],
+    repositories: Mapping[str, Mapping[Side, Repository[Any]]],
+    decides: Side,
     progress: Progress,
     file: Path,
     *,
@@ -85,8 +86,8 @@ def copy_store(  # noqa: PLR0913 - from, to, and how
     """Copy a store, or what is left of it behind the progress.
 
     Args:
-        store: it is read.
-        replica: it is written.
+        repositories: all that it has, by name, and all that the other one has.
+        decides: the side that is read; the other one is written.
         progress: it is moved on.
         file: has the progress after each chunk; it is removed at the end.
         rate: write units a second, at most; None for as fast as it goes.
@@ -97,19 +98,21 @@ def copy_store(  # noqa: PLR0913 - from, to, and how
     """
     began = clock()
     size = CHUNK if rate is None else min(CHUNK, ceil(rate))
-    for chunk in chunks_of(store, size, Part(0, 1, progress.after)):
-        result = write_if_newer(replica, [each for each in chunk.values() if isinstance(each, Aggregate)])
-        for why in result.failed.values():
-            if not isinstance(why, UnreadableError | UnstorableError):
-                raise why
-        progress.add({**chunk, **result.failed}, len(result.written))
-        fresh = file.with_name(f"{file.name}.new")  # a kill must not leave half a file
-        fresh.write_bytes(msgspec.json.encode(progress))
-        fresh.replace(file)
-        if rate is not None:
-            due = began + sum(map(write_units, result.written)) / rate
-            sleep(max(0, due - clock()))
-            began = clock()
+    for name, sides in repositories.items():
+        for chunk in chunks_of(sides[decides], size, Part(0, 1, progress.after.get(name))):
+            readable = [each for each in chunk.values() if isinstance(each, Aggregate)]
+            result = write_if_newer(sides[decides.other], readable)
+            for why in result.failed.values():
+                if not isinstance(why, UnreadableError | UnstorableError):
+                    raise why
+            progress.add(name, {**chunk, **result.failed}, len(result.written))
+            fresh = file.with_name(f"{file.name}.new")  # a kill must not leave half a file
+            fresh.write_bytes(msgspec.json.encode(progress))
+            fresh.replace(file)
+            if rate is not None:
+                due = began + sum(map(write_units, result.written)) / rate
+                sleep(max(0, due - clock()))
+                began = clock()
     file.unlink(missing_ok=True)
 
 

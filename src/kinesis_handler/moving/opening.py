@@ -1,6 +1,6 @@
 """Opens a move from one store to another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kinesis_handler.application import Migration
@@ -14,30 +14,26 @@ from kinesis_handler.stores.url import url_of
 def open_migration(
     source: Store,
     target: Store,
-    open_repository: Callable[[Store], Repository[Any]],
+    repositories: Mapping[str, Callable[[Store], Repository[Any]]],
     phase: Callable[[], Phase] | None = None,
-    *,
-    name: str = "",
 ) -> Migration:
-    """Open the move of a repository from one store to another.
+    """Open the move of repositories from one store to another.
 
     Args:
         source: where the states have been stored.
         target: where they are to be stored.
-        open_repository: opens what moves, in either of them.
+        repositories: open what moves, in either of them, by the names of the repositories.
         phase: returns the phase; None if no handler follows a switch.
-        name: of the repository, where several move; empty for the first one.
 
     Raises ConfigurationError if either cannot be opened, or they are the same.
     """
     with named_by(target.setting):
         if source.address == target.address and not source.in_memory:
             raise ConfigurationError("that is the source itself")
-    old, new = open_repository(source), open_repository(target)
+    stores = {Side.SOURCE: source, Side.TARGET: target}
     return Migration(
-        sides={Side.SOURCE: old, Side.TARGET: new},
-        names={Side.SOURCE: url_of(source.address), Side.TARGET: url_of(target.address)},
-        tables={Side.SOURCE: source.tables, Side.TARGET: target.tables},
+        {name: {side: open_one(stores[side]) for side in Side} for name, open_one in repositories.items()},
+        names={side: url_of(store.address) for side, store in stores.items()},
+        tables={side: store.tables for side, store in stores.items()},
         phase=phase,
-        name=name,
     )

@@ -9,12 +9,13 @@ guess could be two phases away from all other handlers.
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from enum import StrEnum
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
@@ -60,8 +61,7 @@ class Switch(Generic[Value]):
         with self._lock:
             now = self._clock()
             if self._value is None or now - self._read_at >= self._every:
-                self._value = self._refreshed(self._value)
-                self._read_at = now
+                self._value, self._read_at = self._refreshed(self._value), now
             return self._value
 
     def _refreshed(self, before: Value | None) -> Value:
@@ -112,16 +112,14 @@ def _read_profile(profile: str, port: int, attribute: str) -> str:
     """
     names, _, query = profile.partition("?")
     path = "/applications/{}/environments/{}/configurations/{}".format(*names.split("/"))
-    connection = HTTPConnection("localhost", port, timeout=TIMEOUT)
     try:
-        connection.request("GET", f"{path}?{query}" if query else path)
-        response = connection.getresponse()
-        body = response.read(MAX_ANSWER)
+        with closing(HTTPConnection("localhost", port, timeout=TIMEOUT)) as connection:
+            connection.request("GET", f"{path}?{query}" if query else path)
+            response = connection.getresponse()
+            body = response.read(MAX_ANSWER)
     except (OSError, HTTPException) as error:
-        problem = f"does not answer: {type(error).__name__}: {error}"
-        raise ValueError(f"AppConfig's extension {problem}") from error
-    finally:
-        connection.close()
+        why = f"{type(error).__name__}: {error}"
+        raise ValueError(f"AppConfig's extension does not answer: {why}") from error
     if response.status != HTTP_OK:
         raise ValueError(f"AppConfig's extension answers {response.status} for {path}")
     return _attribute(body, attribute) if query else body.decode(errors="replace")
@@ -130,10 +128,6 @@ def _read_profile(profile: str, port: int, attribute: str) -> str:
 def _attribute(body: bytes, name: str) -> str:
     """Return an attribute of a feature flag; one that is disabled has no attributes."""
     try:
-        flag = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"the flag is no JSON: {error}") from error
-    value = flag.get(name) if isinstance(flag, dict) else None
-    if not isinstance(value, str):
-        raise ValueError(f"the flag is disabled, or has no text attribute `{name}`")  # noqa: TRY004
-    return value
+        return msgspec.convert(msgspec.json.decode(body, type=dict[str, Any])[name], str)
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise ValueError(f"the flag is disabled, or has no text attribute `{name}`: {error}") from error

@@ -68,68 +68,62 @@ class Difference(Struct, Generic[State]):
         return f"of the same events, other values: {fields}"
 
 
-class Verification(Generic[State]):
+class Verification:
     """A comparison of everything in two stores.
 
     It counts the items read on either side (`scanned`), and the keys compared, that differ, and repaired.
 
     Args:
-        sides: the two stores.
         decides: the side that is right where they differ.
         repair: whether the other one is brought up to it, where it has nothing or what is older.
     """
 
     def __init__(
-        self,
-        sides: Mapping[Side, Repository[State]],
-        decides: Side,
-        *,
-        repair: bool = False,
-        sleep: Callable[[float], object] = time.sleep,
+        self, decides: Side, *, repair: bool = False, sleep: Callable[[float], object] = time.sleep
     ) -> None:
         self.scanned = self.compared = self.differ = self.repaired = 0
         self._decides = decides
-        self._store = sides[decides]
-        self._replica = sides[decides.other]
         self._repair = repair
         self._sleep = sleep
 
-    def run(self) -> Iterator[Difference[State]]:
-        """Compare everything, and yield what differs. Raises RepositoryError if a side cannot be read."""
-        suspects = self._suspects()
+    def run(self, sides: Mapping[Side, Repository[State]]) -> Iterator[Difference[State]]:
+        """Compare a repository, and yield what differs. Raises RepositoryError if a side cannot be read."""
+        suspects = self._suspects(sides)
         named: set[Key] = set()
         while differences := list(islice(suspects, SUSPECTS)):
             for _ in range(LOOKS - 1):
                 if differences:
                     self._sleep(PAUSE)
-                    differences = self._differing(dict.fromkeys(each.key for each in differences))
+                    differences = self._differing(sides, {each.key: None for each in differences})
             for each in differences:
                 if each.key in named:
                     continue
                 named.add(each.key)
                 if self._repair and isinstance(each.stored, Aggregate):
-                    each.repaired = bool(write_if_newer(self._replica, [each.stored]).written)
+                    each.repaired = bool(write_if_newer(sides[each.decides.other], [each.stored]).written)
                 self.differ += 1
                 self.repaired += each.repaired
                 yield each
 
-    def _suspects(self) -> Iterator[Difference[State]]:
+    def _suspects(self, sides: Mapping[Side, Repository[State]]) -> Iterator[Difference[State]]:
         """Yield what differs at first sight.
 
         Keys of the replica come last: they may have come to the other side after that had been read.
         """
-        for chunk in chunks_of(self._store, CHUNK):
+        for chunk in chunks_of(sides[self._decides], CHUNK):
             self.scanned += len(chunk)
             self.compared += len(chunk)
-            yield from self._differing(chunk)
-        for chunk in chunks_of(self._replica, CHUNK):
-            known = _load(self._store, chunk)
+            yield from self._differing(sides, chunk)
+        for chunk in chunks_of(sides[self._decides.other], CHUNK):
+            known = _load(sides[self._decides], chunk)
             self.scanned += len(chunk)
             self.compared += len(chunk.keys() - known.keys())
-            yield from self._differing([key for key, each in chunk.items() if known.get(key) != each])
+            yield from self._differing(sides, [key for key, each in chunk.items() if known.get(key) != each])
 
-    def _differing(self, keys: Collection[Key]) -> list[Difference[State]]:
-        stored, replicated = _load(self._store, keys), _load(self._replica, keys)
+    def _differing(
+        self, sides: Mapping[Side, Repository[State]], keys: Collection[Key]
+    ) -> list[Difference[State]]:
+        stored, replicated = (_load(sides[side], keys) for side in (self._decides, self._decides.other))
         pairs = ((key, stored.get(key), replicated.get(key)) for key in keys)
         return [Difference(key, self._decides, one, other) for key, one, other in pairs if one != other]
 

@@ -29,7 +29,7 @@ def open_repository(
         return opened, opened
     from kinesis_handler.moving.repository import MovingRepository, ReadSide
 
-    sides = open_migration(store, move.target, open_one, move.phase).sides
+    [sides] = open_migration(store, move.target, {"": open_one}, move.phase).repositories.values()
     return MovingRepository(sides, move.phase), ReadSide(sides, move.side)
 
 

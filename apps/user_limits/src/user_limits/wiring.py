@@ -82,12 +82,9 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
     limits, shown = open_repository(opened, move, open_limits)
     activities, shown_activities = open_repository(opened, move, open_activities)
 
-    def migrations(source_url: str | None = None, target_url: str | None = None) -> list[Migration]:
-        def open_one(open_repository: Callable[[Store], Repository[Any]], name: str) -> Migration:
-            source, target = _open(settings, source_url), _open_target(settings, target_url)
-            return open_migration(source, target, open_repository, phase, name=name)
-
-        return [open_one(open_limits, ""), open_one(open_activities, ACTIVITY)]
+    def migration(source_url: str | None = None, target_url: str | None = None) -> Migration:
+        source, target = _open(settings, source_url), _open_target(settings, target_url)
+        return open_migration(source, target, {"": open_limits, ACTIVITY: open_activities}, phase)
 
     quarantine, on_failure = (
         open_quarantine(url, settings.aws_region, default_region=DEFAULT_REGION)
@@ -125,7 +122,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
         ),
         demo_events=partial(_demo_events, shown),
         demo_recording=_demo_recording,
-        migrations=migrations,
+        migration=migration,
         default_region=DEFAULT_REGION,
     )
 
