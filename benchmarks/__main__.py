@@ -62,8 +62,7 @@ def measure(part: str, *, full: bool) -> None:
     results.write(part, figures, full=full)
     progress("")
     known = results.read()
-    for text in documents.of_part(part, known[part]).values():
-        sys.stdout.write(f"\n## {part} ({time.monotonic() - begun:,.0f} s)\n\n{text}\n")
+    print(f"\n## {part} ({time.monotonic() - begun:,.0f} s)\n\n{documents.table(part, known)}")
     documents.update(known)
 
 

@@ -14,8 +14,8 @@ from benchmarks import results
 from benchmarks.prices import dollars_per_million
 from benchmarks.records import cut, data_bytes, stream
 from benchmarks.report import documents, scale
-from benchmarks.report.markdown import dollars, figure, table, times
-from benchmarks.report.svg import Bar, Panel, bar_chart
+from benchmarks.report.figures import dollars, figure, times
+from benchmarks.report.svg import Bar, bar_chart
 from benchmarks.rounds import Rounds, Timed, rounded, take_turns
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +30,7 @@ def test_readme_docs_and_pictures_say_what_was_measured() -> None:
 
 
 def test_every_mark_on_a_page_is_filled_and_everything_measured_stands_on_one() -> None:
-    assert documents.marks() == documents.sections(MEASURED).keys()
+    assert documents.marks() == documents.tables()
 
 
 def test_a_page_that_says_something_else_is_found() -> None:
@@ -90,12 +90,8 @@ def test_a_figure_has_three_digits_that_mean_something() -> None:
     assert rounded({"a": [1.23456, 7]}) == {"a": [1.235, 7]}
 
 
-def test_a_table_is_markdown() -> None:
-    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
-
-
 def test_a_bar_is_as_long_as_its_figure() -> None:
-    bars = bar_chart("t", [Panel("", [Bar("a", [(2, 0)], "2"), Bar("b", [(1, 1)], "1")])])
+    bars = bar_chart("t", {"": [Bar("a", [(2, 0)], "2"), Bar("b", [(1, 1)], "1")]})
     long, short = (float(each) for each in re.findall(r'class="f\d"[^>]* width="([\d.]+)"', bars))
     assert long == 2 * short
 

@@ -1,6 +1,6 @@
 """Pictures of figures, as small SVG files with their own background, for light and for dark pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -31,24 +31,17 @@ class Bar(NamedTuple):
     text: str
 
 
-class Panel(NamedTuple):
-    """Bars of one scale."""
-
-    title: str
-    bars: Sequence[Bar]
-
-
-def bar_chart(title: str, panels: Sequence[Panel]) -> str:
-    """Return panels of bars, one below the other."""
-    body: list[str] = []
+def bar_chart(title: str, panels: Mapping[str, Sequence[Bar]]) -> str:
+    """Return panels of bars by their titles, one below the other, each with a scale of its own."""
+    body = [_text(MARGIN, MARGIN + 8, title, "title")]
     top = MARGIN + 32
-    for panel in panels:
-        if panel.title:
-            body.append(_text(MARGIN, top + 4, panel.title, "small"))
+    for heading, bars in panels.items():
+        if heading:
+            body.append(_text(MARGIN, top + 4, heading, "small"))
             top += 18
-        longest = max(sum(value for value, _ in bar.parts) for bar in panel.bars)
+        longest = max(sum(value for value, _ in bar.parts) for bar in bars)
         room = WIDTH - 2 * MARGIN - _LABELS - _VALUES
-        for bar in panel.bars:
+        for bar in bars:
             left = float(MARGIN + _LABELS)
             body.append(_text(left - 10, top + 14, bar.label, anchor="end"))
             for value, colour in bar.parts:
@@ -59,21 +52,10 @@ def bar_chart(title: str, panels: Sequence[Panel]) -> str:
             body.append(_text(left + 8, top + 14, bar.text))
             top += _BAR + _GAP
         top += 12
-    return _document(title, body, top + 4)
-
-
-def _document(title: str, body: Sequence[str], height: int) -> str:
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-    return "\n".join(
-        [
-            f'{head}viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">',
-            f"<style>{_STYLE}</style>",
-            f'<rect class="ground" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
-            _text(MARGIN, MARGIN + 8, title, "title"),
-            *body,
-            "</svg>\n",
-        ]
-    )
+    size = f'width="{WIDTH}" height="{top + 4}" viewBox="0 0 {WIDTH} {top + 4}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">'
+    ground = f'<rect class="ground" x="0.5" y="0.5" width="{WIDTH - 1}" height="{top + 3}" rx="8"/>'
+    return "\n".join([head, f"<style>{_STYLE}</style>", ground, *body, "</svg>\n"])
 
 
 def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:
