@@ -1,7 +1,7 @@
 """The cost of a thousand events with DynamoDB, for 1, 5 and 50 events per limit, compared with two peers.
 
 The handler reads and writes each limit of a batch once, however many events of the batch it has, and many
-limits in one request. The peers read and write for each event: see dynamodb_peers.py.
+limits in one request. The peers read and write for each event: see dynamodb_peer.py.
 
 A limit is *known* if the table has it, and *new* if not. A table in use knows most limits. In the *mix* half
 of the events are of known ones.
@@ -25,16 +25,17 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from benchmarks.dynamodb_lab import Lab, Limits, Running
-from benchmarks.dynamodb_units import Bill, Meter, item_bytes
+from benchmarks.dynamodb_lab import Lab, Running
 from benchmarks.records import EVENTS_PER_LIMIT, Invocation, invocations
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, take_turns
 from kinesis_handler import configure_logging
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
 from kinesis_handler.local.event_source import LocalContext
+from kinesis_handler.stores.dynamodb.size import item_bytes
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.local_settings import use_local_settings
+from testkit.tables import Tables
 
 NEW, KNOWN, MIX = "new", "known", "mix"
 NUMBERS = (1, EVENTS_PER_LIMIT, 50)
@@ -42,6 +43,8 @@ NUMBERS = (1, EVENTS_PER_LIMIT, 50)
 BATCH_SIZE = 1_000
 BATCHES = 3
 PEER_EVENTS = 250
+UNIT = 1_024
+"""Bytes that a write unit writes."""
 
 GET_AND_PUT, IDEMPOTENT = "get_and_put", "idempotent"
 IN_MEMORY = "in memory: "
@@ -100,41 +103,37 @@ def measure(*, full: bool) -> Figures:
         IN_MEMORY + name: Contender(Lab.memory, each.batches, each.before) for name, each in ours.items()
     }
     with dynamodb_local() as endpoint:
-        bills: dict[str, Bill] = {}
-        items: dict[str, Figures] = {}
-        for name, contender in contenders.items():
-            bills[name], stored = check_and_count(endpoint, contender)
-            items[name] = sizes(stored)
-        times = time_all(Lab(endpoint), contenders | in_memory, rounds)
+        tables = Tables(endpoint)
+        lab = Lab(tables, counts=True)
+        counted = {name: check_and_count(lab, contender) for name, contender in contenders.items()}
+        times = time_all(Lab(tables), contenders | in_memory, rounds)
     return {
         "batch_size": BATCH_SIZE,
         "peer_events": PEER_EVENTS,
         "rounds": rounds,
-        "per_1000": {name: {**vars(bills[name]), **times[name]} for name in contenders},
-        "item_bytes": {str(number): items[f"{NEW} {number}"] for number in NUMBERS},
+        "per_1000": {name: {**counted[name][0], **times[name]} for name in contenders},
+        "item_bytes": {str(number): counted[f"{NEW} {number}"][1] for number in NUMBERS},
     }
 
 
-def check_and_count(endpoint: str, contender: Contender) -> tuple[Bill, list[Any]]:
-    """Return the requests, and the stored items; exit if these are not the expected limits."""
-    meter = Meter()
-    lab = Lab(endpoint, meter)
-    running = contender.start(lab)
+def check_and_count(lab: Lab, contender: Contender) -> tuple[Figures, Figures]:
+    """Return the requests and units, and the sizes of items; exit if these are not the expected limits."""
+    running, in_memory = contender.start(lab), lab.memory()
+    contender.run(in_memory, [*contender.before, *contender.batches])
     contender.run(running, contender.before)
-    before = meter.bill()
+    before = len(lab.sent)
     contender.run(running, contender.batches)
-    bill = (meter.bill() - before).times(contender.scale)
-    limits, expected = running.limits(), limits_in_memory(lab, contender)
+    sent = lab.sent[before:]
+    limits, expected = running.limits(), in_memory.limits()
     if limits != expected:
         differing = {key for key, _ in limits.items() ^ expected.items()}
         sys.exit(f"{len(differing)} limits are not as they should be: nothing was measured")
-    return bill, lab.items(running.table)
-
-
-def limits_in_memory(lab: Lab, contender: Contender) -> Limits:
-    running = lab.memory()
-    contender.run(running, [*contender.before, *contender.batches])
-    return running.limits()
+    used = {
+        "requests": len(sent),
+        "reads": sum(each[0] for each in sent),
+        "writes": sum(each[1] for each in sent),
+    }
+    return {name: number * contender.scale for name, number in used.items()}, sizes(lab.items(running.table))
 
 
 def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
@@ -172,12 +171,17 @@ def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict
     }
 
 
-def sizes(items: list[Any]) -> Figures:
-    """Return the sizes of new and full items: one unit writes 1,024 bytes."""
-    full = [{"S": "x" * 20}] * RECENT_EVENT_IDS
-    uuids = [{"S": "x" * 36}] * RECENT_EVENT_IDS
+def sizes(items: list[dict[str, Any]]) -> Figures:
+    """Return the sizes of items, as stored and full; exit if one takes more than a unit."""
+    if (largest := max(map(item_bytes, items))) > UNIT:
+        sys.exit(f"an item has {largest} bytes and takes more than a unit: nothing was measured")
+
+    def full(event_id: str) -> float:
+        ids = [event_id] * RECENT_EVENT_IDS
+        return median(item_bytes({**each, "recentEventIds": ids}) for each in items)
+
     return {
         "median": median(map(item_bytes, items)),
-        "all_event_ids": median(item_bytes({**each, "recentEventIds": {"L": full}}) for each in items),
-        "all_uuids": median(item_bytes({**each, "recentEventIds": {"L": uuids}}) for each in items),
+        "all_event_ids": full("x" * 20),
+        "all_uuids": full("x" * 36),
     }

@@ -16,9 +16,8 @@ from aws_lambda_powertools.utilities.idempotency import (
     idempotent_function,
 )
 
-from benchmarks.dynamodb_peers import GetAndPut, Key, LimitTable
+from benchmarks.dynamodb_peer import GetAndPut
 from benchmarks.powertools_models import EventRecord
-from benchmarks.powertools_peer import Limit
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -30,8 +29,8 @@ KEY_OF_EVENT = "id"
 class Idempotent(GetAndPut):
     """Lets Powertools ensure that an event is handled once, and then puts without a condition."""
 
-    def __init__(self, table: LimitTable, client: "DynamoDBClient", events_table: str) -> None:
-        super().__init__(table)
+    def __init__(self, client: "DynamoDBClient", table: str, events_table: str) -> None:
+        super().__init__(client, table)
         self._config = IdempotencyConfig()
         self._once = idempotent_function(
             self._apply_once,
@@ -52,5 +51,5 @@ class Idempotent(GetAndPut):
     def _apply_once(self, *, event_id: str, record: EventRecord) -> None:  # noqa: ARG002 - Powertools reads it
         self._apply(record)
 
-    def _put(self, key: Key, limit: Limit, version: int) -> None:  # noqa: ARG002 - no condition
-        self._table.put(key, limit)
+    def _put(self, item: Any, version: int) -> None:  # noqa: ARG002 - no condition
+        self.client.put_item(TableName=self.table, Item=item)

@@ -13,7 +13,14 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
 from benchmarks.literals import LimitStatus, LimitType, Period
-from benchmarks.powertools_models import EXACT, Change, Creation, EventRecord, Payload
+from benchmarks.powertools_models import (
+    EXACT,
+    Change,
+    Creation,
+    EventRecord,
+    Payload,
+    UserLimitEvent,
+)
 
 
 @dataclass(slots=True)
@@ -48,21 +55,24 @@ class PowertoolsPeer:
 
     def _handle_record(self, record: EventRecord) -> None:
         event = record.kinesis.data
-        payload, at = event.payload, event.created_at
-        key = payload.user_id, payload.user_limit_id
-        limit = self.limits.get(key)
+        key = event.payload.user_id, event.payload.user_limit_id
+        limit = after(self.limits.get(key), event)
         if limit is not None:
-            if event.sequence_number <= limit.sequence_number:
-                return
-            if payload.currency_code != limit.currency_code:
-                check_currency(limit, payload)
-        if isinstance(payload, Change):
-            limit = on_change(limit, payload, at)
-        else:
-            limit = on_creation(limit, payload, at)
-        limit.sequence_number = event.sequence_number
-        limit.version += 1
-        self.limits[key] = limit
+            self.limits[key] = limit
+
+
+def after(limit: Limit | None, event: UserLimitEvent) -> Limit | None:
+    """Return a limit after an event; None if it has seen that."""
+    payload, at = event.payload, event.created_at
+    if limit is not None:
+        if event.sequence_number <= limit.sequence_number:
+            return None
+        if payload.currency_code != limit.currency_code:
+            check_currency(limit, payload)
+    limit = on_change(limit, payload, at) if isinstance(payload, Change) else on_creation(limit, payload, at)
+    limit.sequence_number = event.sequence_number
+    limit.version += 1
+    return limit
 
 
 def on_creation(limit: Limit | None, created: Creation, at: int) -> Limit:
