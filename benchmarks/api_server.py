@@ -7,17 +7,18 @@ import gc
 import socket
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import uvicorn
 
-from benchmarks.fastapi_peer import Shared, peer
+from benchmarks.fastapi_peer import peer
 from benchmarks.stored_limits import stored_limit
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
+from user_limits import view
+from user_limits.api import etag
 from user_limits.api.app import build_api
-from user_limits.api.etag import is_known, tag_of, tag_of_list
 from user_limits.limit import Limit
-from user_limits.view import PERIOD_TYPES, percentage, remaining, rfc3339
 
 USERS = 500
 LIMITS_PER_USER = 10
@@ -37,8 +38,8 @@ def stored() -> Iterator[Change[Limit]]:
 def main(contender: str) -> None:
     limits: MemoryRepository[Limit] = MemoryRepository()
     limits.save(list(stored()))
-    shared = Shared(PERIOD_TYPES, rfc3339, tag_of, tag_of_list, is_known, percentage, remaining)
-    app = build_api(limits) if contender == "ours" else peer(limits, shared)
+    shown = SimpleNamespace(**{**vars(view), **vars(etag)})
+    app = build_api(limits) if contender == "ours" else peer(limits, shown)
     gc.freeze()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     print(listener.getsockname()[1], flush=True)

@@ -1,16 +1,14 @@
 """The peer of the API's benchmark: FastAPI with pydantic models, written as its documentation recommends.
 
 It reads the same repository and shows the same figures, computed by the same functions. These are passed to
-it, and it imports nothing of this project, so its start is its own. Its routes are `async`, because nothing
-in them
-waits: FastAPI would run plain functions in threads, which takes far longer. It writes amounts as strings,
-which is pydantic's default and less work than exact numbers. It checks its parameters and sends the entity
-tag and the caching header; it has no bounds, security headers or problem documents.
+it, as `shown`, and it imports nothing of this project, so its start is its own. Its routes are `async`,
+because nothing in them waits: FastAPI would run plain functions in threads, which takes far longer. It writes
+amounts as strings, which is pydantic's default and less work than exact numbers. It checks its parameters and
+sends the entity tag and the caching header; it has no bounds, security headers or problem documents.
 """
 
-from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
@@ -22,18 +20,6 @@ if TYPE_CHECKING:
     from kinesis_handler import Aggregate
     from kinesis_handler.stores import Repository
     from user_limits.limit import Limit
-
-
-class Shared(NamedTuple):
-    """Functions that both use: see user_limits.view and user_limits.api.etag."""
-
-    period_types: Mapping[Any, str]
-    rfc3339: Callable[[int], str]
-    tag_of: Callable[[Any], str]
-    tag_of_list: Callable[[Any, str | None], str]
-    is_known: Callable[[str, str | None], bool]
-    percentage: Callable[[Any], Decimal]
-    remaining: Callable[[Any], Decimal]
 
 
 class Model(BaseModel):
@@ -100,7 +86,7 @@ IfNoneMatch = Annotated[str | None, Header()]
 CACHING = "private, no-cache"
 
 
-def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
+def peer(limits: "Repository[Limit]", shown: Any) -> FastAPI:
     app = FastAPI()
 
     @app.get("/api/v1/users/{user_id}/limits/{limit_id}")
@@ -111,10 +97,10 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
         found = limits.load([key]).found.get(key)
         if found is None:
             raise HTTPException(404)
-        tag = shared.tag_of(found)
-        _set_headers(response, tag, known=shared.is_known(tag, if_none_match))
-        meta = MetaModel(version=found.version, last_updated=shared.rfc3339(found.updated_at))
-        return AnswerModel(data=LimitModel(**_fields(found, shared)), meta=meta)
+        tag = shown.tag_of(found)
+        _set_headers(response, tag, known=shown.is_known(tag, if_none_match))
+        meta = MetaModel(version=found.version, last_updated=shown.rfc3339(found.updated_at))
+        return AnswerModel(data=LimitModel(**_fields(found, shown)), meta=meta)
 
     @app.get("/api/v1/users/{user_id}/limits")
     async def list_limits(
@@ -125,13 +111,13 @@ def peer(limits: "Repository[Limit]", shared: Shared) -> FastAPI:
         if_none_match: IfNoneMatch = None,
     ) -> PageAnswerModel:
         page = limits.find(user_id, limit=limit, cursor=cursor)
-        tag = shared.tag_of_list(page.aggregates, page.cursor)
-        _set_headers(response, tag, known=shared.is_known(tag, if_none_match))
+        tag = shown.tag_of_list(page.aggregates, page.cursor)
+        _set_headers(response, tag, known=shown.is_known(tag, if_none_match))
         data = [
             VersionedLimitModel(
                 version=each.version,
-                last_updated=shared.rfc3339(each.updated_at),
-                **_fields(each, shared),
+                last_updated=shown.rfc3339(each.updated_at),
+                **_fields(each, shown),
             )
             for each in page.aggregates
         ]
@@ -147,8 +133,8 @@ def _set_headers(response: Response, tag: str, *, known: bool) -> None:
     response.headers.update(headers)
 
 
-def _fields(aggregate: "Aggregate[Limit]", shared: Shared) -> dict[str, Any]:
-    limit, reset, rfc3339 = aggregate.state, aggregate.state.last_reset, shared.rfc3339
+def _fields(aggregate: "Aggregate[Limit]", shown: Any) -> dict[str, Any]:
+    limit, reset, rfc3339 = aggregate.state, aggregate.state.last_reset, shown.rfc3339
 
     def time(milliseconds: int | None) -> str | None:
         return rfc3339(milliseconds) if milliseconds is not None else None
@@ -159,10 +145,10 @@ def _fields(aggregate: "Aggregate[Limit]", shared: Shared) -> dict[str, Any]:
         "type": limit.type,
         "amount": limit.value,
         "progress": limit.progress,
-        "percentage": shared.percentage(limit),
-        "remaining_amount": shared.remaining(limit),
+        "percentage": shown.percentage(limit),
+        "remaining_amount": shown.remaining(limit),
         "status": limit.status,
-        "period_type": shared.period_types[limit.period] if limit.period is not None else None,
+        "period_type": shown.PERIOD_TYPES[limit.period] if limit.period is not None else None,
         "expires_at": time(limit.next_reset_time),
         "name": limit.name,
         "currency_code": limit.currency_code,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
+from itertools import cycle, islice
 from random import Random
 from string import ascii_letters, digits
 from typing import Any
@@ -59,83 +59,61 @@ def data_bytes(records: Sequence[LambdaRecord]) -> int:
 
 
 @dataclass
-class _User:
-    user_id: str
-    events: int = 0
-
-
-@dataclass
 class _Limit:
     limit_id: str
-    user: _User
+    user_id: str
     value: Decimal
     progress: Decimal | None = None
 
 
 def _events(random: Random, limits: int, events_per_limit: int) -> Iterator[tuple[str, bytes]]:
     """Yield (partition key, content) without end: each limit's creation, then its changes, all mixed."""
-    users = [_User(_identifier(random)) for _ in range(-(-limits // LIMITS_PER_USER))]
+    users = [_identifier(random) for _ in range(-(-limits // LIMITS_PER_USER))]
     order = [
         _Limit(_identifier(random), users[index // LIMITS_PER_USER], Decimal(random.randint(10, 500) * 100))
         for index in range(limits)
     ] * events_per_limit
     random.shuffle(order)
-    at = _BEGIN
-    while True:
-        for limit in order:
-            at += 1
-            if limit.progress is None:
-                event_type, payload = "USER_LIMIT_CREATED", _creation(limit, at)
-            else:
-                event_type, payload = "USER_LIMIT_PROGRESS_CHANGED", _change(random, limit, limit.progress)
-            yield limit.user.user_id, _encoded(random, limit.user, at, event_type, payload)
+    numbers = dict.fromkeys(users, 0)
+    for at, limit in enumerate(cycle(order), _BEGIN + 1):
+        event_type, payload = _creation(limit, at) if limit.progress is None else _change(random, limit)
+        numbers[limit.user_id] += random.randint(1, 3)
+        event = {
+            "aggregateId": limit.user_id,
+            "context": {"correlationId": _identifier(random)},
+            "createdAt": at,
+            "eventId": _identifier(random),
+            "payload": {
+                "brandId": "000000000000000000000001",
+                "currencyCode": "SEK",
+                "nextResetTime": _BEGIN + _DAY,
+                "userId": limit.user_id,
+                "userLimitId": limit.limit_id,
+                **payload,
+            },
+            "sequenceNumber": numbers[limit.user_id],
+            "source": "limitUser",
+            "type": event_type,
+        }
+        yield limit.user_id, json.dumps(event, separators=(",", ":")).encode()
 
 
-def _encoded(random: Random, user: _User, at: int, event_type: str, payload: dict[str, Any]) -> bytes:
-    user.events += random.randint(1, 3)
-    event = {
-        "aggregateId": user.user_id,
-        "context": {"correlationId": _identifier(random)},
-        "createdAt": at,
-        "eventId": _identifier(random),
-        "payload": payload,
-        "sequenceNumber": user.events,
-        "source": "limitUser",
-        "type": event_type,
-    }
-    return json.dumps(event, separators=(",", ":")).encode()
-
-
-def _creation(limit: _Limit, at: int) -> dict[str, Any]:
+def _creation(limit: _Limit, at: int) -> tuple[str, dict[str, Any]]:
     limit.progress = Decimal(0)
-    return {
-        "activeFrom": at,
-        "brandId": "000000000000000000000001",
-        "currencyCode": "SEK",
-        "nextResetTime": _BEGIN + _DAY,
-        "period": "DAY",
-        "status": "ACTIVE",
-        "type": "DEPOSIT",
-        "userId": limit.user.user_id,
-        "userLimitId": limit.limit_id,
-        "value": str(limit.value),
-    }
+    payload = {"activeFrom": at, "period": "DAY", "status": "ACTIVE", "type": "DEPOSIT"}
+    return "USER_LIMIT_CREATED", {**payload, "value": str(limit.value)}
 
 
-def _change(random: Random, limit: _Limit, before: Decimal) -> dict[str, Any]:
+def _change(random: Random, limit: _Limit) -> tuple[str, dict[str, Any]]:
+    before = limit.progress or Decimal(0)
     amount = Decimal(random.randint(1, 25_000)).scaleb(-2)
     if before + amount > limit.value:  # it would get a remark, with a line in the log for each
         amount = -before
     limit.progress = before + amount
-    return {
+    return "USER_LIMIT_PROGRESS_CHANGED", {
         "amount": str(amount),
-        "brandId": "000000000000000000000001",
-        "currencyCode": "SEK",
-        "nextResetTime": _BEGIN + _DAY,
         "previousProgress": str(before),
         "remainingAmount": str(limit.value - limit.progress),
-        "userId": limit.user.user_id,
-        "userLimitId": limit.limit_id,
     }
 
 

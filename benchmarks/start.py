@@ -23,11 +23,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from importlib.metadata import packages_distributions, requires
 from itertools import count
 from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 
@@ -35,52 +37,48 @@ from benchmarks.records import invocations
 from benchmarks.results import ROOT, Figures
 from benchmarks.rounds import take_turns
 from testkit.emulators.dynamodb_local import dynamodb_local
+from testkit.emulators.http_api import payload
 from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import last_lines
 from user_limits.wiring import application
 
 FIRST_BATCH = 10
 
-DYNAMODB, MEMORY, POWERTOOLS, API, FASTAPI = "dynamodb", "memory", "powertools", "api", "fastapi"
-
-_CONTEXT = """
-import types
-context = types.SimpleNamespace(
-    aws_request_id="first", function_name="limits", memory_limit_in_mb=512,
-    invoked_function_arn="arn:aws:lambda:eu-west-1:000000000000:function:limits",
-    get_remaining_time_in_millis=lambda: 60_000,
-)
-"""
-
-BEFORE = {
-    DYNAMODB: "import os; os.environ['REPOSITORY_TYPE'] = 'dynamodb'",
-    API: "import os; os.environ['AUTH'] = 'none'",
-}
-START = {
-    DYNAMODB: "from user_limits.lambda_consumer import handler",
-    MEMORY: "from user_limits.lambda_consumer import handler",
-    POWERTOOLS: "from benchmarks.powertools_lambda import handler",
-    API: "from user_limits.lambda_api import handler",
-    FASTAPI: """
+_OURS = ("msgspec", "pybase64", "structlog")
+_CONSUMER = "from user_limits.lambda_consumer import handler"
+_FASTAPI = """
 from mangum import Mangum
-from benchmarks.fastapi_peer import Shared, peer
+from benchmarks.fastapi_peer import peer
 from types import SimpleNamespace as Empty
 store = Empty(find=lambda *_, **__: Empty(aggregates=(), cursor=None))
-shared = Shared({}, *[lambda *_: ""] * 3, lambda *_: False, *[lambda *_: 0] * 2)
-handler = Mangum(peer(store, shared), lifespan="off")
-""",
-}
-"""Statements that define `handler`."""
+shown = Empty(tag_of_list=lambda *_: "", is_known=lambda *_: False)
+handler = Mangum(peer(store, shown), lifespan="off")
+"""
 
-_OURS = ("msgspec", "pybase64", "structlog")
-SHIPPED: dict[str, tuple[str, ...]] = {
-    DYNAMODB: (*_OURS, "botocore"),
-    MEMORY: _OURS,
-    POWERTOOLS: ("aws-lambda-powertools[parser]", "boto3"),
-    API: (*_OURS, "litestar", "mangum"),
-    FASTAPI: ("fastapi", "mangum"),
+
+class Contender(NamedTuple):
+    """What defines `handler`, the distributions that it is deployed with, and its settings."""
+
+    start: str
+    shipped: tuple[str, ...]
+    settings: Mapping[str, str] = {}
+    is_api: bool = False
+
+
+CONTENDERS = {
+    "dynamodb": Contender(_CONSUMER, (*_OURS, "botocore"), {"REPOSITORY_TYPE": "dynamodb"}),
+    "memory": Contender(_CONSUMER, _OURS),
+    "powertools": Contender(
+        "from benchmarks.powertools_lambda import handler", ("aws-lambda-powertools[parser]", "boto3")
+    ),
+    "api": Contender(
+        "from user_limits.lambda_api import handler",
+        (*_OURS, "litestar", "mangum"),
+        {"AUTH": "none"},
+        is_api=True,
+    ),
+    "fastapi": Contender(_FASTAPI, ("fastapi", "mangum"), is_api=True),
 }
-"""Distributions that each contender is deployed with, together with their requirements."""
 
 _numbers = count()
 
@@ -90,78 +88,65 @@ _OWN = {"kinesis_handler", "user_limits"}
 def measure(*, full: bool) -> Figures:
     """Return the ms of each contender's start and first invocation."""
     use_local_settings()
-    os.environ["LOG_LEVEL"] = "info"
     rounds = 20 if full else 5
-    parts: dict[str, dict[str, list[float]]] = {name: {"start": [], "first": []} for name in START}
+    times: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
     with tempfile.TemporaryDirectory() as folder, dynamodb_local() as endpoint:
-        os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
-        files = first_events(Path(folder))
-
-        def starting(name: str) -> Callable[[], Callable[[], float]]:
-            def prepare() -> Callable[[], float]:
-                new_table()
-                return lambda: timed(name)
-
-            return prepare
+        os.environ |= {"LOG_LEVEL": "info", "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
+        batch, request = Path(folder, "batch.json"), Path(folder, "request.json")
+        batch.write_text(json.dumps(invocations(1, FIRST_BATCH)[0]))
+        request.write_text(json.dumps(first_request()))
 
         def timed(name: str) -> float:
-            times = start(name, files[name])
-            for part, milliseconds in times.items():
-                parts[name][part].append(milliseconds)
-            return sum(times.values())
+            contender = CONTENDERS[name]
+            times[name].append(start(contender, request if contender.is_api else batch))
+            return sum(times[name][-1].values())
 
-        taken = take_turns({name: starting(name) for name in START}, rounds)
-        middle = {
-            name: {part: sorted(each[1:])[rounds // 2] for part, each in parts[name].items()}
-            for name in START
-        }
+        def prepare(name: str) -> Callable[[], float]:
+            # The table is a new one: otherwise its first batch would be known already.
+            os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
+            application(os.environ, "dynamodb:").store.provision()  # type: ignore[union-attr]
+            return partial(timed, name)
+
+        taken = take_turns({name: partial(prepare, name) for name in CONTENDERS}, rounds)
     return {
         "rounds": rounds,
         "first_batch": FIRST_BATCH,
-        "ms": middle,
-        "consumer_of_powertools": taken.compared(DYNAMODB, POWERTOOLS),
-        "api_of_fastapi": taken.compared(API, FASTAPI),
+        "ms": {
+            name: {part: median(each[part] for each in measured[1:]) for part in ("start", "first")}
+            for name, measured in times.items()
+        },
+        "consumer_of_powertools": taken.compared("dynamodb", "powertools"),
+        "api_of_fastapi": taken.compared("api", "fastapi"),
     }
 
 
-def new_table() -> None:
-    """Empty the table before the next start: otherwise its first batch would be known already."""
-    os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
-    application(os.environ, "dynamodb:").store.provision()  # type: ignore[union-attr]
+def first_request() -> Any:
+    return payload(
+        method="GET",
+        target="/api/v1/users/user-1/limits",
+        headers=[("host", "limits.example")],
+        body=b"",
+        source_ip="192.0.2.7",
+        route="$default",
+    )
 
 
-def first_events(folder: Path) -> dict[str, Path]:
-    """Write the first invocation of each contender."""
-    batch, request = folder / "batch.json", folder / "request.json"
-    batch.write_text(json.dumps(invocations(1, FIRST_BATCH)[0]))
-    path = "/api/v1/users/user-1/limits"
-    http = {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7", "userAgent": "-"}
-    event = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"host": "limits.example"},
-        "requestContext": {"http": http, "stage": "$default", "requestId": "first"},
-        "isBase64Encoded": False,
-    }
-    request.write_text(json.dumps(event))
-    return {name: request if name in {API, FASTAPI} else batch for name in START}
-
-
-def start(name: str, file: Path) -> dict[str, float]:
+def start(contender: Contender, file: Path) -> dict[str, float]:
     """Start a contender in a separate process, and return its ms."""
-    hidden = sorted(packages_distributions().keys() - modules(SHIPPED[name]) - _OWN)
+    hidden = sorted(packages_distributions().keys() - modules(contender.shipped) - _OWN)
     code = f"""
-import json, sys
+import json, sys, types
 for name in {hidden}:
     sys.modules.setdefault(name)
 event = json.load(open({str(file)!r}))
-{_CONTEXT}
-{BEFORE.get(name, "")}
+context = types.SimpleNamespace(
+    aws_request_id="first", function_name="limits", memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:000000000000:function:limits",
+    get_remaining_time_in_millis=lambda: 60_000,
+)
 from time import perf_counter
 begun = perf_counter()
-{START[name]}
+{contender.start}
 started = perf_counter()
 answer = handler(event, context)
 ended = perf_counter()
@@ -169,10 +154,15 @@ assert not answer.get("batchItemFailures") and answer.get("statusCode", 200) == 
 print(json.dumps({{"start": (started - begun) * 1_000, "first": (ended - started) * 1_000}}))
 """
     done = subprocess.run(  # noqa: S603 - the code is above
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **contender.settings},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
-        sys.exit(f"{name} did not start:\n{last_lines(done.stderr)}")
+        sys.exit(f"a contender did not start:\n{contender.start}\n{last_lines(done.stderr)}")
     times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # a contender logs there too
     return times
 
