@@ -12,12 +12,7 @@ import pytest
 from msgspec import Struct
 
 from kinesis_handler import Event, KinesisHandler, Projection, event_processor
-from kinesis_handler.envelopes import Envelope, Native
-from kinesis_handler.errors import InvalidEventError
-from kinesis_handler.ingest.event import EventDecoder
-from kinesis_handler.ingest.record import Record
-from kinesis_handler.ingest.upcast import Chain
-from kinesis_handler.local.event_source import put_on_shard
+from kinesis_handler.envelopes import Envelope
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 
@@ -261,37 +256,3 @@ def test_an_object_of_a_decoder_of_ones_own_is_converted_to_any_of_them(schema: 
     assert (good.outcome.status.value, bad.outcome.status.value) == ("applied", "rejected")
     assert "- at `$.body.account`" in str(bad.outcome.error)
     assert type(seen[0]) is schema
-
-
-class Other(Struct):
-    account: str
-
-
-CONTENT = json.dumps({"eventId": "1", "type": "OPENED", "createdAt": 1, "payload": GOOD}).encode()
-RECORD = Record(next(put_on_shard([("a-1", CONTENT)])), "1", 0, "a-1")
-
-
-def test_readers_of_one_type_by_the_same_schema_share_its_decoder() -> None:
-    decoder = EventDecoder(Native())
-    first = decoder.register({"OPENED": InStruct, "CLOSED": Other})
-    same = decoder.register({"OPENED": InStruct})
-    other = decoder.register({"OPENED": Other})
-    upcast = decoder.register({"OPENED": InStruct}, {"OPENED": Chain(1, (dict,))})
-
-    assert first["OPENED"] is same["OPENED"]
-    assert len({id(each["OPENED"]) for each in (first, other, upcast)}) == 3
-    assert decoder.register({"OPENED": InStruct}, {"OPENED": Chain(1, (dict,))})["OPENED"] is upcast["OPENED"]
-
-
-def test_an_event_is_decoded_by_each_of_the_schemas_of_its_type() -> None:
-    decoder = EventDecoder(Native())
-    first = decoder.register({"OPENED": InStruct})["OPENED"]
-    other = decoder.register({"OPENED": Other})["OPENED"]
-
-    by_first, by_other = decoder.decode(RECORD, CONTENT), decoder.decode(RECORD, CONTENT, other)
-    assert isinstance(by_first, Event)
-    assert isinstance(by_other, Event)
-    assert (by_first.payload, by_other.payload) == (InStruct("a-1", Decimal("100.10")), Other("a-1"))
-    lacking = CONTENT.replace(b'"amount"', b'"amounts"')
-    assert isinstance(decoder.decode(RECORD, lacking, first), InvalidEventError)
-    assert isinstance(decoder.decode(RECORD, lacking, other), Event)

@@ -76,10 +76,9 @@ _NO_CHAINS: Mapping[str, Chain] = {}
 
 
 class EventDecoder:
-    """Decodes the content of records, each event type by its own schemas.
+    """Decodes the content of records, each event type by its own schema.
 
-    Where two processors take a type by the same schema and the same upcasters, they have one decoder of its
-    payloads, and so may share the event. `decode` takes the first of a type, unless it is given another.
+    The processors that take a type share its events: they have the same schema and the same upcasters.
 
     Args:
         envelope: what the contents are read by.
@@ -90,8 +89,7 @@ class EventDecoder:
         self._is_text = envelope.is_text
         self._is_json = envelope.payload_is_json
         self._payload_path = envelope.payload_path
-        self._first: dict[str, PayloadDecoder] = {}
-        self._of_type: dict[str, list[PayloadDecoder]] = {}
+        self._decoders: dict[str, PayloadDecoder] = {}
         ignored = (lambda _: _AnyObject()) if envelope.any_payload else Decoder(_AnyObject).decode
         self._ignored = PayloadDecoder(_AnyObject, ignored)
         self._upcast = UpcastingDecoder(envelope).decode
@@ -102,7 +100,7 @@ class EventDecoder:
         Raises ConfigurationError if there is one who does.
         """
         for event_type, schema in schemas.items():
-            known = self._first.get(event_type)
+            known = self._decoders.get(event_type)
             if known is None or (known.schema == schema and known.chain == chains.get(event_type)):
                 continue
             if known.schema == schema:
@@ -114,33 +112,19 @@ class EventDecoder:
                 f"processor as {_name(known.schema)}"
             )
 
-    def register(
-        self, schemas: Mapping[str, Any], chains: Mapping[str, Chain] = _NO_CHAINS
-    ) -> dict[str, PayloadDecoder]:
+    def register(self, schemas: Mapping[str, Any], chains: Mapping[str, Chain] = _NO_CHAINS) -> None:
         """Register the schemas by which payloads of these event types are decoded.
 
         Args:
-            schemas: by event type; `require_decodable` has found no fault with them.
+            schemas: by event type; `require_decodable` and `check` have found no fault with them.
             chains: the upcasters of some of the types.
-
-        Returns:
-            The decoder of each type: the very same object for the same schema and chain.
         """
-        decoders: dict[str, PayloadDecoder] = {}
         for event_type, schema in schemas.items():
-            known, chain = self._of_type.setdefault(event_type, []), chains.get(event_type)
-            same = (each for each in known if each.schema == schema and each.chain == chain)
-            decoder = next(same, None)
-            if decoder is None:
-                decoder = PayloadDecoder(schema, decode_by(schema, is_json=self._is_json), chain)
-                known.append(decoder)
-            decoders[event_type] = decoder
-            self._first.setdefault(event_type, decoder)
-        return decoders
+            if event_type not in self._decoders:
+                decode = decode_by(schema, is_json=self._is_json)
+                self._decoders[event_type] = PayloadDecoder(schema, decode, chains.get(event_type))
 
-    def decode(
-        self, record: Record, content: bytes, decoder: PayloadDecoder | None = None
-    ) -> Event[Any] | InvalidEventError:
+    def decode(self, record: Record, content: bytes) -> Event[Any] | InvalidEventError:
         """Return the event in `content`, or the error if it is not one. Its type may have no decoder.
 
         The error is returned, not raised: the traceback of a raised one would hold the content in memory for
@@ -151,7 +135,6 @@ class EventDecoder:
         Args:
             record: what carried it.
             content: its bytes.
-            decoder: of the payload, one that `register` returned; None for the first of the event's type.
         """
         try:
             # The decoder skips fields outside the schema without checking that they are UTF-8.
@@ -164,8 +147,7 @@ class EventDecoder:
             return InvalidEventError(reason(error))
         context = facts.context
         correlation_id = context.correlation_id if context is not None else None
-        if decoder is None:
-            decoder = self._first.get(facts.type, self._ignored)
+        decoder = self._decoders.get(facts.type, self._ignored)
         try:
             chain = decoder.chain
             payload = decoder.decode(facts.payload) if chain is None else self._upcast(decoder, chain, facts)
