@@ -4,7 +4,7 @@ Ids, names, keys and reasons come from producers. They are printed neither as ma
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -74,6 +74,15 @@ def counted(number: int, noun: str) -> str:
 def echo(text: str, style: str = "", *, err: bool = False) -> None:
     """Print a sentence on one line, however long it is."""
     PlainConsole(stderr=err).print(styled(text, style), soft_wrap=True)
+
+
+def echo_problems(problems: Sequence[str], most: int, total: int | None = None) -> None:
+    """Print problems on standard error, at most so many, and how many more there are of a total."""
+    for each in problems[:most]:
+        echo(each, "red", err=True)
+    more = (len(problems) if total is None else total) - most
+    if more > 0:
+        echo(f"… and {more:,} more", "red", err=True)
 
 
 def echo_error(text: str) -> None:

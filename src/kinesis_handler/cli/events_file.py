@@ -18,24 +18,10 @@ from kinesis_handler.errors import InvalidInvocationError, UnreadableInputError
 from kinesis_handler.ingest.record import refuse_repeated_numbers
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
-from kinesis_handler.quarantine.entry import SequenceNumber
+from kinesis_handler.quarantine.on_failure import Invocation
 
 UNKNOWN_AGGREGATE = "-"
 """Partition key of all events without an aggregate, so that they stay in order."""
-
-
-class _Kinesis(Struct, rename="camel"):
-    sequence_number: SequenceNumber
-    data: str
-    partition_key: str | None = None
-
-
-class _LambdaRecord(Struct):
-    kinesis: _Kinesis
-
-
-class _Invocation(Struct, rename="pascal"):
-    records: list[_LambdaRecord]
 
 
 class _PerhapsInvocation(Struct, rename="pascal"):
@@ -46,7 +32,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _one = msgspec.json.Decoder(Raw)
 _array = msgspec.json.Decoder(list[Raw])
-_invocation = msgspec.json.Decoder(_Invocation)
+_invocation = msgspec.json.Decoder(Invocation)
 _perhaps_invocation = msgspec.json.Decoder(_PerhapsInvocation)
 
 

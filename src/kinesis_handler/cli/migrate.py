@@ -1,6 +1,5 @@
 """`migrate`: from one store to another while events keep flowing."""
 
-from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from kinesis_handler.application import Migration
 from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
-from kinesis_handler.cli.console import echo
+from kinesis_handler.cli.console import echo, echo_problems
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.moving.chunks import named
@@ -79,7 +78,7 @@ def copy(
             parts = [f"{so_far.written:,} written", f"{so_far.present:,} there already"]
             parts += [f"{so_far.uncopied:,} not copied"] if so_far.uncopied else []
             echo(f"{so_far.seen:,} read: {', '.join(parts)}")
-            _name([f"not copied: {each}" for each in so_far.named], so_far.uncopied)
+            echo_problems([f"not copied: {each}" for each in so_far.named], MAX_NAMED, so_far.uncopied)
     raise typer.Exit(1 if so_far.uncopied else 0)
 
 
@@ -129,7 +128,7 @@ def status(application_name: ApplicationName = None, source: FromUrl = None, tar
     for side, (number, unread) in items.items():
         role = "decides" if side is decides else "replica" if phase and phase.replica else "not written"
         echo(f"{side:<10} {move.names[side]}: {number:,} items, {role}")
-        _name([f"cannot be read: {why}" for why in unread], len(unread))
+        echo_problems([f"cannot be read: {why}" for why in unread], MAX_NAMED)
     for following, how in NEXT[phase]:
         echo(f"next       {following}: {how}")
 
@@ -158,11 +157,3 @@ def _items(move: Migration, side: Side) -> tuple[int, list[str]]:
     for sides in move.repositories.values():
         readable += sum(1 for _ in sides[side].scan(on_unreadable=lambda _, why: unread.append(str(why))))
     return readable + len(unread), unread
-
-
-def _name(problems: Sequence[str], total: int) -> None:
-    """Name items on standard error, as many as a person reads."""
-    for each in problems[:MAX_NAMED]:
-        echo(each, "red", err=True)
-    if total > MAX_NAMED:
-        echo(f"… and {total - MAX_NAMED:,} more", "red", err=True)

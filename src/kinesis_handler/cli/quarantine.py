@@ -14,7 +14,7 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
+from kinesis_handler.cli.console import echo_json, echo_problems, plain_table, standard_output, styled
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.quarantine.contents import Contents, done_in, read_contents, waiting_in
 from kinesis_handler.quarantine.entry import Entry
@@ -149,10 +149,7 @@ def read_all(application: Application) -> list[Contents]:
 def print_unreadable(contents: Sequence[Contents]) -> int:
     """Print the unreadable objects on standard error, with advice; return their number."""
     unreadable = [each for some in contents for each in sorted(some.unreadable.items())]
-    for name, why in unreadable[:MAX_UNREADABLE]:
-        echo(f"not read: {name}: {why}", "red", err=True)
-    if len(unreadable) > MAX_UNREADABLE:
-        echo(f"… and {len(unreadable) - MAX_UNREADABLE:,} more were not read", "red", err=True)
+    echo_problems([f"not read: {name}: {why}" for name, why in unreadable], MAX_UNREADABLE)
     return len(unreadable)
 
 

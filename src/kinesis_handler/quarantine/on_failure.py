@@ -57,7 +57,7 @@ class FailedBatch(Struct, frozen=True, kw_only=True, rename="camel"):
 
         Raises msgspec.DecodeError if the payload is something else.
         """
-        if self.payload is None or not msgspec.json.decode(self.payload, type=_Invocation).records:
+        if self.payload is None or not msgspec.json.decode(self.payload, type=Invocation).records:
             return None
         records: list[LambdaRecord] = msgspec.json.decode(self.payload)["Records"]
         return records
@@ -114,7 +114,9 @@ class _LambdaRecord(Struct):
     kinesis: _Kinesis
 
 
-class _Invocation(Struct, rename="pascal"):
+class Invocation(Struct, rename="pascal"):
+    """An invocation by a Kinesis stream, as far as the handler can report each of its records."""
+
     records: list[_LambdaRecord]
 
 
