@@ -7,7 +7,6 @@ from typing import Generic, TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableObjectError, UnstorableError
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable
 from simulation.faults import Fault, Plan
 
@@ -100,18 +99,18 @@ class Wire(Generic[State]):
         self._repository.delete(keys)
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """Scan, unless it raises."""
         self._before("load")
-        return self._repository.scan(part, on_unreadable=on_unreadable)
+        return self._repository.scan(after, on_unreadable=on_unreadable)
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """Scan, unless it raises."""
         self._before("load")
-        return self._repository.scan_stored(part, on_unreadable=on_unreadable)
+        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
 
     def _before(self, moment: str) -> Fault | None:
         self._pass_time(LATENCY)

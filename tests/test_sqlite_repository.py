@@ -16,7 +16,6 @@ import pytest
 
 from kinesis_handler import ConfigurationError, Key, RepositoryError
 from kinesis_handler.stores import Change, Repository
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.stores.upgrade import Upgrade
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, StoredLaws
@@ -203,18 +202,14 @@ def test_a_document_that_is_no_such_state_fails_its_own_key_and_no_other(tmp_pat
 
 @pytest.mark.parametrize("column", ["partition", "sort"])
 @pytest.mark.parametrize("key", ["x'ff'", "CAST(x'ff' AS TEXT)"], ids=["bytes", "no UTF-8"])
-@pytest.mark.parametrize("segments", [1, 2])
 def test_a_row_whose_key_is_no_text_is_named_and_all_others_are_read(
-    tmp_path: Path, column: str, key: str, segments: int
+    tmp_path: Path, column: str, key: str
 ) -> None:
     repository = SQLiteRepository(tmp_path / "laws.db", LawState)
     insert(repository, *(aggregate(("a", sort)) for sort in ("1", "2", "3")), aggregate(("b", "1")))
     change(tmp_path / "laws.db", f"UPDATE aggregates SET {column} = {key} WHERE sort = '2'")  # noqa: S608
     unreadable: dict[Key, UnreadableError] = {}
-    parts = [Part(number, segments) for number in range(segments)]
-    found = [
-        each.key for part in parts for each in repository.scan(part, on_unreadable=unreadable.__setitem__)
-    ]
+    found = [each.key for each in repository.scan(on_unreadable=unreadable.__setitem__)]
     assert sorted(found) == [("a", "1"), ("a", "3"), ("b", "1")]
     assert unreadable.keys() == {("a", r"\xff") if column == "sort" else (r"\xff", "2")}
     page = repository.find("a", limit=2)

@@ -13,7 +13,6 @@ from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.stores.expiry import Expiry
 from kinesis_handler.stores.memory import MemoryRepository
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.stores.unreadable import OnUnreadable
 from kinesis_handler.testing import FakeClock, LawState
@@ -72,14 +71,14 @@ class LosesAnswers:
         self._repository.delete(keys)
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[Checkpoint]]:
-        return self._repository.scan(part, on_unreadable=on_unreadable)
+        return self._repository.scan(after, on_unreadable=on_unreadable)
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[Checkpoint | None]]:
-        return self._repository.scan_stored(part, on_unreadable=on_unreadable)
+        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
 
 
 def save(checkpoints: Checkpoints, checkpoint: Checkpoint, shard: str = SHARD) -> None:

@@ -6,7 +6,6 @@ from typing import TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnreadableError
 from kinesis_handler.stores import Repository
-from kinesis_handler.stores.part import Part
 
 State = TypeVar("State")
 
@@ -22,10 +21,10 @@ def named(key: Key, repository: str) -> str:
     return f"{key[0]} {key[1]}{repository and f', {repository}'}"
 
 
-def chunks_of(repository: Repository[State], size: int, part: Part | None = None) -> Iterator[Chunk[State]]:
-    """Yield all items of a store, or of a part of it, about `size` at a time."""
+def chunks_of(repository: Repository[State], size: int, after: Key | None = None) -> Iterator[Chunk[State]]:
+    """Yield all items of a store, or those behind a key, about `size` at a time."""
     chunk: Chunk[State] = {}
-    for aggregate in repository.scan_stored(part, on_unreadable=chunk.__setitem__):
+    for aggregate in repository.scan_stored(after, on_unreadable=chunk.__setitem__):
         chunk[aggregate.key] = aggregate
         if len(chunk) >= size:
             yield chunk.copy()

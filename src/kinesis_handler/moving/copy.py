@@ -15,8 +15,7 @@ from kinesis_handler.errors import ProcessingError, UnreadableError, UnstorableE
 from kinesis_handler.moving.chunks import chunks_of, named
 from kinesis_handler.moving.phase import Side
 from kinesis_handler.moving.replication import write_if_newer
-from kinesis_handler.stores import Repository
-from kinesis_handler.stores.part import Part
+from kinesis_handler.stores import BEGINNING, Repository
 
 CHUNK = 1_000
 """Items that are read and written together. To DynamoDB that is ten requests and forty, several at once."""
@@ -99,7 +98,7 @@ def copy_store(  # noqa: PLR0913 - from, to, and how
     began = clock()
     size = CHUNK if rate is None else min(CHUNK, ceil(rate))
     for name, sides in repositories.items():
-        for chunk in chunks_of(sides[decides], size, Part(0, 1, progress.after.get(name))):
+        for chunk in chunks_of(sides[decides], size, progress.after.get(name, BEGINNING)):
             readable = [each for each in chunk.values() if isinstance(each, Aggregate)]
             result = write_if_newer(sides[decides.other], readable)
             for why in result.failed.values():

@@ -8,7 +8,6 @@ from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableE
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.replication import write_behind, write_if_newer
 from kinesis_handler.stores import Change, Loaded, Page, ReadableRepository, Repository, Saved
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 State = TypeVar("State")
@@ -35,10 +34,10 @@ class ReadSide(Generic[State]):
         return self._sides[self._side()].find(partition, limit=limit, cursor=cursor)
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`."""
-        return self._sides[self._side()].scan(part, on_unreadable=on_unreadable)
+        return self._sides[self._side()].scan(after, on_unreadable=on_unreadable)
 
 
 class MovingRepository(ReadSide[State]):
@@ -91,10 +90,10 @@ class MovingRepository(ReadSide[State]):
         return self._writable[self._phase().decides].refusal(aggregate)
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """See `Repository.scan_stored`."""
-        return self._writable[self._phase().decides].scan_stored(part, on_unreadable=on_unreadable)
+        return self._writable[self._phase().decides].scan_stored(after, on_unreadable=on_unreadable)
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`. The replica comes last: else a load would bring the keys up again."""

@@ -12,12 +12,14 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.storable import key_problem, number_problem
 from kinesis_handler.stores.opening import Store, open_store
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 __all__ = ["Change", "Loaded", "Page", "Repository", "Saved", "Store", "Table", "open_store"]
 
 State = TypeVar("State")
+
+BEGINNING: Key = ("", "")
+"""A key before all others: with it a scan begins, in the order in which one that is interrupted goes on."""
 
 
 class Change(Struct, Generic[State], frozen=True, gc=False):
@@ -141,11 +143,12 @@ class ReadableRepository(Protocol[State]):
         """
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """Read all aggregates that have a state, in no particular order.
 
-        Those of a part come in the same order each time.
+        With `after`, read those behind this key, which such a scan has yielded, or reported as unreadable:
+        they come in the same order each time. Behind `("", "")`, BEGINNING, these are all.
 
         What is damaged, or of another type, is left out and reported to `on_unreadable`.
 
@@ -181,7 +184,7 @@ class Repository(ReadableRepository[State], Protocol[State]):
         """
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """Read as `scan` does, vacant aggregates too: all that a copy of the store needs."""
 

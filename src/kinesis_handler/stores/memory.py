@@ -13,7 +13,6 @@ from kinesis_handler.errors import UnstorableError
 from kinesis_handler.stores import Change, Loaded, Page, Saved, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
-from kinesis_handler.stores.part import Part, segment_of
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 __all__ = ["MemoryRepository"]
@@ -98,14 +97,14 @@ class MemoryRepository(Generic[State]):
                     self._sorted.pop(partition, None)
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Later writes do not show."""
-        return present(self.scan_stored(part, on_unreadable=on_unreadable))
+        return present(self.scan_stored(after, on_unreadable=on_unreadable))
 
     def scan_stored(
         self,
-        part: Part | None = None,
+        after: Key | None = None,
         *,
         on_unreadable: OnUnreadable | None = None,  # noqa: ARG002 - nothing here can be damaged
     ) -> Iterator[Aggregate[State | None]]:
@@ -113,10 +112,8 @@ class MemoryRepository(Generic[State]):
         now = self._clock()
         with self._lock:
             keys = [(partition, sort) for partition, items in self._partitions.items() for sort in items]
-            if part is not None:
-                after = part.after or ("", "")
-                mine = (key for key in keys if key > after and segment_of(key, part.of) == part.number)
-                keys = sorted(mine)
+            if after is not None:
+                keys = sorted(key for key in keys if key > after)
             aggregates = [aggregate for key in keys if (aggregate := self._get(key, now)) is not None]
         return iter(aggregates)
 

@@ -15,11 +15,10 @@ from kinesis_handler.aggregate import Aggregate, Key, Parked
 from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
 from kinesis_handler.storable import key_problem
-from kinesis_handler.stores import Change, Loaded, Page, Saved, is_present, present, storable
+from kinesis_handler.stores import BEGINNING, Change, Loaded, Page, Saved, is_present, present, storable
 from kinesis_handler.stores import sqlite_statements as sql
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
-from kinesis_handler.stores.part import Part, segment_of
 from kinesis_handler.stores.sqlite_file import open_file
 from kinesis_handler.stores.state_type import check_state_type
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable, unreadable
@@ -75,7 +74,6 @@ class SQLiteRepository(Generic[State]):
         self._upgrade = upgrade
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
         self._connection = open_file(path, table)
-        self._connection.create_function("segment_of", 3, _segment_of, deterministic=True)
         weakref.finalize(self, self._connection.close)
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
@@ -155,28 +153,27 @@ class SQLiteRepository(Generic[State]):
             connection.executemany(self._sql(sql.DELETE), map(_named, stored))
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. Reads a page at a time, so that no writer waits for it."""
-        return present(self.scan_stored(part, on_unreadable=on_unreadable))
+        return present(self.scan_stored(after, on_unreadable=on_unreadable))
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """See `Repository.scan_stored`."""
-        return only_readable(self._scan(part or Part(0, 1)), on_unreadable)
+        return only_readable(self._scan(after or BEGINNING), on_unreadable)
 
     def check_states(self) -> None:
         """Raise ConfigurationError if the first stored states are all of another shape than their type."""
-        values = {"partition": b"", "sort": b"", "segment": 0, "segments": 1, "limit": SAMPLE}
+        values = {"partition": b"", "sort": b"", "limit": SAMPLE}
         require_readable(map(self._entry, self._select(sql.SCAN, values)))
 
-    def _scan(self, part: Part) -> Iterator[Aggregate[State | None] | Unreadable]:
-        partition, sort = part.after or ("", "")
-        segment = {"segment": part.number, "segments": part.of}
-        for row in self._rows(sql.SCAN, (partition.encode(), sort.encode()), {**segment, "limit": SCAN_PAGE}):
+    def _scan(self, after: Key) -> Iterator[Aggregate[State | None] | Unreadable]:
+        partition, sort = after
+        for row in self._rows(sql.SCAN, (partition.encode(), sort.encode()), {"limit": SCAN_PAGE}):
             yield self._entry(row)
-        for stored in self._select(sql.WITHOUT_KEY, segment):
+        for stored in self._select(sql.WITHOUT_KEY, {}):
             key = _shown(*stored)
             yield Unreadable(key, self._unreadable(key, "its key is no text"))
 
@@ -273,7 +270,3 @@ def _note(parked: Parked | None) -> str:
 def _shown(partition: bytes, sort: bytes) -> Key:
     """Return a key as it is stored; what is no UTF-8 is escaped, as no stored key is."""
     return partition.decode(errors="backslashreplace"), sort.decode(errors="backslashreplace")
-
-
-def _segment_of(partition: bytes, sort: bytes, segments: int) -> int:
-    return segment_of(_shown(partition, sort), segments)

@@ -20,14 +20,12 @@ SCAN = """
     FROM {table}
     WHERE (partition, sort) > (CAST(:partition AS TEXT), CAST(:sort AS TEXT))
         AND typeof(partition) = 'text' AND typeof(sort) = 'text' AND (expires_at IS NULL OR expires_at > :now)
-        AND (:segments = 1 OR segment_of(CAST(partition AS BLOB), CAST(sort AS BLOB), :segments) = :segment)
     ORDER BY partition, sort LIMIT :limit
 """
 WITHOUT_KEY = """
     SELECT CAST(partition AS BLOB), CAST(sort AS BLOB) FROM {table}
     WHERE (typeof(partition) <> 'text' OR typeof(sort) <> 'text')
         AND (expires_at IS NULL OR expires_at > :now)
-        AND (:segments = 1 OR segment_of(CAST(partition AS BLOB), CAST(sort AS BLOB), :segments) = :segment)
 """
 # Rows are written by position: names take a third longer.
 INSERT = "INSERT INTO {table} VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"

@@ -7,7 +7,6 @@ from typing import Generic, TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 State = TypeVar("State")
@@ -73,18 +72,18 @@ class FaultyRepository(Generic[State]):
         self._repository.delete(keys)
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """Scan, unless it raises."""
         self._perhaps_fail_to_read()
-        return self._repository.scan(part, on_unreadable=on_unreadable)
+        return self._repository.scan(after, on_unreadable=on_unreadable)
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """Scan, unless it raises."""
         self._perhaps_fail_to_read()
-        return self._repository.scan_stored(part, on_unreadable=on_unreadable)
+        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
 
     def _reading_fails(self) -> bool:
         fails = self._reading > 0 and self._random.random() < self._rate

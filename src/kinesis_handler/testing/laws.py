@@ -14,8 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from kinesis_handler.errors import InvalidCursorError
-from kinesis_handler.stores import Change
-from kinesis_handler.stores.part import Part
+from kinesis_handler.stores import BEGINNING, Change
 from kinesis_handler.testing.hard_values import NUMBERS, STRANGE, UNSTORABLE_KEYS, UNSTORABLE_NUMBERS
 from kinesis_handler.testing.law_states import (
     LawRepository,
@@ -202,22 +201,14 @@ class RepositoryLaws(VacantLaws):
         insert(repository, *(aggregate(key) for key in keys))
         assert sorted(each.key for each in repository.scan()) == sorted(keys)
 
-    def test_the_parts_of_a_scan_together_yield_every_aggregate_once(self) -> None:
+    def test_a_scan_from_the_beginning_yields_every_aggregate_and_continues_after_any_of_them(self) -> None:
         repository = self._repository()
-        keys = [(f"p{number % 7}", f"s{number}") for number in range(60)]
-        insert(repository, *(aggregate(key) for key in keys))
-        for segments in (1, 3):
-            parts = [list(repository.scan(Part(index, segments))) for index in range(segments)]
-            assert sorted(each.key for part in parts for each in part) == sorted(keys)
-
-    def test_a_part_continues_after_any_key_that_it_has_yielded(self) -> None:
-        repository = self._repository()
-        insert(repository, *(aggregate((f"p{number % 3}", f"s{number}")) for number in range(12)))
-        for index in range(2):
-            keys = [each.key for each in repository.scan(Part(index, 2))]
-            for number, key in enumerate(keys):
-                rest = [each.key for each in repository.scan(Part(index, 2, after=key))]
-                assert rest == keys[number + 1 :]
+        all_keys = [(f"p{number % 3}", f"s{number}") for number in range(12)]
+        insert(repository, *map(aggregate, all_keys))
+        keys = [each.key for each in repository.scan(BEGINNING)]
+        assert sorted(keys) == sorted(all_keys)
+        for number, key in enumerate(keys):
+            assert [each.key for each in repository.scan(key)] == keys[number + 1 :]
 
     def test_an_expired_aggregate_is_absent_for_every_read(self) -> None:
         clock = FakeClock()

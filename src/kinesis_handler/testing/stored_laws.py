@@ -22,8 +22,7 @@ from msgspec.structs import asdict, replace
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnreadableError
-from kinesis_handler.stores import Change, Repository
-from kinesis_handler.stores.part import Part
+from kinesis_handler.stores import BEGINNING, Change, Repository
 from kinesis_handler.testing.law_states import LawState, aggregate, assert_unstorable, insert
 from kinesis_handler.testing.upgrade_laws import UpgradeLaws
 
@@ -146,13 +145,9 @@ class StoredLaws(UpgradeLaws):
 
     def test_a_scan_reports_damaged_states_and_yields_all_others(self) -> None:
         repository = self._damaged("0", "3", "6")
-        for parts in ([None], [Part(number, 3) for number in range(3)]):
+        for after in (None, BEGINNING):
             named: dict[Key, UnreadableError] = {}
-            found = [
-                each.key[1]
-                for part in parts
-                for each in repository.scan(part, on_unreadable=named.__setitem__)
-            ]
+            found = [each.key[1] for each in repository.scan(after, on_unreadable=named.__setitem__)]
             assert sorted(found) == ["1", "2", "4", "5"]
             assert sorted(named) == [("a", "0"), ("a", "3"), ("a", "6")]
             assert all(str(key) in str(error) for key, error in named.items())

@@ -10,7 +10,7 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.retry import Backoff
 from kinesis_handler.storable import key_problem
-from kinesis_handler.stores import Change, Loaded, Page, Saved, is_present, present, storable
+from kinesis_handler.stores import BEGINNING, Change, Loaded, Page, Saved, is_present, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
 from kinesis_handler.stores.dynamodb.attributes import Item, decode_item
@@ -28,7 +28,6 @@ from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.saving import Failed, Saving
 from kinesis_handler.stores.dynamodb.statement import Statements
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
 from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, require_readable
 
@@ -161,19 +160,19 @@ class DynamoDBRepository(Generic[State]):
                     raise RepositoryError(_UNPROCESSED)
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. Reads several segments of the table at once, or the one that is asked for.
+        """See `Repository.scan`. Reads several segments of the table at once, or one behind the other.
 
         Raises RepositoryError if the table cannot be read.
         """
-        return present(self.scan_stored(part, on_unreadable=on_unreadable))
+        return present(self.scan_stored(after, on_unreadable=on_unreadable))
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """See `Repository.scan_stored`. Raises as `scan` does."""
-        return only_readable(self._scan(part), on_unreadable)
+        return only_readable(self._scan(after), on_unreadable)
 
     def check_states(self) -> None:
         """Raise ConfigurationError if the first stored states are all of another shape than their type.
@@ -184,17 +183,13 @@ class DynamoDBRepository(Generic[State]):
         if not isinstance(answer, Problem):
             require_readable(self._alive(answer.items))
 
-    def _scan(self, part: Part | None) -> Iterator[Aggregate[State | None] | Unreadable]:
-        parts = [part] if part is not None else [Part(index, SEGMENTS) for index in range(SEGMENTS)]
+    def _scan(self, after: Key | None) -> Iterator[Aggregate[State | None] | Unreadable]:
+        of = SEGMENTS if after is None else 1
         segments: list[dict[str, Any]] = [
-            {
-                "TableName": self._table,
-                "Segment": index,
-                "TotalSegments": of,
-                **({"ExclusiveStartKey": self._codec.key(after)} if after is not None else {}),
-            }
-            for index, of, after in parts
+            {"TableName": self._table, "Segment": index, "TotalSegments": of} for index in range(of)
         ]
+        if after is not None and after != BEGINNING:
+            segments[0]["ExclusiveStartKey"] = self._codec.key(after)
         while segments:
             unfinished = []
             for [segment], answer in self._requests.in_chunks(1, segments, self._scan_page):
