@@ -1,19 +1,20 @@
 """Decodes a record into an event: the envelope, then the payload by the schema of its type."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.json import Decoder
 
 from kinesis_handler.errors import ConfigurationError, InvalidEventError
-from kinesis_handler.ingest.facts import NO_HEADERS, Facts, MappedFacts, Timestamp
-from kinesis_handler.ingest.payload import PayloadDecoder, PayloadFormat, UpcastingDecoder, decode_by
+from kinesis_handler.ingest.envelope import Envelope
+from kinesis_handler.ingest.facts import NO_HEADERS, MappedFacts, Timestamp
+from kinesis_handler.ingest.payload import PayloadDecoder, UpcastingDecoder, decode_by
 from kinesis_handler.ingest.record import Record, arrival_time
 from kinesis_handler.ingest.schema import reason
 from kinesis_handler.ingest.upcast import Chain
 
-__all__ = ["EnvelopeReader", "Event", "EventDecoder", "Timestamp"]
+__all__ = ["Event", "EventDecoder", "Timestamp"]
 
 Payload = TypeVar("Payload", covariant=True)  # noqa: PLC0105 - it is in the public signature: Event[Payload]
 
@@ -47,25 +48,6 @@ class Event(Struct, Generic[Payload], frozen=True, eq=False, gc=False):
     headers: Mapping[str, Any] = NO_HEADERS
 
 
-class EnvelopeReader(PayloadFormat, Protocol):
-    """What the decoder needs of an envelope."""
-
-    open: Callable[[bytes], Facts]
-    """Returns what a content says of its event. Whatever it raises, the content is invalid."""
-
-    @property
-    def is_text(self) -> bool:
-        """Whether contents are JSON, and so UTF-8."""
-
-    @property
-    def payload_path(self) -> str:
-        """Where the payload is in a document, such as `.payload`."""
-
-    @property
-    def any_payload(self) -> bool:
-        """Whether the payload of a type that nobody takes may be anything, and not only an object."""
-
-
 class _AnyObject(Struct):
     """The payload of a type without a schema: an object whose content is not read."""
 
@@ -84,7 +66,7 @@ class EventDecoder:
         envelope: what the contents are read by.
     """
 
-    def __init__(self, envelope: EnvelopeReader) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         self._open = envelope.open
         self._is_text = envelope.is_text
         self._is_json = envelope.payload_is_json

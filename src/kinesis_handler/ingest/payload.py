@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
+from kinesis_handler.ingest.envelope import Envelope
 from kinesis_handler.ingest.facts import Facts
 from kinesis_handler.ingest.schema import is_pydantic
 from kinesis_handler.ingest.upcast import Chain, version_number
@@ -16,22 +17,6 @@ Decode = Callable[[Any], Any]
 """Decodes a payload; whatever it raises, the payload is invalid."""
 
 Json = Raw | str | bytes
-
-
-class PayloadFormat(Protocol):
-    """What an envelope says of its payloads."""
-
-    @property
-    def payload_is_json(self) -> bool:
-        """Whether they are JSON, and no objects."""
-
-    @property
-    def version_path(self) -> str | None:
-        """Where their version is in a document; None if it is nowhere."""
-
-    @property
-    def version_inside(self) -> tuple[str, ...]:
-        """The names that lead to it in a payload; none if the envelope has it."""
 
 
 class PayloadDecoder(Struct, frozen=True, eq=False):
@@ -51,7 +36,7 @@ class PayloadDecoder(Struct, frozen=True, eq=False):
 class UpcastingDecoder:
     """Decodes payloads of any version: an older one passes its upcasters first."""
 
-    def __init__(self, envelope: PayloadFormat) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         self._path = envelope.version_path or ""
         self._inside = envelope.version_inside
         self._is_json = envelope.payload_is_json
