@@ -98,13 +98,11 @@ def measure(*, full: bool) -> Figures:
 
         def timed(name: str) -> float:
             contender = CONTENDERS[name]
-            times[name].append(start(contender, request if contender.is_api else batch))
+            times[name].append(start(contender, request if contender.is_api else batch)["ms"])
             return sum(times[name][-1].values())
 
         def prepare(name: str) -> Callable[[], float]:
-            # The table is a new one: otherwise its first batch would be known already.
-            os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
-            application(os.environ, "dynamodb:").store.provision()  # type: ignore[union-attr]
+            make_table()
             return partial(timed, name)
 
         taken = take_turns({name: partial(prepare, name) for name in CONTENDERS}, rounds)
@@ -120,6 +118,12 @@ def measure(*, full: bool) -> Figures:
     }
 
 
+def make_table() -> None:
+    """Make a new table for the next start: in the last one its first batch would be known already."""
+    os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
+    application(os.environ, "dynamodb:").store.provision()  # type: ignore[union-attr]
+
+
 def first_request() -> Any:
     return payload(
         method="GET",
@@ -131,14 +135,19 @@ def first_request() -> Any:
     )
 
 
-def start(contender: Contender, file: Path) -> dict[str, float]:
-    """Start a contender in a separate process, and return its ms."""
+def start(contender: Contender, file: Path) -> dict[str, dict[str, float]]:
+    """Start a contender in a separate process, and let it handle an invocation from a file.
+
+    Returns the ms of its start and of the invocation; and its peak memory in MB behind each, and behind the
+    reading of the invocation in between.
+    """
     hidden = sorted(packages_distributions().keys() - modules(contender.shipped) - _OWN)
     code = f"""
 import json, sys, types
 for name in {hidden}:
     sys.modules.setdefault(name)
-event = json.load(open({str(file)!r}))
+def peak():  # of this program alone: what the system reports of a process begins with its parent's
+    return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) / 1024
 context = types.SimpleNamespace(
     aws_request_id="first", function_name="limits", memory_limit_in_mb=512,
     invoked_function_arn="arn:aws:lambda:eu-west-1:000000000000:function:limits",
@@ -147,11 +156,14 @@ context = types.SimpleNamespace(
 from time import perf_counter
 begun = perf_counter()
 {contender.start}
-started = perf_counter()
+start, at_start = perf_counter() - begun, peak()
+event = json.loads(open({str(file)!r}, "rb").read())  # as Lambda's runtime does
+read, begun = peak(), perf_counter()
 answer = handler(event, context)
-ended = perf_counter()
+first = perf_counter() - begun
 assert not answer.get("batchItemFailures") and answer.get("statusCode", 200) == 200, answer
-print(json.dumps({{"start": (started - begun) * 1_000, "first": (ended - started) * 1_000}}))
+peaks = {{"start": at_start, "invocation": read, "handled": peak()}}
+print(json.dumps({{"ms": {{"start": start * 1_000, "first": first * 1_000}}, "peak_mb": peaks}}))
 """
     done = subprocess.run(  # noqa: S603 - the code is above
         [sys.executable, "-c", code],
@@ -163,8 +175,8 @@ print(json.dumps({{"start": (started - begun) * 1_000, "first": (ended - started
     )
     if done.returncode:
         sys.exit(f"a contender did not start:\n{contender.start}\n{last_lines(done.stderr)}")
-    times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # a contender logs there too
-    return times
+    figures: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])  # behind its log
+    return figures
 
 
 @cache
