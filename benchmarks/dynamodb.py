@@ -26,12 +26,11 @@ from statistics import median
 from typing import Any
 
 from benchmarks.dynamodb_lab import Lab, Running
-from benchmarks.records import EVENTS_PER_LIMIT, Invocation, invocations
+from benchmarks.records import EVENTS_PER_LIMIT, Invocation, handle_all, invocations
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, take_turns
 from kinesis_handler import configure_logging
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
-from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores.dynamodb.size import item_bytes
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.local_settings import use_local_settings
@@ -64,12 +63,6 @@ class Contender:
     def scale(self) -> float:
         """Factor that scales its figures to 1,000 events."""
         return 1_000 / sum(len(batch["Records"]) for batch in self.batches)
-
-    def run(self, running: Running, batches: Batches) -> None:
-        for batch in batches:
-            context = LocalContext(time.monotonic, time.monotonic() + 600)
-            if failures := running.handle(batch, context)["batchItemFailures"]:
-                sys.exit(f"{len(failures)} of the records failed: their figures would be wrong")
 
 
 def our_contenders() -> Iterator[tuple[str, Contender]]:
@@ -119,10 +112,10 @@ def measure(*, full: bool) -> Figures:
 def check_and_count(lab: Lab, contender: Contender) -> tuple[Figures, Figures]:
     """Return the requests and units, and the sizes of items; exit if these are not the expected limits."""
     running, in_memory = contender.start(lab), lab.memory()
-    contender.run(in_memory, [*contender.before, *contender.batches])
-    contender.run(running, contender.before)
+    handle_all(in_memory.handle, [*contender.before, *contender.batches])
+    handle_all(running.handle, contender.before)
     before = len(lab.sent)
-    contender.run(running, contender.batches)
+    handle_all(running.handle, contender.batches)
     sent = lab.sent[before:]
     limits, expected = running.limits(), in_memory.limits()
     if limits != expected:
@@ -145,11 +138,11 @@ def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict
 
         def prepare() -> Callable[[], float]:
             running = contender.start(lab)
-            contender.run(running, contender.before)
+            handle_all(running.handle, contender.before)
 
             def timed() -> float:
                 begun, cpu = time.perf_counter(), time.process_time()
-                contender.run(running, contender.batches)
+                handle_all(running.handle, contender.batches)
                 cpu = time.process_time() - cpu
                 walls[name].append(time.perf_counter() - begun)
                 return cpu * contender.scale

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from benchmarks.hot_path import run_all
+from benchmarks.records import handle_all
 from benchmarks.results import Figures
 from benchmarks.rounds import Timed, clocked, progress, take_turns
 from benchmarks.stored_limits import changes, stored_limit
@@ -43,7 +43,7 @@ def measure(*, full: bool) -> Figures:
         def changing(limits: int) -> Timed:
             keys = [key_of(index) for index in random.sample(range(limits), CHANGED)]
             handler = KinesisHandler([UserLimitEventProcessor(files[limits])])
-            return clocked(partial(run_all, handler, [changes(keys, EVENTS_PER_LIMIT, next(numbers))]))
+            return clocked(partial(handle_all, handler, [changes(keys, EVENTS_PER_LIMIT, next(numbers))]))
 
         taken = take_turns({str(limits): partial(changing, limits) for limits in files}, rounds)
     stored = {

@@ -18,8 +18,7 @@ First all must compute the same limits; if they do not, nothing is measured.
 import io
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -28,15 +27,14 @@ import pybase64
 
 from benchmarks.node_peer import NodePeer, node_peer
 from benchmarks.powertools_peer import PowertoolsPeer
-from benchmarks.records import EVENTS_PER_LIMIT, Invocation, cut, data_bytes, stream
+from benchmarks.records import EVENTS_PER_LIMIT, Invocation, cut, data_bytes, handle_all, stream
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Run, clocked, take_turns
-from kinesis_handler import KinesisHandler, configure_logging
+from kinesis_handler import Key, KinesisHandler, configure_logging
 from kinesis_handler.envelopes import Native
 from kinesis_handler.ingest.event import EventDecoder
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores.memory import MemoryRepository
 from user_limits.events import EVENT_TYPES
 from user_limits.limit import Limit
@@ -49,8 +47,6 @@ NODE_WARM_UP = 10
 CHECKED_SIZE = 1_000
 
 FLOOR, VALIDATED, OURS, POWERTOOLS, NODE = "floor", "validated", "ours", "powertools", "node"
-
-LimitRows = set[tuple[str, str, str, str, int]]
 
 
 def measure(*, full: bool) -> Figures:
@@ -78,7 +74,7 @@ def compare(batches: Sequence[Invocation], size: int, node: NodePeer, rounds: in
         FLOOR: lambda: clocked(partial(run_floor, batches)),
         VALIDATED: lambda: clocked(prepare_validation(batches)),
         OURS: lambda: clocked(prepare_handler(batches)),
-        POWERTOOLS: lambda: clocked(partial(run_all, PowertoolsPeer(), batches)),
+        POWERTOOLS: lambda: clocked(partial(handle_all, PowertoolsPeer(), batches)),
         NODE: lambda: partial(node.seconds, size),
     }
     taken = take_turns(contenders, rounds)
@@ -111,36 +107,25 @@ def prepare_validation(batches: Sequence[Invocation]) -> Run:
 
 
 def prepare_handler(batches: Sequence[Invocation]) -> Run:
-    return partial(run_all, KinesisHandler([UserLimitEventProcessor(MemoryRepository())]), batches)
-
-
-def run_all(function: Callable[[Any, Any], Any], batches: Sequence[Invocation]) -> None:
-    for batch in batches:
-        function(batch, context())
-
-
-def context() -> LocalContext:
-    """Return the context that Lambda passes with the invocation."""
-    return LocalContext(time.monotonic, time.monotonic() + 60)
+    return partial(handle_all, KinesisHandler([UserLimitEventProcessor(MemoryRepository())]), batches)
 
 
 def check(records: Sequence[LambdaRecord], node: NodePeer) -> None:
     """Exit unless all compute the same limits from a stream. Node's floats are compared to the hundredth."""
     batches = cut(records, CHECKED_SIZE)
     repository, peer = MemoryRepository[Limit](), PowertoolsPeer()
-    run_all(KinesisHandler([UserLimitEventProcessor(repository)]), batches)
-    run_all(peer, batches)
-    expected: LimitRows = {
-        (*each.key, f"{each.state.progress:.2f}", f"{each.state.value:.2f}", each.version)
-        for each in repository.scan()
-    }
-    by_powertools: LimitRows = {
-        (*key, f"{each.progress:.2f}", f"{each.value:.2f}", each.version) for key, each in peer.limits.items()
-    }
-    by_node: LimitRows = {tuple(each) for each in node.limits(CHECKED_SIZE)}
+    handle_all(KinesisHandler([UserLimitEventProcessor(repository)]), batches)
+    handle_all(peer, batches)
+    expected = {limit_row(each.key, each.state, each.version) for each in repository.scan()}
+    by_powertools = {limit_row(key, each, each.version) for key, each in peer.limits.items()}
+    by_node = {tuple(each) for each in node.limits(CHECKED_SIZE)}
     for contender, limits in {"Node": by_node, "Powertools": by_powertools}.items():
         if limits != expected:
             sys.exit(f"{contender} differs in {len(limits ^ expected)} limits: nothing was measured")
+
+
+def limit_row(key: Key, limit: Any, version: int) -> tuple[Any, ...]:
+    return *key, f"{limit.progress:.2f}", f"{limit.value:.2f}", version
 
 
 def node_version() -> str:
