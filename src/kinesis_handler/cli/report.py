@@ -1,6 +1,5 @@
 """Prints the result of a run: tables for people, one JSON object for machines."""
 
-from collections.abc import Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
@@ -10,7 +9,14 @@ from rich.table import Column
 from rich.text import Text
 
 from kinesis_handler.application import Application, View
-from kinesis_handler.cli.console import counted, echo, echo_json, plain_table, standard_output, styled
+from kinesis_handler.cli.console import (
+    counted,
+    echo_json,
+    echo_problems,
+    plain_table,
+    standard_output,
+    styled,
+)
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import UnreadableError
 from kinesis_handler.outcome import Status
@@ -38,7 +44,7 @@ def print_json(application: Application, tally: Tally, *, with_views: bool = Tru
         )
         documents[view.name] = [view.document(aggregate) for aggregate in found]
     echo_json({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
-    _print_unreadable(unreadable)
+    echo_problems([f"cannot be read: {error}" for error in unreadable], MAX_ROWS)
     return not unreadable
 
 
@@ -48,16 +54,8 @@ def print_tables(application: Application, tally: Tally) -> bool:
     for view in application.views:
         _print_view(standard_output(), view, unreadable)
     print_summary(tally)
-    _print_unreadable(unreadable)
+    echo_problems([f"cannot be read: {error}" for error in unreadable], MAX_ROWS)
     return not unreadable
-
-
-def _print_unreadable(errors: Sequence[UnreadableError]) -> None:
-    """Print on standard error what could not be read, and why."""
-    for error in errors[:MAX_ROWS]:
-        echo(f"cannot be read: {error}", "red", err=True)
-    if len(errors) > MAX_ROWS:
-        echo(f"… and {len(errors) - MAX_ROWS:,} more cannot be read", "red", err=True)
 
 
 def print_summary(tally: Tally) -> None:

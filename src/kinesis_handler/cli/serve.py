@@ -15,6 +15,7 @@ from kinesis_handler.aggregate import Key
 from kinesis_handler.application import Api, Application
 from kinesis_handler.cli.console import echo
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError, UnreadableError
+from kinesis_handler.extras import require_extra
 from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
 
 PAUSE = 1.0
@@ -36,12 +37,10 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
             f"--host is {host!r}, and AUTH is 'none': anyone who can reach it could read everything. "
             "Set AUTH=jwt, or say --insecure"
         )
-    try:
+    with require_extra("command serve", "serve"):
         import uvicorn  # noqa: PLC0415 - only this command needs it
 
         from kinesis_handler.cli.http_protocol import bounded, process_bounds  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"serve needs {error.name}: pip install 'kinesis-handler[serve]'") from error
     config = uvicorn.Config(
         api.build(local=api.is_open and not insecure),
         http=bounded(process_bounds()),

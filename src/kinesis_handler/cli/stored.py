@@ -14,6 +14,7 @@ from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_e
 from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.errors import ConfigurationError, UnreadableError
 from kinesis_handler.local.stream.outages import as_utc
+from kinesis_handler.stores import pages_of
 from kinesis_handler.stores.url import LASTING_STORE_FORMS, SQLite, parse_url, url_of
 
 MAX_LISTED = 100
@@ -137,14 +138,9 @@ def _stored_in(
     view: View[Any], partition: str, limit: int, unreadable: dict[Key, UnreadableError]
 ) -> Iterator[Aggregate[Any]]:
     """Yield the aggregates of a partition, page by page; collect what cannot be read."""
-    cursor: str | None = None
-    while True:
-        page = view.repository.find(partition, limit=min(limit, 1_000), cursor=cursor)
+    for page in pages_of(view.repository, partition, min(limit, 1_000)):
         unreadable |= page.unreadable
         yield from page.aggregates
-        cursor = page.cursor
-        if cursor is None:
-            return
 
 
 def _print_one(view: View[Any], found: Aggregate[Any]) -> None:

@@ -189,6 +189,15 @@ class Repository(ReadableRepository[State], Protocol[State]):
         """Read as `scan` does, vacant aggregates too: all that a copy of the store needs."""
 
 
+def pages_of(repository: ReadableRepository[State], partition: str, size: int) -> Iterator[Page[State]]:
+    """Yield a whole partition, page by page."""
+    page = repository.find(partition, limit=size)
+    yield page
+    while page.cursor is not None:
+        page = repository.find(partition, limit=size, cursor=page.cursor)
+        yield page
+
+
 class Table(Protocol):
     """What has to be made before a repository can save anything."""
 

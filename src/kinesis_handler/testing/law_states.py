@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.stores import Change, Repository, Saved, pages_of
 
 
 class LawState(Struct, frozen=True):
@@ -72,10 +72,6 @@ def amount_of(found: Aggregate[LawState] | None) -> Decimal:
 
 def find_all(repository: LawRepository, partition: str, limit: int) -> list[Aggregate[LawState]]:
     """Read a partition page by page."""
-    page = repository.find(partition, limit=limit)
-    found = list(page.aggregates)
-    while page.cursor is not None:
-        assert len(page.aggregates) <= limit
-        page = repository.find(partition, limit=limit, cursor=page.cursor)
-        found += page.aggregates
-    return found
+    pages = list(pages_of(repository, partition, limit))
+    assert all(len(page.aggregates) <= limit for page in pages)
+    return [each for page in pages for each in page.aggregates]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.errors import RepositoryError
-from kinesis_handler.stores import Change, Repository
+from kinesis_handler.stores import Change, Repository, pages_of
 
 PAGE = 100
 
@@ -57,16 +57,12 @@ class CheckpointStore:
     def load(self) -> dict[str, Row]:
         """Read all rows, by their sort keys. Raises RepositoryError if they cannot be read."""
         known: dict[str, Row] = {}
-        cursor: str | None = None
-        while True:
-            page = self._repository.find(self.stream, limit=PAGE, cursor=cursor)
+        for page in pages_of(self._repository, self.stream, PAGE):
             for why in page.unreadable.values():  # without it the shard would begin anew
                 raise why
             known.update((each.key[1], each) for each in page.aggregates)
-            cursor = page.cursor
-            if cursor is None:
-                self._known = {**known}
-                return known
+        self._known = {**known}
+        return known
 
     def read(self, name: str) -> Row | None:
         """Read one row; None if there is none. Raises RepositoryError if it cannot be read."""
