@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from kinesis_handler.lambda_types import LambdaRecord
-from testkit.emulators.npm_package import EmulatorError, in_cache, last_lines, made_once, on_path, run
+from kinesis_handler.project.artifact import made_once
+from testkit.emulators.npm_package import EmulatorError, in_cache, last_lines, on_path, run
 
 NODE_VERSION = 20
 
@@ -77,13 +78,11 @@ def _fetch() -> Path:
     return made_once(in_cache(f"node-peer-{digest}"), _fetched)
 
 
-def _fetched(temporary: Path) -> Path:
+def _fetched(folder: Path) -> None:
     npm = on_path("npm", "It fetches what the Node peer stands on, once: install Node.js.")
-    folder = temporary / "peer"
     folder.mkdir()
     for name in _PINNED:
         shutil.copy(_FOLDER / name, folder)
     done = run([npm, "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"])
     if done.returncode:
         raise EmulatorError(f"npm could not fetch what the Node peer stands on:\n{last_lines(done.stdout)}")
-    return folder

@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 
+from kinesis_handler.project.artifact import made_once
 from testkit.emulators.npm_package import (
     START_SECONDS,
     EmulatorError,
     NpmPackage,
     did_not_start,
     last_lines,
-    made_once,
     on_path,
     run,
     run_for_people,
@@ -120,15 +120,13 @@ def _warm_up(endpoint: str, operation: str, content: dict[str, object]) -> None:
         raise did_not_start(PACKAGE.emulator, f"{operation}: {answer.decode(errors='replace')}")
 
 
-def _compiled(java: str, emulator: Path, temporary: Path) -> Path:
+def _compiled(java: str, emulator: Path, folder: Path) -> None:
     """Compile the launcher. Java could run its source, but each start would then take twice the time."""
     compiler = [java, "-m", "jdk.compiler/com.sun.tools.javac.Main", "--release", str(JAVA_VERSION)]
-    folder = temporary / "classes"
     jar = str(emulator / "DynamoDBLocal.jar")
     done = run([*compiler, "-cp", jar, "-d", str(folder), str(_LAUNCHER)])
     if done.returncode:
         raise _not_started(java, done.stdout)
-    return folder
 
 
 def _not_started(java: str, log: str) -> EmulatorError:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from kinesis_handler.project.artifact import made_once
+
 START_SECONDS = 120
 """Seconds for the start of an emulator: a tenth is enough, except on a busy machine."""
 
@@ -48,7 +50,8 @@ class NpmPackage:
         name = f"{self.emulator.lower().replace(' ', '-')}-{self.version}"
         return made_once(in_cache(name), self._fetched)
 
-    def _fetched(self, temporary: Path) -> Path:
+    def _fetched(self, folder: Path) -> None:
+        temporary = folder.parent
         npm = on_path("npm", f"It fetches {self.emulator}, once: install Node.js.")
         done = run([npm, "pack", f"{self.name}@{self.version}", "--pack-destination", str(temporary)])
         if done.returncode:
@@ -66,7 +69,7 @@ class NpmPackage:
             # Pythons before 3.11.4 have no filters; what is unpacked has the expected digest.
             tarball.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
             tarball.extractall(temporary, members)  # noqa: S202 - see above
-        return temporary / self.folder
+        (temporary / self.folder).rename(folder)
 
 
 @contextmanager
@@ -124,24 +127,6 @@ def in_cache(name: str) -> Path:
     """Return the path of a folder in the user's cache."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return caches / "kinesis-handler" / name
-
-
-def made_once(folder: Path, make: Callable[[Path], Path]) -> Path:
-    """Return a folder; if it is missing, make it in a temporary one, so that it is never incomplete.
-
-    If two processes make it at the same time, both use that of the first.
-    """
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # In the same parent folder, because a rename is atomic only within one file system.
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as temporary:
-            made = make(Path(temporary))
-            try:
-                made.rename(folder)
-            except OSError:
-                if not folder.exists():
-                    raise
-    return folder
 
 
 def did_not_start(emulator: str, log: str) -> EmulatorError:

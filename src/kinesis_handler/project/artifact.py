@@ -161,7 +161,7 @@ def install(contents: Contents, runtime: Runtime | None, cache: Path) -> Path:
             pip(["install", *options, "--target", str(folder), "--requirement", requirements.name])
         _remove(folder, _UNUSED)
 
-    return _made_once(cache / f"{contents.name}-{kind}-{digest[:12]}", installed)
+    return made_once(cache / f"{contents.name}-{kind}-{digest[:12]}", installed)
 
 
 def _compiler(runtime: Runtime | None, python: str | None) -> str:
@@ -178,7 +178,7 @@ def _with_bytecode(
         shutil.copytree(installed, folder)
         compile_with(compiler, folder, mounted_at)
 
-    return _made_once(
+    return made_once(
         installed.with_name(f"{installed.name}-bytecode{mounted_at.replace('/', '-')}"), compiled
     )
 
@@ -194,8 +194,12 @@ def _add_sources(contents: Contents, folder: Path) -> None:
     _remove(folder, contents.left_out)
 
 
-def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """Return a folder; if it is missing, make it as a whole, safely against concurrent processes."""
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder; if it is missing, make it, so that it is never incomplete.
+
+    `make` makes it inside of a temporary folder, which it may use. If two processes do so at the same time,
+    both use that of the first.
+    """
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
