@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from chaos.report import command, print_report
 from chaos.run import EVENTS, SHARDS, Options, Report, run
 from kinesis_handler import configure_logging
+from testkit.arguments import positive
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import EmulatorError
@@ -23,8 +24,8 @@ PLAIN_WIDTH = 120
 def main() -> None:
     """Inject failures around the handler, reproducibly from a seed, and compare with a failure-free run."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=main.__doc__)
-    parser.add_argument("--events", type=_positive, default=EVENTS, help="default: %(default)s")
-    parser.add_argument("--shards", type=_positive, default=SHARDS, help="default: %(default)s")
+    parser.add_argument("--events", type=positive, default=EVENTS, help="default: %(default)s")
+    parser.add_argument("--shards", type=positive, default=SHARDS, help="default: %(default)s")
     parser.add_argument("--seed", type=int, help="seed of the run to repeat; default: a new one")
     parser.add_argument("--endpoint", help="endpoint of a running DynamoDB Local; default: start one")
     given = parser.parse_args()
@@ -61,13 +62,6 @@ def _run(options: Options, endpoint: str | None) -> Report:
         )
         task = progress.add_task("events", total=options.events)
         return run(options, found, lambda events: progress.advance(task, events))
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not above 0")
-    return number
 
 
 if __name__ == "__main__":

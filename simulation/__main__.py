@@ -11,6 +11,7 @@ from simulation.report import Figures, print_failure, print_figures
 from simulation.run import read_case, run
 from simulation.seeds import be_quiet, reports_of
 from simulation.shrink import shrunk
+from testkit.arguments import positive
 
 SEEDS, EVENTS, PROCESSES = 1_000, 10_000, 2
 MOST_FAILURES = 3
@@ -20,10 +21,10 @@ MOST_FAILURES = 3
 def main() -> None:
     """Simulate seeds, compare each with the ledger, and shrink those that fail."""
     parser = argparse.ArgumentParser(prog="python -m simulation", description=main.__doc__)
-    parser.add_argument("--seeds", type=_positive, default=SEEDS, help="default: %(default)s")
+    parser.add_argument("--seeds", type=positive, default=SEEDS, help="default: %(default)s")
     parser.add_argument("--first", type=int, default=0, help="the first seed; default: %(default)s")
-    parser.add_argument("--events", type=_positive, default=EVENTS, help="of a seed; default: %(default)s")
-    parser.add_argument("--processes", type=_positive, default=PROCESSES, help="default: %(default)s")
+    parser.add_argument("--events", type=positive, default=EVENTS, help="of a seed; default: %(default)s")
+    parser.add_argument("--processes", type=positive, default=PROCESSES, help="default: %(default)s")
     parser.add_argument(
         "--case", type=Path, help="run this case, a file as a failure prints it, and no seeds"
     )
@@ -44,13 +45,6 @@ def main() -> None:
             break
     print_figures(console, figures, time.monotonic() - began)
     sys.exit(1 if figures.failed else 0)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not above 0")
-    return number
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from random import Random
 from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import QuarantineError, RepositoryError, UnreadableObjectError, UnstorableError
+from kinesis_handler.errors import QuarantineError, RepositoryError, UnstorableError
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.stores.unreadable import OnUnreadable
 from simulation.faults import Fault, Plan
+from testkit.quarantine import MemoryQuarantine
 
 State = TypeVar("State")
 
@@ -131,42 +132,21 @@ class Wire(Generic[State]):
         return fault
 
 
-class Quarantine:
-    """A quarantine in memory, behind a wire."""
+class Quarantine(MemoryQuarantine):
+    """A quarantine in memory, behind a wire: storing an object may fail before or after it."""
 
     def __init__(self, plan: Plan, interrupt: Interrupt) -> None:
-        self.objects: dict[str, bytes] = {}
-        self._plan = plan
-        self._interrupt = interrupt
+        super().__init__()
 
-    def keep(self, name: str, content: bytes) -> None:
-        """Store an object, or fail before or after storing it."""
-        fault = self._plan.at("keep")
-        if fault is Fault.QUARANTINE_FAILS:
-            raise QuarantineError("injected: not kept")
-        if fault is not None:
-            self._interrupt(fault)
-        self.objects[name] = content
-        fault = self._plan.at("kept")
-        if fault is Fault.QUARANTINE_UNSURE:
-            raise QuarantineError("injected: kept, but the answer was lost")
-        if fault is not None:
-            self._interrupt(fault)
+        def perhaps_fail(moment: str, failure: Fault, text: str) -> None:
+            fault = plan.at(moment)
+            if fault is failure:
+                raise QuarantineError(f"injected: {text}")
+            if fault is not None:
+                interrupt(fault)
 
-    def names(self) -> Iterator[str]:
-        """Yield the names of all objects, sorted."""
-        return iter(sorted(self.objects))
-
-    def read(self, name: str) -> bytes:
-        """Return an object."""
-        try:
-            return self.objects[name]
-        except KeyError as error:
-            raise UnreadableObjectError("it has gone since it was listed") from error
-
-    def delete(self, name: str) -> None:
-        """Delete an object."""
-        self.objects.pop(name, None)
+        self.before = lambda _: perhaps_fail("keep", Fault.QUARANTINE_FAILS, "not kept")
+        self.after = lambda _: perhaps_fail("kept", Fault.QUARANTINE_UNSURE, "kept, but the answer was lost")
 
 
 def _some(random: Random, keys: list[Key]) -> list[Key]:

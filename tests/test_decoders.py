@@ -17,7 +17,8 @@ from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
-from redrive.waiting import MemoryQuarantine, redrive, results_of
+from redrive.waiting import redrive, results_of
+from testkit.quarantine import MemoryQuarantine
 
 
 class Message(Struct):

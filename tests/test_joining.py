@@ -9,7 +9,8 @@ from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRec
 from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
 from kinesis_handler.outcome import Status
 from kinesis_handler.testing import FakeClock
-from redrive.waiting import MemoryQuarantine, repository
+from redrive.waiting import repository
+from testkit.quarantine import MemoryQuarantine
 from user_limits.processor import UserLimitEventProcessor
 
 LIMITS, ROUNDS = 50, 4

@@ -36,7 +36,8 @@ from kinesis_handler.stores import Repository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
-from redrive.waiting import MemoryQuarantine, give_up
+from redrive.waiting import give_up
+from testkit.quarantine import MemoryQuarantine
 from testkit.tables import Tables
 
 MakeRepository = Callable[[], Repository[Account]]

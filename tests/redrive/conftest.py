@@ -14,7 +14,7 @@ from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.s3 import S3Quarantine
 from redrive.stream import Stream
-from redrive.waiting import MemoryQuarantine
+from testkit.quarantine import MemoryQuarantine
 
 if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient

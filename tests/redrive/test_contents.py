@@ -12,7 +12,6 @@ from kinesis_handler.quarantine.entry import WHOLE
 from redrive.documents import KEY, whole
 from redrive.waiting import (
     ARRIVED_AT,
-    MemoryQuarantine,
     StrictProcessor,
     created,
     give_up,
@@ -20,6 +19,7 @@ from redrive.waiting import (
     open_in,
     repository,
 )
+from testkit.quarantine import MemoryQuarantine
 
 RECORDS = on_shard([created(f"e{number}") for number in range(4)])
 

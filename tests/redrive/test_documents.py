@@ -18,7 +18,6 @@ from kinesis_handler.stores import Repository
 from redrive.stream import Stream
 from redrive.waiting import (
     FailingProcessor,
-    MemoryQuarantine,
     StrictProcessor,
     clean_pass,
     created,
@@ -31,6 +30,7 @@ from redrive.waiting import (
     results_of,
     state_of,
 )
+from testkit.quarantine import MemoryQuarantine
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 

@@ -18,7 +18,6 @@ from kinesis_handler.stores import Repository
 from kinesis_handler.testing import FaultyRepository
 from redrive.waiting import (
     FailingProcessor,
-    MemoryQuarantine,
     clean_pass,
     created,
     deliver,
@@ -33,6 +32,7 @@ from redrive.waiting import (
     through_handler,
 )
 from streams import LIMITS, events, packed
+from testkit.quarantine import MemoryQuarantine
 from user_limits.events import LimitPayload
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor

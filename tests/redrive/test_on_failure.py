@@ -18,7 +18,6 @@ from redrive.waiting import (
     SHARD,
     STREAM,
     FailingProcessor,
-    MemoryQuarantine,
     created,
     deliver,
     give_up,
@@ -30,6 +29,7 @@ from redrive.waiting import (
     repository,
     through_handler,
 )
+from testkit.quarantine import MemoryQuarantine
 
 RECORDS = on_shard([created("e1"), progress("e2", 5)])
 

@@ -8,7 +8,6 @@ from kinesis_handler.quarantine.contents import done_in, read_contents, remove_f
 from kinesis_handler.stores.memory import MemoryRepository
 from redrive.waiting import (
     FailingProcessor,
-    MemoryQuarantine,
     clean_pass,
     created,
     event,
@@ -21,6 +20,7 @@ from redrive.waiting import (
     state_of,
     through_handler,
 )
+from testkit.quarantine import MemoryQuarantine
 from user_limits.limit import Limit
 
 

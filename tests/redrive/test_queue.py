@@ -17,7 +17,8 @@ from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.on_failure import FailedBatch
 from redrive.documents import KEY, document, metadata, whole
 from redrive.stream import Stream
-from redrive.waiting import MemoryQuarantine, created, data_of, on_shard, progress
+from redrive.waiting import created, data_of, on_shard, progress
+from testkit.quarantine import MemoryQuarantine
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -15,7 +15,6 @@ from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 from kinesis_handler.testing import FakeClock
 from redrive.waiting import (
     FailingProcessor,
-    MemoryQuarantine,
     clean_pass,
     created,
     give_up,
@@ -26,6 +25,7 @@ from redrive.waiting import (
     state_of,
 )
 from telemetry.emf import metrics_in
+from testkit.quarantine import MemoryQuarantine
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.scheduled_redrive import RESERVE_MS, ScheduledRedrive

@@ -14,7 +14,6 @@ from redrive.documents import KEY, whole
 from redrive.waiting import (
     STREAM,
     FailingProcessor,
-    MemoryQuarantine,
     StrictProcessor,
     clean_pass,
     created,
@@ -33,6 +32,7 @@ from redrive.waiting import (
     state_of,
     through_handler,
 )
+from testkit.quarantine import MemoryQuarantine
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 

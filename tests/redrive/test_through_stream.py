@@ -17,7 +17,6 @@ from kinesis_handler.local.stream.writer import ATTEMPTS, StreamWriter
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from redrive.stream import SHARD, Stream
 from redrive.waiting import (
-    MemoryQuarantine,
     StrictProcessor,
     clean_pass,
     created,
@@ -34,6 +33,7 @@ from redrive.waiting import (
     state_of,
 )
 from testkit.emulators.wire import response
+from testkit.quarantine import MemoryQuarantine
 from user_limits.processor import UserLimitEventProcessor
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from kinesis_handler.quarantine.contents import DONE, read_contents, remove_fini
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.s3 import S3Quarantine
 from redrive.test_contents import RECORDS, mark, reject
-from redrive.waiting import MemoryQuarantine, give_up, open_in
+from redrive.waiting import give_up, open_in
 from testkit.emulators.wire import response
+from testkit.quarantine import MemoryQuarantine
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

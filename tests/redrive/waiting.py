@@ -2,14 +2,13 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chaos.oracle import Expected, Oracle
 from chaos.verdict import as_expected
 from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
 from kinesis_handler.aggregate import Key
-from kinesis_handler.errors import UnreadableObjectError
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, lambda_record
 from kinesis_handler.local.redrive import Redrive, RedriveTarget, Sent
@@ -63,32 +62,6 @@ def on_shard(
         )
         for place, content in enumerate(contents, start=first)
     ]
-
-
-class MemoryQuarantine:
-    """Keeps objects in a dictionary. What is called `before` or `after` keeping one may raise."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.before: Callable[[str], object] = lambda _: None
-        self.after: Callable[[str], object] = lambda _: None
-
-    def keep(self, name: str, content: bytes) -> None:
-        self.before(name)
-        self.objects[name] = content
-        self.after(name)
-
-    def names(self) -> Iterator[str]:
-        return iter(sorted(self.objects))
-
-    def read(self, name: str) -> bytes:
-        try:
-            return self.objects[name]
-        except KeyError as error:
-            raise UnreadableObjectError(f"there is no {name}") from error
-
-    def delete(self, name: str) -> None:
-        self.objects.pop(name, None)
 
 
 class CreatedWithBrand(UserLimitCreated, kw_only=True):
