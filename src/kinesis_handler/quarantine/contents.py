@@ -98,6 +98,18 @@ def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
     return {position: found[position] for position in sorted(found)}
 
 
+def mark_all(
+    waiting: Mapping[Position, Waiting], outcomes: Mapping[Position, str], through: str, at: float
+) -> None:
+    """Mark waiting records as dealt with, each with its outcome; see `Contents.mark`."""
+    by_object: dict[tuple[int, str], dict[Position, str]] = {}
+    for position, outcome in outcomes.items():
+        each = waiting[position]
+        by_object.setdefault((id(each.contents), each.name), {})[position] = outcome
+    for (_, name), marked in by_object.items():
+        waiting[next(iter(marked))].contents.mark(name, marked, through, at)
+
+
 def _outcomes_in(contents: Sequence[Contents]) -> dict[Position, set[str]]:
     """Return the outcomes of the records that are marked, in several quarantines."""
     found: dict[Position, set[str]] = {}

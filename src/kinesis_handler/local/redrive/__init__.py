@@ -5,7 +5,6 @@ twice, which is harmless (G3), and none is lost.
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
@@ -13,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from kinesis_handler.local.redrive.items import Item, items_of, parked_groups
-from kinesis_handler.quarantine.contents import Contents, waiting_in
+from kinesis_handler.quarantine.contents import Contents, mark_all, waiting_in
 from kinesis_handler.quarantine.entry import Entry, Position
 
 
@@ -139,17 +138,9 @@ class Redrive:
         self, entries: Sequence[Entry], verdicts: Mapping[Position, Verdict], target: RedriveTarget
     ) -> Sent:
         sent = [(entry, verdicts[entry.position]) for entry in entries]
-        self._mark(sent, target.name)
+        done = {entry.position: verdict.result for entry, verdict in sent if verdict.done}
+        mark_all(self._waiting, done, target.name, self._clock())
         return sent
-
-    def _mark(self, sent: Sent, target: str) -> None:
-        by_object: dict[tuple[int, str], dict[Position, str]] = defaultdict(dict)
-        for entry, verdict in sent:
-            if verdict.done:
-                waiting = self._waiting[entry.position]
-                by_object[id(waiting.contents), waiting.name][entry.position] = verdict.result
-        for (_, name), results in by_object.items():
-            self._waiting[next(iter(results))].contents.mark(name, results, target, self._clock())
 
 
 def _is_done(verdicts: Mapping[Position, Verdict], entry: Entry) -> bool:

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import conflict_error
-from kinesis_handler.quarantine.contents import Contents, waiting_in
-from kinesis_handler.quarantine.entry import Position, rfc3339
+from kinesis_handler.quarantine.contents import Contents, mark_all, waiting_in
+from kinesis_handler.quarantine.entry import rfc3339
 from kinesis_handler.release import up_to
 from kinesis_handler.stores import Change, Repository
 
@@ -82,16 +82,12 @@ def drop(
     Raises RepositoryError if a note cannot be taken back, and QuarantineError if a mark cannot be stored.
     """
     notes = sum(_take_back(repository, key) for repository in repositories.values())
-    mine = {place: each for place, each in waiting_in(contents).items() if key in each.entry.parked}
+    mine = {position: each for position, each in waiting_in(contents).items() if key in each.entry.parked}
     others = {other for each in mine.values() for other in each.entry.parked if other != key}
     parked = _parked_among(repositories, others)
-    by_object: dict[tuple[int, str], dict[Position, str]] = {}
-    for position, waiting in mine.items():
-        if parked.isdisjoint(waiting.entry.parked):
-            by_object.setdefault((id(waiting.contents), waiting.name), {})[position] = f"dropped {why}"
-    for (_, name), outcomes in by_object.items():
-        mine[next(iter(outcomes))].contents.mark(name, outcomes, "drop", at)
-    return notes, sum(map(len, by_object.values()))
+    dropped = [position for position, each in mine.items() if parked.isdisjoint(each.entry.parked)]
+    mark_all(mine, dict.fromkeys(dropped, f"dropped {why}"), "drop", at)
+    return notes, len(dropped)
 
 
 def _take_back(repository: Repository[Any], key: Key) -> bool:
