@@ -11,13 +11,15 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from benchmarks.records import handle_all
 from benchmarks.results import Figures
 from benchmarks.rounds import Timed, clocked, progress, take_turns
-from benchmarks.stored_limits import changes, stored_limit
+from benchmarks.stored_limits import stored_limit
 from kinesis_handler import Key, KinesisHandler, configure_logging
 from kinesis_handler.stores.sqlite import SQLiteRepository
+from kinesis_handler.testing import invocation
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
 
@@ -33,7 +35,7 @@ def measure(*, full: bool) -> Figures:
     configure_logging("benchmark", "info", io.StringIO())
     rounds, random = (9 if full else 3), Random(1)
     # Later than those of the round before.
-    numbers = count(time.time_ns() // 1_000, EVENTS_PER_LIMIT)
+    numbers = count(time.time_ns() // 1_000)
     with tempfile.TemporaryDirectory() as folder:
         files = {
             limits: filled(Path(folder, f"{limits}.db"), limits)
@@ -43,7 +45,8 @@ def measure(*, full: bool) -> Figures:
         def changing(limits: int) -> Timed:
             keys = [key_of(index) for index in random.sample(range(limits), CHANGED)]
             handler = KinesisHandler([UserLimitEventProcessor(files[limits])])
-            return clocked(partial(handle_all, handler, [changes(keys, EVENTS_PER_LIMIT, next(numbers))]))
+            batch = [change(key, next(numbers)) for _ in range(EVENTS_PER_LIMIT) for key in keys]
+            return clocked(partial(handle_all, handler, [invocation(batch)]))
 
         taken = take_turns({str(limits): partial(changing, limits) for limits in files}, rounds)
     stored = {
@@ -63,6 +66,17 @@ def filled(file: Path, limits: int) -> SQLiteRepository[Limit]:
         indexes = range(start, min(start + AT_ONCE, limits))
         repository.save([stored_limit(*key_of(index), index) for index in indexes])
     return repository
+
+
+def change(key: Key, number: int) -> dict[str, Any]:
+    return {
+        "aggregateId": key[0],
+        "createdAt": number // 1_000,
+        "eventId": f"{key[1]}-change-{number}",
+        "payload": {"userId": key[0], "userLimitId": key[1], "amount": "0.25", "currencyCode": "EUR"},
+        "sequenceNumber": number,
+        "type": "USER_LIMIT_PROGRESS_CHANGED",
+    }
 
 
 def key_of(index: int) -> Key:

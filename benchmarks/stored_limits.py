@@ -1,13 +1,8 @@
-"""Stored limits, and events that change them."""
+"""Limits to store."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
-import msgspec
-
-from benchmarks.records import Invocation
-from kinesis_handler import Aggregate, Key
-from kinesis_handler.local.event_source import put_on_shard
+from kinesis_handler import Aggregate
 from kinesis_handler.stores import Change
 from user_limits.events import LimitType, Period
 from user_limits.limit import LastReset, Limit
@@ -45,24 +40,3 @@ def stored_limit(user_id: str, limit_id: str, number: int) -> Change[Limit]:
         recent_event_ids=(f"event-{number}",),
     )
     return Change(None, aggregate)
-
-
-def changes(keys: Sequence[Key], events_per_limit: int, first_number: int) -> Invocation:
-    """Make a batch of changes of stored limits; their numbers rise from the first."""
-    events = (
-        (key[0], _change(key, first_number + number)) for number in range(events_per_limit) for key in keys
-    )
-    return {"Records": list(put_on_shard(events))}
-
-
-def _change(key: Key, number: int) -> bytes:
-    return msgspec.json.encode(
-        {
-            "aggregateId": key[0],
-            "createdAt": _BEGIN + number,
-            "eventId": f"{key[1]}-change-{number}",
-            "payload": {"userId": key[0], "userLimitId": key[1], "amount": "0.25", "currencyCode": "EUR"},
-            "sequenceNumber": number,
-            "type": "USER_LIMIT_PROGRESS_CHANGED",
-        }
-    )
