@@ -16,7 +16,6 @@ First all must compute the same limits; if they do not, nothing is measured.
 """
 
 import io
-import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -36,6 +35,7 @@ from kinesis_handler.ingest.event import EventDecoder
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.stores.memory import MemoryRepository
+from testkit.emulators.npm_package import run
 from user_limits.events import EVENT_TYPES
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
@@ -64,7 +64,7 @@ def measure(*, full: bool) -> Figures:
         "limits": EVENTS // EVENTS_PER_LIMIT,
         "rounds": rounds,
         "record_bytes": data_bytes(records) / EVENTS,
-        "node": node_version(),
+        "node": run(["node", "--version"]).stdout.strip().removeprefix("v"),
         "sizes": sizes,
     }
 
@@ -126,8 +126,3 @@ def check(records: Sequence[LambdaRecord], node: NodePeer) -> None:
 
 def limit_row(key: Key, limit: Any, version: int) -> tuple[Any, ...]:
     return *key, f"{limit.progress:.2f}", f"{limit.value:.2f}", version
-
-
-def node_version() -> str:
-    done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - whichever it is
-    return done.stdout.strip().removeprefix("v")
