@@ -24,13 +24,13 @@ from testkit.emulators.local_settings import use_local_settings
 RECORDS = 10_000
 MB = 1_024 * 1_024
 
-IN_MEMORY = "from benchmarks.powertools_peer import PowertoolsPeer; handler = PowertoolsPeer()"
-"""The peer without boto3."""
+WITHOUT_BOTO3 = "from benchmarks.powertools_peer import PowertoolsPeer; handler = PowertoolsPeer()"
+"""The peer that stores the limits in memory."""
 
-CONTENDERS_IN_MEMORY = {
+MEASURED = {
     "memory": CONTENDERS["memory"],
     "dynamodb": CONTENDERS["dynamodb"],
-    "powertools": CONTENDERS["powertools"]._replace(start=IN_MEMORY),
+    "powertools": CONTENDERS["powertools"]._replace(start=WITHOUT_BOTO3),
 }
 
 
@@ -38,13 +38,13 @@ def measure(*, full: bool) -> Figures:
     """Return the peak MB of each contender: at the start, with the invocation, at the end."""
     use_local_settings()
     runs = 5 if full else 2
-    peaks: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS_IN_MEMORY}
+    peaks: dict[str, list[dict[str, float]]] = {name: [] for name in MEASURED}
     [batch] = invocations(1, RECORDS)
     with tempfile.TemporaryDirectory() as folder, dynamodb_local() as endpoint:
         os.environ |= {"LOG_LEVEL": "info", "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
         file = Path(folder, "batch.json")
         size = file.write_text(json.dumps(batch))
-        for name, contender in CONTENDERS_IN_MEMORY.items():
+        for name, contender in MEASURED.items():
             for _ in range(runs):
                 make_table()
                 peaks[name].append(start(contender, file)["peak_mb"])
