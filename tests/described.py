@@ -1,7 +1,7 @@
 """A template held against what `describe` says that its function needs."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from typer.testing import CliRunner
@@ -84,3 +84,60 @@ def assert_settings(
         assert {**defaults, **mapping}[each["name"]] == value, each
     assert "FilterCriteria" not in mapping
     assert "TumblingWindowInSeconds" not in mapping
+
+
+def assert_watched(resources: Resources, needs: Mapping[str, Any], function: str, mapping: str) -> None:
+    """Check that the alarms and the graphs of the dashboard are the ones that are needed.
+
+    Args:
+        resources: of the template, resolved.
+        needs: what `describe --json` prints.
+        function: the name that Ref gives for the function.
+        mapping: the name that Ref gives for its event source mapping.
+    """
+    known = {"${FunctionName}": function, "${MappingId}": mapping}
+    alarms = {
+        name: each["Properties"]
+        for name, each in resources.items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert alarms.keys() == {each["name"] for each in needs["alarms"]}
+    for each in needs["alarms"]:
+        metric, alarm = each["metric"], alarms[each["name"]]
+        assert alarm["Namespace"] == metric["namespace"]
+        assert alarm["MetricName"] == metric["name"]
+        assert alarm["Statistic"] == metric["statistic"]
+        assert alarm["Dimensions"] == [{"Name": metric["dimension"], "Value": known[metric["value"]]}]
+        assert alarm["Threshold"] == each["threshold"]
+        assert alarm["EvaluationPeriods"] == each["evaluationPeriods"]
+        assert alarm["DatapointsToAlarm"] == each["datapointsToAlarm"]
+        assert alarm["AlarmDescription"] == each["reason"]
+        assert alarm["Period"] == 60
+        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        assert alarm["TreatMissingData"] == "notBreaching"
+    [dashboard] = [each for each in resources.values() if each["Type"] == "AWS::CloudWatch::Dashboard"]
+    assert list(_graphs(dashboard["Properties"]["DashboardBody"])) == [
+        (each["title"], [{**metric, "value": known[metric["value"]]} for metric in each["metrics"]])
+        for each in needs["dashboard"]
+    ]
+
+
+def _graphs(body: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Yield the title and the metrics of each widget; a point repeats what stands above it.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+    """
+    for widget in json.loads(body)["widgets"]:
+        assert widget["type"] == "metric"
+        properties = widget["properties"]
+        assert (properties["period"], properties["region"]) == (60, "eu-north-1")
+        metrics: list[dict[str, str]] = []
+        above: list[str] = []
+        for row in properties["metrics"]:
+            options = row[-1] if isinstance(row[-1], dict) else {}
+            texts = [each for each in row if isinstance(each, str)]
+            above = [above[index] if each == "." else each for index, each in enumerate(texts)]
+            statistic = options.get("stat", properties["stat"])
+            names = ("namespace", "name", "dimension", "value", "statistic")
+            metrics.append(dict(zip(names, [*above, statistic], strict=True)))
+        yield properties["title"], metrics

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from deploy.expansion import PSEUDO_PARAMETERS, expand
+from deploy.expansion import PSEUDO_PARAMETERS
 from deploy.intrinsics import Resolver
-from described import allowed, assert_settings, assert_table, described, needed
+from described import allowed, assert_settings, assert_table, assert_watched, described, needed
 from kinesis_handler.project.new import PACKAGE, SKELETON
 
 pytestmark = pytest.mark.other_programs
@@ -109,20 +109,17 @@ def test_what_holds_data_is_closed_and_outlives_the_stack(template: dict[str, An
     assert template["Tableparcels"]["Properties"]["DeletionProtectionEnabled"]
 
 
-def test_its_alarms_are_those_of_the_template_of_a_new_project(template: dict[str, Any]) -> None:
-    compared = ("Namespace", "MetricName", "Statistic", "Threshold", "EvaluationPeriods", "DatapointsToAlarm")
-    ours = {
-        name: {key: each["Properties"][key] for key in compared}
-        for name, each in template.items()
-        if each["Type"] == "AWS::CloudWatch::Alarm"
+def test_its_alarms_and_its_dashboard_are_the_ones_that_are_needed(
+    template: dict[str, Any], needs: dict[str, Any]
+) -> None:
+    [function] = {
+        each["Value"]
+        for alarm in ("Errors", "Failing")
+        for each in template[alarm]["Properties"]["Dimensions"]
     }
-    theirs = {
-        name: {key: each["Properties"][key] for key in compared}
-        for name, each in expand(SKELETON / "template.yaml", {})["Resources"].items()
-        if each["Type"] == "AWS::CloudWatch::Alarm"
-    }
-    assert ours == theirs
-    assert all(template[name]["Properties"]["AlarmActions"] == [TOPIC] for name in ours)
+    assert_watched(template, needs, function, template["Lost"]["Properties"]["Dimensions"][0]["Value"])
+    alarms = [each for each in template.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    assert all(each["Properties"]["AlarmActions"] == [TOPIC] for each in alarms)
 
 
 def test_it_has_two_hundred_lines_at_most() -> None:

@@ -48,6 +48,25 @@ def test_a_person_reads_each_need_with_its_reason() -> None:
     assert "missing: it has no quarantine" in printed
 
 
+def test_a_person_reads_what_must_be_watched() -> None:
+    printed = CliRunner().invoke(app, ["describe", "--app", PARCELS]).output
+    assert "  Behind: the state is five minutes out of date\n" in printed
+    assert "    AWS/Lambda IteratorAge (Maximum) ≥ 300000, in 3 of 5 minutes\n" in printed
+    assert "    KinesisHandler Rejected ≥ 1, in any minute\n" in printed
+    assert "  Given up: OnFailureDestinationDeliveredEventCount, DroppedEventCount\n" in printed
+
+
+def test_no_region_is_needed_since_nothing_is_asked_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    command = ["describe", "--app", PARCELS, "--store", "dynamodb://Parcels"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0
+    assert "\n  Parcels: keys shop and parcel" in done.output
+    assert "AWS_REGION" not in os.environ
+    assert "AWS_REGION" not in done.output
+
+
 def test_to_describe_it_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_project("noted", tmp_path, Choices("sqlite"))
     before = contents(tmp_path).keys()

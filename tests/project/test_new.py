@@ -4,6 +4,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from kinesis_handler import ConfigurationError
 from kinesis_handler.cli.commands import app
 from kinesis_handler.project.envelope import EnvelopeName
-from kinesis_handler.project.new import PACKAGE, SKELETON, Choices, make_project, rendered
+from kinesis_handler.project.new import PACKAGE, SKELETON, Choices, ProjectStore, make_project, rendered
 from kinesis_handler.project.runtime import own_runtime
 from kinesis_handler.version import __version__
 from project.conftest import RESULT, contents, run
@@ -55,9 +56,20 @@ class TestSkeleton:
 
 
 class TestChoices:
-    def test_without_any_it_has_three_hundred_lines_at_most(self) -> None:
+    @pytest.mark.parametrize("envelope", get_args(EnvelopeName))
+    @pytest.mark.parametrize("store", get_args(ProjectStore))
+    def test_it_has_three_hundred_lines_at_most_and_forty_more_with_an_api(
+        self, store: ProjectStore, envelope: EnvelopeName
+    ) -> None:
+        def lines(choices: Choices) -> int:
+            files = rendered(contents(SKELETON), "parcels", choices)
+            return sum(len(content.splitlines()) for content in files.values())
+
+        assert lines(Choices(store, envelope=envelope)) <= 300
+        assert lines(Choices("dynamodb", api=True, envelope=envelope)) <= 340
+
+    def test_without_an_api_it_has_nothing_of_one(self) -> None:
         files = rendered(contents(SKELETON), "parcels", Choices())
-        assert sum(len(content.splitlines()) for content in files.values()) <= 300
         assert "parcels/api.py" not in files
         assert "Api" not in files["template.yaml"]
 
@@ -101,7 +113,7 @@ class TestProject:
         described = tomllib.loads((project / "pyproject.toml").read_text())["project"]
         assert described["dependencies"] == [f"kinesis-handler[aws]=={__version__}"]
         assert f"--runtime {own_runtime()}\n" in (project / "Makefile").read_text()
-        assert f"Runtime: python{own_runtime()}\n" in (project / "template.yaml").read_text()
+        assert f"Runtime: python{own_runtime()}," in (project / "template.yaml").read_text()
 
     @pytest.mark.other_programs
     def test_both_its_commands_pass(self, installed: Path) -> None:
@@ -166,7 +178,7 @@ class TestCommand:
         monkeypatch.chdir(tmp_path)
         done = CliRunner().invoke(app, ["new", "my-parcels"])
         assert done.exit_code == 0
-        assert done.output.startswith("made my-parcels: 12 files, 300 lines.")
+        assert done.output.startswith("made my-parcels: 12 files, 291 lines.")
         assert "\n  cd my-parcels\n  make run " in done.output
         assert (tmp_path / "my-parcels" / "my_parcels").is_dir()
 

@@ -40,9 +40,31 @@ def test_each_file_is_well_formed(name: str) -> None:
 
 def test_each_part_of_the_description_that_it_reads_is_there() -> None:
     assert named(r"local\.needs\.(\w+)") <= needs().keys()
-    assert named(r"local\.needs\.(\w+)") == {"mapping", "function", "tables", "permissions"}
+    assert named(r"local\.needs\.(\w+)") == {
+        "mapping",
+        "function",
+        "tables",
+        "permissions",
+        "alarms",
+        "dashboard",
+    }
     [table] = needs()["tables"]
-    assert named(r"each\.value\.(\w+)") == table.keys()
+    assert set(re.findall(r"each\.value\.(\w+)", FILES["tables.tf"])) == table.keys()
+
+
+def test_its_alarms_and_its_dashboard_are_the_ones_that_are_needed() -> None:
+    watched = set(re.findall(r'"\$(\$\{\w+\})"\s+=', FILES["alarms.tf"]))
+    graphs = needs()["dashboard"]
+    metrics = [each["metric"] for each in needs()["alarms"]]
+    metrics += [metric for graph in graphs for metric in graph["metrics"]]
+    assert {each["value"] for each in metrics} == watched
+    for alarm in needs()["alarms"]:
+        read = re.findall(r"each\.value\.(\w+)", FILES["alarms.tf"])
+        assert {*read, "name"} == alarm.keys()
+        read = re.findall(r"each\.value\.metric\.(\w+)", FILES["alarms.tf"])
+        assert set(read) == alarm["metric"].keys()
+    assert set(re.findall(r"\bgraph\.(\w+)", FILES["dashboard.tf"])) == graphs[0].keys()
+    assert set(re.findall(r"\bmetric\.(\w+)", FILES["dashboard.tf"])) == metrics[0].keys()
 
 
 def test_it_sets_the_function_and_the_mapping_as_is_said_and_leaves_nothing_out() -> None:

@@ -5,7 +5,7 @@ for each resource a name, from which its ARN is made.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -47,11 +47,10 @@ def expand(template: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     """
     document = deepcopy(_parsed(template.read_text()))
     values = _values(document["Parameters"], parameters)
-    for resource in document["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
+    for function in _functions(document):
+        if code := function.get("CodeUri"):
             # SAM accepts only what `sam package` has put into a bucket.
-            code = resource["Properties"]["CodeUri"]
-            resource["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": code}
+            function["CodeUri"] = {"Bucket": "artifacts", "Key": code}
     translator = Translator({}, Parser(), boto_session=Session(region_name=REGION))
     expanded = translator.translate(document, parameter_values=dict(values))
     translator.metrics.publish()  # to nobody; otherwise it complains that nothing was published
@@ -74,6 +73,14 @@ def _parsed(text: str) -> dict[str, Any]:
     """Parse YAML, which takes three quarters of an expansion's time."""
     document: dict[str, Any] = yaml_parse(text)
     return document
+
+
+def _functions(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the properties of each function, and those that all functions have."""
+    for resource in document["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            yield resource["Properties"]
+    yield document.get("Globals", {}).get("Function", {})
 
 
 def _values(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Implements `describe`: shows what the function of an application needs on AWS."""
 
-from collections.abc import Sequence
-from contextlib import chdir, suppress
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
@@ -9,12 +10,16 @@ import msgspec
 import typer
 from rich.table import Table
 
+from kinesis_handler.aws import find_region
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
 from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.errors import KinesisHandlerError
 from kinesis_handler.project.needs import Needs, Permission, Setting, needs_of
 from kinesis_handler.project.variables import recorded_variables
+from kinesis_handler.project.watching import Alarm, Metric
+
+ANY_REGION = "us-east-1"
 
 
 def describe(
@@ -22,13 +27,14 @@ def describe(
     store: StoreUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002
 ) -> None:
-    """Show what the function needs on AWS: tables, variables, permissions, and settings with their reasons.
+    """Show what the function needs on AWS: tables, variables, permissions, settings and alarms, with reasons.
 
     Nothing is asked of AWS. Name the store that the function will have: --store dynamodb://TABLE.
     """
     with exit_on_error():
         name = project_settings().app if application_name is None else application_name
-        with recorded_variables(name.partition(":")[0].partition(".")[0]) as variables:
+        package = name.partition(":")[0].partition(".")[0]
+        with _region_as_on_lambda(), recorded_variables(package) as variables:
             application = load_application(name, store)
             if store is not None:
                 _load_on_its_own_store(name)
@@ -37,6 +43,20 @@ def describe(
         echo_json(msgspec.to_builtins(needs))
     else:
         _print(needs)
+
+
+@contextmanager
+def _region_as_on_lambda() -> Iterator[None]:
+    """Set a region, as Lambda does, where there is none: clients want one, and nothing is asked of them."""
+    found = find_region(default=ANY_REGION)
+    if found != ANY_REGION or "AWS_REGION" in os.environ:
+        yield
+        return
+    os.environ["AWS_REGION"] = found
+    try:
+        yield
+    finally:
+        del os.environ["AWS_REGION"]
 
 
 def _load_on_its_own_store(name: str) -> None:
@@ -65,6 +85,25 @@ def _print(needs: Needs) -> None:
     _print_permissions("permissions of a function that only reads, such as an API", needs.api_permissions)
     _print_settings("function", needs.function)
     _print_settings("event source mapping", needs.mapping)
+    _heading("alarms")
+    for alarm in needs.alarms:
+        echo(f"  {alarm.name}: {alarm.reason}")
+        echo(f"    {_shown(alarm.metric)} ≥ {alarm.threshold}, {_how_long(alarm)}", "dim")
+    _heading("dashboard")
+    for graph in needs.dashboard:
+        echo(f"  {graph.title}: {', '.join(metric.name for metric in graph.metrics)}")
+
+
+def _shown(metric: Metric) -> str:
+    statistic = "" if metric.statistic == "Sum" else f" ({metric.statistic})"
+    return f"{metric.namespace} {metric.name}{statistic}"
+
+
+def _how_long(alarm: Alarm) -> str:
+    """Return for how long the value must be too high; a period is a minute."""
+    if alarm.evaluation_periods == 1:
+        return "in any minute"
+    return f"in {alarm.datapoints_to_alarm} of {alarm.evaluation_periods} minutes"
 
 
 def _heading(text: str) -> None:

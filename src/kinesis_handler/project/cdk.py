@@ -22,26 +22,13 @@ from constructs import Construct
 
 from kinesis_handler.project.needs import Needs, TableNeeds
 from kinesis_handler.project.runtime import Runtime
-from kinesis_handler.telemetry.metrics import DIMENSION, NAMESPACE
+from kinesis_handler.project.watching import Alarm, dashboard
 
 __all__ = ["KinesisConsumer"]
 
 RETENTION, FAILED_RECORDS, LOGS = Duration.days(7), Duration.days(90), logs.RetentionDays.ONE_MONTH
 
-_ALARMS = {
-    "Errors": ("function", "Errors"),
-    "Behind": ("function", "IteratorAge"),
-    "Failing": ("handler", "Failed"),
-    "Rejected": ("handler", "Rejected"),
-    "Parked": ("handler", "Parked"),
-    "GivenUp": ("mapping", "OnFailureDestinationDeliveredEventCount"),
-    "Lost": ("mapping", "DroppedEventCount"),
-}
-"""Name → whose metric, and which. docs/how-to/operate.md says what to do about each."""
-
-_AT_ONCE = {"Rejected", "Parked", "GivenUp", "Lost"}  # one period is enough: none of it passes by itself
-
-_BEHIND_MS, _RUNTIME = 300_000, Runtime()
+_RUNTIME = Runtime()
 
 
 class KinesisConsumer(Construct):
@@ -119,7 +106,10 @@ class KinesisConsumer(Construct):
         )
         self.function.node.add_dependency(policy)
         self.mapping.node.add_dependency(policy)
-        self.alarms = [self._made_alarm(name, alarm_topics) for name in _ALARMS]
+        self._known |= {"FunctionName": self.function.function_name, "MappingId": self.mapping.ref}
+        self.alarms = [self._made_alarm(each, alarm_topics) for each in needed.alarms]
+        body = dashboard(needed.dashboard, self._known)
+        self.dashboard = cloudwatch.CfnDashboard(self, "Dashboard", dashboard_body=body)
 
     def _made_stream(self) -> kinesis.Stream:
         stream = kinesis.Stream(
@@ -169,25 +159,23 @@ class KinesisConsumer(Construct):
         ]
         return role, iam.Policy(self, "Policy", roles=[role], statements=statements)
 
-    def _made_alarm(self, name: str, topics: tuple[str, ...]) -> cloudwatch.CfnAlarm:
-        whose, metric = _ALARMS[name]
-        namespace, dimension, value = {
-            "function": ("AWS/Lambda", "FunctionName", self.function.function_name),
-            "handler": (NAMESPACE, DIMENSION, self.function.function_name),
-            "mapping": ("AWS/Lambda", "EventSourceMappingUUID", self.mapping.ref),
-        }[whose]
-        is_age = metric == "IteratorAge"
+    def _made_alarm(self, alarm: Alarm, topics: tuple[str, ...]) -> cloudwatch.CfnAlarm:
+        metric = alarm.metric
+        dimension = cloudwatch.CfnAlarm.DimensionProperty(
+            name=metric.dimension, value=self._filled(metric.value)
+        )
         return cloudwatch.CfnAlarm(
             self,
-            name,
-            namespace=namespace,
-            metric_name=metric,
-            dimensions=[cloudwatch.CfnAlarm.DimensionProperty(name=dimension, value=value)],
-            statistic="Maximum" if is_age else "Sum",
-            threshold=_BEHIND_MS if is_age else 1,
+            alarm.name,
+            alarm_description=alarm.reason,
+            namespace=metric.namespace,
+            metric_name=metric.name,
+            dimensions=[dimension],
+            statistic=metric.statistic,
+            threshold=alarm.threshold,
             period=60,
-            evaluation_periods=1 if name in _AT_ONCE else 5,
-            datapoints_to_alarm=1 if name in _AT_ONCE else 3,
+            evaluation_periods=alarm.evaluation_periods,
+            datapoints_to_alarm=alarm.datapoints_to_alarm,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="notBreaching",
             alarm_actions=list(topics),

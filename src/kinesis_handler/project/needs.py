@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from kinesis_handler.application import Application
+from kinesis_handler.project.watching import ALARMS, GRAPHS, Alarm, Graph
 from kinesis_handler.stores import Table
 from kinesis_handler.stores.url import url_of
 
@@ -112,6 +113,8 @@ class Needs(Struct, frozen=True, rename="camel"):
         api_permissions: of the role of a function that only reads, such as an API.
         function: settings of the function.
         mapping: settings of its event source mapping.
+        alarms: that somebody must hear of.
+        dashboard: the graphs that show what it does.
         missing: what it lacks to run on Lambda, each a sentence.
     """
 
@@ -123,6 +126,8 @@ class Needs(Struct, frozen=True, rename="camel"):
     api_permissions: Sequence[Permission]
     function: Sequence[Setting]
     mapping: Sequence[Setting]
+    alarms: Sequence[Alarm]
+    dashboard: Sequence[Graph]
     missing: Sequence[str]
 
 
@@ -140,6 +145,8 @@ def needs_of(application: Application, name: str, variables: Iterable[Variable] 
         else [],
         function=FUNCTION,
         mapping=MAPPING,
+        alarms=ALARMS,
+        dashboard=GRAPHS,
         missing=list(_missing(application)),
     )
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from deployed import JOINED, MOVING, REDRIVING, ROOT, TEMPLATE, environment, expanded, of_type, properties
+from described import described
 from kinesis_handler import errors
 from kinesis_handler.moving.switch import NOT_READABLE
 from kinesis_handler.outcome import Status
@@ -138,6 +139,15 @@ def test_our_metrics_are_those_of_this_stack() -> None:
 def test_each_of_our_metrics_is_to_be_seen(parameters: dict[str, str], ours: set[str]) -> None:
     seen = {metric.name for metric in in_the_dashboard(**parameters) if metric.namespace == NAMESPACE}
     assert seen == ours
+
+
+def test_what_describe_says_must_be_watched_is_watched() -> None:
+    needs = described("user_limits.wiring:application", VALUES["TableName"])
+    watched = {(each.namespace, each.name) for each in in_alarms()}
+    shown = {(each.namespace, each.name) for each in in_the_dashboard()}
+    assert {(each["metric"]["namespace"], each["metric"]["name"]) for each in needs["alarms"]} <= watched
+    graphs = [metric for graph in needs["dashboard"] for metric in graph["metrics"]]
+    assert {(each["namespace"], each["name"]) for each in graphs} <= shown
 
 
 def test_a_stream_and_a_table_that_exist_are_watched_like_ones_own() -> None:
