@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.expansion import expand
 from described import allowed, arns, assert_settings, assert_table, assert_watched, described, needed
@@ -46,6 +48,26 @@ def test_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
     done = subprocess.run(lint, capture_output=True, text=True, check=False)
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
+
+
+def test_what_is_merged_does_not_overlap() -> None:
+    def keys(node: yaml.MappingNode) -> set[str]:
+        return {name.value for name, _ in node.value}
+
+    def merges(node: yaml.Node) -> Iterator[list[yaml.MappingNode]]:
+        for child in node.value if isinstance(node.value, list) else ():
+            for each in child if isinstance(child, tuple) else (child,):
+                yield from merges(each)
+        for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            if name.value == "<<":
+                yield value.value if isinstance(value, yaml.SequenceNode) else [value]
+
+    # Programs that read YAML disagree about which of two merged values counts: `sam deploy` takes the last.
+    found = list(merges(yaml.compose(TEMPLATE.read_text())))
+    assert len(found) > 7
+    for merged in found:
+        names = [name for each in merged for name in keys(each)]
+        assert len(names) == len(set(names)), names
 
 
 def test_what_holds_data_outlives_the_stack() -> None:
