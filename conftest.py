@@ -51,7 +51,13 @@ ONLY_LOOKED_UP = {
     )
 }
 
-FROM_NOTHING = {"tutorial.md"}
+FROM_NOTHING = {
+    "tutorial.md",
+    "add-an-event-type.md",
+    "change-a-state.md",
+    "correct-a-bug.md",
+    "look-at-what-is-stored.md",
+}
 """The pages whose sessions are in an empty folder, and not in one that looks like the repository.
 
 They have what `make run` has installed, and not what the tests need besides; so has their folder's `.venv`.
