@@ -8,7 +8,7 @@ import typer
 
 from kinesis_handler.application import Migration
 from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
-from kinesis_handler.cli.console import echo, echo_problems
+from kinesis_handler.cli.console import echo, echo_json, echo_problems
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.moving.chunks import named
@@ -38,6 +38,7 @@ ToUrl = Annotated[
     str | None,
     typer.Option("--to", metavar="URL", help="Likewise, in place of MIGRATION_TARGET."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -90,6 +91,7 @@ def verify(
     repair: Annotated[  # noqa: FBT002
         bool, typer.Option("--repair", help="Bring the other store up to the one that decides.")
     ] = False,
+    as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Compare every item of both stores, value by value, and list the fields that differ.
 
@@ -104,6 +106,21 @@ def verify(
             found = ((name, each) for name, sides in move.repositories.items() for each in work.run(sides))
             listed = list(islice(found, MAX_NAMED))
             more = sum(1 for _ in found)
+    ending = typer.Exit(1 if work.differ > work.repaired else 0)
+    if as_json:
+        counts = {"compared": work.compared, "differ": work.differ, "repaired": work.repaired}
+        differences = [
+            {
+                "repository": name,
+                "key": each.key,
+                "what": each.what,
+                "repaired": each.repaired,
+                "damaged": bool(each.damaged),
+            }
+            for name, each in listed
+        ]
+        echo_json({**counts, "differences": differences})
+        raise ending
     for name, each in listed:
         line = f"{named(each.key, name)}: {each.what}{' (repaired)' if each.repaired else ''}"
         echo(line, "red" if each.damaged else "", err=bool(each.damaged))
@@ -111,11 +128,16 @@ def verify(
         echo(f"… and {more:,} more")
     repaired = f", {work.repaired:,} repaired" if repair and work.differ else ""
     echo(f"{work.compared:,} compared: {work.differ:,} differ{repaired}")
-    raise typer.Exit(1 if work.differ > work.repaired else 0)
+    raise ending
 
 
 @app.command()
-def status(application_name: ApplicationName = None, source: FromUrl = None, target: ToUrl = None) -> None:
+def status(
+    application_name: ApplicationName = None,
+    source: FromUrl = None,
+    target: ToUrl = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Show the phase, how many items each side has, and the steps that may be taken now.
 
     What cannot be read in a file is named. A table is not read: `verify` does that.
@@ -124,10 +146,19 @@ def status(application_name: ApplicationName = None, source: FromUrl = None, tar
         move, decides = _opened(application_name, source, target)
         phase = move.phase() if move.phase is not None else None
         items = {side: _items(move, side) for side in Side}
+    other = "replica" if phase and phase.replica else "not written"
+    roles = {side: "decides" if side is decides else other for side in Side}
+    if as_json:
+        sides = {
+            side: {"store": move.names[side], "role": roles[side], "items": number, "unreadable": unread}
+            for side, (number, unread) in items.items()
+        }
+        steps = [{"step": step, "when": when} for step, when in NEXT[phase]]
+        echo_json({"phase": phase, "sides": sides, "next": steps})
+        return
     echo(f"phase      {phase or 'none: MIGRATION_PHASE is not set'}")
     for side, (number, unread) in items.items():
-        role = "decides" if side is decides else "replica" if phase and phase.replica else "not written"
-        echo(f"{side:<10} {move.names[side]}: {number:,} items, {role}")
+        echo(f"{side:<10} {move.names[side]}: {number:,} items, {roles[side]}")
         echo_problems([f"cannot be read: {why}" for why in unread], MAX_NAMED)
     for following, how in NEXT[phase]:
         echo(f"next       {following}: {how}")
