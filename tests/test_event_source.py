@@ -271,7 +271,17 @@ def test_what_fails_beside_another_batch_is_given_up_by_itself() -> None:
     assert max(map(len, function.delivered)) <= 10
 
 
-def test_a_batch_is_full_by_its_number_of_records_or_by_their_size() -> None:
-    mapping = EventSourceMapping(lambda *_: None, batch_size=3, parallelization_factor=2)
-    assert [mapping.is_full(shard(count)) for count in (0, 5, 6)] == [False, False, True]
-    assert mapping.is_full(shard(5, size=1_000_000))
+def test_what_it_gathers_for_itself_is_full_by_its_number_of_records_or_by_their_size() -> None:
+    mapping = EventSourceMapping(
+        lambda *_: None, batch_size=3, parallelization_factor=2, maximum_batching_window=1
+    )
+    for records, is_full in ((shard(5), False), (shard(6), True), (shard(5, size=1_000_000), True)):
+        gathering = mapping.gathering(lambda: 0.0)
+        gathering.add(records)
+        assert (gathering.due_in() == 0) is is_full
+
+
+def test_a_batch_may_be_larger_than_an_invocation_by_lambda() -> None:
+    function = Recorder({})
+    assert len(function.run(shard(5, size=2_000_000), batch_bytes=20_000_000)) == 1
+    assert len(function.run(shard(5, size=2_000_000))) > 1

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -195,32 +196,52 @@ def test_a_stream_that_is_made_anew_under_its_name_is_read_from_its_beginning(st
     assert Consumption(stream, first.store).run().data == [b"3"]
 
 
+def test_at_the_tip_what_is_gathered_waits_for_nothing_if_it_ends_there(stream: Stream) -> None:
+    stream.put(b"1", b"2")
+    read = Consumption(stream, batch_size=3, maximum_batching_window=3_600).run()
+    assert read.settled == [b"1", b"2"]
+    assert not read.stop.waits  # type: ignore[attr-defined]
+
+
 def test_within_the_batching_window_a_batch_waits_for_more_until_it_is_full(stream: Stream) -> None:
     stream.put(b"1")
     put: list[bytes] = []
 
     class Producing(Hasty):
         def pause(self, seconds: float) -> None:
-            if seconds:  # it waits: meanwhile something comes
+            if seconds and len(put) < 2:  # it waits: meanwhile something comes
                 put.append(f"{len(put) + 2}".encode())
                 stream.put(put[-1])
             super().pause(seconds)
 
     batches: list[list[bytes]] = []
-    read = Consumption(
-        stream,
-        function=lambda _shard_id, data: batches.append(data),
-        stop=Producing(),
-        batch_size=3,
-        maximum_batching_window=3_600,
-    )
+
+    def function(_shard_id: str, data: list[bytes]) -> None:
+        batches.append(data)
+        stop.set()
+
+    stop = Producing()
+    options: dict[str, Any] = {"batch_size": 3, "maximum_batching_window": 3_600, "until_caught_up": False}
+    read = Consumption(stream, function=function, stop=stop, **options)
     read.run()
     assert batches == [[b"1", b"2", b"3"]]
+    assert read.checkpoints()[FIRST].after is not None
 
 
 def test_a_batch_that_is_not_full_goes_when_its_window_has_passed(stream: Stream) -> None:
     stream.put(b"1", b"2")
-    read = Consumption(stream, batch_size=3, maximum_batching_window=0.1)
+    stop = Hasty()
+    options: dict[str, Any] = {"batch_size": 3, "maximum_batching_window": 0.1, "until_caught_up": False}
+    read = Consumption(stream, function=lambda *_: stop.set(), stop=stop, **options)
     read.run()
     assert read.data == [b"1", b"2"]
-    assert len(read.stop.waits) >= 1  # type: ignore[attr-defined]
+    assert len(stop.waits) >= 1
+
+
+def test_what_was_gathered_at_a_stop_is_read_again_by_the_next_process(stream: Stream) -> None:
+    stream.put(b"1", b"2")
+    stop = Hasty(look=lambda: stop.set())  # noqa: PLW0108 - it is made here; as it waits for more
+    options: dict[str, Any] = {"batch_size": 3, "maximum_batching_window": 3_600}
+    first = Consumption(stream, stop=stop, until_caught_up=False, **options).run()
+    assert (first.data, first.checkpoints()) == ([], {FIRST: Checkpoint()})
+    assert Consumption(stream, first.store, **options).run().settled == [b"1", b"2"]

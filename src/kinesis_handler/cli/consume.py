@@ -13,6 +13,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.delivery import Delivery
+from kinesis_handler.cli.gather import RECORDS, Gather, GatherRecords, gather_bounds
 from kinesis_handler.cli.report import print_json, print_summary, print_tables
 from kinesis_handler.cli.shards import live
 from kinesis_handler.cli.signals import ended_by_signals
@@ -46,6 +47,8 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     application_name: ApplicationName = None,
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
+    gather: Gather = None,
+    gather_records: GatherRecords = RECORDS,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
     rebuild: Annotated[  # noqa: FBT002
         bool,
@@ -70,7 +73,12 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stop, outages = Stop(), Outages()
         delivery = Delivery(
-            application, batch_size=batch_size, retries=retries, outages=outages, rebuild=rebuild
+            application,
+            batch_size=batch_size,
+            gather=gather_bounds(gather, gather_records),
+            retries=retries,
+            outages=outages,
+            rebuild=rebuild,
         )
         with ended_by_signals(stop.set):
             try:

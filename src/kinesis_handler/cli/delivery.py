@@ -8,7 +8,9 @@ from typing import Any
 from kinesis_handler.application import Application
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
+from kinesis_handler.local.batching import PAYLOAD_LIMIT
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
+from kinesis_handler.local.gathering import Bounds
 from kinesis_handler.local.stream.outages import Outages, Wait, is_outage
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.quarantine import Quarantine
@@ -24,24 +26,27 @@ class Delivery:
     Args:
         application: its handler gets the records, and its quarantine those that fail for good.
         batch_size: records in a batch, at most.
+        gather: when enough records of a shard have been gathered for a batch, in place of `batch_size`; None
+            to deliver what there is.
         retries: deliveries of a failed batch after the first. An outage uses up none.
         outages: waits while something is down; None for a new one.
         rebuild: whether the records have been processed before, into another store.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have a default
         self,
         application: Application,
         *,
         batch_size: int,
         retries: int,
+        gather: Bounds | None = None,
         outages: Outages | None = None,
         rebuild: bool = False,
     ) -> None:
         self.tallies: dict[str, Tally] = {}
         """Tallies by the id of each shard that was read."""
         self._application = application
-        self._batch_size = batch_size
+        self._bounds = gather or Bounds(0, batch_size, PAYLOAD_LIMIT)
         self._retries = retries
         self._outages = outages or Outages()
         self._rebuild = rebuild
@@ -62,7 +67,9 @@ class Delivery:
 
         return EventSourceMapping(
             function,
-            batch_size=self._batch_size,
+            batch_size=self._bounds.records,
+            batch_bytes=self._bounds.data_bytes,
+            maximum_batching_window=self._bounds.seconds,
             maximum_retry_attempts=self._retries,
             bisect_batch_on_function_error=True,
             on_failure=to_quarantine,

@@ -22,16 +22,18 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAGIC_IN_BASE64 = pybase64.b64encode(MAGIC[:3]).decode()
 
 
-def batches(records: Iterable[LambdaRecord], batch_size: int) -> Iterator[list[LambdaRecord]]:
-    """Yield batches in order, each full by its number of records or by its size.
+def batches(
+    records: Iterable[LambdaRecord], batch_size: int, data_bytes: int = PAYLOAD_LIMIT
+) -> Iterator[list[LambdaRecord]]:
+    """Yield batches in order, each full by its number of records or by the size of their data in base64.
 
-    A record that is too large for an invocation is a batch of its own: see `exceeds_payload`.
+    A record that is larger is a batch of its own: see `exceeds_payload`.
     """
     batch: list[LambdaRecord] = []
     size = 0
     for record in records:
         data_size = len(record["kinesis"]["data"])
-        if batch and (len(batch) == batch_size or size + data_size > PAYLOAD_LIMIT):
+        if batch and (len(batch) == batch_size or size + data_size > data_bytes):
             yield batch
             batch, size = [], 0
         batch.append(record)

@@ -18,6 +18,7 @@ from msgspec import Struct
 from kinesis_handler.ingest.record import arrival_time, refuse_repeated_numbers
 from kinesis_handler.lambda_types import LambdaContext, LambdaRecord
 from kinesis_handler.local.batching import PAYLOAD_LIMIT, batches, exceeds_payload, lanes, refuse_foreign_keys
+from kinesis_handler.local.gathering import Bounds, Gathering
 from kinesis_handler.local.shard import SequenceNumbers, lambda_record, put_on_shard
 from kinesis_handler.retry import Pauses
 
@@ -79,7 +80,9 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
     Args:
         function: the Lambda function, called with the invocation and a context.
         batch_size: records in a batch, at most 10,000.
-        maximum_batching_window: seconds that the reader of the shard waits for a batch to be full.
+        batch_bytes: size of a batch's data, in base64. Lambda's is what an invocation holds.
+        maximum_batching_window: seconds that the reader of the shard waits for a batch to be full: see
+            `gathering`.
         parallelization_factor: how many batches are delivered at once, up to 10. Records of one
             partition key are still delivered in order; KPL records are refused, because their keys are not
             those of their events. What is read at once is settled as a whole.
@@ -103,6 +106,7 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
 
     function: LambdaFunction
     batch_size: int = 100
+    batch_bytes: int = PAYLOAD_LIMIT
     maximum_batching_window: float = 0
     parallelization_factor: int = 1
     maximum_retry_attempts: int = -1
@@ -126,7 +130,7 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
         Raises InvalidInvocationError at two records with the same sequence number, and ConfigurationError at
         a KPL record if batches are delivered at once. Nothing of such a batch has been delivered.
         """
-        for batch in batches(records, self.batch_size * self.parallelization_factor):
+        for batch in batches(records, self.batch_size * self.parallelization_factor, self.batch_bytes):
             refuse_repeated_numbers(batch)
             if self.parallelization_factor == 1:
                 self._settle(batch)
@@ -137,14 +141,17 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
                     list(threads.map(self._settle_lane, divided))
             yield batch
 
-    def is_full(self, records: list[LambdaRecord]) -> bool:
-        """Tell whether records fill a batch, so that none need wait for more."""
-        if len(records) >= self.batch_size * self.parallelization_factor:
-            return True
-        return sum(len(each["kinesis"]["data"]) for each in records) >= PAYLOAD_LIMIT
+    def gathering(self, clock: Callable[[], float] = time.monotonic) -> Gathering:
+        """Return what gathers the shard's records into batches for `run`: each is delivered at once.
+
+        Args:
+            clock: seconds, from any starting point.
+        """
+        records = self.batch_size * self.parallelization_factor
+        return Gathering(Bounds(self.maximum_batching_window, records, self.batch_bytes), clock)
 
     def _settle_lane(self, records: list[LambdaRecord]) -> None:
-        for batch in batches(records, self.batch_size):
+        for batch in batches(records, self.batch_size, self.batch_bytes):
             self._settle(batch)
 
     def _settle(self, batch: list[LambdaRecord]) -> None:

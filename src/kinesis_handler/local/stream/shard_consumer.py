@@ -70,6 +70,7 @@ class ShardConsumer:
         self._progress = progress
         self._reader = reading.stream.shard(shard_id, checkpoint)
         self._mapping = reading.make_mapping(shard_id, self._wait)
+        self._gathering = self._mapping.gathering()
         self._expired: Checkpoint | None = None
 
     def run(self) -> State:
@@ -78,16 +79,24 @@ class ShardConsumer:
         Raises StreamError if it cannot be read, Stopped if it is stopped.
         """
         while True:
-            page = self._page()
-            for batch in self._mapping.run(page.records):
-                self._settle(batch)
+            page = self._read()
+            self._gathering.add(page.records)
+            caught_up = self._reading.until_caught_up and not page.behind_ms
+            self._deliver(all_of_it=page.ended or caught_up)
             self._progress.behind_ms = page.behind_ms
             if page.ended:
                 self._save(Checkpoint(ended=True))
                 return State.ENDED
-            if self._reading.until_caught_up and not page.behind_ms:
+            if caught_up:
                 return State.CAUGHT_UP
-            self._reading.stop.pause(BEHIND if page.behind_ms else AT_THE_TIP)
+            pause = BEHIND if page.behind_ms else AT_THE_TIP
+            self._reading.stop.pause(min(pause, max(BEHIND, self._gathering.due_in())))
+
+    def _deliver(self, *, all_of_it: bool) -> None:
+        """Deliver what has been gathered: the batches that are due, or all that waits."""
+        while len(self._gathering) and (all_of_it or not self._gathering.due_in()):
+            for batch in self._mapping.run(self._gathering.take()):
+                self._settle(batch)
 
     def _settle(self, batch: list[LambdaRecord]) -> None:
         last = batch[-1]["kinesis"]
@@ -97,19 +106,6 @@ class ShardConsumer:
         self._progress.age = max(0.0, self._reading.clock() - arrived_at)
         self._reading.on_batch(self._shard_id)
         self._reading.stop.pause(0)
-
-    def _page(self) -> Page:
-        """Read the next page; if it has records, wait until a batch is full or the window is over."""
-        page = self._read()
-        end = self._reading.clock() + self._mapping.maximum_batching_window
-        while page.records and not page.ended and not self._mapping.is_full(page.records):
-            left = end - self._reading.clock()
-            if left <= 0:
-                break
-            self._reading.stop.pause(min(left, BEHIND))
-            more = self._read()
-            page = Page(page.records + more.records, more.behind_ms, ended=more.ended)
-        return page
 
     def _read(self) -> Page:
         """Read the next page. After an expired checkpoint it begins with the oldest record."""
