@@ -95,7 +95,8 @@ class Plan:
         """The faults that occurred."""
         self.is_off = False
         """Whether nothing occurs any more."""
-        self._seed = seed
+        self.seed = seed
+        """Of the run."""
         self._only = only
         self._draw = random.random
         self._counts: Counter[str] = Counter()
@@ -129,4 +130,4 @@ class Plan:
 
     def random(self) -> Random:
         """Return random numbers for the fault that occurred last: they do not depend on other faults."""
-        return Random(f"{self._seed}/{next(reversed(self.struck))}")
+        return Random(f"{self.seed}/{next(reversed(self.struck))}")

@@ -7,7 +7,11 @@ from typing import Generic, TypeVar
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import QuarantineError, RepositoryError, UnstorableError
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores.cached import CachedRepository
+from kinesis_handler.stores.expiry import Expiry
+from kinesis_handler.stores.recent import RecentDocuments
 from kinesis_handler.stores.unreadable import OnUnreadable
+from simulation.bank import Account
 from simulation.faults import Fault, Plan
 from testkit.quarantine import MemoryQuarantine
 
@@ -25,6 +29,14 @@ class InOrder(set[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         return iter(sorted(super().__iter__()))
+
+
+def remembering(repository: "Wire[Account]", seed: int) -> Repository[Account]:
+    """Let a handler remember what it has written, some of it or all; in every other seed nothing."""
+    max_bytes = (None, 2_000, None, 1_000_000)[seed % 4]
+    if max_bytes is None:
+        return repository
+    return CachedRepository(repository, RecentDocuments(max_bytes), state_type=Account, expiry=Expiry())
 
 
 class Wire(Generic[State]):

@@ -20,7 +20,7 @@ from simulation.faults import Fault, Place, Plan
 from simulation.move import Move
 from simulation.operator import redrive, remove_objects, waits_for_release
 from simulation.stream import Sent, Shard, shards_of
-from simulation.wire import Quarantine, Wire
+from simulation.wire import Quarantine, Wire, remembering
 
 if TYPE_CHECKING:
     from kinesis_handler.processor import EventProcessor
@@ -123,7 +123,7 @@ class World:
         options = (self.troubles, self._perhaps_fail, self._slice_size, self._park_after)
         readers: list[EventProcessor] = [
             Accounts(moving, *options),
-            Journal(self._wire(self.journal), *options),
+            Journal(remembering(self._wire(self.journal), self.plan.seed), *options),
         ]
         return KinesisHandler(readers, quarantine=self.quarantine, clock=self.clock, now=self.clock)
 

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Context, localcontext
 from functools import partial
 from typing import Generic, TypeVar
@@ -22,22 +23,19 @@ from kinesis_handler.functions import require_plain
 from kinesis_handler.grouping import Groups
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.upcast import Upcasters
+from kinesis_handler.loading import load_and_fold
 from kinesis_handler.outcome import (
-    APPLIED,
     Deleted,
     Outcome,
     Remarked,
-    add_outcomes,
     not_applied,
     not_saved,
-    to_quarantine,
 )
 from kinesis_handler.parking import DEFAULT_PARK_AFTER, NOWHERE, REDRIVEN, Parking, fold_or_park
 from kinesis_handler.partial_save import Fold, PartialSave, Save, save
 from kinesis_handler.release import release
 from kinesis_handler.results import StateCheck, agreed_state_type
-from kinesis_handler.stores import Change, Repository
-from kinesis_handler.telemetry.spans import span
+from kinesis_handler.stores import Repository
 
 State = TypeVar("State")
 Payload = TypeVar("Payload")
@@ -222,19 +220,24 @@ class Projection(ABC, Generic[State, Payload]):
             after_change = AfterChange(self.on_change, self._name, fold_one, store, batch)
             fold_one, store = after_change.fold, after_change.save
         for _ in range(self._attempts):
-            changes, quarantined = self._load_and_fold(unsaved, groups, outcomes, fold_one)
+            folded, folded_outcomes = load_and_fold(
+                self.repository, unsaved, groups, fold_one, self._decimal_context
+            )
+            outcomes |= folded_outcomes
+            changes = folded.changes
             if not changes:
                 break
-            if quarantined:
-                batch.quarantine(quarantined)
+            if folded.quarantined:
+                batch.quarantine(folded.quarantined)
             saved = store(changes)
+            folded.read_again(saved)
             for key, error in saved.failed.items():
                 if batch.source is Source.PARKED:  # none of them may be left out
                     outcomes[key] = not_saved(outcomes[key], RepositoryError(str(error)))
                 elif isinstance(error, RejectedError) and len(groups[key]) > 1:
                     [before] = [each.before for each in changes if each.key == key]
                     parts = PartialSave(self.repository, fold_one, store, self._attempts, batch)
-                    with localcontext(self.decimal_context):
+                    with self._decimal_context():
                         outcomes[key] = parts.save(before, key, groups[key], error)
                 else:
                     outcomes[key] = not_saved(outcomes[key], error)
@@ -246,36 +249,8 @@ class Projection(ABC, Generic[State, Payload]):
                 outcomes[key] = not_saved(outcomes[key], conflict_error(self._attempts))
         return outcomes
 
-    def _load_and_fold(
-        self,
-        keys: Collection[Key],
-        groups: Mapping[Key, list[Event[Payload]]],
-        outcomes: dict[Key, list[Outcome]],
-        fold_one: Fold[State, Payload],
-    ) -> tuple[list[Change[State]], dict[Event[Payload], Outcome]]:
-        """Return what is to be saved, and what of it goes into the quarantine first.
-
-        Puts into `outcomes` what becomes of the events of each key once they are saved.
-        """
-        with span("load", keys=len(keys)):
-            loaded = self.repository.load(keys)
-        found, vacant, failed = loaded.found, loaded.vacant, loaded.failed
-        changes: list[Change[State]] = []
-        quarantined: dict[Event[Payload], Outcome] = {}
-        with span("fold", keys=len(keys)), localcontext(self.decimal_context):
-            for key in keys:
-                events = groups[key]
-                if key in failed:
-                    outcomes[key] = [not_applied(failed[key])] * len(events)
-                    continue
-                before = found.get(key) or vacant.get(key)
-                after, folded = fold_one(before, key, events)
-                outcomes[key] = folded
-                if after is not None and after is not before:
-                    changes.append(Change(before, after))
-                    if folded.count(APPLIED) < len(folded):  # nearly never, and counted in C
-                        add_outcomes(quarantined, to_quarantine(events, folded))
-        return changes, quarantined
+    def _decimal_context(self) -> AbstractContextManager[object]:
+        return localcontext(self.decimal_context)
 
     def _fold_of(self, batch: Batch) -> Fold[State, Payload]:
         """Return how the events of a key are folded: those of the stream, or all that wait of it."""

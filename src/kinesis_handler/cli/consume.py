@@ -13,12 +13,13 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.delivery import Delivery
-from kinesis_handler.cli.gather import RECORDS, Gather, GatherRecords, gather_bounds
+from kinesis_handler.cli.gather import RECORDS, Gather, GatherRecords, RememberMb, gather_bounds
 from kinesis_handler.cli.report import print_json, print_summary, print_tables
 from kinesis_handler.cli.shards import live
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.cli.starting_point import starting_point
 from kinesis_handler.errors import ConfigurationError, StreamError
+from kinesis_handler.local.owned_states import OwnedStates
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.consumer import StreamConsumer
@@ -49,6 +50,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
     gather: Gather = None,
     gather_records: GatherRecords = RECORDS,
+    remember_mb: RememberMb = 0,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
     rebuild: Annotated[  # noqa: FBT002
         bool,
@@ -72,6 +74,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             raise ConfigurationError(f"--app is {application_name!r}, which has no store for checkpoints")
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stop, outages = Stop(), Outages()
+        OwnedStates(application.handler, remember_mb * 1_024 * 1_024)
         delivery = Delivery(
             application,
             batch_size=batch_size,

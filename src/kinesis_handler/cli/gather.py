@@ -35,6 +35,16 @@ GatherRecords = Annotated[
     ),
 ]
 
+RememberMb = Annotated[
+    int,
+    typer.Option(
+        "--remember-mb",
+        min=0,
+        max=65_536,
+        help="Memory, in MB, for the states that it has written last: they need not be read. 0: none.",
+    ),
+]
+
 
 def gather_bounds(gather: str | None, records: int) -> Bounds | None:
     """Return when what is gathered is enough, by the options; None if nothing is gathered.

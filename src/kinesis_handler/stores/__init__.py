@@ -72,11 +72,14 @@ class Loaded(Struct, Generic[State]):
         failed: an UnstorableError for a key that the store can never hold, and an UnreadableError for one
             under which something damaged is stored, or something of another type.
         vacant: the lineage of keys that have no state: who only reads needs none of these.
+        remembered: keys that were not read, because this process has written them last: see `cached`. What is
+            written behind them is conditional on it; who writes nothing loads them again, and they are read.
     """
 
     found: dict[Key, Aggregate[State]]
     failed: dict[Key, RepositoryError | UnstorableError] = field(default_factory=dict)
     vacant: dict[Key, Aggregate[None]] = field(default_factory=dict)
+    remembered: set[Key] = field(default_factory=set)
 
     def add(self, aggregate: Aggregate[State | None]) -> None:
         """Add what is stored under a key: to `found`, or to `vacant`."""

@@ -32,7 +32,8 @@ class MemoryRepository(Generic[State]):
     def __init__(
         self, ttl: int = 0, clock: Callable[[], float] = time.time, *, vacant_ttl: int = VACANT_TTL
     ) -> None:
-        self._expiry = Expiry(ttl, vacant_ttl)
+        self.expiry = Expiry(ttl, vacant_ttl)
+        """When its aggregates expire."""
         self._clock = clock
         self._lock = Lock()
         self._partitions: dict[str, dict[str, tuple[Aggregate[State | None], float]]] = {}
@@ -59,7 +60,7 @@ class MemoryRepository(Generic[State]):
         """See `Repository.save`. What no store can hold is refused here too."""
         keyed, saved = storable(changes)
         now = self._clock()
-        of_a_state = now + self._expiry.ttl if self._expiry.ttl else math.inf  # nearly all have one
+        of_a_state = now + self.expiry.ttl if self.expiry.ttl else math.inf  # nearly all have one
         with self._lock:
             for key, change in keyed.items():
                 stored, after = self._get(key, now), change.after
@@ -68,7 +69,7 @@ class MemoryRepository(Generic[State]):
                     continue
                 expires_at = of_a_state
                 if after.state is None or after.parked is not None:
-                    seconds = self._expiry.seconds(after)
+                    seconds = self.expiry.seconds(after)
                     expires_at = now + seconds if seconds else math.inf
                 partition, sort = key
                 self._partitions.setdefault(partition, {})[sort] = (after, expires_at)

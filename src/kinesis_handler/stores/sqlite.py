@@ -63,7 +63,8 @@ class SQLiteRepository(Generic[State]):
     ) -> None:
         self._path = path
         self._table = table
-        self._expiry = Expiry(ttl, vacant_ttl)
+        self.expiry = Expiry(ttl, vacant_ttl)
+        """When its aggregates expire."""
         self._clock = clock
         check_state_type(state_type)
         if (problem := type_problem(state_type, written=True)) is not None:
@@ -110,7 +111,7 @@ class SQLiteRepository(Generic[State]):
             connection.execute(self._sql(sql.DELETE_EXPIRED), {"now": now})
             for key, document in documents.items():
                 before, after = keyed[key].before, keyed[key].after
-                seconds = self._expiry.seconds(after)
+                seconds = self.expiry.seconds(after)
                 row = (after.version, now + seconds if seconds else None, document)
                 if before is None:
                     written = connection.execute(insert, (*key, *row))

@@ -79,7 +79,8 @@ class DynamoDBRepository(Generic[State]):
         self._table = table
         self.state_type = state_type
         self._codec = ItemCodec(state_type, partition_key, sort_key, table, upgrade)
-        self._expiry = Expiry(ttl, vacant_ttl)
+        self.expiry = Expiry(ttl, vacant_ttl)
+        """When its aggregates expire."""
         self._clock = clock
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
@@ -201,7 +202,7 @@ class DynamoDBRepository(Generic[State]):
             segments = unfinished
 
     def _statements(self, now: float) -> Statements[State]:
-        return Statements(self._table, self._codec, now=now, expiry=self._expiry)
+        return Statements(self._table, self._codec, now=now, expiry=self.expiry)
 
     def _scan_page(self, segments: Sequence[dict[str, Any]]) -> Found:
         return self._requests.send_with_retries(SCAN, segments[0])

@@ -1,0 +1,96 @@
+"""Loads and folds the keys of a slice, so that no outcome rests on what may be stale.
+
+A repository may hand out what its process has written last, without reading it: see `stores.cached`. Another
+process may have written since. What is saved behind it is conditional on it. What is not saved has no such
+condition, and what goes into the quarantine goes there before: both are decided by reading.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import Generic, TypeVar
+
+from msgspec import Struct, field
+
+from kinesis_handler.aggregate import Key
+from kinesis_handler.errors import RejectedError
+from kinesis_handler.ingest.event import Event
+from kinesis_handler.outcome import APPLIED, Outcome, add_outcomes, not_applied, to_quarantine
+from kinesis_handler.partial_save import Fold
+from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.telemetry.spans import span
+
+State = TypeVar("State")
+Payload = TypeVar("Payload")
+
+
+class Folded(Struct, Generic[State, Payload]):
+    """What a slice leads to.
+
+    Args:
+        changes: what is to be saved.
+        quarantined: what of it goes into the quarantine first.
+        remembered: the keys whose change rests on what was not read.
+    """
+
+    changes: list[Change[State]] = field(default_factory=list)
+    quarantined: dict[Event[Payload], Outcome] = field(default_factory=dict)
+    remembered: set[Key] = field(default_factory=set)
+
+    def read_again(self, saved: Saved) -> None:
+        """Take those for conflicts that the store can never hold, behind what was not read.
+
+        Behind what is stored by now they may be storable.
+        """
+        for key in self.remembered.intersection(saved.failed):
+            if isinstance(saved.failed[key], RejectedError):
+                del saved.failed[key]
+                saved.conflicts.add(key)
+
+
+def load_and_fold(
+    repository: Repository[State],
+    keys: Collection[Key],
+    groups: Mapping[Key, list[Event[Payload]]],
+    fold_one: Fold[State, Payload],
+    folding: Callable[[], AbstractContextManager[object]],
+) -> tuple[Folded[State, Payload], dict[Key, list[Outcome]]]:
+    """Load and fold keys; return what is to be saved, and the outcomes of their events once it is.
+
+    Args:
+        repository: where the aggregates are.
+        keys: of the slice.
+        groups: their events.
+        fold_one: applies the events of a key.
+        folding: the context to do so in.
+    """
+    result: Folded[State, Payload] = Folded()
+    outcomes: dict[Key, list[Outcome]] = {}
+    while keys:
+        with span("load", keys=len(keys)):
+            loaded = repository.load(keys)
+        found, vacant, failed, remembered = loaded.found, loaded.vacant, loaded.failed, loaded.remembered
+        undecided: list[Key] = []
+        with span("fold", keys=len(keys)), folding():
+            for key in keys:
+                events = groups[key]
+                if key in failed:
+                    outcomes[key] = [not_applied(failed[key])] * len(events)
+                    continue
+                before = found.get(key) or vacant.get(key)
+                after, folded = fold_one(before, key, events)
+                outcomes[key] = folded
+                has_changed = after is not None and after is not before
+                quarantined: dict[Event[Payload], Outcome] = {}
+                if has_changed and folded.count(APPLIED) < len(folded):  # nearly never, and counted in C
+                    quarantined = to_quarantine(events, folded)
+                if key in remembered:
+                    if not has_changed or quarantined:
+                        undecided.append(key)
+                        continue
+                    result.remembered.add(key)
+                if after is not None and has_changed:
+                    result.changes.append(Change(before, after))
+                    if quarantined:
+                        add_outcomes(result.quarantined, quarantined)
+        keys = undecided
+    return result, outcomes
