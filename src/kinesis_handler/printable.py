@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     return _perhaps.sub(_escape, text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things, whose noun has a plural in -s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable_lines(text: str) -> str:
     """Escape a text of several lines; its line breaks stay."""
     return "\n".join(map(printable, text.split("\n")))

@@ -17,7 +17,7 @@ from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_o
 from kinesis_handler.cli.consume import open_checkpoints
 from kinesis_handler.cli.starting_point import starting_point
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints, goes_on
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.local.stream.reader import StreamReader
@@ -55,7 +55,10 @@ def show(
     described = [
         {
             "shard": shard,
-            **_described(row.state if (row := rows.get(shard)) else None),
+            "goesOn": goes_on(row.state if (row := rows.get(shard)) else None),
+            "arrived": as_utc(row.state.arrived_at / 1_000)
+            if row and row.state.arrived_at is not None
+            else None,
             "moved": as_utc(row.updated_at / 1_000) if row else None,
         }
         for shard in sorted({*rows, *listed})
@@ -117,19 +120,3 @@ def _targets(reader: StreamReader, target: Checkpoint, shard: str | None) -> Map
     if shard is not None and shard not in listed:
         raise ConfigurationError(f"--shard is {shard!r}; the stream {reader.name!r} has {', '.join(listed)}")
     return dict.fromkeys([shard] if shard is not None else listed, target)
-
-
-def _described(checkpoint: Checkpoint | None) -> dict[str, str | None]:
-    """Return in words where a shard continues, and when the last record before that arrived."""
-    if checkpoint is None:
-        goes_on = "at its beginning: not begun"
-    elif checkpoint.ended:
-        goes_on = "nowhere: read to its end"
-    elif checkpoint.after is not None:
-        goes_on = f"behind {checkpoint.after}"
-    elif checkpoint.since is not None:
-        goes_on = f"with what arrived since {as_utc(checkpoint.since / 1_000)}"
-    else:
-        goes_on = "with the oldest record"
-    arrived_at = checkpoint.arrived_at if checkpoint is not None else None
-    return {"goesOn": goes_on, "arrived": None if arrived_at is None else as_utc(arrived_at / 1_000)}

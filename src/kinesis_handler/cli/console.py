@@ -66,11 +66,6 @@ def plain_table(*columns: Column | str) -> Table:
     return Table(*columns, box=None, header_style="dim", padding=(0, 2, 0, 0))
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number of things, whose noun has a plural in -s."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def echo(text: str, style: str = "", *, err: bool = False) -> None:
     """Print a sentence on one line, however long it is."""
     PlainConsole(stderr=err).print(styled(text, style), soft_wrap=True)

@@ -8,11 +8,11 @@ import typer
 from rich.table import Column
 
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import counted, echo_json, plain_table, standard_output, styled
+from kinesis_handler.cli.console import echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.quarantine import AsJson, print_entries, read_all
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.local.redrive.notes import ParkedKey, drop, parked_keys
-from kinesis_handler.quarantine.contents import waiting_in
+from kinesis_handler.local.redrive.notes import drop, parked_keys
+from kinesis_handler.local.redrive.rounds import drop_question, dropped_sentence, nothing_waits, parked_for
 
 Partition = Annotated[str, typer.Argument(help="First part of the key.")]
 Sort = Annotated[str, typer.Argument(help="Second part of the key.")]
@@ -53,7 +53,7 @@ def list_keys(
             styled(each.sort, "bold"),
             each.since,
             styled(each.reader),
-            styled(_count(each), "red" if each.in_quarantine < each.events else ""),
+            styled(each.count, "red" if each.is_incomplete else ""),
             styled(each.reason, "yellow"),
         )
     console.print(table)
@@ -71,14 +71,13 @@ def show(
     """Show the events that wait for one key, in their order. The exit status is 1 if there are none."""
     with exit_on_error():
         application = load_application(application_name, store)
-        waiting = waiting_in(read_all(application)).values()
-    found = [each.entry for each in waiting if (partition, sort) in each.entry.parked]
+        found = parked_for(read_all(application), (partition, sort))
     if as_json:
         echo_json(found)
     elif found:
         print_entries(found)
     else:
-        standard_output().print(styled(f"nothing waits for {partition} {sort}"))
+        standard_output().print(styled(nothing_waits((partition, sort))))
     raise typer.Exit(0 if found else 1)
 
 
@@ -99,8 +98,7 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     with exit_on_error():
         application = load_application(application_name, store)
         contents = read_all(application)
-        waiting = sum(key in each.entry.parked for each in waiting_in(contents).values())
-        question = f"give up {counted(waiting, 'parked event')} of {' '.join(key)}?"
+        question = drop_question(key, len(parked_for(contents, key)))
         if not because.strip():
             raise ConfigurationError("--because is empty: say why these events shall never be applied")
         if not yes and not typer.confirm(question, err=as_json):
@@ -110,13 +108,6 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     if as_json:
         echo_json({"notes": notes, "records": records})
         raise typer.Exit(0 if notes or records else 1)
+    standard_output().print(styled(dropped_sentence(key, notes, records)))
     if not notes and not records:
-        standard_output().print(styled(f"nothing waits for {' '.join(key)}"))
         raise typer.Exit(1)
-    standard_output().print(f"{counted(records, 'event')} dropped, the key goes on")
-
-
-def _count(each: ParkedKey) -> str:
-    if each.in_quarantine < each.events:
-        return f"{each.events:,}, of which {each.events - each.in_quarantine:,} are not in the quarantine"
-    return f"{each.events:,}"

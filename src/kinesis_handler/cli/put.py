@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
-from kinesis_handler.cli.console import counted, echo
+from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.events_file import open_events, read_contents
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.envelopes import Native
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter, create_stream
+from kinesis_handler.printable import counted
 
 
 def put(

@@ -1,11 +1,9 @@
 """Implements `quarantine`: shows rejected and given-up records, with reasons and times."""
 
-import base64
 from collections.abc import Iterable, Sequence
 from typing import Annotated, NoReturn
 
 import typer
-from msgspec import Struct
 from rich.table import Column
 
 from kinesis_handler.application import Application
@@ -15,13 +13,12 @@ from kinesis_handler.cli.application import (
     load_application,
 )
 from kinesis_handler.cli.console import echo_json, echo_problems, plain_table, standard_output, styled
-from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.quarantine.contents import Contents, done_in, read_contents, waiting_in
-from kinesis_handler.quarantine.entry import Entry
+from kinesis_handler.quarantine.contents import Contents, read_quarantines, waiting_in
+from kinesis_handler.quarantine.entry import Entry, readable
+from kinesis_handler.quarantine.groups import Group, done_sentence, grouped, unfetched_in
 
 MAX_SHOWN = 20
-MAX_TEXT = 500
-"""Most records shown by default, and most characters of a record's data; --json has all of it."""
+"""Most records shown by default; --json has all of it."""
 
 Reason = Annotated[
     str, typer.Option(metavar="TEXT", help="Only records whose reason or error class contains this text.")
@@ -56,14 +53,10 @@ def list_reasons(
         _end(contents)
     print_groups(groups)
     console = standard_output()
-    done = len(done_in(contents))
-    if done:
-        console.print(f"{done:,} more {'is' if done == 1 else 'are'} done with", style="dim")
-    for document in (each for some in contents for each in some.unfetched.values()):
-        info = document.info
-        position = f"{info.shard_id} from {info.start_sequence_number}"
-        text = f"{info.batch_size:,} records of {position} are on the stream only: `redrive` fetches them"
-        console.print(text, style="yellow")
+    if done := done_sentence(contents):
+        console.print(done, style="dim")
+    for sentence in unfetched_in(contents):
+        console.print(f"{sentence}: `redrive` fetches them", style="yellow")
     _end(contents)
 
 
@@ -102,26 +95,7 @@ def print_entries(entries: Iterable[Entry]) -> None:
         console.print(styled(f"  {entry.error}: {entry.reason}", "yellow"))
         event = f"  event {entry.event_id} of type {entry.event_type}" if entry.event_id else "  no event"
         console.print(styled(event))
-        console.print(styled(f"  {_readable(entry.data)}", "dim"))
-
-
-class Group(Struct, frozen=True):
-    """Waiting records with one reason: their number, and the arrival of the first and the last."""
-
-    error: str
-    reason: str
-    records: int
-    first: str
-    last: str
-
-
-def grouped(entries: Iterable[Entry]) -> list[Group]:
-    """Return a group for each reason, the largest first."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
-        groups.setdefault((entry.error, entry.reason), []).append(entry.arrived_at or "unknown")
-    found = [Group(*why, len(times), min(times), max(times)) for why, times in groups.items()]
-    return sorted(found, key=lambda group: (-group.records, group.error, group.reason))
+        console.print(styled(f"  {readable(entry.data)}", "dim"))
 
 
 def print_groups(groups: Sequence[Group]) -> None:
@@ -141,9 +115,7 @@ def read_all(application: Application) -> list[Contents]:
 
     Raises ConfigurationError if there is neither, and QuarantineError if one cannot be read.
     """
-    if not application.quarantines:
-        raise ConfigurationError("there is no quarantine: the settings name none")
-    return [read_contents(each) for each in application.quarantines]
+    return read_quarantines(application.quarantines)
 
 
 def print_unreadable(contents: Sequence[Contents]) -> int:
@@ -168,12 +140,3 @@ def _waiting(application_name: str | None, reason: str) -> tuple[list[Contents],
         contents = read_all(load_application(application_name))
     entries = [each.entry for each in waiting_in(contents).values()]
     return contents, [entry for entry in entries if matches(entry, reason)]
-
-
-def _readable(data: str) -> str:
-    """Return a record's data as text on one line, or in base64 if it is not text."""
-    try:
-        text = " ".join(base64.b64decode(data, validate=True).decode().split())
-    except ValueError:
-        text = data
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

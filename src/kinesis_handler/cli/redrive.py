@@ -8,7 +8,6 @@ from functools import cache, partial
 from typing import Annotated
 
 import typer
-from msgspec.structs import replace
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
@@ -17,12 +16,10 @@ from kinesis_handler.cli.application import (
     exit_on_error,
     load_application,
 )
-from kinesis_handler.cli.console import counted, echo_json, standard_output
+from kinesis_handler.cli.console import echo_json, standard_output
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.cli.quarantine import (
-    Group,
     Reason,
-    grouped,
     matches,
     print_groups,
     print_unreadable,
@@ -31,18 +28,16 @@ from kinesis_handler.cli.quarantine import (
 from kinesis_handler.cli.times import parse_moment
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.redrive import Redrive, RedriveTarget, Result, Verdict
-from kinesis_handler.local.redrive.fetch import ReaderOf, fetch_from_queue, fetch_records
+from kinesis_handler.local.redrive.fetch import ReaderOf, fetch_from_queue, fetch_records, stream_readers
 from kinesis_handler.local.redrive.queue import FailedBatchQueue
+from kinesis_handler.local.redrive.rounds import Verdicts, left_of, redrive_all, results_sentence
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.local.redrive.through_stream import ThroughStream
 from kinesis_handler.local.stream.client import kinesis_client
-from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.local.stream.writer import StreamWriter
 from kinesis_handler.quarantine.contents import Contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import Entry, Position
-
-ROUNDS = 10
-"""Most times that the quarantine is read again for what was parked while its key was being released."""
+from kinesis_handler.quarantine.groups import grouped
 
 MAX_NAMED = 5
 """Most omitted records that are named."""
@@ -104,28 +99,25 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             raise ConfigurationError(
                 "--queue needs a quarantine to keep the records in: the settings name none"
             )
-        reader_of = _reader_of(application)
+        reader_of = stream_readers(application.default_region)
         problems = [] if dry_run else _fetch(application, queue, reader_of)
-        contents = read_all(application)
+        contents: Sequence[Contents] = read_all(application)
         problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
         chosen = partial(_is_chosen, reason=reason, earliest=earliest)
-        sending = Redrive(contents, chosen)
         undated = _undated(contents, reason) if since else []
+        if dry_run:
+            would_send = grouped(Redrive(contents, chosen).entries)
         if dry_run and as_json:
-            echo_json({"wouldSend": grouped(sending.entries)})
+            echo_json({"wouldSend": would_send})
             raise typer.Exit(1 if print_unreadable(contents) else 0)
         if dry_run:
-            print_groups(grouped(sending.entries))
+            print_groups(would_send)
             _print_unfetched(contents, _queue(application, queue))
             _print_undated(undated, since)
             raise typer.Exit(1 if print_unreadable(contents) else 0)
-        verdicts = _send(sending, target)
-        for _ in range(ROUNDS):  # a live handler may have parked more of a key meanwhile
-            contents = read_all(application)
-            again = Redrive(contents, chosen, parked_since=verdicts)
-            if not again.entries:
-                break
-            verdicts |= _send(again, target)
+        verdicts, contents = redrive_all(
+            contents, lambda: read_all(application), chosen, lambda sending: _send(sending, target)
+        )
         removed = remove_finished(contents) if delete else 0
     results = list(verdicts.values())
     if as_json:
@@ -181,14 +173,8 @@ def _queue(application: Application, url: str | None) -> FailedBatchQueue | None
     return None if url is None else FailedBatchQueue(url, default_region=application.default_region)
 
 
-def _reader_of(application: Application) -> ReaderOf:
-    """Return a function that makes the reader of a stream, with one client for all."""
-    client = cache(lambda: kinesis_client(default_region=application.default_region))
-    return cache(lambda arn: StreamReader(client(), arn))
-
-
-def _send(sending: Redrive, target: RedriveTarget) -> dict[Position, tuple[Entry, Verdict]]:
-    """Send all entries, showing the progress; return the last verdict on each, by its position."""
+def _send(sending: Redrive, target: RedriveTarget) -> Verdicts:
+    """Send all entries, showing the progress."""
     verdicts: dict[Position, tuple[Entry, Verdict]] = {}
     with progress(f"through the {target.name}", lambda: len(verdicts), lambda: len(sending.entries)):
         for sent in sending.run(target):
@@ -203,7 +189,7 @@ def _print_json(
     echo_json(
         {
             "results": {result: counts[result] for result in Result},
-            "left": _left(verdicts),
+            "left": left_of(verdicts),
             "notFetched": problems,
             "undated": len(undated),
             "removedObjects": removed,
@@ -211,25 +197,12 @@ def _print_json(
     )
 
 
-def _left(verdicts: Sequence[tuple[Entry, Verdict]]) -> list[Group]:
-    """Return the records that are not done, by what became of them and why."""
-    return grouped(
-        replace(entry, error=verdict.result, reason=verdict.reason)
-        for entry, verdict in verdicts
-        if verdict.needs_attention
-    )
-
-
 def _print_results(verdicts: Sequence[tuple[Entry, Verdict]], problems: Sequence[str], removed: int) -> None:
     console = standard_output()
-    counts = Counter(verdict.result for _, verdict in verdicts)
-    parts = [f"{counts[result]:,} {result}" for result in Result if counts[result]]
-    parts += [f"{counted(removed, 'object')} removed"] if removed else []
-    records = counted(len(verdicts), "record")
-    console.print(f"{records}: {', '.join(parts)}" if parts else f"{records} to send")
-    if counts[Result.PUT]:
+    console.print(results_sentence(verdicts, removed))
+    if any(verdict.result is Result.PUT for _, verdict in verdicts):
         console.print("what becomes of those on the stream, its consumer decides: see its log", style="dim")
-    if left := _left(verdicts):
+    if left := left_of(verdicts):
         print_groups(left)
     for problem in problems:
         console.print(f"not fetched: {problem}", style="red")

@@ -9,17 +9,11 @@ from rich.table import Column
 from rich.text import Text
 
 from kinesis_handler.application import Application, View
-from kinesis_handler.cli.console import (
-    counted,
-    echo_json,
-    echo_problems,
-    plain_table,
-    standard_output,
-    styled,
-)
+from kinesis_handler.cli.console import echo_json, echo_problems, plain_table, standard_output, styled
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import UnreadableError
 from kinesis_handler.outcome import Status
+from kinesis_handler.printable import counted
 
 MAX_ROWS = 100
 MAX_READ = 10_000

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kinesis_handler.errors import UnreadableObjectError
+from kinesis_handler.errors import ConfigurationError, UnreadableObjectError
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
 from kinesis_handler.quarantine.entry import ENDING, Entry, Position, decode_entries, rfc3339
@@ -170,6 +170,16 @@ def remove_finished(contents: Sequence[Contents]) -> int:
                 each.quarantine.delete(mark)
                 del each.marks[mark]
     return removed
+
+
+def read_quarantines(quarantines: Sequence[ReadableQuarantine]) -> list[Contents]:
+    """Read several quarantines.
+
+    Raises ConfigurationError if there is none, and QuarantineError if one cannot be read.
+    """
+    if not quarantines:
+        raise ConfigurationError("there is no quarantine: the settings name none")
+    return [read_contents(each) for each in quarantines]
 
 
 _MARKS = msgspec.json.Decoder(Mark)

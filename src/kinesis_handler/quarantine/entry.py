@@ -8,6 +8,7 @@ Each rejected user record of a KPL record has an entry, as has each rejected doc
 the first of them has the data: a few kilobytes may hold thousands of user records.
 """
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ from kinesis_handler.version import __version__
 
 ENDING = ".jsonl"
 """Extension of the names of objects with entries, and of marks, but of no other objects."""
+
+MAX_TEXT = 500
+"""Most characters of a record's data that a person is shown."""
 
 SequenceNumber = Annotated[str, Meta(pattern="^[0-9]{1,128}$")]
 
@@ -176,6 +180,15 @@ def _entry(handled: HandledRecord, reader: str, *, released: bool) -> Entry:
         data=_text(record.source["kinesis"]["data"]),
         packed=UNSET if record.documents == "one" else record.documents,
     )
+
+
+def readable(data: str) -> str:
+    """Return a record's data as text on one line, or in base64 if it is not text, and not all of much."""
+    try:
+        text = " ".join(base64.b64decode(data, validate=True).decode().split())
+    except ValueError:
+        text = data
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def object_name(first: Entry, ending: str) -> str:

@@ -1,11 +1,13 @@
 """Fetches the records that a document only refers to, while the stream retains them."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import msgspec
 
 from kinesis_handler.errors import StreamError
 from kinesis_handler.local.redrive.queue import FailedBatchQueue
+from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.reader import StreamReader
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import Contents
@@ -13,6 +15,12 @@ from kinesis_handler.quarantine.on_failure import BatchInfo, FailedBatch
 
 ReaderOf = Callable[[str], StreamReader]
 """Returns the reader of the stream with an ARN."""
+
+
+def stream_readers(default_region: str | None) -> ReaderOf:
+    """Return a function that makes the reader of a stream, with one client for all."""
+    client = cache(lambda: kinesis_client(default_region=default_region))
+    return cache(lambda arn: StreamReader(client(), arn))
 
 
 def fetch_records(contents: Contents, reader_of: ReaderOf) -> Iterator[str]:

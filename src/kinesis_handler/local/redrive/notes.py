@@ -39,6 +39,21 @@ class ParkedKey(Struct, frozen=True, rename="camel"):
     in_quarantine: int
     reason: str
 
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether some of its events are not in the quarantine, so that it cannot be released."""
+        return self.in_quarantine < self.events
+
+    @property
+    def count(self) -> str:
+        """How many events wait, and how many of them are missing."""
+        missing = self.events - self.in_quarantine
+        return (
+            f"{self.events:,}, of which {missing:,} are not in the quarantine"
+            if missing > 0
+            else f"{self.events:,}"
+        )
+
 
 def parked_keys(repositories: Repositories, contents: Sequence[Contents]) -> list[ParkedKey]:
     """Return the keys for which events wait in a quarantine, those that have waited longest first.

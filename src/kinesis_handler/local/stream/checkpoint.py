@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from kinesis_handler.errors import StreamError
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint, CheckpointStore, Row
 from kinesis_handler.local.stream.claim import CLAIM, Claim, described
+from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.stores import Repository
 
-__all__ = ["FIRST_START", "Checkpoint", "Checkpoints"]
+__all__ = ["FIRST_START", "Checkpoint", "Checkpoints", "goes_on"]
 
 FIRST_START = "first-start"
 """Name of a row, instead of a shard: where the shards began at the first start.
@@ -133,6 +134,19 @@ class Checkpoints:
             self.save([*checkpoints.items(), (FIRST_START, Checkpoint(ended=True))], at)
         finally:
             self.claim.release(at)
+
+
+def goes_on(checkpoint: Checkpoint | None) -> str:
+    """Return in words where reading a shard goes on."""
+    if checkpoint is None:
+        return "at its beginning: not begun"
+    if checkpoint.ended:
+        return "nowhere: read to its end"
+    if checkpoint.after is not None:
+        return f"behind {checkpoint.after}"
+    if checkpoint.since is not None:
+        return f"with what arrived since {as_utc(checkpoint.since / 1_000)}"
+    return "with the oldest record"
 
 
 def _checkpoints_in(rows: Mapping[str, Row]) -> dict[str, Checkpoint]:
