@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Lock, Thread
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from kinesis_handler.lambda_types import LambdaContext
@@ -138,7 +139,7 @@ class Consumption:
     def checkpoints(self) -> dict[str, Checkpoint]:
         """Return how far it has come, as the next process reads it; without the times."""
         found = Checkpoints(self.store, self.stream_identity).load()
-        return {shard: replace(each, arrived_at=None) for shard, each in found.items()}
+        return {shard: replace(each, arrived_at=None, behind_ms=UNSET) for shard, each in found.items()}
 
     def _mapping(self, shard_id: str, sleep: Callable[[float], None]) -> EventSourceMapping:
         def function(invocation: dict[str, Any], _context: LambdaContext) -> object:

@@ -9,9 +9,10 @@ import pytest
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import RepositoryError, StreamError
+from kinesis_handler.local.minutes import Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.checkpoint_store import CheckpointStore
-from kinesis_handler.local.stream.claim import CLAIM, LOST_AFTER, RENEWED_EVERY, Claim
+from kinesis_handler.local.stream.claim import CLAIM, LOST_AFTER, RENEWED_EVERY, Claim, MakeReport
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock
@@ -31,11 +32,11 @@ class Processes:
         self.clock.advance(seconds)
         self.while_waiting()
 
-    def claim(self, owner: str) -> Claim:
+    def claim(self, owner: str, report: MakeReport | None = None) -> Claim:
         """Return the claim of one: an owner is HOST:PROCESS:ID."""
         store = CheckpointStore(self.repository, STREAM)
         store.owner = owner
-        return Claim(store, self.clock)
+        return Claim(store, self.clock, report)
 
     def owner(self) -> str:
         row = CheckpointStore(self.repository, STREAM).read(CLAIM)
@@ -180,3 +181,20 @@ def forget_process(claim: Claim) -> None:
     from kinesis_handler.local.stream import claim as module
 
     module._held.discard(claim._store.owner)
+
+
+def test_each_renewal_carries_a_report_and_so_does_the_end(processes: Processes) -> None:
+    def stored() -> object:
+        row = CheckpointStore(processes.repository, STREAM).read(CLAIM)
+        assert row is not None
+        return row.state.report
+
+    claim = processes.claim(FIRST, lambda at: Report(int(at), {"applied": (int(at),)}, (-1,)))
+    claim.take(1, processes.pause)
+    assert stored() == Report(1, {"applied": (1,)}, (-1,))
+    processes.clock.advance(RENEWED_EVERY)
+    claim.renew(2)
+    assert stored() == Report(2, {"applied": (2,)}, (-1,))
+    claim.release(3)
+    assert stored() == Report(3, {"applied": (3,)}, (-1,))
+    assert processes.owner() == ""

@@ -90,7 +90,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                         Reading(
                             begin=starting_point("--from", begin or "trim-horizon", reader),
                             stream=reader,
-                            checkpoints=_checkpoints(application, reader, begin),
+                            checkpoints=_checkpoints(application, reader, begin, delivery),
                             make_mapping=delivery.mapping,
                             until_caught_up=until_caught_up,
                             stop=stop,
@@ -119,7 +119,9 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     raise typer.Exit(1 if tally.unfinished or lost or not all_read else 0)
 
 
-def _checkpoints(application: Application, reader: StreamReader, begin: str | None) -> Checkpoints:
+def _checkpoints(
+    application: Application, reader: StreamReader, begin: str | None, delivery: Delivery
+) -> Checkpoints:
     """Return the checkpoints of a stream. It may be called again if the stream or the store does not answer.
 
     Raises ConfigurationError or StreamError if the stream cannot be read into that store.
@@ -127,7 +129,7 @@ def _checkpoints(application: Application, reader: StreamReader, begin: str | No
     if problem := order_problem(reader.summary, any_order=application.any_order):
         raise StreamError(f"the stream {reader.name!r}: {problem}")
     application.check(states=True)
-    checkpoints = Checkpoints(open_checkpoints(application), reader.identity)
+    checkpoints = Checkpoints(open_checkpoints(application), reader.identity, report=delivery.minutes.report)
     if begin is not None and checkpoints.load():
         echo(
             f"--from {begin} is not used: it goes on from the checkpoints in this store, which "

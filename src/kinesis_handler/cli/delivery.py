@@ -11,6 +11,7 @@ from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRec
 from kinesis_handler.local.batching import PAYLOAD_LIMIT
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, LocalContext
 from kinesis_handler.local.gathering import Bounds
+from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.local.stream.outages import Outages, Wait, is_outage
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.quarantine import Quarantine
@@ -45,6 +46,8 @@ class Delivery:
     ) -> None:
         self.tallies: dict[str, Tally] = {}
         """Tallies by the id of each shard that was read."""
+        self.minutes = Minutes()
+        """The outcomes of the last minutes, of all shards."""
         self._application = application
         self._bounds = gather or Bounds(0, batch_size, PAYLOAD_LIMIT)
         self._retries = retries
@@ -80,7 +83,7 @@ class Delivery:
 
     def settle(self, shard_id: str) -> None:
         """Count the current batch: it will not be delivered again."""
-        self.tallies[shard_id].settle()
+        self.minutes.add(self.tallies[shard_id].settle(), time.time())
 
     def total(self) -> Tally:
         """Return the outcomes of all records."""

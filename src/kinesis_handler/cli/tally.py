@@ -44,14 +44,16 @@ class Tally:
             failed = not_applied(RetryableError(f"it was given up undelivered: {discarded.condition}"))
             self._open[_identity(record)] = HandledRecord(record, None, failed)
 
-    def settle(self) -> None:
-        """Count the records added so far: they will not be delivered again."""
-        for handled in self._open.values():
+    def settle(self) -> list[HandledRecord]:
+        """Count the records added so far, and return them: they will not be delivered again."""
+        settled = list(self._open.values())
+        for handled in settled:
             self.outcomes[handled.outcome.status] += 1
             self.remarks.update(remark.name for remark in handled.outcome.remarks)
             if handled.outcome.status is Status.FAILED and len(self.failed) < MAX_FAILURES:
                 self.failed.append(handled)
         self._open.clear()
+        return settled
 
     def include(self, other: "Tally") -> None:
         """Add the settled counts of another tally."""

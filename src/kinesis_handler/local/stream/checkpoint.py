@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kinesis_handler.errors import StreamError
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint, CheckpointStore, Row
-from kinesis_handler.local.stream.claim import CLAIM, Claim, described
+from kinesis_handler.local.stream.claim import CLAIM, Claim, MakeReport, described
 from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.stores import Repository
 
@@ -28,13 +28,19 @@ class Checkpoints:
         repository: stores them: the partition is the stream, the sort key the shard.
         stream: the identity of the stream: two streams that had the same name, one after the other, differ.
         clock: seconds, from any starting point, for renewing the claim on the stream.
+        report: takes seconds since epoch, and returns what the process has done lately, to be stored with
+            its claim.
     """
 
     def __init__(
-        self, repository: Repository[Checkpoint], stream: str, clock: Callable[[], float] = time.monotonic
+        self,
+        repository: Repository[Checkpoint],
+        stream: str,
+        clock: Callable[[], float] = time.monotonic,
+        report: MakeReport | None = None,
     ) -> None:
         self._store = CheckpointStore(repository, stream)
-        self.claim = Claim(self._store, clock)
+        self.claim = Claim(self._store, clock, report)
         """The claim on reading the stream into this store: `begin` takes it."""
 
     def begin(

@@ -5,11 +5,12 @@ from os import getpid
 from socket import gethostname
 from uuid import uuid4
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.errors import RepositoryError
+from kinesis_handler.local.minutes import Report
 from kinesis_handler.stores import Change, Repository, pages_of
 
 PAGE = 100
@@ -25,6 +26,8 @@ class Checkpoint(Struct, frozen=True):
         ended: there is nothing more to read: the shard was closed, and all of it has been read.
         owner: who moved it there, by a name that no two processes share.
         arrived_at: when the record that it is behind arrived, in milliseconds since epoch, if that is known.
+        behind_ms: how far behind the tip of the shard the last read had ended then, in milliseconds.
+        report: of the process that reads, in the row of its claim: what it has done lately.
     """
 
     after: str | None = None
@@ -32,6 +35,8 @@ class Checkpoint(Struct, frozen=True):
     ended: bool = False
     owner: str = ""
     arrived_at: int | None = None
+    behind_ms: int | UnsetType = UNSET
+    report: Report | UnsetType = UNSET
 
 
 Row = Aggregate[Checkpoint]

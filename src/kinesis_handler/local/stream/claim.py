@@ -11,8 +11,10 @@ from collections.abc import Callable
 from socket import gethostname
 
 import structlog
+from msgspec import UNSET
 
 from kinesis_handler.errors import RepositoryError, StreamError
+from kinesis_handler.local.minutes import Report
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint, CheckpointStore, Row
 
 CLAIM = "consumer"
@@ -27,6 +29,8 @@ The latter is more than the longest wait between two attempts."""
 _AFTER_A_FAILURE = 2.0
 _ATTEMPTS = 5
 
+MakeReport = Callable[[float], Report]
+
 _held: set[str] = set()
 """Owners of the claims that this process holds."""
 
@@ -34,12 +38,21 @@ _held: set[str] = set()
 class Claim:
     """The claim of one process on the reading of a stream into a store.
 
+    Each renewal carries a report of what the process has done lately, for a page that shows it.
+
     Args:
         store: the rows of the stream.
         clock: seconds, from any starting point.
+        report: takes seconds since epoch, and returns the report.
     """
 
-    def __init__(self, store: CheckpointStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: CheckpointStore,
+        clock: Callable[[], float] = time.monotonic,
+        report: MakeReport | None = None,
+    ) -> None:
+        self._report = report
         self._store = store
         self._clock = clock
         self._renew_at: float | None = None  # while it is held
@@ -56,7 +69,7 @@ class Claim:
         row = self._store.read(CLAIM)
         if row is not None and not self._is_free(row):
             self._watch(row, pause)
-        if self._store.write([(CLAIM, Checkpoint())], at):
+        if self._write(at):
             raise self._refusal(self._store.read(CLAIM))
         _held.add(self._store.owner)
         self._renew_at = self._clock() + RENEWED_EVERY
@@ -74,7 +87,7 @@ class Claim:
             return
         try:
             for _ in range(_ATTEMPTS):
-                if not self._store.write([(CLAIM, Checkpoint())], at):
+                if not self._write(at):
                     break
                 if not self.is_held():
                     self._renew_at = None
@@ -97,10 +110,14 @@ class Claim:
         self._renew_at = None
         try:
             if self.is_held():
-                self._store.write([(CLAIM, Checkpoint(ended=True))], at)
+                self._write(at, ended=True)
         except RepositoryError as error:
             log = structlog.get_logger(component="consumer")
             log.warning("the claim on the stream could not be given back", reason=str(error))
+
+    def _write(self, at: float, *, ended: bool = False) -> set[str]:
+        report = self._report(at) if self._report is not None else UNSET
+        return self._store.write([(CLAIM, Checkpoint(ended=ended, report=report))], at)
 
     def _watch(self, row: Row, pause: Callable[[float], None]) -> None:
         """Return when the claim is free. Raises StreamError as soon as it is renewed."""

@@ -82,8 +82,8 @@ class ShardConsumer:
             page = self._read()
             self._gathering.add(page.records)
             caught_up = self._reading.until_caught_up and not page.behind_ms
-            self._deliver(all_of_it=page.ended or caught_up)
             self._progress.behind_ms = page.behind_ms
+            self._deliver(page.behind_ms, all_of_it=page.ended or caught_up)
             if page.ended:
                 self._save(Checkpoint(ended=True))
                 return State.ENDED
@@ -92,16 +92,17 @@ class ShardConsumer:
             pause = BEHIND if page.behind_ms else AT_THE_TIP
             self._reading.stop.pause(min(pause, max(BEHIND, self._gathering.due_in())))
 
-    def _deliver(self, *, all_of_it: bool) -> None:
+    def _deliver(self, behind_ms: int, *, all_of_it: bool) -> None:
         """Deliver what has been gathered: the batches that are due, or all that waits."""
         while len(self._gathering) and (all_of_it or not self._gathering.due_in()):
             for batch in self._mapping.run(self._gathering.take()):
-                self._settle(batch)
+                self._settle(batch, behind_ms)
 
-    def _settle(self, batch: list[LambdaRecord]) -> None:
+    def _settle(self, batch: list[LambdaRecord], behind_ms: int) -> None:
         last = batch[-1]["kinesis"]
         arrived_at = last["approximateArrivalTimestamp"]
-        self._save(Checkpoint(after=last["sequenceNumber"], arrived_at=int(arrived_at * 1_000)))
+        after = last["sequenceNumber"]
+        self._save(Checkpoint(after=after, arrived_at=int(arrived_at * 1_000), behind_ms=behind_ms))
         self._progress.records += len(batch)
         self._progress.age = max(0.0, self._reading.clock() - arrived_at)
         self._reading.on_batch(self._shard_id)
