@@ -12,7 +12,17 @@ from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.stores import ReadableRepository, Repository, Store, Table
 
-__all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "View", "plain_view"]
+__all__ = [
+    "ASGIApp",
+    "Api",
+    "Application",
+    "BuildApi",
+    "Cell",
+    "Operators",
+    "Refusal",
+    "View",
+    "plain_view",
+]
 
 State = TypeVar("State")
 
@@ -75,6 +85,32 @@ class BuildApi(Protocol):
         """Return the API; if it is local, it refuses requests for any other host than this machine."""
 
 
+class Refusal(NamedTuple):
+    """Why a token is not accepted: a status of HTTP, a sentence, and the challenge that goes with them."""
+
+    status: int
+    detail: str
+    challenge: str = "Bearer"
+
+
+class Operators(Struct, frozen=True):
+    """Who may operate where the API asks for tokens, and where they sign in: see `serve --operator`.
+
+    Args:
+        identify: takes a token; returns the name of its bearer, who may operate, or a refusal.
+        issuer: where an operator signs in, by OpenID Connect's code flow with PKCE.
+        client_id: what the page is called there; `/operator/signed-in` is where it is sent back to.
+        scope: what it asks for there, which has to be enough to operate.
+        origins: where the issuer answers the page.
+    """
+
+    identify: Callable[[str], Awaitable[str | Refusal]]
+    issuer: str
+    client_id: str
+    scope: str
+    origins: Sequence[str]
+
+
 class Api(Struct, frozen=True):
     """The application's HTTP API.
 
@@ -82,11 +118,13 @@ class Api(Struct, frozen=True):
         build: makes it.
         is_open: whoever reaches it may read everything.
         path: where the page of a partition is, to show a person an example.
+        operators: returns who may operate, if it is not open; None: nobody. It may raise ConfigurationError.
     """
 
     build: BuildApi
     is_open: bool
     path: Callable[[str], str]
+    operators: Callable[[], Operators] | None = None
 
 
 class Migration(Struct, frozen=True):

@@ -33,6 +33,7 @@ from kinesis_handler.cli.stored import get, list_partition
 from kinesis_handler.cli.table import app as table_commands
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.json_api import JsonApi
+from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.version import __version__
 
 app = typer.Typer(
@@ -128,18 +129,27 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     insecure: Annotated[  # noqa: FBT002
         bool, typer.Option("--insecure", help="Let anyone on the network read everything, without a token.")
     ] = False,
+    operator: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--operator",
+            help="Serve the operator's page too, at /operator: outcomes, shards, what waits and why, redrive,"
+            " drop.",
+        ),
+    ] = False,
 ) -> None:
     """Run events through the handler, if there are any, then serve the API until Ctrl-C.
 
     An application without an API of its own is served as JSON: /VIEW/PARTITION and /VIEW/PARTITION/SORT.
 
-    With AUTH=none it listens on this machine only, unless --insecure is given.
+    With AUTH=none it listens on this machine only, unless --insecure is given; with --operator always.
     """
+    minutes = Minutes() if live or events is not None else None
     with exit_on_error():
         application = load_application(application_name, store)
         api = application.api
         if api is None:
-            if not application.views:
+            if not application.views and not operator:
                 raise ConfigurationError(
                     f"--app is {application_name!r}, which has neither an API nor a view"
                 )
@@ -150,7 +160,20 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                 records = read_records(file, str(events), application.handler.envelope)
                 moved = application.demo_recording if live else None
                 tally = run_locally(
-                    application, records if moved is None else moved(records), batch_size=100, retries=2
+                    application,
+                    records if moved is None else moved(records),
+                    batch_size=100,
+                    retries=2,
+                    minutes=minutes,
                 )
             print_outcomes(standard_output(), tally)
-        serve_api(application, api, host=host, port=port, live=live, insecure=insecure)
+        serve_api(
+            application,
+            api,
+            host=host,
+            port=port,
+            live=live,
+            insecure=insecure,
+            minutes=minutes,
+            operator=operator,
+        )

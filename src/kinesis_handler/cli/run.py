@@ -9,6 +9,7 @@ from kinesis_handler.cli.progress import progress
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
+from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.quarantine.on_failure import failed_batch
 
 RETRY_WAIT = 0.1
@@ -16,9 +17,22 @@ RETRY_WAIT = 0.1
 
 
 def run_locally(
-    application: Application, records: Iterable[LambdaRecord], *, batch_size: int, retries: int
+    application: Application,
+    records: Iterable[LambdaRecord],
+    *,
+    batch_size: int,
+    retries: int,
+    minutes: Minutes | None = None,
 ) -> Tally:
-    """Run the records of one shard through the application's handler, and return their outcomes."""
+    """Run the records of one shard through the application's handler, and return their outcomes.
+
+    Args:
+        application: the application.
+        records: the records, in their order.
+        batch_size: records in a batch, at most.
+        retries: deliveries of a failed batch after the first.
+        minutes: counts them, too.
+    """
     tally = Tally()
 
     def function(invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
@@ -42,5 +56,7 @@ def run_locally(
     )
     with progress("records", tally.outcomes.total, lambda: 0):
         for _batch in mapping.run(records):
-            tally.settle()
+            settled = tally.settle()
+            if minutes is not None:
+                minutes.add(settled, time.time())
     return tally

@@ -1,22 +1,28 @@
 """Implements `serve`: runs the application's API on a web server, with demo events on request."""
 
 import gc
+import getpass
 import ipaddress
 import signal
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from threading import Event, Thread
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from kinesis_handler.aggregate import Key
-from kinesis_handler.application import Api, Application
+from kinesis_handler.application import Api, Application, ASGIApp
 from kinesis_handler.cli.console import echo
+from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError, UnreadableError
 from kinesis_handler.extras import require_extra
+from kinesis_handler.lambda_types import BatchResponse, LambdaContext
 from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
+from kinesis_handler.local.minutes import Minutes
+from kinesis_handler.operator_page.server import OperatorPage
 
 PAUSE = 1.0
 """Seconds between two demo events."""
@@ -26,12 +32,25 @@ GRACE = 2
 
 
 def serve_api(  # noqa: PLR0913 - the command has as many options
-    application: Application, api: Api, *, host: str, port: int, live: bool, insecure: bool
+    application: Application,
+    api: Api,
+    *,
+    host: str,
+    port: int,
+    live: bool,
+    insecure: bool,
+    minutes: Minutes | None,
+    operator: bool,
 ) -> None:
-    """Serve the application's API until Ctrl-C or SIGTERM.
+    """Serve the application's API until Ctrl-C or SIGTERM, and with `operator` the operator's page.
 
     Raises ConfigurationError if it may not or cannot be served there.
     """
+    if operator and api.is_open and not _is_this_machine(host):
+        raise ConfigurationError(
+            f"--host is {host!r}, and AUTH is 'none': --operator is for this machine only then, and "
+            "--insecure changes nothing about it. Set AUTH=jwt"
+        )
     if api.is_open and not insecure and not _is_this_machine(host):
         raise ConfigurationError(
             f"--host is {host!r}, and AUTH is 'none': anyone who can reach it could read everything. "
@@ -41,8 +60,10 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
         import uvicorn  # noqa: PLC0415 - only this command needs it
 
         from kinesis_handler.cli.http_protocol import bounded, process_bounds  # noqa: PLC0415
+    served = api.build(local=api.is_open and not insecure)
+    page = _operator_page(application, api, served, minutes) if operator else None
     config = uvicorn.Config(
-        api.build(local=api.is_open and not insecure),
+        page or served,
         http=bounded(process_bounds()),
         lifespan="off",
         ws="none",
@@ -53,13 +74,29 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
         timeout_graceful_shutdown=GRACE,
     )
     gc.freeze()  # loaded objects stay: the collector need not look through them again and again
-    with _listening(host, port) as listener, _demo_events(application, live=live):
+    with _listening(host, port) as listener, _demo_events(application, minutes, live=live):
         try:
             signal.signal(signal.SIGTERM, _interrupt)
+            if page is not None:
+                echo(f"http://{_address(listener)}/operator  (the operator's page)")
             echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
-            uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
+            with suppress(KeyboardInterrupt):  # not always raised: the server catches signals
+                uvicorn.Server(config).run(sockets=[listener])
             echo("ended")
+        finally:
+            if page is not None:
+                page.close()
+
+
+def _operator_page(
+    application: Application, api: Api, served: ASGIApp, minutes: Minutes | None
+) -> OperatorPage:
+    """Return the operator's page before the API. Raises ConfigurationError if nobody could operate."""
+    if api.is_open:
+        return OperatorPage(application, served, minutes=minutes, user=getpass.getuser())
+    if api.operators is None:
+        raise ConfigurationError("--operator: the API asks for tokens, and its Api names no operators")
+    return OperatorPage(application, served, operators=api.operators(), minutes=minutes)
 
 
 def _is_this_machine(host: str) -> bool:
@@ -100,7 +137,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def _demo_events(application: Application, *, live: bool) -> Iterator[None]:
+def _demo_events(application: Application, minutes: Minutes | None, *, live: bool) -> Iterator[None]:
     """Let demo events arrive while the context lasts, if `live`."""
     if not live:
         yield
@@ -108,7 +145,7 @@ def _demo_events(application: Application, *, live: bool) -> Iterator[None]:
     if application.demo_events is None:
         raise ConfigurationError("this application makes up no events: leave out --live")
     over = Event()
-    thread = Thread(target=_trickle, args=(application, application.demo_events(), over))
+    thread = Thread(target=_trickle, args=(application, application.demo_events(), minutes, over))
     thread.start()
     try:
         yield
@@ -117,14 +154,22 @@ def _demo_events(application: Application, *, live: bool) -> Iterator[None]:
         thread.join()
 
 
-def _trickle(application: Application, events: Iterator[tuple[str, bytes]], over: Event) -> None:
+def _trickle(
+    application: Application, events: Iterator[tuple[str, bytes]], minutes: Minutes | None, over: Event
+) -> None:
     """Deliver one event after the other; each is generated after the one before it was applied."""
+    tally = Tally()
+
+    def function(invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
+        result = application.handler.handle(invocation, context)
+        tally.add(result)
+        return result.response()
 
     def pause(seconds: float) -> None:
         over.wait(seconds)
 
     mapping = EventSourceMapping(
-        application.handler,
+        function,
         maximum_retry_attempts=2,
         retry_wait=PAUSE,
         sleep=pause,
@@ -132,7 +177,9 @@ def _trickle(application: Application, events: Iterator[tuple[str, bytes]], over
     try:
         for record in put_on_shard(events):
             for _batch in mapping.run([record]):
-                pass
+                settled = tally.settle()
+                if minutes is not None:
+                    minutes.add(settled, time.time())
             if over.wait(PAUSE):
                 break
     except KinesisHandlerError as error:

@@ -23,7 +23,7 @@ __all__ = ["LIBRARY", "NOT_ON_LAMBDA", "Artifact", "Contents", "build", "build_w
 LIBRARY = Path(__file__).parent.parent
 """The folder of this library, which is copied as it is."""
 
-NOT_ON_LAMBDA = tuple(f"kinesis_handler/{name}" for name in ("cli", "project", "testing"))
+NOT_ON_LAMBDA = tuple(f"kinesis_handler/{name}" for name in ("cli", "operator_page", "project", "testing"))
 """Parts of the library that no function needs. A function may redrive."""
 
 FUNCTION_AT, LAYER_AT = "/var/task", "/opt/python"

@@ -113,6 +113,14 @@ class Store:
             table.create()
         return repository
 
+    def known_checkpoints(self) -> "Repository[Checkpoint] | None":
+        """Open the repository of the checkpoints to look at them; None if no other process can have made any.
+
+        Raises ConfigurationError as `repository` does, and RepositoryError if its table cannot be looked up.
+        """
+        repository, table = self._checkpoints()
+        return None if self.in_memory or (table is not None and not table.exists()) else repository
+
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of `tables` cannot be used."""
         for table in self.tables:

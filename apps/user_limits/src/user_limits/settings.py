@@ -28,6 +28,7 @@ QUARANTINE_OR_NONE = f"{QUARANTINE_FORMS}, or {NO_QUARANTINE}: rejected records 
 _JWKS = r"https://[^\s/]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/\S*)?|file:///\S+"
 _ISSUER = r"https://[^\s?#]+|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?(/[^\s?#]*)?"
 _ORIGIN = r"\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?"
+_SCOPE = r"[!#-\[\]-~]{1,255}"
 _SWITCH = (r"file:///.+", r"appconfig://[\w.-]+/[\w.-]+/[\w.-]+(\?flag=[\w.-]+)?")
 _SWITCH_FORMS = "file:///FILE or appconfig://APPLICATION/ENVIRONMENT/PROFILE?flag=FLAG"
 
@@ -102,6 +103,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         oidc_scope: OIDC_SCOPE, what the page asks for there.
         oidc_origins: OIDC_ORIGINS, where the issuer exchanges a code for a token, if that is not the issuer's
             own origin.
+        operator_scope: OPERATOR_SCOPE, the scope of a token whose bearer may operate: see `serve --operator`.
         cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers, with
             commas between.
         help_text: HELP_TEXT, what the page says to a player who has reached a limit; empty for nothing.
@@ -132,6 +134,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     oidc_client_id: Annotated[str, Meta(description="the id of a public client")] = ""
     oidc_scope: Annotated[str, Meta(description="scopes with spaces between")] = "openid"
     oidc_origins: tuple[Origin, ...] = ()
+    operator_scope: Annotated[str, _text(r"[!#-\[\]-~]{1,255}", "one scope, without spaces")] = (
+        "limits:operate"
+    )
     cors_allow_origins: tuple[Origin, ...] = ()
     help_text: Annotated[str, Meta(max_length=300, description="at most 300 characters")] = ""
     help_url: HelpUrl = ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
-from kinesis_handler.application import Api, Application, ASGIApp, Migration, View
+from kinesis_handler.application import Api, Application, ASGIApp, Migration, Operators, View
 from kinesis_handler.extras import require_extra
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.moving.opening import open_migration
@@ -25,6 +25,7 @@ from user_limits.view import limit_document
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
+    from user_limits.api.tokens import TokenAccess
     from user_limits.scheduled_redrive import ScheduledRedrive
 
 PARTITION_KEY, SORT_KEY = "userId", "limitId"
@@ -119,6 +120,7 @@ def application(environment: Mapping[str, str] = os.environ, store: str | None =
             ),
             is_open=settings.auth == "none",
             path=lambda user_id: f"/users/{quote(user_id, safe='')}",
+            operators=partial(_operators, settings),
         ),
         demo_events=partial(_demo_events, shown),
         demo_recording=_demo_recording,
@@ -226,16 +228,7 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
         from user_limits.api.instrumented import instrumented
         from user_limits.page_settings import page_options, sign_in_origins
 
-        if settings.auth == "jwt":
-            from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
-            from user_limits.api.key_set import fetcher
-            from user_limits.api.tokens import TokenAccess
-
-            refresh_after = MAX_AGE if is_paused else REFRESH_AFTER
-            keys = KeySource(fetcher(settings.jwt_jwks), refresh_after=refresh_after)
-            access = TokenAccess(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
-        else:
-            access = None
+        access = _access(settings, is_paused=is_paused) if settings.auth == "jwt" else None
     options = Options(
         in_threads=in_threads,
         timeout=API_TIMEOUT if in_threads or access is not None else None,
@@ -247,6 +240,35 @@ def _api(  # noqa: PLR0913 - Lambda and `serve` differ in as much
     )
     return instrumented(
         build_api(limits, options, activities=activities), _metrics(settings), _tracer(settings)
+    )
+
+
+def _access(settings: Settings, *, is_paused: bool = False) -> "TokenAccess":
+    from user_limits.api.jwks import MAX_AGE, REFRESH_AFTER, KeySource
+    from user_limits.api.key_set import fetcher
+    from user_limits.api.tokens import TokenAccess
+
+    refresh_after = MAX_AGE if is_paused else REFRESH_AFTER
+    keys = KeySource(fetcher(settings.jwt_jwks), refresh_after=refresh_after)
+    return TokenAccess(keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+
+def _operators(settings: Settings) -> Operators:
+    """Return who may operate. Raises ConfigurationError if they could not sign in."""
+    if not settings.oidc_client_id:
+        raise ConfigurationError(
+            "OIDC_CLIENT_ID is '', and AUTH is 'jwt': operators sign in; allowed: the id of a public client"
+        )
+    with require_extra("API", "api"):
+        from user_limits.api.operators import identify_by
+        from user_limits.page_settings import sign_in_origins
+    scopes = [*settings.oidc_scope.split(), settings.operator_scope]
+    return Operators(
+        identify=identify_by(_access(settings), settings.operator_scope),
+        issuer=settings.jwt_issuer,
+        client_id=settings.oidc_client_id,
+        scope=" ".join(dict.fromkeys(scopes)),
+        origins=sign_in_origins(settings),
     )
 
 

@@ -111,6 +111,33 @@ def test_live_it_goes_on_and_what_it_makes_up_can_be_seen() -> None:
         assert process.returncode == 0
 
 
+@pytest.mark.other_programs
+def test_the_operators_page_is_served_too_and_says_what_this_process_does(tmp_path: Path) -> None:
+    events = "apps/user_limits/data/events.json"
+    with started(events, "--operator", QUARANTINE_URL=tmp_path.as_uri()) as (process, example):
+        root = root_of(example)
+        shown = get(f"{root}/operator/api/state")
+        [source] = shown["sources"]
+        assert source["process"] == "this process"
+        assert sum(source["outcomes"]["rejected"]) == shown["records"] == 1
+        with urllib.request.urlopen(f"{root}/operator", timeout=5) as page:  # noqa: S310
+            assert b"<title>Operator</title>" in page.read()
+        foreign = urllib.request.Request(f"{root}/operator", headers={"Host": "limits.example"})  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(foreign, timeout=5)  # noqa: S310
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out, err) == (0, "ended\n", "")
+
+
+@pytest.mark.parametrize("more", [[], ["--insecure"]])
+def test_the_operators_page_without_tokens_is_for_this_machine_only_even_insecure(more: list[str]) -> None:
+    refused = refusal("--operator", "--host", "192.0.2.1", "--port", "0", *more)
+    assert refused.startswith(
+        "Error: --host is '192.0.2.1', and AUTH is 'none': --operator is for this machine"
+    )
+
+
 def refusal(*arguments: str) -> str:
     done = call("serve", *arguments)
     assert done.returncode == 2, done.stdout

@@ -30,6 +30,10 @@ class Issuer:
         self.user = "anna"
         self.refuses = ""
         """Reason for which it signs nobody in; empty if it does."""
+        self.grants: set[str] = set()
+        """The scopes that it grants, if they are asked for."""
+        self.lifetime = 600
+        """Seconds for which its tokens are good."""
         self.asked: list[dict[str, str]] = []
         """The requests to authorize, as they came."""
         self.key_set = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
@@ -64,7 +68,13 @@ class Issuer:
         if begun is None or begun["code_challenge"] != challenge:
             return 400, {"error": "invalid_grant", "error_description": "The code is not valid."}
         assert form["redirect_uri"] == begun["redirect_uri"]
-        claims = {"iss": self.url, "aud": AUDIENCE, "sub": begun["sub"], "exp": int(time.time()) + 600}
+        claims = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": begun["sub"],
+            "exp": int(time.time()) + self.lifetime,
+            "scope": " ".join(sorted(self.grants.intersection(begun["scope"].split()))),
+        }
         token = jwt.encode({"alg": "ES256", "kid": self._key.kid}, claims, self._key)
         return 200, {"access_token": token, "token_type": "Bearer", "expires_in": 600}
 

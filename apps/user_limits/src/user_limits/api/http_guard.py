@@ -4,13 +4,12 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote
 
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.deadline import current_deadline, within
+from kinesis_handler.hosts import is_this_machine
 from user_limits.api.conditional_json import header
 from user_limits.api.correlation import HEADER, correlated, correlation_id
 from user_limits.api.cors import Cors, Headers
@@ -29,9 +28,6 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-
-HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
-"""Pattern of a host, with an optional port. Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.2"""
 
 ROUTE = "user_limits.route"
 """Name of an extension of the scope: a dictionary that gets `template`, the route's path with parameters."""
@@ -132,22 +128,6 @@ class HttpGuard:
         if "." in decoded and not DOTS.isdisjoint(decoded.split("/")):
             raise ProblemError(400, "an id is neither . nor ..")
         return decoded
-
-
-@lru_cache(64)
-def is_this_machine(host: str) -> bool:
-    """Tell whether a Host header names this machine, in any case, with or without a port."""
-    match = HOST.fullmatch(host)
-    if match is None:
-        return False
-    name = match["name"]
-    # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2: a final dot marks a complete name
-    if name is not None and name.lower().removesuffix(".") == "localhost":
-        return True
-    try:
-        return ip_address(name or match["ipv6"]).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_small(length: str) -> bool:

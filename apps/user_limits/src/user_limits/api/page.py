@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from kinesis_handler import page_parts
 from user_limits.api.conditional_json import header
 from user_limits.api.etag import is_known
 
@@ -73,9 +74,8 @@ class Asset:
 
 def page_routes(options: PageOptions | None = None, folder: Path = FOLDER) -> list[HTTPRouteHandler]:
     """Return the handlers: each file at its name, the page itself at `/`, `/users/{userId}`, `/signed-in`."""
-    contents = {
-        path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in CONTENT_TYPES
-    }
+    files = [*sorted(page_parts.FOLDER.iterdir()), *sorted(folder.iterdir())]
+    contents = {path.name: path.read_bytes() for path in files if path.suffix in CONTENT_TYPES}
     contents[INDEX] = _with_options(contents[INDEX], options or PageOptions())
     assets = {name: Asset(content, CONTENT_TYPES[Path(name).suffix]) for name, content in contents.items()}
     paths = {f"/{name}": asset for name, asset in assets.items()}

@@ -11,15 +11,21 @@ import { UserLimits } from "/limits.js";
 import { LimitList, isGrouped } from "/list.js";
 import { shownId } from "/names.js";
 import { Poll } from "/poll.js";
-import { RETURN_PATH, SignIn, SignInError } from "/sign_in.js";
+import { SignIn, SignInError } from "/sign_in.js";
 
+const RETURN_PATH = "/signed-in";
 const TICK_MS = 1_000;
 const RETRY_MS = 6_000;
 const REACHED = new Set(["full", "exceeded"]);
 
 const find = (selector) => document.querySelector(selector);
 const clock = new ServerClock();
-const signIn = new SignIn({ issuer: setting("oidc-issuer"), clientId: setting("oidc-client-id"), scope: setting("oidc-scope") });
+const signIn = new SignIn({
+  issuer: setting("oidc-issuer"),
+  clientId: setting("oidc-client-id"),
+  scope: setting("oidc-scope"),
+  returnPath: RETURN_PATH,
+});
 const api = new Api(clock, signIn);
 const freshness = new Freshness(find("#freshness"), find("#banner"));
 const filters = new Filters(find("#filters"), showList);

@@ -5,8 +5,7 @@
  * Sources: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth and https://www.rfc-editor.org/rfc/rfc7636
  */
 
-const UNDER_WAY = "limits.sign-in"; // what a sign-in has to know when it comes back; no token
-export const RETURN_PATH = "/signed-in";
+const UNDER_WAY = "sign-in"; // what a sign-in has to know when it comes back; no token
 
 /** The issuer did not sign the reader in. The message says why. */
 export class SignInError extends Error {}
@@ -15,10 +14,19 @@ export class SignIn {
   #issuer;
   #clientId;
   #scope;
+  #returnPath;
   #token = null;
 
-  /** Without a client's id there is no sign-in, and no token. */
-  constructor({ issuer, clientId, scope }) {
+  /**
+   * Without a client's id there is no sign-in, and no token.
+   *
+   * @param issuer where the reader signs in.
+   * @param clientId what the page is called there.
+   * @param scope what it asks for.
+   * @param returnPath where the issuer sends the reader back to.
+   */
+  constructor({ issuer, clientId, scope, returnPath }) {
+    this.#returnPath = returnPath;
     this.#issuer = issuer;
     this.#clientId = clientId;
     this.#scope = scope;
@@ -60,7 +68,7 @@ export class SignIn {
     for (const [name, value] of Object.entries({
       response_type: "code",
       client_id: this.#clientId,
-      redirect_uri: returnAddress(),
+      redirect_uri: location.origin + this.#returnPath,
       scope: this.#scope,
       state,
       code_challenge: base64url(new Uint8Array(digest)),
@@ -85,7 +93,7 @@ export class SignIn {
     const body = new URLSearchParams({
       grant_type: "authorization_code",
       code: answer.get("code"),
-      redirect_uri: returnAddress(),
+      redirect_uri: location.origin + this.#returnPath,
       client_id: this.#clientId,
       code_verifier: begun.verifier,
     });
@@ -112,10 +120,6 @@ async function asked(address, options = {}) {
   } catch (error) {
     throw error instanceof SignInError ? error : new SignInError("The issuer cannot be reached.");
   }
-}
-
-function returnAddress() {
-  return location.origin + RETURN_PATH;
 }
 
 function random() {

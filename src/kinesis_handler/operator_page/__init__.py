@@ -1,0 +1,1 @@
+"""The operator's page of any application: what happens, what waits and why, redrive and drop by button."""

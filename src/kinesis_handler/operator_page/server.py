@@ -1,0 +1,118 @@
+"""Serves the page and its API, as an application of ASGI, before that of the application."""
+
+from asyncio import to_thread
+from http import HTTPStatus
+from typing import Any
+
+from kinesis_handler.application import Application, ASGIApp, Operators
+from kinesis_handler.errors import KinesisHandlerError
+from kinesis_handler.local.minutes import Minutes
+from kinesis_handler.operator_page.guard import Headers, RefusedError, check_host, check_origin, operator_of
+from kinesis_handler.operator_page.pages import PREFIX, page_files
+from kinesis_handler.operator_page.routes import METHODS, Answer, Routes, as_problem
+
+API = f"{PREFIX}/api/"
+
+MAX_BODY = 32_768
+"""Largest body, in bytes: a key has at most 2 KB, in JSON at most six times as many."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {connect}; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class OperatorPage:
+    """The page under `/operator`, and an application that answers all other requests.
+
+    Args:
+        application: is watched, and operated.
+        inner: answers all other requests.
+        operators: who may operate; None: whoever is on this machine, as `user`.
+        minutes: the outcomes of this process; None if it processes nothing.
+        user: the name of who is on this machine.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        inner: ASGIApp,
+        *,
+        operators: Operators | None = None,
+        minutes: Minutes | None = None,
+        user: str = "",
+    ) -> None:
+        self._inner = inner
+        self._operators = operators
+        self._user = user
+        self._routes = Routes(application, minutes, shows_operator=operators is not None)
+        self._files = page_files(operators)
+        connect = " ".join(["'self'", *(operators.origins if operators is not None else ())])
+        self._headers = {
+            "content-security-policy": POLICY.format(connect=connect),
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "cross-origin-resource-policy": "same-origin",
+        }
+
+    def close(self) -> None:
+        """End the job that runs, if one does, where nothing is half done."""
+        self._routes.jobs.close()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request of an ASGI server: https://asgi.readthedocs.io/en/latest/specs/www.html."""
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path != PREFIX and not path.startswith(f"{PREFIX}/"):
+            await self._inner(scope, receive, send)
+            return
+        try:
+            answer = await self._answer(scope, path, receive)
+        except RefusedError as error:
+            answer = as_problem(error)
+        except KinesisHandlerError as error:
+            answer = as_problem(RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        sent = {"content-length": str(len(answer.body)), **self._headers, **answer.headers}
+        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in sent.items()]
+        await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Any, path: str, receive: Any) -> Answer:
+        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
+        if self._operators is None:
+            check_host(headers)
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        name = path.removeprefix(API) if path.startswith(API) else ""
+        if name not in METHODS and path not in self._files:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "there is nothing at this path")
+        if method != (allowed := METHODS.get(name, "GET")):
+            raise RefusedError(
+                HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is allowed", {"allow": allowed}
+            )
+        if path in self._files:
+            return self._file(path, headers)
+        operator = self._user if self._operators is None else await operator_of(headers, self._operators)
+        if method == "GET":
+            return await to_thread(self._routes.read, name, scope["query_string"].decode("latin-1"), operator)
+        check_origin(headers)
+        return self._routes.begin(name, await _body(receive), operator)
+
+    def _file(self, path: str, headers: Headers) -> Answer:
+        file = self._files[path]
+        told = {"etag": file.tag, "cache-control": "no-cache", "content-type": file.content_type}
+        if file.tag in headers.get("if-none-match", ""):
+            return Answer(HTTPStatus.NOT_MODIFIED, b"", told)
+        return Answer(HTTPStatus.OK, file.content, told)
+
+
+async def _body(receive: Any) -> bytes:
+    """Return the body of a request. Raises RefusedError if it is too large."""
+    body: bytes = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            detail = f"a request has at most {MAX_BODY:,} bytes"
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        if not message.get("more_body"):
+            return body
