@@ -6,8 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from kinesis_handler import page_parts
 from kinesis_handler.application import Operators
+from kinesis_handler.operator_page.description import describe
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -18,6 +21,7 @@ CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
 
 
@@ -40,6 +44,8 @@ def page_files(operators: Operators | None) -> Mapping[str, File]:
     index = contents.pop("index.html").replace(b"</head>", f"{_metas(operators)}</head>".encode(), 1)
     page = _file(index, ".html")
     paths = {f"{PREFIX}/{name}": _file(content, Path(name).suffix) for name, content in contents.items()}
+    description = msgspec.json.encode(describe(with_tokens=operators is not None))
+    paths[f"{PREFIX}/openapi.json"] = _file(description, ".json")
     return {**paths, PREFIX: page, f"{PREFIX}/": page, f"{PREFIX}/signed-in": page}
 
 

@@ -68,14 +68,22 @@ class Routes:
     Args:
         application: is watched, and operated.
         minutes: the outcomes of this process; None if it processes nothing.
+        clock: seconds since epoch.
         shows_operator: whether to say who is signed in.
     """
 
-    def __init__(self, application: Application, minutes: Minutes | None, *, shows_operator: bool) -> None:
+    def __init__(
+        self,
+        application: Application,
+        minutes: Minutes | None,
+        clock: Callable[[], float],
+        *,
+        shows_operator: bool,
+    ) -> None:
         self._application = application
         self._shows_operator = shows_operator
-        self._watched = Watched(application, minutes)
-        self.jobs = Jobs(self._watched.forget)
+        self._watched = Watched(application, minutes, clock)
+        self.jobs = Jobs(self._watched.forget, clock)
         """What was done here."""
 
     def read(self, name: str, query_string: str, operator: str) -> Answer:

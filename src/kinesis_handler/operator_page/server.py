@@ -1,6 +1,8 @@
 """Serves the page and its API, as an application of ASGI, before that of the application."""
 
+import time
 from asyncio import to_thread
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -31,9 +33,10 @@ class OperatorPage:
         operators: who may operate; None: whoever is on this machine, as `user`.
         minutes: the outcomes of this process; None if it processes nothing.
         user: the name of who is on this machine.
+        clock: seconds since epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default
         self,
         application: Application,
         inner: ASGIApp,
@@ -41,11 +44,12 @@ class OperatorPage:
         operators: Operators | None = None,
         minutes: Minutes | None = None,
         user: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._inner = inner
         self._operators = operators
         self._user = user
-        self._routes = Routes(application, minutes, shows_operator=operators is not None)
+        self._routes = Routes(application, minutes, clock, shows_operator=operators is not None)
         self._files = page_files(operators)
         connect = " ".join(["'self'", *(operators.origins if operators is not None else ())])
         self._headers = {
