@@ -1,8 +1,9 @@
 """An application to be operated: accounts, of which some cannot be applied until the cause is mended."""
 
 import itertools
+import time
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_server
@@ -50,9 +51,12 @@ class Operated:
 
     Args:
         folder: for its store and its quarantine.
+        clock: seconds since epoch.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._at = clock()
         self.broken: set[str] = set()
         self.reasons: dict[int, str] = {}
         """Numbers that are rejected, each with the reason."""
@@ -61,7 +65,9 @@ class Operated:
         self.repository = self.store.repository(Account)
         self.quarantine = DirectoryQuarantine(folder / "quarantine")
         handler = KinesisHandler(
-            [Strict(self.repository, self.broken, self.reasons)], quarantine=self.quarantine
+            [Strict(self.repository, self.broken, self.reasons)],
+            quarantine=self.quarantine,
+            now=lambda: self._at,
         )
         views = [plain_view("accounts", self.repository, Account)]
         self.application = Application(
@@ -89,6 +95,7 @@ class Operated:
             arrived = at - 2 + number / 1_000
             text = b64encode(data).decode()
             records.append(lambda_record(STREAM, SHARD, str(number), key, text, arrived))
+        self._at = at
         result = self.application.handler.handle({"Records": records})
         self.minutes.add(list(result), at)
         return [each.outcome.status for each in result]
@@ -106,7 +113,9 @@ class Operated:
         """Return the page of the application, before its API."""
         minutes = self.minutes if reports else None
         inner = JsonApi(self.application.views)
-        return OperatorPage(self.application, inner, operators=operators, minutes=minutes, user="ops")
+        return OperatorPage(
+            self.application, inner, operators=operators, minutes=minutes, user="ops", clock=self._clock
+        )
 
 
 @contextmanager

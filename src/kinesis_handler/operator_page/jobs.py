@@ -102,7 +102,8 @@ class Jobs:
             said, left, state = [str(error)], True, "failed"
         except Exception as error:  # noqa: BLE001 - whatever it is, the operator has to read it
             said, left, state = [str(UnexpectedError(error))], True, "failed"
-        log.info("the job has ended", state=state, said=list(said))
+        # What is said of it may name keys, which are values of payloads.
+        log.info("the job has ended", state=state, sent=job.sent, needs_attention=left)
         self._done()
         with self._lock:
             job.said, job.needs_attention, job.state = [shown(each) for each in said], left, state

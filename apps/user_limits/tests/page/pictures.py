@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from kinesis_handler import configure_logging
 from page.browser import NoBrowserError, chromium
+from page.operator_picture import operator_picture
 from page.terminal import terminal_picture
 from page.website import NOW, Website, website
 
@@ -37,16 +38,18 @@ def main() -> None:
             site.play()
             for scene in SCENES:
                 for scheme in SCHEMES:
-                    path = FOLDER / f"{scene}-{scheme}.png"
-                    picture = _picture(browser, site, scene, scheme)
-                    if len(picture) > LARGEST:
-                        sys.exit(
-                            f"{path.name} has {len(picture)} bytes, more than {LARGEST}: make it smaller."
-                        )
-                    path.write_bytes(picture)
-                    print(f"{path.relative_to(FOLDER.parents[1])}  {len(picture) // 1000} kB")  # noqa: T201
+                    _write(FOLDER / f"{scene}-{scheme}.png", _picture(browser, site, scene, scheme))
+            for scheme in SCHEMES:
+                _write(FOLDER / f"operator-{scheme}.png", operator_picture(browser, scheme))
     except NoBrowserError as error:
         sys.exit(str(error))
+
+
+def _write(path: Path, picture: bytes) -> None:
+    if len(picture) > LARGEST:
+        sys.exit(f"{path.name} has {len(picture)} bytes, more than {LARGEST}: make it smaller.")
+    path.write_bytes(picture)
+    print(f"{path.relative_to(FOLDER.parents[1])}  {len(picture) // 1000} kB")  # noqa: T201
 
 
 def _picture(browser: Browser, site: Website, scene: str, scheme: Literal["light", "dark"]) -> bytes:

@@ -371,6 +371,6 @@ def test_a_store_that_is_down_is_a_problem_of_its_section_alone(operated: Operat
         route.fulfill(json={**document, "parked": [], "parkedCount": 0, "problems": problems})
 
     page.route("**/api/state", broken)
-    expect(page.locator("#parked .problem")).to_have_text("Cannot be read: injected: the store is down")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Not all can be read")
+    expect(page.locator("#parked .problem")).to_have_text("Injected: the store is down.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not all can be seen")
     expect(page.locator("#waiting .rows > li")).to_have_count(2)

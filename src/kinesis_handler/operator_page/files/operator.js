@@ -103,7 +103,7 @@ function show(state) {
   showJobs(state.jobs, state.at);
   outcomes.show(state.sources, state.at);
   find("#streams .problem").hidden = !("streams" in state.problems);
-  write(find("#streams .problem"), state.problems.streams ? `Cannot be read: ${state.problems.streams}` : "");
+  write(find("#streams .problem"), state.problems.streams ? sentence(state.problems.streams) : "");
   find("#streams .none").hidden = state.streams.length > 0 || "streams" in state.problems;
   showStreams(find("#streams .list"), find("template#stream"), state.streams, state.at);
   tick();
@@ -111,7 +111,7 @@ function show(state) {
 
 /** Say in one sentence whether anybody has to do anything. */
 function summary({ parkedCount, records, problems, unreadable }) {
-  if (Object.keys(problems).length > 0) return "Not all can be read";
+  if (Object.keys(problems).length > 0) return "Not all can be seen";
   const parts = [];
   if (parkedCount > 0) parts.push(`${counted(parkedCount, "key")} ${parkedCount === 1 ? "is" : "are"} parked`);
   if (records > 0) parts.push(`${counted(records, "record")} ${records === 1 ? "waits" : "wait"} in the quarantine`);
@@ -122,7 +122,7 @@ function summary({ parkedCount, records, problems, unreadable }) {
 function showSection(selector, problem, count, shown, rest) {
   const part = (inner) => find(`${selector} ${inner}`);
   part(".problem").hidden = problem === undefined;
-  write(part(".problem"), problem === undefined ? "" : `Cannot be read: ${problem}`);
+  write(part(".problem"), problem === undefined ? "" : sentence(problem));
   part(".none").hidden = count > 0 || problem !== undefined;
   part(".about").hidden = count === 0;
   write(part("h2 span"), count > 0 ? number(count) : "");
@@ -143,7 +143,8 @@ function fillParked(row, each) {
 function fillWaiting(row, each) {
   write(row.querySelector("h3"), each.error);
   write(row.querySelector(".why"), each.reason);
-  const when = each.first === each.last ? moment(each.first) : `${moment(each.first)} to ${moment(each.last)}`;
+  const [first, last] = [moment(each.first), moment(each.last)];
+  const when = first === last ? first : `${first} to ${last}`;
   write(row.querySelector(".facts"), `${counted(each.records, "record")}, arrived ${when}`);
   name(row, `${each.error}: ${each.reason}`);
 }
