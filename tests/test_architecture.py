@@ -32,7 +32,7 @@ PURE = {
         f"kinesis_handler.{name}"
         for name in ("outcome", "aggregate", "environment", "errors", "fold", "json_api", "lambda_types")
     ),
-    *(f"kinesis_handler.{name}" for name in ("functions", "printable", "results", "storable")),
+    *(f"kinesis_handler.{name}" for name in ("functions", "hosts", "printable", "results", "storable")),
     *(f"kinesis_handler.ingest.{name}" for name in ("record", "kpl", "event", "schema")),
     *(
         f"kinesis_handler.ingest.{name}"
@@ -42,7 +42,8 @@ PURE = {
     "kinesis_handler.envelopes",
     *(f"kinesis_handler.stores.{name}" for name in ("url", "cursor", "part")),
     *(f"kinesis_handler.stores.dynamodb.{name}" for name in ("item", "statement", "trailing_zeros")),
-    *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".on_failure")),
+    *(f"kinesis_handler.quarantine{name}" for name in ("", ".entry", ".groups", ".on_failure")),
+    *(f"kinesis_handler.operator_page.{name}" for name in ("description", "documents", "guard")),
     *(f"kinesis_handler.local.stream.{name}" for name in ("ordering", "shards")),
     *(f"kinesis_handler.moving.{name}" for name in ("phase", "lineage")),
     "kinesis_handler.project.needs",

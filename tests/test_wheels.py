@@ -70,6 +70,17 @@ def test_the_description_of_the_library_is_the_page_for_its_package(wheels: dict
     assert description == (ROOT / "src" / "README.md").read_text()
 
 
+def test_the_librarys_wheel_has_the_operators_page_and_what_pages_share(wheels: dict[str, Path]) -> None:
+    found = files(wheels["kinesis_handler"])
+    for folder in ("operator_page/files", "page_parts"):
+        names = {
+            path.name for path in (ROOT / "src" / "kinesis_handler" / folder).iterdir() if path.is_file()
+        }
+        assert names
+        assert {f"kinesis_handler/{folder}/{name}" for name in names} <= found.keys()
+    assert not [name for name in found if name.endswith((".js", ".html")) and b"limit" in found[name]]
+
+
 def test_the_applications_wheel_has_its_page(wheels: dict[str, Path]) -> None:
     assert {"user_limits/api/page/index.html", "user_limits/py.typed"} <= files(wheels["user_limits"]).keys()
 

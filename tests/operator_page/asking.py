@@ -75,6 +75,5 @@ def finished(page: OperatorPage, kind: str, document: object) -> Any:
     """Begin something, wait until it has ended, and return what is said of it."""
     begun = ask(page, f"/operator/api/{kind}", document)
     assert begun.status == 202, begun.body
-    for thread in page._routes.jobs._threads:
-        thread.join()
+    page._routes.jobs.wait()
     return next(job for job in state(page)["jobs"] if job["id"] == begun.json["id"])

@@ -88,7 +88,7 @@ def test_the_same_id_begins_nothing_again(operated: Operated) -> None:
     again = ask(page, "/operator/api/drop", drop)
     assert (again.status, again.json) == (202, first)
     shown = state(operated.page())["parked"]
-    assert [each["key"][1] for each in shown] == ["ben", "anna"], "what came since waits on"
+    assert [each["key"][1] for each in shown] == ["anna", "ben"], "what came since waits on"
 
 
 @pytest.mark.parametrize(

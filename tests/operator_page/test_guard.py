@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kinesis_handler.application import Operators, Refusal
+from kinesis_handler import ConfigurationError
+from kinesis_handler.application import Api, Operators, Refusal
+from kinesis_handler.cli.serve import serve_api
+from kinesis_handler.json_api import JsonApi
 from kinesis_handler.operator_page.server import MAX_BODY, OperatorPage
 from operated import Operated
 from operator_page.asking import ask, state
@@ -192,6 +195,13 @@ def test_an_operator_is_who_the_token_says(operated: Operated) -> None:
 def test_with_a_token_too_a_page_of_another_origin_is_refused(operated: Operated) -> None:
     headers = {"authorization": "Bearer of-anna", "origin": "https://evil.example"}
     assert ask(operated.page(OPERATORS), REDRIVE, {"id": "1"}, headers=headers).status == 403
+
+
+def test_an_api_that_asks_for_tokens_and_names_no_operators_has_no_such_page(operated: Operated) -> None:
+    api = Api(lambda *, local: JsonApi([]), is_open=False, path=str)  # noqa: ARG005 - the name is the protocol's
+    options = {"host": "127.0.0.1", "port": 0, "live": False, "insecure": False, "minutes": None}
+    with pytest.raises(ConfigurationError, match="--operator: the API asks for tokens, and its Api names"):
+        serve_api(operated.application, api, **options, operator=True)  # type: ignore[arg-type]
 
 
 def test_the_page_is_told_where_to_sign_in_and_may_ask_there(operated: Operated) -> None:

@@ -11,16 +11,20 @@ from typer.testing import CliRunner
 
 from kinesis_handler import Aggregate
 from kinesis_handler.cli.commands import app
+from kinesis_handler.json_api import JsonApi
 from kinesis_handler.local.stream.checkpoint import FIRST_START, Checkpoint
 from kinesis_handler.local.stream.claim import CLAIM
+from kinesis_handler.operator_page.server import OperatorPage
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.sqlite import SQLiteRepository
+from operator_page.asking import state
 from stream.facts import created, unknown
 from stream.processes import until
 from stream.real_stream import FIRST, SECOND, Stream
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
+from user_limits.wiring import application
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -244,3 +248,27 @@ def test_checkpoints_in_dynamodb_have_a_table_of_their_own_that_is_made_as_neede
     assert last_line(runner.invoke(app, ["consume", *arguments])) == "1 record: 1 applied"
     stream.put(created(2))
     assert last_line(runner.invoke(app, ["consume", *arguments])) == "1 record: 1 applied"
+
+
+def test_the_operators_page_shows_what_a_consumer_did_and_what_waits(
+    stream: Stream, consume: Consume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opens the store and the quarantine, and asks no process."""
+    monkeypatch.setenv("PARK_AFTER", "0")
+    stream.put(created(1), created(2), unknown(3), b"no event")
+    consume(CAUGHT_UP)
+    shown = state(OperatorPage(application(store=f"sqlite:///{consume.database}"), JsonApi([])))
+    [source] = shown["sources"]
+    assert {name: sum(counts) for name, counts in source["outcomes"].items()} == {
+        "applied": 2,
+        "parked": 1,
+        "rejected": 1,
+    }
+    assert source["isOver"]
+    assert max(source["ages"]) >= 0
+    [of_stream] = shown["streams"]
+    assert of_stream["readBy"] == ""
+    [shard] = of_stream["shards"]
+    assert (shard["shard"], shard["behindMs"]) == (FIRST, 0)
+    assert [each["key"] for each in shown["parked"]] == [["anna", "nowhere"]]
+    assert shown["records"] == 1

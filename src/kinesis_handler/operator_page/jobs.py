@@ -52,7 +52,7 @@ class Jobs:
         self._done = done
         self._clock = clock
         self._jobs: deque[Job] = deque(maxlen=REMEMBERED)
-        self._threads: list[Thread] = []
+        self._thread: Thread | None = None
         self._stop = Event()
         self._lock = Lock()
 
@@ -80,16 +80,19 @@ class Jobs:
                 raise BusyError
             job = Job(id=job_id, kind=kind, by=by, at=int(self._clock() * 1_000))
             self._jobs.append(job)
-            thread = Thread(target=self._run, args=(job, work), name=kind)
-            self._threads = [thread]
-            thread.start()
+            self._thread = Thread(target=self._run, args=(job, work), name=kind)
+            self._thread.start()
             return replace(job)
 
     def close(self) -> None:
         """Let the job that runs end where nothing is half done, and begin none."""
         self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until no job runs."""
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self, job: Job, work: Work) -> None:
         log = structlog.get_logger(component="operator").bind(job=job.kind, by=job.by)

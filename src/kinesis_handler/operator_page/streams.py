@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import UNSET
 
 from kinesis_handler.local.minutes import Report
-from kinesis_handler.local.stream.checkpoint import FIRST_START, Checkpoint, goes_on
+from kinesis_handler.local.stream.checkpoint import Checkpoint, goes_on, is_shard
 from kinesis_handler.local.stream.checkpoint_store import Row
 from kinesis_handler.local.stream.claim import CLAIM, LOST_AFTER, described
 from kinesis_handler.operator_page.documents import Shard, Source, Stream, shown
@@ -27,8 +27,7 @@ def read_streams(repository: Repository[Checkpoint], now: int) -> tuple[list[Str
         rows.setdefault(stream, {})[name] = row
     streams, sources = [], []
     for stream, of_stream in sorted(rows.items()):
-        claim = of_stream.pop(CLAIM, None)
-        of_stream.pop(FIRST_START, None)
+        claim = of_stream.get(CLAIM)
         is_read = claim is not None and not claim.state.ended
         is_silent = claim is not None and is_read and now - claim.updated_at > LOST_AFTER * 1_000
         streams.append(
@@ -37,7 +36,7 @@ def read_streams(repository: Repository[Checkpoint], now: int) -> tuple[list[Str
                 read_by=shown(described(claim.state.owner)) if claim is not None and is_read else "",
                 seen_at=claim.updated_at if claim is not None else None,
                 is_silent=is_silent,
-                shards=_shards(of_stream.values()),
+                shards=_shards(row for name, row in of_stream.items() if is_shard(name)),
             )
         )
         if claim is not None and claim.state.report is not UNSET:

@@ -34,7 +34,9 @@ def operator_picture(browser: Browser, scheme: Literal["light", "dark"]) -> byte
                 page = context.new_page()
                 page.goto(f"{url}/operator")
                 expect(page.locator("#streams tbody tr").first).to_be_visible()
-                return page.screenshot(clip={"x": 0, "y": 0, **SIZE}, full_page=True)
+                return page.screenshot(
+                    clip={"x": 0, "y": 0, "width": SIZE["width"], "height": SIZE["height"]}, full_page=True
+                )
             finally:
                 context.close()
 

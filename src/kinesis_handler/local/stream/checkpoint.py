@@ -11,7 +11,7 @@ from kinesis_handler.local.stream.claim import CLAIM, Claim, MakeReport, describ
 from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.stores import Repository
 
-__all__ = ["FIRST_START", "Checkpoint", "Checkpoints", "goes_on"]
+__all__ = ["FIRST_START", "Checkpoint", "Checkpoints", "goes_on", "is_shard"]
 
 FIRST_START = "first-start"
 """Name of a row, instead of a shard: where the shards began at the first start.
@@ -95,7 +95,7 @@ class Checkpoints:
 
     def rows(self) -> dict[str, Row]:
         """Return the row of each shard: its checkpoint, and when it was moved. Raises RepositoryError."""
-        return {name: row for name, row in self._store.load().items() if name not in {FIRST_START, CLAIM}}
+        return {name: row for name, row in self._store.load().items() if is_shard(name)}
 
     def save(self, checkpoints: Iterable[tuple[str, Checkpoint]], at: float) -> None:
         """Save the checkpoints of shards.
@@ -142,6 +142,11 @@ class Checkpoints:
             self.claim.release(at)
 
 
+def is_shard(name: str) -> bool:
+    """Tell whether a row of a stream is a shard's, and not one of the whole stream."""
+    return name not in {FIRST_START, CLAIM}
+
+
 def goes_on(checkpoint: Checkpoint | None) -> str:
     """Return in words where reading a shard goes on."""
     if checkpoint is None:
@@ -156,8 +161,4 @@ def goes_on(checkpoint: Checkpoint | None) -> str:
 
 
 def _checkpoints_in(rows: Mapping[str, Row]) -> dict[str, Checkpoint]:
-    return {
-        shard: replace(row.state, owner="")
-        for shard, row in rows.items()
-        if shard not in {FIRST_START, CLAIM}
-    }
+    return {shard: replace(row.state, owner="") for shard, row in rows.items() if is_shard(shard)}
