@@ -120,6 +120,8 @@ def test_all_is_redriven_by_one_button_and_what_is_left_says_why(operated: Opera
     operated.broken.clear()
     page = opened()
     page.get_by_role("button", name="Redrive all").click()
+    question = "Redrive all: 2 parked keys and 3 records, through the handler?"
+    expect(page.get_by_role("dialog", name=question)).to_be_visible()
     answered(page)
     said = page.locator("#done .rows > li").first
     expect(said).to_contain_text("6 records: 3 rejected again, 3 applied.")

@@ -35,6 +35,7 @@ const waiting = new Rows(find("#waiting"), find("template#waiting-row"), (row, i
 });
 const done = new Rows(find("#done"), find("template#job-row"), () => undefined);
 let poll = null;
+let all = []; // all that waits, in words
 let checkedAt = null; // when there were figures last, by the reader's clock
 let failedSince = null;
 let running = false; // whether something was under way when it was shown last
@@ -96,7 +97,8 @@ function show(state) {
   showSection("#parked", state.problems.parked ?? state.problems.quarantine, state.parkedCount, state.parked.length, "keys: `kinesis-handler parked list` has all");
   parked.show(state.parked, (each) => JSON.stringify([each.reader, ...each.key]), fillParked);
   showSection("#waiting", state.problems.quarantine, state.waitingCount, state.waiting.length, "reasons: `kinesis-handler quarantine list` has all");
-  find("#waiting .all").hidden = state.records === 0;
+  find("#waiting .all").hidden = state.records + state.parkedCount === 0;
+  all = [state.parkedCount > 0 && counted(state.parkedCount, "parked key"), state.records > 0 && counted(state.records, "record")];
   waiting.show(state.waiting, (each) => each.group, fillWaiting);
   write(find("#waiting-title span"), state.records > 0 ? counted(state.records, "record") : "");
   showRemarks([...state.unreadable.map((each) => `not read: ${each}`), ...state.remarks]);
@@ -255,7 +257,7 @@ function setting(name) {
   return document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 }
 
-find("#waiting .all").addEventListener("click", () => askForRedrive([`Redrive all that waits`], {}));
+find("#waiting .all").addEventListener("click", () => askForRedrive([`Redrive all: ${all.filter(Boolean).join(" and ")}`, ","], {}));
 find("#failed button").addEventListener("click", () => poll.now());
 find("#signed-out button").addEventListener("click", begin);
 find("#sign-out").addEventListener("click", () => {
