@@ -37,7 +37,7 @@ from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, invocation
 from kinesis_handler.testing.laws import after, aggregate, insert
 from kinesis_handler.testing.vacant_laws import parked, vacant
-from redrive.waiting import MemoryQuarantine
+from testkit.quarantine import MemoryQuarantine
 
 MB = 1_024 * 1_024
 

@@ -1,12 +1,11 @@
 """Asks the page as an ASGI server does."""
 
-import asyncio
 import json
 from collections.abc import Mapping
-from threading import Thread
 from typing import Any, NamedTuple
 
 from kinesis_handler.operator_page.server import OperatorPage
+from testkit.coroutines import run
 
 LOCAL = {"host": "127.0.0.1:8000"}
 JSON = {"content-type": "application/json"}
@@ -55,13 +54,10 @@ def ask(  # noqa: PLR0913 - a request has as many parts
     async def send(message: Any) -> None:
         messages.append(message)
 
-    # In a thread of its own: while a browser runs, that of the tests has an event loop.
-    thread = Thread(target=lambda: asyncio.run(page(scope, receive, send)))
-    thread.start()
-    thread.join()
+    run(page(scope, receive, send))
     start, end = messages
-    told = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
-    return Answer(start["status"], told, end["body"])
+    answered = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
+    return Answer(start["status"], answered, end["body"])
 
 
 def state(page: OperatorPage, **headers: str) -> Any:

@@ -240,5 +240,5 @@ def test_the_application_keeps_them_beside_its_limits_and_for_ever(
     assert Checkpoints(checkpoints, STREAM).load() == {SHARD: BEHIND_7}
     [view] = built.views
     assert list(view.repository.scan()) == []
-    expiries = [getattr(each, "_expiry", None) for each in (view.repository, checkpoints)]
+    expiries = [getattr(each, "expiry", None) for each in (view.repository, checkpoints)]
     assert expiries == [Expiry(1), Expiry(0)]

@@ -23,7 +23,6 @@ from kinesis_handler.errors import UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.stores.expiry import Expiry
-from kinesis_handler.stores.part import Part
 from kinesis_handler.stores.recent import RecentDocuments
 from kinesis_handler.stores.unreadable import OnUnreadable
 from kinesis_handler.telemetry.metrics import count as count_metric
@@ -112,16 +111,16 @@ class CachedRepository(Generic[State]):
         return self._repository.find(partition, limit=limit, cursor=cursor)
 
     def scan(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
         """See `Repository.scan`. It reads."""
-        return self._repository.scan(part, on_unreadable=on_unreadable)
+        return self._repository.scan(after, on_unreadable=on_unreadable)
 
     def scan_stored(
-        self, part: Part | None = None, *, on_unreadable: OnUnreadable | None = None
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """See `Repository.scan_stored`. It reads."""
-        return self._repository.scan_stored(part, on_unreadable=on_unreadable)
+        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
 
     def _forget(self, keys: Collection[Key]) -> None:
         self._recent.take(self._number, keys, math.inf)
