@@ -110,13 +110,7 @@ def verify(
     if as_json:
         counts = {"compared": work.compared, "differ": work.differ, "repaired": work.repaired}
         differences = [
-            {
-                "repository": name,
-                "key": each.key,
-                "what": each.what,
-                "repaired": each.repaired,
-                "damaged": bool(each.damaged),
-            }
+            {"repository": name, "key": each.key, "what": each.what, "repaired": each.repaired}
             for name, each in listed
         ]
         echo_json({**counts, "differences": differences})
