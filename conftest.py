@@ -56,6 +56,7 @@ FROM_NOTHING = {
     "add-an-event-type.md",
     "change-a-state.md",
     "correct-a-bug.md",
+    "deploy-your-own.md",
     "look-at-what-is-stored.md",
 }
 """The pages whose sessions are in an empty folder, and not in one that looks like the repository.
