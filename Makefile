@@ -75,8 +75,8 @@ lock: $(VENV)/.dev ## Pin the current versions of the dependencies
 	$(PIP) --requirement requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group lock --output-file requirements/lock.txt
 	$(BIN)/uv pip compile $(LOCK) --group pip --output-file requirements/pip.txt
-	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra serve --extra cdk --group dev --output-file requirements/dev.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
-	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra serve --group check --output-file requirements/check.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
+	$(BIN)/uv pip compile $(LOCK) --extra cli --extra aws --extra serve --extra cdk --extra metrics --group dev --output-file requirements/dev.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra serve --extra metrics --group check --output-file requirements/check.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --group tutorial --output-file requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws  --extra serve --group build --group tutorial --output-file requirements/serve.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml

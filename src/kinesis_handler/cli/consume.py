@@ -14,6 +14,7 @@ from kinesis_handler.cli.application import (
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.cli.gather import RECORDS, Gather, GatherRecords, RememberMb, gather_bounds
+from kinesis_handler.cli.monitoring import ONLY_HERE, MetricsHost, MetricsPort, monitoring
 from kinesis_handler.cli.report import print_json, print_summary, print_tables
 from kinesis_handler.cli.shards import live
 from kinesis_handler.cli.signals import ended_by_signals
@@ -52,6 +53,8 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     gather_records: GatherRecords = RECORDS,
     remember_mb: RememberMb = 0,
     retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = ONLY_HERE,
     rebuild: Annotated[  # noqa: FBT002
         bool,
         typer.Option("--rebuild", help="Inform nobody of a change: the records have been processed before."),
@@ -74,7 +77,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             raise ConfigurationError(f"--app is {application_name!r}, which has no store for checkpoints")
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stop, outages = Stop(), Outages()
-        OwnedStates(application.handler, remember_mb * 1_024 * 1_024)
+        states = OwnedStates(application.handler, remember_mb * 1_024 * 1_024)
         delivery = Delivery(
             application,
             batch_size=batch_size,
@@ -100,7 +103,10 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
                     ),
                     lambda seconds, why="": stop.pause(seconds),  # noqa: ARG005 - it is in the log
                 )
-                with live(consumer.progress, delivery.tallies):
+                with (
+                    monitoring(metrics_port, metrics_host, delivery, consumer.progress, states.recent),
+                    live(consumer.progress, delivery.tallies),
+                ):
                     consumer.run()
                 lost = [each.lost for each in consumer.progress.values() if each.lost]
             except Stopped:  # before reading began

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from kinesis_handler.application import Application
@@ -19,6 +20,20 @@ from kinesis_handler.quarantine.on_failure import failed_batch
 
 TIMEOUT = 60.0
 """Seconds that the handler has for one batch."""
+
+
+class Counts:
+    """Counts what is done with batches, in any thread."""
+
+    def __init__(self) -> None:
+        self.batches = self.retries = 0
+        self._lock = Lock()
+
+    def add(self, *, batches: int = 0, retries: int = 0) -> None:
+        """Add to the counts."""
+        with self._lock:
+            self.batches += batches
+            self.retries += retries
 
 
 class Delivery:
@@ -48,6 +63,8 @@ class Delivery:
         """Tallies by the id of each shard that was read."""
         self.minutes = Minutes()
         """The outcomes of the last minutes, of all shards."""
+        self.counts = Counts()
+        """Batches and retries of all shards."""
         self._application = application
         self._bounds = gather or Bounds(0, batch_size, PAYLOAD_LIMIT)
         self._retries = retries
@@ -78,12 +95,13 @@ class Delivery:
             on_failure=to_quarantine,
             deliver_too_large=True,
             announce_last_delivery=True,
-            sleep=wait,
+            sleep=partial(self._retry_after, wait),
         )
 
     def settle(self, shard_id: str) -> None:
         """Count the current batch: it will not be delivered again."""
         self.minutes.add(self.tallies[shard_id].settle(), time.time())
+        self.counts.add(batches=1)
 
     def total(self) -> Tally:
         """Return the outcomes of all records."""
@@ -91,6 +109,10 @@ class Delivery:
         for tally in self.tallies.values():
             total.include(tally)
         return total
+
+    def _retry_after(self, wait: Wait, seconds: float) -> None:
+        self.counts.add(retries=1)
+        wait(seconds)
 
     def _handle(self, records: list[LambdaRecord], *, is_last: bool) -> BatchResult:
         context = LocalContext(time.time, time.time() + TIMEOUT, is_last_delivery=is_last)
