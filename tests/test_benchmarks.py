@@ -10,16 +10,17 @@ import msgspec
 import pybase64
 import pytest
 
-from benchmarks import results
-from benchmarks.prices import dollars_per_million
+from benchmarks import gathering, results
+from benchmarks.prices import HOURS, dollars_per_million
 from benchmarks.records import cut, data_bytes, stream
 from benchmarks.report import documents, scale
 from benchmarks.report.figures import dollars, figure, times
 from benchmarks.report.svg import Bar, bar_chart
 from benchmarks.rounds import Rounds, Timed, rounded, take_turns
+from kinesis_handler.local.gathering import Bounds
 
 ROOT = Path(__file__).parent.parent
-PARTS = {"hot_path", "dynamodb", "start", "memory", "api", "growth", "load"}
+PARTS = {"hot_path", "dynamodb", "start", "memory", "api", "growth", "load", "gathering"}
 MEASURED = results.read()
 
 
@@ -126,6 +127,38 @@ def test_users_in_groups_are_counted_nearly_as_one_by_one() -> None:
     total = sum(shares) * scale.LIMITS_PER_USER
     exact = sum(scale.LIMITS_PER_USER * (1 - (1 - each / total) ** 5_000) for each in shares)
     assert scale.distinct_limits(5_000, users) == pytest.approx(exact, rel=0.01)
+
+
+def test_a_month_costs_what_its_units_hours_and_gigabytes_cost() -> None:
+    figures = {"reads": 0.0, "writes": 500.0, "requests": 20.0, "cpu_ms": 50.0}
+    million_events = 1_000_000 / (HOURS * 3_600)  # in a second
+    assert scale.table_month(million_events, figures) == pytest.approx(0.5 * 0.625)
+    assert scale.provisioned_table_month(1_399, figures) == pytest.approx(1_000 * 0.00065 * 730)
+    assert [scale.tasks(rate, figures) for rate in (1_000, 20_000, 100_000)] == [2, 2, 10]
+    assert scale.fleet_month(1_000, figures) == pytest.approx(2 * (0.03238 + 4 * 0.00356) * 730)
+    least = 25 / 1_024 * 730 * 3_600 * (0.032 + 0.016)
+    assert scale.advantage_month(1, 500) == pytest.approx(least)
+    assert scale.stream_month(1_000, 500) == pytest.approx(730 * 0.015 + 730 * 3.6 * 0.014)
+
+
+def test_the_cpu_of_a_batch_lies_between_what_was_measured_for_few_keys_and_for_many() -> None:
+    known = {
+        "known 50": {"cpu_ms": 10.0, "writes": 20.0},
+        "known 1": {"cpu_ms": 108.0, "writes": 1_000.0},
+    }
+    figures = scale.per_1000({"reads": 0.0, "writes": 0.5}, known)
+    assert (figures["cpu_ms"], figures["requests"], figures["writes"]) == (58.0, 20.0, 500.0)
+
+
+def test_gathered_records_cost_no_reads_and_fewer_writes_the_longer_they_are_gathered() -> None:
+    events = list(gathering.zipf(4, limits=200, rate=50))
+    of_a_second, of_four, plain = (
+        gathering.units(events, Bounds(seconds, records, 10**9), remembered_bytes=memory, limits=200)
+        for seconds, records, memory in ((1, 10**9, 10**7), (4, 10**9, 10**7), (10**9, 1, 0))
+    )
+    assert of_a_second["reads"] == of_four["reads"] == 0
+    assert of_four["writes"] < of_a_second["writes"] < 1
+    assert (plain["reads"], plain["writes"], plain["batch"]) == (1, 1, 1)
 
 
 def test_a_stream_creates_each_limit_and_then_changes_it_and_is_the_same_each_time() -> None:

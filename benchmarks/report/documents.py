@@ -22,7 +22,7 @@ from benchmarks.results import ROOT, Figures
 
 PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md")
 PICTURES = ROOT / "docs" / "pictures"
-PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load")
+PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load", "gathering")
 
 Names = Mapping[str, tuple[str, int]]
 """What a picture calls each contender, and its colour."""

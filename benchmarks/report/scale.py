@@ -7,10 +7,19 @@ import math
 from itertools import pairwise
 
 from benchmarks.prices import (
+    ADVANTAGE_GB_IN,
+    ADVANTAGE_GB_OUT,
+    ADVANTAGE_LEAST_BYTES,
+    ADVANTAGE_RECORD_BYTES,
+    GB_HOUR,
+    HOURS,
     LAMBDA_GB_SECOND,
     LAMBDA_REQUEST,
     PUT_UNIT,
+    READ_CAPACITY_HOUR,
     SHARD_HOUR,
+    VCPU_HOUR,
+    WRITE_CAPACITY_HOUR,
     dollars_per_million,
 )
 from benchmarks.results import Figures
@@ -91,3 +100,69 @@ def compute_cost(per_1000: Figures, memory: float) -> float:
     invocations = 1_000_000 / BATCH
     seconds = duration(per_1000, memory)
     return invocations * (LAMBDA_REQUEST + seconds * memory / 1_024 * LAMBDA_GB_SECOND)
+
+
+GB = 1_024**3
+UTILISATION = 0.7
+"""Part of the provisioned units that is used: what auto scaling of a table aims at."""
+TASK_GB, TASK_LOAD, LEAST_TASKS = 4, 0.5, 2
+"""Memory of a worker with one vCPU, how much of its core is used, and how many there are at least."""
+
+
+def per_1000(units: Figures, known: dict[str, Figures]) -> Figures:
+    """Return the figures of 1,000 events with these units; the CPU is between that of few and many keys."""
+    few, many = known["known 50"], known["known 1"]
+    cpu_of_a_key = (many["cpu_ms"] - few["cpu_ms"]) / (many["writes"] - few["writes"])
+    reads, writes = units["reads"] * 1_000, units["writes"] * 1_000
+    return {
+        "reads": reads,
+        "writes": writes,
+        "requests": reads / 100 + writes / 25,
+        "cpu_ms": few["cpu_ms"] + cpu_of_a_key * (writes - few["writes"]),
+    }
+
+
+def events_of_a_month(rate: float) -> float:
+    """Return the events of a month."""
+    return rate * HOURS * 3_600
+
+
+def function_month(rate: float, figures: Figures) -> float:
+    """Return the cost of a function for a month."""
+    return compute_cost(figures, MEMORY) * events_of_a_month(rate) / 1_000_000
+
+
+def tasks(rate: float, figures: Figures) -> int:
+    """Return how many workers a fleet has."""
+    cores: float = rate / 1_000 * figures["cpu_ms"] / 1_000
+    return max(LEAST_TASKS, math.ceil(cores / TASK_LOAD))
+
+
+def fleet_month(rate: float, figures: Figures) -> float:
+    """Return the cost of a fleet for a month."""
+    return tasks(rate, figures) * (VCPU_HOUR + TASK_GB * GB_HOUR) * HOURS
+
+
+def table_month(rate: float, figures: Figures) -> float:
+    """Return the cost of an on-demand table for a month."""
+    return table_cost(figures) * events_of_a_month(rate) / 1_000_000
+
+
+def provisioned_table_month(rate: float, figures: Figures) -> float:
+    """Return the cost of a provisioned table for a month of an even load."""
+    writes, reads = (rate * figures[each] / 1_000 / UTILISATION for each in ("writes", "reads"))
+    of_an_hour: float = math.ceil(writes) * WRITE_CAPACITY_HOUR + math.ceil(reads) * READ_CAPACITY_HOUR
+    return of_an_hour * HOURS
+
+
+def stream_month(rate: float, record_bytes: float) -> float:
+    """Return the cost of provisioned shards for a month, full on average or nearly so."""
+    put_units = math.ceil(record_bytes / PUT_UNIT_BYTES) * events_of_a_month(rate) * PUT_UNIT
+    return shards(rate, record_bytes) * SHARD_HOUR * HOURS + put_units
+
+
+def advantage_month(rate: float, record_bytes: float) -> float:
+    """Return the cost of an on-demand Advantage stream for a month, with the least that an account pays."""
+    billed = math.ceil(record_bytes / ADVANTAGE_RECORD_BYTES) * ADVANTAGE_RECORD_BYTES
+    came_in, went_out = (max(rate * each, ADVANTAGE_LEAST_BYTES) for each in (billed, record_bytes))
+    return (came_in * ADVANTAGE_GB_IN + went_out * ADVANTAGE_GB_OUT) * HOURS * 3_600 / GB
