@@ -29,8 +29,8 @@ test: $(VENV)/.dev browser ## Run all tests
 matrix: $(VENV)/.check ## Run the tests of `make check` on each Python of 3.11 to 3.14, against the built wheels
 	@.ci/matrix $(BIN)/python $(ALONE)
 
-e2e: $(VENV)/.dev ## Run the template's resources on this machine, and compare with a failure-free run
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end tests/project/test_end_to_end.py
+e2e: $(VENV)/.dev ## Run the template's resources and several workers on this machine, and compare with a failure-free run
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end tests/project/test_end_to_end.py endurance
 
 coverage: $(VENV)/.dev browser ## Run all tests, and list the branches that no test executes
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
@@ -79,6 +79,7 @@ lock: $(VENV)/.dev ## Pin the current versions of the dependencies
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra serve --extra metrics --group check --output-file requirements/check.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --group build --group tutorial --output-file requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws  --extra serve --group build --group tutorial --output-file requirements/serve.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
+	$(BIN)/uv pip compile $(AS_TESTED) --extra cli --extra aws --extra kcl --extra metrics --group build --output-file requirements/worker.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED)  $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt

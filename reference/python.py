@@ -17,6 +17,7 @@ MODULES = (
     "kinesis_handler.stores",
     "kinesis_handler.testing",
     "kinesis_handler.local.event_source",
+    "kinesis_handler.kcl",
     "kinesis_handler.batch",
     "kinesis_handler.lambda_types",
     "kinesis_handler.outcome",

@@ -26,6 +26,7 @@ WANTED = {
     "check": ("cli", "aws", "app:api", "serve", "group:check"),
     "run": ("cli", "aws", "group:build", "group:tutorial"),
     "serve": ("cli", "aws", "app:api", "serve", "group:build", "group:tutorial"),
+    "worker": ("cli", "aws", "kcl", "metrics", "group:build"),
     "consumer": (),
 }
 """What each file is compiled of, as `make lock` has it. The others are one package, or leave some out."""

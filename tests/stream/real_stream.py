@@ -21,9 +21,9 @@ _numbers = count(1)
 class Stream:
     """A stream, new and empty."""
 
-    def __init__(self, client: "KinesisClient", shards: int = 1) -> None:
+    def __init__(self, client: "KinesisClient", shards: int = 1, prefix: str = "facts") -> None:
         self.client = client
-        self.name = f"facts-{next(_numbers)}"
+        self.name = f"{prefix}-{next(_numbers)}"
         client.create_stream(StreamName=self.name, ShardCount=shards)
 
     def reader(self) -> StreamReader:

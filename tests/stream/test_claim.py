@@ -168,8 +168,9 @@ def test_the_second_is_refused_at_its_start_and_the_first_moves_all_of_its_shard
     repository: MemoryRepository[Checkpoint] = MemoryRepository()
     first, second = Checkpoints(repository, STREAM), Checkpoints(repository, STREAM)
     first.begin(lambda: SHARDS, Checkpoint(), 0)
-    with pytest.raises(StreamError, match="is being read into this store by another process"):
+    with pytest.raises(StreamError, match="is being read into this store by another process") as refused:
         second.begin(lambda: SHARDS, Checkpoint(), 0)
+    assert "Several processes share a stream by `kinesis-handler worker`" in str(refused.value)
     for shard in SHARDS:
         first.save([(shard, Checkpoint(after="11"))], 0)
     first.claim.release(0)

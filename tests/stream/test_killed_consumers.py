@@ -1,6 +1,7 @@
 """Nothing lost, nothing counted twice: consumers are killed while the stream is written and resharded."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 from threading import Thread
@@ -31,20 +32,35 @@ class Producing(Thread):
     Args:
         stream: where to.
         seed: what decides.
+        reshard: what happens to the shards in which round.
+        rounds: how many.
+        pause: seconds between two of them.
     """
 
-    def __init__(self, stream: Stream, seed: int) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        seed: int,
+        *,
+        reshard: Mapping[int, str] = RESHARDED_IN,
+        rounds: int = ROUNDS,
+        pause: float = 0,
+    ) -> None:
         super().__init__(daemon=True)
         self.put: list[LambdaRecord] = []
         """All records, in the order in which they were put."""
         self._stream = stream
+        self._reshard = reshard
+        self._rounds = rounds
+        self._pause = pause
         self._random = Random(seed)
         self._producer = Producer(seed, USERS)
 
     def run(self) -> None:
-        for number in range(ROUNDS):
+        for number in range(self._rounds):
             self.put += self._stream.put_at_once(self._producer.round())
-            what = RESHARDED_IN.get(number)
+            time.sleep(self._pause)
+            what = self._reshard.get(number)
             shards = [each["ShardId"] for each in self._stream.open_shards()] if what else []
             if what == "split":
                 self._stream.split(self._random.choice(shards))

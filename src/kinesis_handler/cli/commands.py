@@ -31,6 +31,7 @@ from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.stored import get, list_partition
 from kinesis_handler.cli.table import app as table_commands
+from kinesis_handler.cli.worker import worker
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.json_api import JsonApi
 from kinesis_handler.local.minutes import Minutes
@@ -58,6 +59,7 @@ app.command()(history)
 quarantine_commands.command("drop")(drop_key)
 app.command()(put)
 app.command()(consume)
+app.command()(worker)
 app.command()(redrive)
 
 

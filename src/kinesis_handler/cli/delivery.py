@@ -72,8 +72,11 @@ class Delivery:
         self._rebuild = rebuild
 
     def mapping(self, shard_id: str, wait: Wait) -> EventSourceMapping:
-        """Return the event source mapping of a shard."""
-        tally = self.tallies[shard_id] = Tally()
+        """Return the event source mapping of a shard, which a worker may get back after others had it."""
+        tally = Tally()
+        if (before := self.tallies.get(shard_id)) is not None:
+            tally.include(before)
+        self.tallies[shard_id] = tally
 
         def function(invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
             handle = partial(self._handle, is_last=getattr(context, "is_last_delivery", False))

@@ -17,7 +17,12 @@ REFRESHES_PER_SECOND = 2
 WINDOW = 5.0
 """Seconds over which a rate is measured."""
 
-_STYLES = {State.READING: "green", State.FAILED: "bold red", State.STOPPED: "yellow"}
+_STYLES = {
+    State.READING: "green",
+    State.FAILED: "bold red",
+    State.STOPPED: "yellow",
+    State.LEASE_LOST: "yellow",
+}
 
 
 @contextmanager

@@ -110,7 +110,11 @@ class Store:
         """
         repository, table = self._checkpoints()
         if table is not None and not table.exists():
-            table.create()
+            try:
+                table.create()
+            except ConfigurationError:
+                if not table.exists():  # else another process has made it meanwhile
+                    raise
         return repository
 
     def known_checkpoints(self) -> "Repository[Checkpoint] | None":

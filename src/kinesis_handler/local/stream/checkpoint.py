@@ -18,6 +18,9 @@ FIRST_START = "first-start"
 
 The row is ended when each of those shards has a checkpoint."""
 
+LEASES = "leases:"
+"""Beginning of the name of a row, instead of a shard: behind it comes the table of the workers' leases."""
+
 _ATTEMPTS = 5
 
 
@@ -97,6 +100,18 @@ class Checkpoints:
         """Return the row of each shard: its checkpoint, and when it was moved. Raises RepositoryError."""
         return {name: row for name, row in self._store.load().items() if is_shard(name)}
 
+    def lease_table(self) -> str | None:
+        """Return the table in which the workers that read into this store have their leases; None without.
+
+        Raises RepositoryError if that cannot be read.
+        """
+        names = (name.removeprefix(LEASES) for name in self._store.load() if name.startswith(LEASES))
+        return min(names, default=None)
+
+    def name_lease_table(self, table: str, at: float) -> None:
+        """Note the table in which the workers have their leases. Raises RepositoryError if it is not done."""
+        self._store.write([(f"{LEASES}{table}", Checkpoint())], at)  # a conflict: another worker has done it
+
     def save(self, checkpoints: Iterable[tuple[str, Checkpoint]], at: float) -> None:
         """Save the checkpoints of shards.
 
@@ -144,7 +159,7 @@ class Checkpoints:
 
 def is_shard(name: str) -> bool:
     """Tell whether a row of a stream is a shard's, and not one of the whole stream."""
-    return name not in {FIRST_START, CLAIM}
+    return name not in {FIRST_START, CLAIM} and not name.startswith(LEASES)
 
 
 def goes_on(checkpoint: Checkpoint | None) -> str:

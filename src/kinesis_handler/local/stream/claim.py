@@ -143,7 +143,10 @@ class Claim:
 
     def _refusal(self, row: Row | None) -> StreamError:
         who = described(row.state.owner) if row is not None else "another process"
-        return StreamError(f"{self._store.stream} is being read into this store by {who}: stop that first")
+        return StreamError(
+            f"{self._store.stream} is being read into this store by {who}: stop that first. Several "
+            "processes share a stream by `kinesis-handler worker`"
+        )
 
 
 def described(owner: str) -> str:

@@ -13,6 +13,7 @@ class State(StrEnum):
     ENDED = "ended"
     STOPPED = "stopped"
     FAILED = "failed"
+    LEASE_LOST = "lease lost"
 
 
 class ShardProgress(Struct):

@@ -1,0 +1,8 @@
+"""The door from the Kinesis Client Library: a record processor for `kcl_rs` and `amazon_kclpy`.
+
+`kinesis-handler worker` runs it. A program of your own passes a `Work` as the library's factory.
+"""
+
+from kinesis_handler.kcl.processor import RecordProcessor, Work
+
+__all__ = ["RecordProcessor", "Work"]
