@@ -76,11 +76,11 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
     gc.freeze()  # loaded objects stay: the collector need not look through them again and again
     with _listening(host, port) as listener, _demo_events(application, minutes, live=live):
         try:
-            signal.signal(signal.SIGTERM, _interrupt)
-            if page is not None:
-                echo(f"http://{_address(listener)}/operator  (the operator's page)")
-            echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
-            with suppress(KeyboardInterrupt):  # not always raised: the server catches signals
+            with suppress(KeyboardInterrupt):  # not always raised: the server catches signals while it runs
+                signal.signal(signal.SIGTERM, _interrupt)
+                if page is not None:
+                    echo(f"http://{_address(listener)}/operator  (the operator's page)")
+                echo(f"http://{_address(listener)}{_example(application, api)}  (Ctrl-C ends it)")
                 uvicorn.Server(config).run(sockets=[listener])
             echo("ended")
         finally:
