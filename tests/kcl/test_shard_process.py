@@ -80,7 +80,7 @@ class Daemon:
 
 @contextmanager
 def shard_process(folder: Path, *, app: str = "user_limits.wiring:application") -> Iterator[Daemon]:
-    options = Options(ARN, app, f"sqlite:///{folder / 'limits.db'}", 100, 0, None, 1)
+    options = Options(ARN, f"{ARN}:1", app, f"sqlite:///{folder / 'limits.db'}", 100, 0, None, 1)
     settings = {
         **os.environ,
         OPTIONS: msgspec.json.encode(options).decode(),

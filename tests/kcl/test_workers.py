@@ -4,6 +4,7 @@
 """
 
 import re
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 
 from clean_pass import check_limits, check_quarantines
 from kcl.fleet import Worker, Workers, until
+from kinesis_handler.operator_page.streams import read_streams
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
+from kinesis_handler.stores.opening import open_store
 from stream.real_stream import Stream
 from stream.test_killed_consumers import Producing, applied, limits_of
 from testkit.tables import Tables
@@ -47,6 +50,12 @@ def figures(worker: Worker) -> dict[str, float]:
     }
 
 
+def applied_by(printed: str) -> int:
+    """Return how many records a worker says at its end that it has applied."""
+    [count] = re.findall(r"([0-9,]+) applied", printed)
+    return int(count.replace(",", ""))
+
+
 def test_when_a_worker_is_killed_in_mid_batch_another_takes_over_and_loses_nothing(
     make_stream: Callable[[int], Stream], store: str, tables: Tables, tmp_path: Path
 ) -> None:
@@ -76,5 +85,9 @@ def test_when_a_worker_is_killed_in_mid_batch_another_takes_over_and_loses_nothi
     assert heir.process.returncode == 1, printed
     assert "failed for good" in printed
     assert workers.owners() == {"": SHARDS}, "it has given up its leases"
+    _, sources = read_streams(open_store(store).checkpoints(), int(time.time() * 1_000))
+    reported = {each.is_over: sum(each.outcomes.get("applied", ())) for each in sources}
+    assert reported[True] == applied_by(printed), "what the page shows of a worker is what it has printed"
+    assert len(sources) == 2, "the one that was killed has reported too"
     check_limits(limits, producing.put)
     check_quarantines([quarantine], producing.put)

@@ -27,7 +27,8 @@ def main() -> None:
             ParentStop(),
             on_lease_lost=states.forget,
         )
-        serve_daemon(work, output)
+        with options.reporting(application, delivery, work.progress):
+            serve_daemon(work, output)
 
 
 if __name__ == "__main__":

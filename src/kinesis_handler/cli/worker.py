@@ -3,14 +3,19 @@
 import os
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Annotated
 
 import msgspec
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.consume import open_checkpoints
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.cli.gather import RECORDS, Gather, GatherRecords, RememberMb, gather_bounds
 from kinesis_handler.cli.monitoring import ONLY_HERE, MetricsHost, MetricsPort, monitoring
@@ -26,12 +31,15 @@ from kinesis_handler.kcl.fleet import Fleet, lease_table_name
 from kinesis_handler.kcl.leases import LeaseTable, dynamodb_client
 from kinesis_handler.kcl.native import run_native
 from kinesis_handler.kcl.processor import Work
+from kinesis_handler.local.minutes import Report
 from kinesis_handler.local.owned_states import OwnedStates
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.ordering import order_problem
 from kinesis_handler.local.stream.outages import Outages
+from kinesis_handler.local.stream.progress import ShardProgress, State
 from kinesis_handler.local.stream.reader import StreamReader
+from kinesis_handler.local.stream.reports import Reporter
 from kinesis_handler.local.stream.stop import Stop, Stopped
 
 SHARD_PROCESS = "kinesis_handler.cli.shard_process"
@@ -45,6 +53,7 @@ class Options(Struct, frozen=True):
     """The options of the command that a process for one shard needs."""
 
     stream_arn: str
+    identity: str
     application: str | None
     store: str | None
     batch_size: int
@@ -62,6 +71,18 @@ class Options(Struct, frozen=True):
             retries=self.retries,
             outages=outages,
         )
+
+    def reporting(
+        self, application: Application, delivery: Delivery, progress: Mapping[str, ShardProgress]
+    ) -> AbstractContextManager[None]:
+        """Let the process report what it does, beside the checkpoints, for a page that shows it."""
+
+        def report(at: float) -> Report:
+            shards = list(progress.items())
+            behind = {shard: each.behind_ms for shard, each in shards if each.state is State.READING}
+            return replace(delivery.minutes.report(at), shards=behind)
+
+        return Reporter(partial(open_checkpoints, application), self.identity, report).reporting()
 
     def states(self, application: Application) -> OwnedStates:
         """Let an application remember the states of the shards that it owns."""
@@ -128,7 +149,15 @@ def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             except Stopped:
                 raise typer.Exit from None
         options = Options(
-            reader.arn, application_name, store, batch_size, retries, gather, gather_records, remember_mb
+            reader.arn,
+            reader.identity,
+            application_name,
+            store,
+            batch_size,
+            retries,
+            gather,
+            gather_records,
+            remember_mb,
         )
         delivery = options.delivery(application, outages)
         if daemon and metrics_port is not None:
@@ -146,6 +175,7 @@ def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             ended_by_signals(stop.set),
             monitoring(metrics_port, metrics_host, delivery, work.progress, states.recent),
             live(work.progress, delivery.tallies),
+            options.reporting(application, delivery, work.progress),
         ):
             run_native(work, fleet, table, seconds)
     tally = delivery.total()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from kinesis_handler.ingest.record import arrival_time
 from kinesis_handler.outcome import HandledRecord, Status
@@ -21,11 +21,13 @@ class Report(Struct, frozen=True):
         begin: the first of them, in minutes since epoch.
         outcomes: of each status that there was, its records in each minute.
         ages: the greatest age of a record in each minute, in milliseconds; -1 where there was none.
+        shards: how far behind the tip of each of its shards a worker is, in milliseconds; of others UNSET.
     """
 
     begin: int
     outcomes: Mapping[str, tuple[int, ...]]
     ages: tuple[int, ...]
+    shards: Mapping[str, int] | UnsetType = UNSET
 
 
 class _Minute(NamedTuple):

@@ -9,6 +9,7 @@ from kinesis_handler.errors import StreamError
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint, CheckpointStore, Row
 from kinesis_handler.local.stream.claim import CLAIM, Claim, MakeReport, described
 from kinesis_handler.local.stream.outages import as_utc
+from kinesis_handler.local.stream.reports import REPORT
 from kinesis_handler.stores import Repository
 
 __all__ = ["FIRST_START", "Checkpoint", "Checkpoints", "goes_on", "is_shard"]
@@ -159,7 +160,7 @@ class Checkpoints:
 
 def is_shard(name: str) -> bool:
     """Tell whether a row of a stream is a shard's, and not one of the whole stream."""
-    return name not in {FIRST_START, CLAIM} and not name.startswith(LEASES)
+    return name not in {FIRST_START, CLAIM} and not name.startswith((LEASES, REPORT))
 
 
 def goes_on(checkpoint: Checkpoint | None) -> str:
