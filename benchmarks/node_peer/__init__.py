@@ -4,10 +4,8 @@ Its dependencies are pinned by package-lock.json, which names no registry: npm d
 configured source, and refuses one with another integrity. They go into the user's cache, once.
 """
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,13 +14,12 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.project.artifact import made_once
-from testkit.emulators.npm_package import EmulatorError, in_cache, last_lines, on_path, run
+from testkit.emulators.npm_package import EmulatorError, on_path
+from testkit.npm_lock import installed
 
 NODE_VERSION = 20
 
 _FOLDER = Path(__file__).parent
-_PINNED = ("package.json", "package-lock.json")
 
 
 class NodePeer:
@@ -54,7 +51,7 @@ class NodePeer:
 def node_peer(records: Sequence[LambdaRecord]) -> Iterator[NodePeer]:
     """Run the peer. Raises EmulatorError if it cannot be downloaded."""
     node = on_path("node", f"The peer runs on it: install Node.js, version {NODE_VERSION} or later.")
-    modules = _fetch() / "node_modules"
+    modules = installed(_FOLDER, "node-peer", purpose="what the Node peer stands on") / "node_modules"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "records.json")
         file.write_text(json.dumps(records))
@@ -70,19 +67,3 @@ def node_peer(records: Sequence[LambdaRecord]) -> Iterator[NodePeer]:
                 yield NodePeer(cast("IO[str]", process.stdin), cast("IO[str]", process.stdout))
             finally:
                 process.kill()
-
-
-def _fetch() -> Path:
-    """Return the folder with the peer's dependencies."""
-    digest = hashlib.sha256(b"".join((_FOLDER / each).read_bytes() for each in _PINNED)).hexdigest()[:16]
-    return made_once(in_cache(f"node-peer-{digest}"), _fetched)
-
-
-def _fetched(folder: Path) -> None:
-    npm = on_path("npm", "It fetches what the Node peer stands on, once: install Node.js.")
-    folder.mkdir()
-    for name in _PINNED:
-        shutil.copy(_FOLDER / name, folder)
-    done = run([npm, "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"])
-    if done.returncode:
-        raise EmulatorError(f"npm could not fetch what the Node peer stands on:\n{last_lines(done.stdout)}")

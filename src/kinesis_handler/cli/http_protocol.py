@@ -209,9 +209,20 @@ async def _busy(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+_CODES = {400: "bad-request", 408: "request-timeout", 431: "headers-too-large", 503: "unavailable"}
+"""What was wrong, for a program."""
+
+
 def _problem(status: int, detail: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
     title = HTTPStatus(status).phrase
-    body = msgspec.json.encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
+    problem = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": _CODES[status],
+        "detail": detail,
+    }
+    body = msgspec.json.encode(problem)
     head = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),

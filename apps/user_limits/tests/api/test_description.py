@@ -124,9 +124,23 @@ def test_every_field_of_an_answer_is_in_its_example_and_an_amount_is_a_number_or
     schemas = described["components"]["schemas"]
     assert set(example["value"]["data"]) == set(schemas["LimitData"]["properties"])
     assert schemas["LimitData"]["properties"]["amount"] == {
-        "type": ["number", "string"],
+        "$ref": "#/components/schemas/Amount",
         "description": "the limit's value.",
     }
+    assert schemas["Amount"]["type"] == ["number", "string"]
+
+
+def test_only_what_an_answer_may_leave_out_is_optional() -> None:
+    schemas = TestClient(app()).get("/openapi.json").json()["components"]["schemas"]
+    optional = {
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field in schema.get("properties", {}).keys() - schema.get("required", [])
+    }
+    assert optional == {
+        "LimitMeta.waitingSince", "LimitDocument.waitingSince", "PageMeta.unreadable",
+        "Problem.parameter", "Problem.allowed", "Problem.instance",
+    }  # fmt: skip
 
 
 def formats(schema: Any) -> set[str]:

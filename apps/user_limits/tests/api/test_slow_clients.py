@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from api.stored import EXAMPLE, repository_of, serving
 from kinesis_handler.cli.http_protocol import Bounds, bounded, process_bounds
 from user_limits.api.app import Options, build_api
 from user_limits.api.page import PageOptions
+from user_limits.api.problems import ProblemCode
 
 LIMITS = "/api/v1/users/usr_456/limits"
 HALF = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
@@ -54,7 +55,9 @@ def assert_is_problem(found: tuple[int, dict[str, str], bytes], status: int) -> 
     assert found[0] == status
     assert found[1]["content-type"] == "application/problem+json"
     assert found[1]["connection"] == "close"
-    assert json.loads(found[2])["status"] == status
+    problem = json.loads(found[2])
+    assert problem["status"] == status
+    assert problem["code"] in get_args(ProblemCode)
 
 
 def send_without_end(made: socket.socket, request: bytes) -> None:

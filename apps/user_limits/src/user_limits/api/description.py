@@ -13,7 +13,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from msgspec import Struct, to_builtins
+from msgspec import UNSET, Struct, to_builtins
 
 from kinesis_handler.version import __version__
 from user_limits.api import activity
@@ -71,14 +71,24 @@ EXAMPLES = {
 SERVERS = [{"url": "/", "description": "The server of this description."}]
 
 NEXT = {"description": 'Leads to the next page, `rel="next"`.', "schema": {"type": "string"}}
-CORRELATION = {"description": "Id of the request in the log.", "schema": {"type": "string"}}
-TAG = {"description": "Changes when the answer changes.", "schema": {"type": "string"}}
-SECONDS = {
-    "description": "Seconds to wait before asking again.",
-    "schema": {"type": "integer", "minimum": 1},
+
+
+def _always(description: str, **schema: Any) -> Json:
+    """Describe a header that is always there."""
+    return {"description": description, "required": True, "schema": {"type": "string", **schema}}
+
+
+CORRELATION = _always("Id of the request in the log.")
+TAG = _always("Changes when the answer changes.")
+SECONDS = _always("Seconds to wait before asking again.", type="integer", minimum=1)
+CHALLENGE = _always("What kind of token is needed.")
+ALLOW = _always("The allowed methods.", examples=[METHODS])
+
+AMOUNT = {
+    "title": "Amount",
+    "description": "An exact amount or percentage: a number, or with `amounts=string` its digits as text.",
+    "type": ["number", "string"],
 }
-CHALLENGE = {"description": "What kind of token is needed.", "schema": {"type": "string"}}
-ALLOW = {"description": "The allowed methods.", "schema": {"type": "string", "examples": [METHODS]}}
 
 ID = r"^(?!\.{1,2}$)[^/\\]+$"
 """Pattern of an id in a path: one segment."""
@@ -189,19 +199,9 @@ def _complete(operation: Json, *, with_tokens: bool) -> None:
             parameter["schema"]["format"] = CURSORS.get(name, "cursor")
         if parameter["name"] in EXAMPLES:
             parameter["examples"] = {"example": {"value": EXAMPLES[parameter["name"]]}}
-    success = _content("The answer.", "application/json", ANSWERS[name])
-    operation["responses"] = {"200": success}
+    operation["responses"] = {"200": _content("The answer.", "application/json", ANSWERS[name])}
     if is_about_limits:
-        operation["parameters"] = [*operation["parameters"], IF_NONE_MATCH, CORRELATION_ID]
-        success["headers"] = {"ETag": TAG}
-        operation["responses"]["304"] = {
-            "description": "The answer has not changed.",
-            "headers": {"ETag": TAG},
-        }
-    if name in {"listLimits", "listActiveLimits"}:
-        success["links"] = LINK
-    if name in {"listLimits", "listActiveLimits", "getLimitActivity"}:
-        success["headers"] = {"ETag": TAG, "Link": NEXT}
+        _complete_conditional(operation)
     for status in sorted(EVERYWHERE | _own_problems(name, with_tokens=with_tokens)):
         description, problem, headers = PROBLEMS[status]
         response = _content(description, MEDIA_TYPE, problem.problem)
@@ -210,6 +210,18 @@ def _complete(operation: Json, *, with_tokens: bool) -> None:
         response["headers"] = {**response.get("headers", {}), "X-Correlation-Id": CORRELATION}
     if with_tokens and is_about_limits:
         operation["security"] = [{"token": []}]
+
+
+def _complete_conditional(operation: Json) -> None:
+    """Complete an operation whose answer has a tag."""
+    name, responses = operation["operationId"], operation["responses"]
+    operation["parameters"] = [*operation["parameters"], IF_NONE_MATCH, CORRELATION_ID]
+    responses["304"] = {"description": "The answer has not changed."}
+    is_paged = name in {"listLimits", "listActiveLimits", "getLimitActivity"}
+    for status in ("200", "304"):
+        responses[status]["headers"] = {"ETag": TAG, **({"Link": NEXT} if is_paged else {})}
+    if name in {"listLimits", "listActiveLimits"}:
+        responses["200"]["links"] = LINK
 
 
 def _own_problems(name: str, *, with_tokens: bool) -> set[int]:
@@ -259,7 +271,11 @@ def _schemas() -> Json:
             meaning = _meaning(document, field.name)
             if meaning:
                 schema["properties"][field.encode_name]["description"] = meaning
-    return schemas
+        # msgspec leaves out what has a default, as if somebody sent it to us: it is in every answer.
+        schema["required"] = [
+            field.encode_name for field in msgspec.structs.fields(document) if field.default is not UNSET
+        ]
+    return {**schemas, "Amount": AMOUNT}
 
 
 def _meaning(document: type[Struct], field: str) -> str:
@@ -272,9 +288,9 @@ def _meaning(document: type[Struct], field: str) -> str:
 
 
 def _exact(schema: Any) -> Any:
-    """Replace msgspec's schema of a Decimal, a string, by that of the number that is sent."""
+    """Replace msgspec's schema of a Decimal, a string, by that of an amount."""
     if isinstance(schema, dict):
         if schema.get("format") == "decimal":
-            return {"type": ["number", "string"]}
+            return {"$ref": "#/components/schemas/Amount"}
         return {name: _exact(each) for name, each in schema.items()}
     return [_exact(each) for each in schema] if isinstance(schema, list) else schema

@@ -37,6 +37,7 @@ ProblemCode = Literal[
     "not-found", "no-such-limit", "method-not-allowed",
     "too-large", "url-too-long", "misdirected",
     "internal-error", "unreadable-limit", "unavailable",
+    "request-timeout", "headers-too-large",
 ]  # fmt: skip
 
 CODES: Mapping[int, ProblemCode] = {
