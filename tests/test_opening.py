@@ -1,5 +1,6 @@
 """The URLs of stores and quarantines, and what is opened by them."""
 
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -58,12 +59,24 @@ def test_a_url_names_a_store_and_what_it_leaves_out_the_application_says(url: st
         "dynamodb://Table/limits",
         "dynamodb://Table?Region=us-west-2",
         "dynamodb://Table?region=US",
+        "sqlite:///a\0b.db",
+        "sqlite://[",
+        "dynamodb://\N{ACCOUNT OF}",
     ],
 )
 def test_a_url_that_names_no_store_is_quoted_with_what_is_allowed(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_of_an_application(url)
     assert str(caught.value) == f"the store is {url!r}; allowed: {STORE_FORMS}"
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://[", "http://\N{ACCOUNT OF}", "http://host:x", "http://host:65536"]
+)
+def test_an_endpoint_that_is_no_url_is_refused(endpoint: str) -> None:
+    store = open_store(f"dynamodb://Table?region=eu-north-1&endpoint={endpoint}")
+    with pytest.raises(ConfigurationError, match=f"Invalid endpoint: {re.escape(endpoint)};"):
+        store.repository(Other)
 
 
 @pytest.mark.parametrize("url", ["sqlite:", "dynamodb:", "dynamodb://"])

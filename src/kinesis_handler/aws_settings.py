@@ -112,7 +112,7 @@ def read_settings(
         )
     except BotoCoreError as error:
         raise wrong_settings(explain(error, service)) from error
-    if endpoint is not None and not is_valid_uri(endpoint):
+    if endpoint is not None and not _is_url(endpoint):
         raise wrong_endpoint(f"Invalid endpoint: {endpoint}", service)
     return settings
 
@@ -135,6 +135,14 @@ def find_endpoint(service: str, settings: Settings, account_id: str | None) -> t
     )
     schemes = endpoint.properties.get("authSchemes", [])
     return _with_path(endpoint.url), next((each["signingRegion"] for each in schemes), settings.region)
+
+
+def _is_url(endpoint: str) -> bool:
+    try:
+        _ = urlsplit(endpoint).port  # it raises for one that is none, as for a host in brackets
+        return is_valid_uri(endpoint)
+    except ValueError:
+        return False
 
 
 def _with_path(url: str) -> str:

@@ -108,7 +108,9 @@ def not_applied(error: Exception) -> Outcome:
 
     An error that is no ProcessingError is taken for a bug, which may be fixed by the next delivery: failed.
     """
-    if not isinstance(error, ProcessingError):
+    if isinstance(error, ProcessingError):
+        error.__traceback__ = None  # its frames hold the whole batch, for as long as the error is held
+    else:
         error = UnexpectedError(error)
     return Outcome(Status.REJECTED if isinstance(error, RejectedError) else Status.FAILED, error)
 
@@ -192,7 +194,7 @@ class Identity(NamedTuple):
     correlation_id: str | None
 
 
-class HandledRecord(Struct, frozen=True, gc=False):
+class HandledRecord(Struct, frozen=True):
     """A record with its outcome, and its event if it could be decoded."""
 
     record: Record

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_quarantine"]
 
-QUARANTINE_URL = "file:///.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
+QUARANTINE_URL = r"file:///[^\0\n]+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
 QUARANTINE_FORMS = "file:///FOLDER or s3://BUCKET/PREFIX"
 
 NO_QUARANTINE = "none"

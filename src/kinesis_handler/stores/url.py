@@ -1,7 +1,7 @@
 """The URLs of stores, and what they say: memory, a file, a table. Pure."""
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
@@ -54,13 +54,14 @@ def parse_url(
     url: str, *, file: str | None = None, table: str | None = None, region: str | None = None
 ) -> Address:
     """Return what the URL of a store says: see `open_store`."""
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    path = url.partition(":")[2].partition("?")[0]
-    match parts.scheme:
+    # Not `urlsplit`: it raises for a host that is none, and drops characters, so that another file was meant.
+    scheme, _, rest = url.partition(":")
+    path, _, query = rest.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    match scheme.lower():
         case "inmemory" if not path and not options:
             return InMemory()
-        case "sqlite" if not options and (not path or re.fullmatch("///.+", path)):
+        case "sqlite" if not options and (not path or re.fullmatch(r"///[^\0\n]+", path)):
             if name := path[3:] or file:
                 return SQLite(name)
         case "dynamodb" if options.keys() <= {"region", "endpoint"}:

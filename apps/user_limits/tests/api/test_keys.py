@@ -445,3 +445,9 @@ def test_on_lambda_a_request_that_had_to_go_without_keys_is_followed_by_one_that
     settle()
     assert handler(request, None)["statusCode"] == 200
     assert issuer.asked == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"keys":[{"\xff"', b"[" * 5_000, b'{"keys":[3]}'])
+def test_what_is_no_key_set_is_one_kind_of_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match="it is no JSON Web Key Set"):
+        parse_keys(content)

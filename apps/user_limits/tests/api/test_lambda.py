@@ -183,3 +183,8 @@ except Exception as error:
 """
     said = "ConfigurationError: the API needs litestar: pip install 'kinesis-handler[api]'"
     assert run_alone(program, AUTH="none") == f"{said}\n"
+
+
+@pytest.mark.parametrize("host", ["[::1]:8000", ":", "a:b", "a:"])
+def test_whatever_host_a_client_names_it_is_answered(host: str) -> None:
+    assert invoke(event(f"{LIMITS}/lmt_123", headers={"host": host}))["statusCode"] == 200

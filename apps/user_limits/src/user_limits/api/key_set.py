@@ -31,9 +31,12 @@ SMALLEST_RSA = 2_048
 def parse_keys(content: bytes) -> Mapping[str, Key]:
     """Return the keys of a JSON Web Key Set that can check signatures, without the others.
 
-    Raises an error of msgspec if the content is not a key set.
+    Raises ValueError if the content is not a key set.
     """
-    parsed = msgspec.json.decode(content, type=_KeySet)
+    try:
+        parsed = msgspec.json.decode(content, type=_KeySet)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"it is no JSON Web Key Set: {error}") from error
     keys: dict[str, Key] = {}
     for each in parsed.keys:
         key = _key(each)
