@@ -61,7 +61,8 @@ chaos: $(VENV)/.dev ## Inject failures around the handler, and compare with a fa
 simulate: $(VENV)/.dev ## Simulate SEEDS seeds of 10,000 events (1,000), and compare each with a ledger (a quarter of an hour)
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000)
 
-fuzz: $(VENV)/.dev ## Search for input that breaks the handler (five minutes, or FUZZ_SECONDS)
+fuzz: $(VENV)/.dev ## Search for input that breaks a part that takes any: INPUTS inputs (200,000), then five minutes, or FUZZ_SECONDS
+	@$(BIN)/python -m fuzz.counted --inputs $(or $(INPUTS),200000)
 	@$(PIP) --only-binary :all: --requirement requirements/fuzz.txt || true
 	@$(BIN)/python -m fuzz
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from types import NoneType
 from typing import TYPE_CHECKING
 
-from msgspec.json import encode
-
-from fuzz.samples import CREATED, aggregated, gzipped, sealed
+from fuzz.carriers import GOOD_USER, NATIVE, Carrier
+from fuzz.samples import aggregated, gzipped, sealed
 from kinesis_handler import BusinessError, KinesisHandler, RejectedError
 from kinesis_handler.errors import HeldBackError
 from kinesis_handler.local.event_source import put_on_shard
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 LIMIT = 1024 * 1024
 """Bytes that a record may unpack to. A sixteenth of the default: bombs are as bad with it, and faster."""
 
-GOOD_USER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-"""User of the good records, whom no bad input names."""
-
 LONGEST_REASON = 500
 """Maximum length of a reason, in characters. A longer one quotes its input."""
 
@@ -39,20 +35,15 @@ _ERRORS: dict[Status, type[object] | tuple[type[object], ...]] = {
 }
 
 
-def good(limit_id: str) -> bytes:
-    """Write an event that must be applied, whatever the other records are."""
-    payload = {"userId": GOOD_USER, "userLimitId": limit_id, "value": "10"}
-    return encode({"eventId": limit_id, "type": CREATED, "createdAt": 1, "payload": payload})
-
-
-def check(*data: bytes | str, good_inside: tuple[str, ...] = ()) -> BatchResult:
+def check(*data: bytes | str, good_inside: tuple[str, ...] = (), carrier: Carrier = NATIVE) -> BatchResult:
     """Handle records between two good ones, and check all facts.
 
     Args:
         data: data of each record; a string is used as its base64, valid or not.
         good_inside: limit ids of the good events in KPL records among these.
+        carrier: the envelope of the records.
     """
-    batch = Batch(*data)
+    batch = Batch(*data, carrier=carrier)
     result = batch.handle()
     batch.check(result, good_inside)
     return result
@@ -60,7 +51,7 @@ def check(*data: bytes | str, good_inside: tuple[str, ...] = ()) -> BatchResult:
 
 def check_in_every_wrapping(data: bytes) -> BatchResult:
     """Check data as a record's data, and in every other part of a record that data can be."""
-    inside = good("inside")
+    inside = NATIVE.good("inside")
     return check(
         data,
         data.decode("latin-1"),
@@ -100,9 +91,9 @@ class MemoryQuarantine:
 class Batch:
     """Records between two good ones, and a handler of the application for them only."""
 
-    def __init__(self, *data: bytes | str) -> None:
+    def __init__(self, *data: bytes | str, carrier: Carrier = NATIVE) -> None:
         contents = [each if isinstance(each, bytes) else b"" for each in data]
-        keyed = [("key", each) for each in (good("first"), *contents, good("last"))]
+        keyed = [("key", each) for each in (carrier.good("first"), *contents, carrier.good("last"))]
         self.records: list[LambdaRecord] = list(put_on_shard(keyed))
         for record, each in zip(self.records[1:], data, strict=False):
             if isinstance(each, str):
@@ -111,6 +102,7 @@ class Batch:
         self._repository = MemoryRepository[Limit]()
         self._handler = KinesisHandler(
             [UserLimitEventProcessor(self._repository)],
+            envelope=carrier.envelope,
             quarantine=self.quarantine,
             max_unpacked_bytes=LIMIT,
         )

@@ -22,7 +22,8 @@ from bad_input import (
     odd_base64,
     parts,
 )
-from fuzz.facts import LIMIT, Batch, Nowhere, check, check_in_every_wrapping, good
+from fuzz.carriers import NATIVE
+from fuzz.facts import LIMIT, Batch, Nowhere, check, check_in_every_wrapping
 from fuzz.samples import CREATED, EVENTS, PAYLOADS, aggregated, gzipped, key_in_table, sealed, user_record
 from kinesis_handler import configure_logging
 from kinesis_handler.ingest.kpl import USER_RECORD_OVERHEAD
@@ -99,7 +100,7 @@ def test_an_aggregate_that_was_damaged_on_its_way_is_rejected_as_a_whole(aggrega
 @search
 @given(st.lists(parts, max_size=6), st.integers(0, 6))
 def test_a_good_user_record_beside_bad_ones_in_an_aggregate_is_applied(bad: list[bytes], at: int) -> None:
-    inside = [*bad[:at], good("inside"), *bad[at:]]
+    inside = [*bad[:at], NATIVE.good("inside"), *bad[at:]]
     assume(sum(len(each) + USER_RECORD_OVERHEAD + 16 for each in inside) < LIMIT)
 
     assert len(check(aggregated(*inside), good_inside=("inside",))) == len(inside) + 2
