@@ -52,7 +52,7 @@ class Line:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Let requests through again."""
         self._is_cut = False
 
@@ -196,7 +196,7 @@ def test_an_outage_of_the_store_and_of_the_leases_is_waited_out(
     threading.Event().wait(OUTAGE)
     assert first.process.poll() is None
     assert second.process.poll() is None
-    wire.mend()
+    wire.restore()
     fleet.check(producing, first, second)
 
 
@@ -230,7 +230,7 @@ def test_a_worker_that_is_stopped_in_an_outage_ends_in_time_and_loses_nothing(
     began = time.monotonic()
     assert first.process.wait(30) in {0, 1}
     assert time.monotonic() - began < 15
-    wire.mend()
+    wire.restore()
     fleet.check(producing, fleet.start())
 
 
