@@ -20,7 +20,7 @@ ROUTES = ["/operator", "/operator/", "/operator/operator.js", "/operator/api/sta
 async def identify(token: str) -> str | Refusal:
     if token == "of-anna":  # noqa: S105 - of a test
         return "anna"
-    return Refusal(403, "the token has not the scope operate", 'Bearer error="insufficient_scope"')
+    return Refusal(403, "the token lacks the scope operate", 'Bearer error="insufficient_scope"')
 
 
 OPERATORS = Operators(
@@ -180,7 +180,7 @@ def test_a_token_without_the_scope_is_refused(operated: Operated) -> None:
         answer = ask(page, path, document, headers={"authorization": "Bearer of-ben"})
         assert answer.status == 403
         assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
-        assert answer.json["detail"] == "the token has not the scope operate"
+        assert answer.json["detail"] == "the token lacks the scope operate"
     assert operated.waiting() == 1
 
 

@@ -1,4 +1,4 @@
-"""What the page is told, as JSON documents. Pure."""
+"""What the page shows, as JSON documents. Pure."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b

@@ -57,9 +57,9 @@ def _file(content: bytes, suffix: str) -> File:
 def _metas(operators: Operators | None) -> str:
     if operators is None:
         return ""
-    told = {
+    options = {
         "oidc-issuer": operators.issuer,
         "oidc-client-id": operators.client_id,
         "oidc-scope": operators.scope,
     }
-    return "".join(f'  <meta name="{name}" content="{escape(value)}">\n' for name, value in told.items())
+    return "".join(f'  <meta name="{name}" content="{escape(value)}">\n' for name, value in options.items())

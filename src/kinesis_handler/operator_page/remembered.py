@@ -1,4 +1,4 @@
-"""Remembers the objects of a quarantine, to show them again and again without reading each one anew."""
+"""Remembers the objects of a quarantine, to show them again and again without reading each one every time."""
 
 import time
 from collections.abc import Callable, Iterator

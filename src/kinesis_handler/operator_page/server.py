@@ -103,10 +103,10 @@ class OperatorPage:
 
     def _file(self, path: str, headers: Headers) -> Answer:
         file = self._files[path]
-        told = {"etag": file.tag, "cache-control": "no-cache", "content-type": file.content_type}
+        sent = {"etag": file.tag, "cache-control": "no-cache", "content-type": file.content_type}
         if file.tag in headers.get("if-none-match", ""):
-            return Answer(HTTPStatus.NOT_MODIFIED, b"", told)
-        return Answer(HTTPStatus.OK, file.content, told)
+            return Answer(HTTPStatus.NOT_MODIFIED, b"", sent)
+        return Answer(HTTPStatus.OK, file.content, sent)
 
 
 async def _body(receive: Any) -> bytes:

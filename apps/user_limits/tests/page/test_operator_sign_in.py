@@ -89,7 +89,7 @@ def test_a_token_without_the_scope_shows_nothing_and_says_why(page: Page, runnin
     running.grants = {"limits:read:any"}
     page.goto("/operator")
     expect(page.get_by_role("heading", name="Nothing can be shown")).to_be_visible()
-    expect(page.locator("#failed p")).to_have_text(f"The token has not the scope {SCOPE}.")
+    expect(page.locator("#failed p")).to_have_text(f"The token lacks the scope {SCOPE}.")
     expect(page.locator("#shown")).to_be_hidden()
     page.evaluate((AXE.fetch() / "axe.min.js").read_text())
     assert violations(page) == []

@@ -151,7 +151,7 @@ function fillWaiting(row, each) {
   name(row, `${each.error}: ${each.reason}`);
 }
 
-/** Let buttons of the same words be told apart by those who hear them. */
+/** Give buttons of the same words names that differ, for those who hear them. */
 function name(row, what) {
   for (const button of row.querySelectorAll("button, summary")) button.setAttribute("aria-label", `${button.textContent} ${what}`);
 }

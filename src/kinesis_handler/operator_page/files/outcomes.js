@@ -84,13 +84,13 @@ function drawing(minutes, names, label) {
   const most = Math.max(1, highest(minutes));
   minutes.forEach((each, index) => {
     let top = HEIGHT - 1;
-    const place = { x: index * width + GAP / 2, width: width - GAP };
-    svg.append(element("rect", { ...place, y: HEIGHT - 1, height: 1, class: "ground" }));
+    const column = { x: index * width + GAP / 2, width: width - GAP };
+    svg.append(element("rect", { ...column, y: HEIGHT - 1, height: 1, class: "ground" }));
     for (const name of names) {
       if (!each.counts[name]) continue;
       const height = Math.max(2, (each.counts[name] / most) * (HEIGHT - 16)); // the rarest is seen
       top -= height;
-      svg.append(element("rect", { ...place, y: top, height, "data-outcome": name }));
+      svg.append(element("rect", { ...column, y: top, height, "data-outcome": name }));
     }
   });
   return svg;

@@ -23,7 +23,7 @@ def identify_by(access: Access, scope: str) -> Callable[[str], Awaitable[str | R
             return Refusal(error.problem.status, error.problem.detail, challenge)
         if scope not in caller.scopes:
             challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
-            return Refusal(403, f"the token has not the scope {scope}", challenge)
+            return Refusal(403, f"the token lacks the scope {scope}", challenge)
         return caller.user_id
 
     return identify
