@@ -268,3 +268,13 @@ def test_an_installation_stops_where_something_is_left_out(project: Path) -> Non
     assert done.returncode != 0
     assert "whole 1.0 requires part" in done.stdout + done.stderr
     assert not (project / ".venv" / ".run").exists()
+
+
+def test_what_is_installed_here_fits_together() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

@@ -82,6 +82,7 @@ def build(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     for each in artifacts:
         size, unpacked = each.zip.stat().st_size / 1e6, each.unpacked / 1e6
         echo(f"{each.zip}: {size:.2f} MB, {unpacked:.2f} MB unpacked, sha256 {each.digest}")
+        echo(f"{each.bill_of_materials}: what is in it", "dim")
     if file is not None:
         echo(f"{file}: docker build --file {file} {into}")
 
@@ -130,6 +131,7 @@ def _described(contents: Contents, runtime: Runtime, artifacts: Sequence[Artifac
                 "bytes": each.zip.stat().st_size,
                 "unpackedBytes": each.unpacked,
                 "sha256": each.digest,
+                "billOfMaterials": str(each.bill_of_materials),
             }
             for each in artifacts
         ],

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from kinesis_handler.project.programs import compile_with, pip, python_of
 from kinesis_handler.project.runtime import Runtime
+from kinesis_handler.project.sbom import ENDING, bill_of_materials
 
 __all__ = ["LIBRARY", "NOT_ON_LAMBDA", "Artifact", "Contents", "build", "build_with_layer", "install"]
 
@@ -77,10 +78,15 @@ class Contents(Struct, frozen=True):
 
 
 class Artifact(Struct, frozen=True):
-    """A folder and the zip of it."""
+    """A folder, the zip of it, and beside them the list of what is in it."""
 
     folder: Path
     zip: Path
+
+    @property
+    def bill_of_materials(self) -> Path:
+        """The file that lists what is in it, in CycloneDX's format."""
+        return self.folder.with_name(f"{self.folder.name}{ENDING}")
 
     @property
     def digest(self) -> str:
@@ -113,7 +119,7 @@ def build(
     shutil.copytree(dependencies, folder)
     _add_sources(contents, folder)
     compile_with(compiler, folder, FUNCTION_AT)
-    return Artifact(folder, _zipped(folder, into / f"{contents.name}.zip"))
+    return _artifact(folder)
 
 
 def build_with_layer(
@@ -132,10 +138,14 @@ def build_with_layer(
     shutil.move(folder / LIBRARY.name, layer / LIBRARY.name)
     compile_with(compiler, layer, LAYER_AT)
     compile_with(compiler, folder, FUNCTION_AT)
-    return (
-        Artifact(folder, _zipped(folder, into / f"{contents.name}.zip")),
-        Artifact(layer, _zipped(layer, into / f"{contents.name}-layer.zip", _LAYER_FOLDER)),
-    )
+    return _artifact(folder), _artifact(layer, _LAYER_FOLDER)
+
+
+def _artifact(folder: Path, inside: str = "") -> Artifact:
+    """Zip a folder, and list what is in it."""
+    artifact = Artifact(folder, _zipped(folder, folder.with_name(f"{folder.name}.zip"), inside))
+    artifact.bill_of_materials.write_bytes(bill_of_materials(folder.name, folder, artifact.zip))
+    return artifact
 
 
 def install(contents: Contents, runtime: Runtime | None, cache: Path) -> Path:

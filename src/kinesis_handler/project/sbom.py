@@ -1,0 +1,91 @@
+"""Lists what is in an artifact, with versions and licences: a software bill of materials, in CycloneDX 1.6.
+
+It is read from the notes of each distribution in the artifact's folder, so it lists what is there, and needs
+no network. The same artifact gives the same bytes: there is no time in it.
+
+Source: https://cyclonedx.org/docs/1.6/json/
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.utils import canonicalize_name
+
+from kinesis_handler.version import __version__
+
+ENDING = ".cdx.json"
+LIBRARY = "kinesis-handler"
+
+Json = dict[str, Any]
+
+
+def bill_of_materials(name: str, folder: Path, zipped: Path) -> bytes:
+    """Return the bill of materials of an artifact.
+
+    Args:
+        name: of the artifact.
+        folder: what it has been zipped from.
+        zipped: the zip, whose digest identifies the artifact.
+    """
+    digest = hashlib.sha256(zipped.read_bytes()).hexdigest()
+    found = sorted(distributions(path=[str(folder)]), key=_name_of)
+    library = _component(LIBRARY, __version__, [{"license": {"id": "Apache-2.0"}}])
+    has_library = (folder / "kinesis_handler").is_dir()
+    components = [*([library] if has_library else []), *map(_described, found)]
+    bill = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid5(NAMESPACE_URL, digest)}",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application",
+                "bom-ref": name,
+                "name": name,
+                "version": digest[:12],
+                "hashes": [{"alg": "SHA-256", "content": digest}],
+            },
+            "tools": {"components": [{"type": "library", "name": LIBRARY, "version": __version__}]},
+        },
+        "components": components,
+        "dependencies": [{"ref": name, "dependsOn": [each["bom-ref"] for each in components]}],
+    }
+    return msgspec.json.format(msgspec.json.encode(bill), indent=2)
+
+
+def _described(found: Distribution) -> Json:
+    return _component(_name_of(found), found.version, list(_licences(found)))
+
+
+def _component(name: str, version: str, licences: Sequence[Json]) -> Json:
+    url = f"pkg:pypi/{name}@{version}"
+    component = {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
+    return {**component, **({"licenses": list(licences)} if licences else {})}
+
+
+def _name_of(found: Distribution) -> str:
+    return canonicalize_name(found.metadata["Name"])
+
+
+def _licences(found: Distribution) -> Iterator[Json]:
+    """Yield the licence that a distribution names: an expression of SPDX, or else names."""
+    metadata: Mapping[str, Any] = found.metadata  # type: ignore[assignment] # headers, of which one may repeat
+    for field in ("License-Expression", "License"):
+        said = metadata.get(field, None) or ""
+        try:
+            yield {"expression": canonicalize_license_expression(said)}
+        except InvalidLicenseExpression:
+            continue
+        return
+    classified = found.metadata.get_all("Classifier") or []
+    names = [each.rpartition(" :: ")[2] for each in classified if each.startswith("License :: ")]
+    if not names and (text := metadata.get("License", None)):
+        names = [text.partition("\n")[0]]
+    yield from ({"license": {"name": each}} for each in names)
