@@ -81,7 +81,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-def test_an_owner_is_told_once_even_if_the_process_is_killed_between_the_save_and_the_message(
+def test_an_owner_is_informed_once_even_if_the_process_is_killed_between_the_save_and_the_message(
     messages: Messages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import bank

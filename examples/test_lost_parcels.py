@@ -27,7 +27,7 @@ def messages(make_queue: Callable[[str], Messages]) -> Messages:
     return make_queue("LOST_PARCELS_QUEUE_URL")
 
 
-def test_a_lost_parcel_is_told_once_even_if_its_event_is_delivered_again(messages: Messages) -> None:
+def test_a_lost_parcel_is_reported_once_even_if_its_event_is_delivered_again(messages: Messages) -> None:
     from lost_parcels import handler
 
     for _ in range(2):

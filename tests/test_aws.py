@@ -112,7 +112,7 @@ class TestRegion:
     @pytest.mark.parametrize("value", [" ", "Stockholm", "no region"])
     @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
     @pytest.mark.parametrize("service", CLIENTS)
-    def test_one_that_is_none_is_told_with_its_variable(
+    def test_one_that_is_none_is_reported_with_its_variable(
         self, service: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(variable, value)
@@ -140,7 +140,7 @@ class TestSetUp:
         monkeypatch.setenv("AWS_ENDPOINT_URL", NOWHERE)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
-    def test_an_endpoint_that_is_no_url_is_told_with_its_variables(
+    def test_an_endpoint_that_is_no_url_is_reported_with_its_variables(
         self, service: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service.upper()}", "garbage")
@@ -158,7 +158,7 @@ class TestSetUp:
         assert "the AWS SDK cannot be set up: " in said[0]
         assert "nobody" in said[0]
 
-    def test_half_of_the_credentials_is_told(self, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_half_of_the_credentials_is_reported(self, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         with refused() as said:
             USES[service]()
@@ -194,7 +194,7 @@ class TestSetUp:
         ids=["is not there", "fails", "prints something else", "prints no JSON"],
     )
     @pytest.mark.other_programs
-    def test_a_program_that_should_print_credentials_and_does_not_is_told(
+    def test_a_program_that_should_print_credentials_and_does_not_is_reported(
         self, service: str, program: str, why: str, config_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         without_keys(monkeypatch)
@@ -273,7 +273,7 @@ class TestCredentialsThatAreFetchedAnew:
         assert "/no/token" in str(error)
 
 
-def test_an_error_that_is_not_known_is_told_in_its_own_words() -> None:
+def test_an_error_that_is_not_known_is_reported_in_its_own_words() -> None:
     class OddError(BotoCoreError):
         fmt = "odd"
 

@@ -181,7 +181,7 @@ def test_a_record_that_says_no_more_than_it_must_can_be_given_up_and_is_kept(tmp
 
 
 @pytest.mark.parametrize("number", ["abc", "", "-1", "1.5", "٣", "9" * 129])
-def test_a_sequence_number_that_is_none_is_told_with_its_record(number: str, tmp_path: Path) -> None:
+def test_a_sequence_number_that_is_none_is_reported_with_its_record(number: str, tmp_path: Path) -> None:
     stdin = json.dumps({"Records": [lambda_record("12"), lambda_record(number)]}).encode()
     done = call("run", "-", stdin=stdin, settings={"QUARANTINE_URL": f"file://{tmp_path}/kept"})
     assert (done.returncode, done.stdout) == (2, "")
@@ -254,7 +254,7 @@ def test_options_are_checked(option: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", [" ", "\t", " : "])
-def test_an_application_that_is_white_space_is_told_with_its_variable(value: str) -> None:
+def test_an_application_that_is_white_space_is_reported_with_its_variable(value: str) -> None:
     done = call("run", settings={"KINESIS_HANDLER_APP": value})
     assert done.returncode == 2
     assert done.stderr == (
@@ -343,7 +343,7 @@ def lambda_record_of(number: str, event: object, **kinesis: object) -> dict[str,
     }
 
 
-def test_two_records_of_a_lambda_event_with_one_number_are_told_and_none_is_lost(tmp_path: Path) -> None:
+def test_two_records_of_a_lambda_event_with_one_number_are_reported_and_none_is_lost(tmp_path: Path) -> None:
     failing = MINIMAL | {"type": "USER_LIMIT_PROGRESS_CHANGED"}
     records = [lambda_record_of("1", failing), lambda_record_of("1", MINIMAL), lambda_record_of("2", MINIMAL)]
     path = tmp_path / "invocation.json"

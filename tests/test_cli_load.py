@@ -112,7 +112,7 @@ def test_where_the_target_is_too_slow_events_are_late_and_none_is_left_out() -> 
     assert 9_000 < done.figures()["age_ms"]["p99"] < 16_000
 
 
-def test_an_age_is_told_a_twentieth_too_high_at_most() -> None:
+def test_an_age_is_reported_a_twentieth_too_high_at_most() -> None:
     ages = Ages()
     ages.add(range(1_000))
     for share in (0.01, 0.5, 0.99, 1):
@@ -123,7 +123,7 @@ def test_an_age_is_told_a_twentieth_too_high_at_most() -> None:
 
 
 @pytest.mark.other_programs
-def test_in_memory_all_events_are_applied_and_their_age_is_told() -> None:
+def test_in_memory_all_events_are_applied_and_their_age_is_reported() -> None:
     done = load("--rate", "500", "--for", "1s", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -182,7 +182,7 @@ def test_a_store_that_is_down_is_not_waited_for() -> None:
     assert down.deliveries == 1
 
 
-def test_a_delivery_that_waits_to_be_tried_again_ends_when_the_load_is_told_to() -> None:
+def test_a_delivery_that_waits_to_be_tried_again_ends_when_the_load_is_asked_to() -> None:
     down, target = failing(BusinessError("not now"))
     with pytest.raises(Stopped):
         target.take([SyntheticUsers(1, 10).event(number) for number in range(1, 101)])
@@ -191,7 +191,7 @@ def test_a_delivery_that_waits_to_be_tried_again_ends_when_the_load_is_told_to()
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.other_programs
-def test_a_signal_ends_it_and_it_tells_what_was_done(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_it_and_it_shows_what_was_done(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "limits.db"
     store = SQLiteRepository(file, Limit)
     with subprocess.Popen(
@@ -259,7 +259,7 @@ def test_what_nobody_stores_is_given_up_after_a_minute(
 
 @pytest.mark.parametrize("span", ["soon", "0s", "10", "-1s"])
 @pytest.mark.other_programs
-def test_a_time_that_is_none_is_told(span: str) -> None:
+def test_a_time_that_is_none_is_reported(span: str) -> None:
     done = load("--for", span)
     assert done.returncode == 2
     assert f"--for is '{span}'; allowed: a time such as 90s" in done.stderr

@@ -46,7 +46,7 @@ def test_the_events_of_a_file_are_on_the_stream_those_of_an_aggregate_in_their_o
         assert numbers == sorted(numbers, key=int)
 
 
-def test_a_stream_that_is_not_there_is_told(stream: str) -> None:
+def test_a_stream_that_is_not_there_is_reported(stream: str) -> None:
     done = put("--stream", stream, "-", events="{}")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -55,7 +55,7 @@ def test_a_stream_that_is_not_there_is_told(stream: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["not base64, but text!", "abcde", "é"])
-def test_data_that_is_not_base64_is_told_with_its_record(stream: str, data: str) -> None:
+def test_data_that_is_not_base64_is_reported_with_its_record(stream: str, data: str) -> None:
     records = [
         {"kinesis": {"partitionKey": "1", "sequenceNumber": str(number), "data": each}}
         for number, each in enumerate(["e30=", data])

@@ -84,7 +84,7 @@ def test_no_more_records_are_shown_than_asked_for(folder: Path) -> None:
     assert len(json.loads(command(folder, "show", "--limit", "2", "--json").stdout)) == 2
 
 
-def test_an_empty_quarantine_is_told(tmp_path: Path) -> None:
+def test_an_empty_quarantine_is_reported(tmp_path: Path) -> None:
     for name in ("list", "show"):
         assert command(tmp_path / "new", name).stdout == "nothing is waiting\n"
         assert command(tmp_path / "new", name, "--json").stdout == "[]\n"
@@ -107,7 +107,7 @@ def test_what_is_done_with_is_counted_and_not_shown(folder: Path) -> None:
     assert len(json.loads(command(folder, "show", "--json").stdout)) == 2
 
 
-def test_a_batch_whose_records_are_on_the_stream_only_is_told(folder: Path) -> None:
+def test_a_batch_whose_records_are_on_the_stream_only_is_reported(folder: Path) -> None:
     info = {
         "shardId": "shardId-000000000007",
         "startSequenceNumber": "17",

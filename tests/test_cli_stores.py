@@ -114,7 +114,7 @@ def test_a_protected_table_is_not_removed_even_with_yes(command: CommandLine) ->
     assert "is protected against deletion" in refused.stderr
 
 
-def test_a_table_that_is_missing_is_told_before_anything_is_run(command: CommandLine) -> None:
+def test_a_table_that_is_missing_is_reported_before_anything_is_run(command: CommandLine) -> None:
     done = command("run", str(EVENTS), "--store", "dynamodb://Nowhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert "'Nowhere'" in done.stderr
@@ -122,13 +122,13 @@ def test_a_table_that_is_missing_is_told_before_anything_is_run(command: Command
 
 
 @pytest.mark.parametrize("arguments", [("run", "-"), ("table", "create"), ("table", "describe")])
-def test_a_url_that_names_no_store_is_told(command: CommandLine, arguments: tuple[str, ...]) -> None:
+def test_a_url_that_names_no_store_is_reported(command: CommandLine, arguments: tuple[str, ...]) -> None:
     done = command(*arguments, "--store", "oracle://limits")
     assert done.returncode == 2
     assert done.stderr.startswith("Error: the store is 'oracle://limits'; allowed: inmemory:, sqlite:///FILE")
 
 
-def test_a_store_without_tables_is_told(command: CommandLine) -> None:
+def test_a_store_without_tables_is_reported(command: CommandLine) -> None:
     done = command("table", "create", "--store", "sqlite:")
     assert done.returncode == 2
     assert done.stderr.startswith(
@@ -178,7 +178,7 @@ def test_while_there_is_a_move_it_has_to_be_said_whose_tables_are_meant(
     assert command("table", "create", "--store", "dynamodb:").returncode == 0
 
 
-def test_an_application_that_takes_no_store_is_told(command: CommandLine, tmp_path: Path) -> None:
+def test_an_application_that_takes_no_store_is_reported(command: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "untabled.py").write_text(UNTABLED)
     done = command.run("run", "-", "--app", "untabled:application", "--store", "sqlite:")
     assert done.returncode == 2
@@ -186,5 +186,5 @@ def test_an_application_that_takes_no_store_is_told(command: CommandLine, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["create", "describe", "delete"])
-def test_each_command_tells_how_it_is_used(command: CommandLine, name: str) -> None:
+def test_each_command_shows_how_it_is_used(command: CommandLine, name: str) -> None:
     assert "--store" in command("table", name, "--help").stdout

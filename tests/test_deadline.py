@@ -28,7 +28,7 @@ class Watch:
 SEEN = {"eventId": "e", "type": "SEEN", "createdAt": 1, "payload": {}}
 
 
-def test_a_processor_is_told_the_seconds_until_the_reserve() -> None:
+def test_a_processor_knows_the_seconds_until_the_reserve() -> None:
     clock, watch = FakeClock(), Watch()
     KinesisHandler([watch], reserve_ms=1_500)(invocation([SEEN]), LocalContext(clock, clock() + 10))
     assert watch.seen == [8.5]

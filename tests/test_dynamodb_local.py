@@ -66,7 +66,7 @@ def test_it_listens_on_loopback_only(dynamodb_endpoint: str) -> None:
     assert all(on_loopback(each) for each in addresses)
 
 
-def test_a_port_that_is_taken_is_told(dynamodb_endpoint: str) -> None:
+def test_a_port_that_is_taken_is_reported(dynamodb_endpoint: str) -> None:
     port = urlsplit(dynamodb_endpoint).port
     assert port
     with (
@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_told(dynamodb_endpoint: str) -> None:
 
 
 @pytest.mark.other_programs
-def test_people_are_told_how_to_use_it_and_stop_it_with_a_signal() -> None:
+def test_people_learn_how_to_use_it_and_stop_it_with_a_signal() -> None:
     with another_session(MODULE) as (process, told):
         assert set(told) == {
             "AWS_ENDPOINT_URL_DYNAMODB",

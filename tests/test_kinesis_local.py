@@ -133,7 +133,7 @@ def test_with_a_node_that_is_too_old_a_sentence_says_so(programs: Path, cache: P
 
 
 @pytest.mark.other_programs
-def test_if_it_does_not_start_its_last_lines_are_told(programs: Path, cache: Path) -> None:
+def test_if_it_does_not_start_its_last_lines_are_reported(programs: Path, cache: Path) -> None:
     (cache / f"kinesis-local-{PACKAGE.version}").mkdir(parents=True)
     told = '[ "$1" = --version ] && echo v20.20.2 && exit'
     stub(programs / "node", f"{told}; echo 'FATAL ERROR: out of memory' >&2; exit 1")
@@ -147,7 +147,7 @@ def test_it_listens_on_loopback_only_and_at_one_port(kinesis_endpoint: str) -> N
     assert on_loopback(address)
 
 
-def test_a_port_that_is_taken_is_told(kinesis_endpoint: str) -> None:
+def test_a_port_that_is_taken_is_reported(kinesis_endpoint: str) -> None:
     port = urlsplit(kinesis_endpoint).port
     assert port
     told = rf"did not start:(?s:.)*address already in use 127\.0\.0\.1:{port}"
@@ -166,7 +166,7 @@ def test_two_at_once_do_not_meet_and_the_owners_variables_are_not_for_them(
 
 
 @pytest.mark.other_programs
-def test_people_are_told_how_to_use_it_and_stop_it_with_a_signal() -> None:
+def test_people_learn_how_to_use_it_and_stop_it_with_a_signal() -> None:
     with another_session(MODULE) as (process, told):
         assert set(told) == {
             "AWS_ENDPOINT_URL_KINESIS",
@@ -240,7 +240,7 @@ def test_the_latest_iterator_skips_what_is_there(stream: Stream) -> None:
     assert (data_of(answer), data_of(following)) == ([], [b"2"])
 
 
-def test_a_reader_is_told_by_how_much_the_last_record_is_ahead_of_it(stream: Stream) -> None:
+def test_a_reader_learns_by_how_much_the_last_record_is_ahead_of_it(stream: Stream) -> None:
     for each in (b"1", b"2", b"3"):
         stream.put(each)
     first, *_, last = stream.read()["Records"]

@@ -157,7 +157,7 @@ def test_invocations_at_once_have_an_environment_each_up_to_the_concurrency(run:
     assert function.cold_starts == 4
 
 
-def test_an_exception_is_told_as_the_runtime_tells_it(run: Run) -> None:
+def test_an_exception_is_reported_as_the_runtime_reports_it(run: Run) -> None:
     function = run("fail")
     with pytest.raises(FunctionError, match="ValueError: it is no good") as raised:
         function({})

@@ -164,12 +164,12 @@ def test_an_event_leaves_what_it_does_not_carry(later: Event[Any]) -> None:
     ],
     ids=["progress", "reset", "whole reset"],
 )
-def test_an_event_tells_the_brand_the_currency_and_the_next_reset(later: Event[Any]) -> None:
+def test_an_event_shows_the_brand_the_currency_and_the_next_reset(later: Event[Any]) -> None:
     limit, _ = after(event("CREATED", value="200"), later)
     assert (limit.brand_id, limit.currency_code, limit.next_reset_time) == ("c", "EUR", 8)
 
 
-def test_a_reset_tells_the_type_and_period_and_a_drift() -> None:
+def test_a_reset_shows_the_type_and_period_and_a_drift() -> None:
     limit, remarks = after(created(type="BET", period="WEEK"), event("RESET", AT + 3, **WHOLE_RESET))
     assert (limit.type, limit.period) == ("DEPOSIT", "DAY")
     assert (limit.drifted_at, remarks) == (AT + 3, ["drift"])
@@ -197,7 +197,7 @@ def test_an_event_whose_figures_are_the_known_ones_is_no_drift() -> None:
     assert (limit.value, limit.drifted_at, remarks) == (Decimal(200), None, [])
 
 
-def test_progress_and_remaining_amount_tell_the_value() -> None:
+def test_progress_and_remaining_amount_give_the_value() -> None:
     limit, remarks = after(created(), changed("10", previousProgress="0", remainingAmount="290"))
     assert limit.value == 300
     assert remarks == ["drift"]
@@ -372,7 +372,7 @@ def test_a_sum_that_would_have_to_be_rounded_is_rejected_and_not_rounded() -> No
         apply(limit, changed("0.1"))
 
 
-def test_no_message_tells_a_value_of_the_payload() -> None:
+def test_no_message_shows_a_value_of_the_payload() -> None:
     limit, _ = after(created(currencyCode="EUR"))
     for known, refused in ((None, changed("1")), (limit, changed("1", currencyCode="SEK"))):
         with pytest.raises(BusinessError) as caught:

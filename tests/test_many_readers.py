@@ -160,7 +160,7 @@ def test_a_single_reader_is_not_counted_apart() -> None:
     assert KinesisHandler([one]).handle(sent("a")).readers == {}
 
 
-def test_two_readers_of_one_name_are_told_apart() -> None:
+def test_two_readers_of_one_name_are_distinguished() -> None:
     (one, _), (two, _) = reader("take"), reader("take")
     assert KinesisHandler([one, two]).handle(sent("a")).readers.keys() == {"take", "take-2"}
 

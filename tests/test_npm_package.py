@@ -45,7 +45,7 @@ def test_without_npm_and_with_an_empty_cache_a_sentence_says_so(
 
 
 @pytest.mark.other_programs
-def test_if_npm_fails_its_last_lines_are_told(pinned: NpmPackage, programs: Path, cache: Path) -> None:
+def test_if_npm_fails_its_last_lines_are_reported(pinned: NpmPackage, programs: Path, cache: Path) -> None:
     stub(programs / "npm", "echo 'npm error network No way out' >&2; exit 1")
     with pytest.raises(EmulatorError, match=r"npm could not fetch [^\n]*\nnpm error network No way out$"):
         pinned.fetch()

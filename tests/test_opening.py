@@ -191,7 +191,7 @@ def test_what_exists_already_is_not_made_again(in_dynamodb: Store) -> None:
     in_dynamodb.check()
 
 
-def test_a_table_that_is_missing_is_told_with_the_command_that_makes_it(in_dynamodb: Store) -> None:
+def test_a_table_that_is_missing_is_reported_with_the_command_that_makes_it(in_dynamodb: Store) -> None:
     in_dynamodb.repository(Other, name="others")
     with pytest.raises(ConfigurationError, match=r"-others' .*`kinesis-handler table create` makes it"):
         in_dynamodb.check()

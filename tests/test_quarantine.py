@@ -232,7 +232,7 @@ class TestEveryQuarantine:
             kept.delete("a/1-0.jsonl")
         assert list(kept.names()) == ["a/2-0.jsonl"]
 
-    def test_an_object_that_has_gone_is_told_from_a_quarantine_that_cannot_be_read(
+    def test_an_object_that_has_gone_is_distinguished_from_a_quarantine_that_cannot_be_read(
         self, kept: ReadableQuarantine
     ) -> None:
         with pytest.raises(UnreadableObjectError, match="it has gone since it was listed"):

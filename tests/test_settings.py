@@ -198,7 +198,7 @@ class TestOnLambda:
         """Enter a folder for the file."""
         monkeypatch.chdir(tmp_path)
 
-    def test_all_that_would_lose_data_is_told_at_once(self) -> None:
+    def test_all_that_would_lose_data_is_reported_at_once(self) -> None:
         with pytest.raises(ConfigurationError) as caught:
             consumer({"AWS_LAMBDA_FUNCTION_NAME": "limits"})
         store, quarantine, ttl = str(caught.value).split(" · ")

@@ -195,7 +195,7 @@ def test_a_bar_shows_eighths_of_a_character_and_ends_at_100_percent(percent: str
     assert bar(Decimal(percent)) == drawn
 
 
-def test_a_row_tells_the_limit_its_progress_and_what_is_to_be_noted() -> None:
+def test_a_row_shows_the_limit_its_progress_and_what_is_to_be_noted() -> None:
     state = limit(
         type="DEPOSIT", period="CALENDAR_DAY", currency_code="EUR", status="IN_COOLDOWN", drifted_at=1
     )
@@ -214,7 +214,7 @@ def test_a_session_is_shown_in_hours_and_minutes() -> None:
     assert limit_row(stored(limit("14400", "8100", type="SESSION")))[3].text == "2:15 h of 4:00 h"
 
 
-def test_the_style_of_a_row_tells_near_and_exceeded() -> None:
+def test_the_style_of_a_row_shows_near_and_exceeded() -> None:
     styles = [
         limit_row(stored(limit("100", progress)))[1].style for progress in ("79.99", "80", "100", "100.01")
     ]

@@ -108,7 +108,9 @@ class TestWhatCannotBeKept:
         assert store.is_taken({**item, "note": {"S": "x" * fits}})
         assert not store.is_taken({**item, "note": {"S": "x" * (fits + 1)}})
 
-    def test_several_states_that_can_never_be_kept_are_told_from_all_others(self, store: Store) -> None:
+    def test_several_states_that_can_never_be_kept_are_distinguished_from_all_others(
+        self, store: Store
+    ) -> None:
         changes = many(60)
         bad = [changes[at] for at in (0, 1, 24, 25, 59)]
         mixed = [new(change.key, amount=Decimal("1" * 39)) if change in bad else change for change in changes]

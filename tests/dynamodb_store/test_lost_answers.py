@@ -87,7 +87,7 @@ class TestLostAnswers:
         assert (saved.conflicts, saved.failed) == ({KEY}, {})
         assert stored(store) == {}
 
-    def test_a_lost_answer_from_a_store_that_is_gone_is_a_failure_and_the_load_after_it_tells(
+    def test_a_lost_answer_from_a_store_that_is_gone_is_a_failure_and_the_load_after_it_shows_which(
         self, store: Store, wire: Wire, change: Change[LawState]
     ) -> None:
         wire.on(WRITE, cut)

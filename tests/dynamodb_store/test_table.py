@@ -185,7 +185,7 @@ class TestCreate:
             "bytes": 0,
         }
 
-    def test_items_and_bytes_are_told(self, table: DynamoDBTable, name: str, tables: Tables) -> None:
+    def test_items_and_bytes_are_reported(self, table: DynamoDBTable, name: str, tables: Tables) -> None:
         table.create()
         tables.client.put_item(TableName=name, Item={PARTITION_KEY: {"S": "a"}, SORT_KEY: {"S": "1"}})
         told = table.describe()

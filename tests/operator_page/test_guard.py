@@ -204,7 +204,7 @@ def test_an_api_that_asks_for_tokens_and_names_no_operators_has_no_such_page(ope
         serve_api(operated.application, api, **options, operator=True)  # type: ignore[arg-type]
 
 
-def test_the_page_is_told_where_to_sign_in_and_may_ask_there(operated: Operated) -> None:
+def test_the_page_knows_where_to_sign_in_and_may_ask_there(operated: Operated) -> None:
     answer = ask(operated.page(OPERATORS), "/operator")
     assert b'<meta name="oidc-issuer" content="https://issuer.example">' in answer.body
     assert b'<meta name="oidc-scope" content="openid operate">' in answer.body

@@ -191,7 +191,7 @@ def build(*arguments: str, status: int = 0) -> str:
 @pytest.mark.usefixtures("in_the_project")
 class TestCommand:
     @pytest.mark.other_programs
-    def test_for_graviton_it_takes_wheels_of_graviton_and_tells_what_was_built(
+    def test_for_graviton_it_takes_wheels_of_graviton_and_shows_what_was_built(
         self, in_the_project: Path
     ) -> None:
         # Stands for a Python 3.13, which a machine may lack: it reports that version, and compiles.

@@ -84,7 +84,7 @@ def test_what_is_missing_on_lambda_is_said_first() -> None:
     assert printed[2].startswith("missing: it has no quarantine")
 
 
-def test_an_application_that_names_no_store_is_told_so() -> None:
+def test_an_application_that_names_no_store_is_refused() -> None:
     needs = needs_of(Application(KinesisHandler()), "a:b")
     assert any("names no store" in each for each in needs.missing)
     assert needs.api_permissions == []

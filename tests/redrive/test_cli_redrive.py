@@ -97,7 +97,7 @@ def lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines()]
 
 
-def test_what_would_be_sent_is_told_and_nothing_is_changed_then_it_is_sent_once(shell: Shell) -> None:
+def test_what_would_be_sent_is_reported_and_nothing_is_changed_then_it_is_sent_once(shell: Shell) -> None:
     records = shell.reject(created("e1"), created("e2", "ben"))
     records += on_shard([progress("e3", 5)], first=2)
     give_up(shell.quarantine, records[2:])
@@ -124,7 +124,9 @@ def test_what_would_be_sent_is_told_and_nothing_is_changed_then_it_is_sent_once(
     assert state_of(shell.store()) == clean_pass(records)
 
 
-def test_what_is_left_is_told_with_its_new_reason_and_only_what_is_done_with_is_removed(shell: Shell) -> None:
+def test_what_is_left_is_reported_with_its_new_reason_and_only_what_is_done_with_is_removed(
+    shell: Shell,
+) -> None:
     shell.reject(created("e1"))
     give_up(shell.quarantine, on_shard([progress("e2", 5, "ben"), progress("e3", 6, "ben")], first=1))
     done = shell("redrive", "--through", "handler", "--delete")
@@ -194,7 +196,7 @@ def test_only_what_is_chosen_by_reason_and_arrival_is_sent(shell: Shell) -> None
         ),
     ],
 )
-def test_what_cannot_work_is_told_in_a_sentence(
+def test_what_cannot_work_is_reported_in_a_sentence(
     shell: Shell, arguments: list[str], settings: dict[str, str], told: str
 ) -> None:
     shell.reject(created("e1"))
@@ -333,7 +335,7 @@ def test_who_is_interrupted_and_run_again_forgets_nothing_and_applies_nothing_tw
     assert open_in(shell.quarantine) == []
 
 
-def test_records_of_a_queue_and_of_the_folder_go_onto_a_stream_and_what_is_gone_is_told(
+def test_records_of_a_queue_and_of_the_folder_go_onto_a_stream_and_what_is_gone_is_reported(
     shell: Shell, stream: Stream, kinesis_endpoint: str, queue_url: str, sqs_client: "SQSClient"
 ) -> None:
     shell.settings["AWS_ENDPOINT_URL_KINESIS"] = kinesis_endpoint
@@ -386,7 +388,7 @@ def test_what_run_gives_up_is_kept_and_goes_through_when_it_can(shell: Shell) ->
     assert state_of(shell.store()) == clean_pass([*late, *early])
 
 
-def test_what_comes_too_late_is_told_and_stays_until_that_is_accepted(shell: Shell) -> None:
+def test_what_comes_too_late_is_reported_and_stays_until_that_is_accepted(shell: Shell) -> None:
     records = on_shard([created("e1"), progress("e2", 5), progress("e3", 7)])
     KinesisHandler([UserLimitEventProcessor(shell.store())])({"Records": [records[0], records[2]]})
     give_up(shell.quarantine, records[1:2])
@@ -403,7 +405,7 @@ def test_what_comes_too_late_is_told_and_stays_until_that_is_accepted(shell: She
     assert state_of(shell.store())[("anna", "bet")][1] == 2, "it was not applied"
 
 
-def test_what_is_rejected_again_out_of_a_batch_is_told_and_waits_on(shell: Shell) -> None:
+def test_what_is_rejected_again_out_of_a_batch_is_reported_and_waits_on(shell: Shell) -> None:
     give_up(shell.quarantine, on_shard([b"{", created("e2", "ben")]))
     done = shell("redrive", "--through", "handler")
     assert (done.returncode, lines(done.stdout)[0]) == (1, "2 records: 1 rejected again, 1 applied")

@@ -140,7 +140,9 @@ def test_a_document_that_says_less_than_lambda_does_is_named(quarantine: MemoryQ
     assert "`streamArn` - at `$.KinesisBatchInfo`" in read_contents(quarantine).unreadable[KEY]
 
 
-def test_a_document_without_its_records_is_told_from_the_others(quarantine: MemoryQuarantine) -> None:
+def test_a_document_without_its_records_is_distinguished_from_the_others(
+    quarantine: MemoryQuarantine,
+) -> None:
     quarantine.keep(KEY, json.dumps(document(RECORDS)).encode())
     contents = read_contents(quarantine)
     assert waiting_in([contents]) == {}

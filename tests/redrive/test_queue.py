@@ -105,7 +105,7 @@ def test_what_a_queue_refers_to_is_fetched_raw_or_by_sns_and_its_messages_are_de
     }
 
 
-def test_messages_that_bring_nothing_stay_and_are_told_and_the_others_are_done(
+def test_messages_that_bring_nothing_stay_and_are_reported_and_the_others_are_done(
     stream: Stream, records: list[LambdaRecord], queue: Queue, quarantine: MemoryQuarantine
 ) -> None:
     gone = on_shard([created("e0")], stream=stream.arn)
@@ -121,7 +121,7 @@ def test_messages_that_bring_nothing_stay_and_are_told_and_the_others_are_done(
     assert open_numbers(quarantine) == numbers(records)
 
 
-def test_a_message_with_a_payload_that_is_no_invocation_stays_and_is_told(
+def test_a_message_with_a_payload_that_is_no_invocation_stays_and_is_reported(
     stream: Stream, records: list[LambdaRecord], queue: Queue, quarantine: MemoryQuarantine
 ) -> None:
     broken = ["nonsense", "", "{}"]
@@ -130,7 +130,7 @@ def test_a_message_with_a_payload_that_is_no_invocation_stays_and_is_told(
     assert (len(queue), open_numbers(quarantine)) == (3, numbers(records))
 
 
-def test_what_is_left_of_a_batch_is_fetched_and_what_is_lost_is_told(
+def test_what_is_left_of_a_batch_is_fetched_and_what_is_lost_is_reported(
     stream: Stream, records: list[LambdaRecord], queue: Queue, quarantine: MemoryQuarantine
 ) -> None:
     told = document(records)
@@ -174,7 +174,7 @@ def test_a_message_whose_records_could_not_be_kept_stays(
     assert len(queue) == 1
 
 
-def test_a_queue_tells_how_many_messages_wait_and_one_that_is_not_there_is_named(queue: Queue) -> None:
+def test_a_queue_shows_how_many_messages_wait_and_one_that_is_not_there_is_named(queue: Queue) -> None:
     queue.send("hello")
     assert len(FailedBatchQueue(queue.url)) == 1
     with pytest.raises(QuarantineError, match=r"^the queue 'http.*-missing': "):
@@ -196,7 +196,7 @@ def test_a_document_without_its_records_gets_them(
     assert json.loads(restored["payload"])["Records"] == json.loads(json.dumps(records))
 
 
-def test_a_document_whose_records_are_gone_stays_as_it_is_and_is_told(
+def test_a_document_whose_records_are_gone_stays_as_it_is_and_is_reported(
     stream: Stream, records: list[LambdaRecord], quarantine: MemoryQuarantine
 ) -> None:
     gone = metadata(on_shard([created("e0")], stream=stream.arn)).encode()

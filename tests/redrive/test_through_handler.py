@@ -129,7 +129,7 @@ def test_a_shard_that_was_split_goes_before_its_children(quarantine: MemoryQuara
     assert state_of(store) == clean_pass(records)
 
 
-def test_what_is_rejected_again_stays_and_why_is_told(quarantine: MemoryQuarantine) -> None:
+def test_what_is_rejected_again_stays_and_why_is_reported(quarantine: MemoryQuarantine) -> None:
     records = on_shard([b"{", created("e1")])
     KinesisHandler([StrictProcessor(repository())], quarantine=quarantine)({"Records": records})
     [(name, content)] = quarantine.objects.items()
@@ -386,7 +386,7 @@ class TestWhatComesTooLate:
         assert open_in(quarantine) == [1]
 
 
-def test_each_record_is_told_by_what_became_of_it(quarantine: MemoryQuarantine) -> None:
+def test_each_record_is_counted_by_what_became_of_it(quarantine: MemoryQuarantine) -> None:
     store = repository()
     foreign = {"eventId": "e6", "type": "FOREIGN", "createdAt": 1, "payload": {"userId": "anna"}}
     records = on_shard(

@@ -251,7 +251,7 @@ def test_a_part_of_an_aggregate_that_is_broken_is_not_taken_for_another() -> Non
     assert _parts(b"{}") == []
 
 
-def test_of_what_is_put_onto_the_stream_no_more_is_told_than_that(
+def test_of_what_is_put_onto_the_stream_no_more_is_reported_than_that(
     stream: Stream, client: "KinesisClient", quarantine: MemoryQuarantine
 ) -> None:
     give_up(quarantine, on_shard([created("e1"), progress("e2", 5)], stream=stream.arn))

@@ -63,7 +63,7 @@ def test_a_claim_that_nobody_has_or_that_was_given_back_is_taken_at_once(process
     assert processes.clock() == begun
 
 
-def test_while_it_is_renewed_a_second_process_is_refused_and_told_who_has_it(processes: Processes) -> None:
+def test_while_it_is_renewed_a_second_process_is_refused_and_learns_who_has_it(processes: Processes) -> None:
     first, second = processes.claim(FIRST), processes.claim(SECOND)
     first.take(0, processes.pause)
     forget_process(first)

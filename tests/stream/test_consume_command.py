@@ -85,7 +85,7 @@ def test_all_that_is_on_the_stream_is_read_shown_and_counted(
     assert set(consume.checkpoints()) == {FIRST, SECOND, FIRST_START, CLAIM}
 
 
-def test_a_second_start_counts_only_what_is_new_wherever_it_is_told_to_begin(
+def test_a_second_start_counts_only_what_is_new_wherever_it_is_asked_to_begin(
     stream: Stream, consume: Consume
 ) -> None:
     stream.put(created(1), created(2))

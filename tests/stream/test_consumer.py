@@ -127,7 +127,7 @@ def test_checkpoints_are_moved_behind_each_batch_and_a_shard_that_has_ended_says
     assert sorted(Consumption(stream, store).run().data) == [b"6", b"7"]
 
 
-def test_it_begins_where_it_is_told_the_first_time_and_a_child_at_its_own_beginning(
+def test_it_begins_where_it_is_asked_to_the_first_time_and_a_child_at_its_own_beginning(
     stream: Stream,
 ) -> None:
     stream.put(b"old")
@@ -140,7 +140,7 @@ def test_it_begins_where_it_is_told_the_first_time_and_a_child_at_its_own_beginn
     assert Consumption(stream, store, begin=Checkpoint()).run().data == [b"1", b"2"]
 
 
-def test_a_start_that_was_interrupted_begins_no_shard_elsewhere_than_it_was_told(
+def test_a_start_that_was_interrupted_begins_no_shard_elsewhere_than_it_was_asked_to(
     make_stream: Callable[[int], Stream],
 ) -> None:
     stream = make_stream(2)
@@ -176,7 +176,7 @@ def test_what_has_caught_up_goes_on_as_records_come_until_it_is_stopped(stream: 
     assert raised == []
 
 
-def test_the_age_of_the_last_record_is_told(stream: Stream) -> None:
+def test_the_age_of_the_last_record_is_reported(stream: Stream) -> None:
     assert Consumption(stream).run().consumer.progress[FIRST].age is None
     stream.put(b"1")
     age = Consumption(stream).run().consumer.progress[FIRST].age

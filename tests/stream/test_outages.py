@@ -92,7 +92,7 @@ def test_the_waits_grow_to_half_a_minute_and_say_what_for() -> None:
     assert waiting.waits == [(min(FIRST_WAIT * 2**each, LONGEST_WAIT), "down") for each in range(8)]
 
 
-def test_a_long_outage_is_told_at_once_then_ever_more_rarely_and_at_its_end() -> None:
+def test_a_long_outage_is_reported_at_once_then_ever_more_rarely_and_at_its_end() -> None:
     waiting = Waiting()
     begun = waiting.clock()
     with capture_logs() as logged:
@@ -108,7 +108,7 @@ def test_a_long_outage_is_told_at_once_then_ever_more_rarely_and_at_its_end() ->
     assert logged[-1]["seconds"] == round(waiting.clock() - begun)
 
 
-def test_one_outage_of_many_shards_is_told_once_and_is_over_when_the_last_goes_on() -> None:
+def test_one_outage_of_many_shards_is_reported_once_and_is_over_when_the_last_goes_on() -> None:
     waiting = Waiting()
     with capture_logs() as logged:
 

@@ -170,7 +170,7 @@ def test_a_stream_that_is_made_anew_under_its_name_is_another_one(stream: Stream
     assert after.startswith(stream.arn)
 
 
-def test_the_stream_tells_the_time_when_it_was_opened(stream: Stream) -> None:
+def test_the_stream_shows_the_time_when_it_was_opened(stream: Stream) -> None:
     reader = stream.reader()
     assert abs(reader.opened_at / 1_000 - time.time()) < 5
     assert reader.opened_at == reader.opened_at

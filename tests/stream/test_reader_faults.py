@@ -40,7 +40,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
-def test_what_may_pass_is_told_and_a_later_call_goes_on_behind_the_last_record(
+def test_what_may_pass_is_reported_and_a_later_call_goes_on_behind_the_last_record(
     stream: Stream, wire: Wire, fault: Fault
 ) -> None:
     stream.put(b"1", b"2")
@@ -80,7 +80,9 @@ def test_an_iterator_that_could_not_be_had_is_asked_for_again(stream: Stream, wi
     assert data(reader.read().records) == [b"1"]
 
 
-def test_a_throttled_list_of_shards_is_told_and_may_be_asked_for_again(stream: Stream, wire: Wire) -> None:
+def test_a_throttled_list_of_shards_is_reported_and_may_be_asked_for_again(
+    stream: Stream, wire: Wire
+) -> None:
     reader = stream.reader()
     wire.on("ListShards", THROTTLED)
     with pytest.raises(StreamUnavailableError):

@@ -193,7 +193,7 @@ def put(kinesis: Kinesis, records: list[tuple[str, bytes]]) -> dict[int, str]:
     down=st.sampled_from([0.0, 0.2, 0.6]),
     never=st.sets(st.integers(0, 39), max_size=3),
 )
-def test_whatever_is_refused_each_key_arrives_in_order_without_gaps_once_and_what_is_left_is_told(
+def test_whatever_is_refused_each_key_arrives_in_order_without_gaps_once_and_what_is_left_is_reported(
     keys: list[str], random: Random, rate: float, down: float, never: set[int]
 ) -> None:
     records = [(key, f"{number}".encode()) for number, key in enumerate(keys)]

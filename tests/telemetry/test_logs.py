@@ -163,7 +163,7 @@ def test_a_remark_is_a_warning_and_counted(log_lines: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("level", ["info", "warn", "error"])
-def test_above_debug_no_line_tells_a_value_of_a_payload_or_a_partition_key(
+def test_above_debug_no_line_shows_a_value_of_a_payload_or_a_partition_key(
     log_lines: io.StringIO, level: str
 ) -> None:
     events = [
@@ -189,7 +189,7 @@ def test_the_level_keeps_lower_lines_out(log_lines: io.StringIO) -> None:
     assert logged(log_lines, told("a"), level="warn") == []
 
 
-def test_of_a_user_record_the_place_in_its_aggregate_is_told(log_lines: io.StringIO) -> None:
+def test_of_a_user_record_the_place_in_its_aggregate_is_reported(log_lines: io.StringIO) -> None:
     KinesisHandler().handle(invocation([aggregate([("key", None, b"{}"), ("key", None, b"{")])]))
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line.get("sub_sequence_number") for line in lines] == [None, 1, None]
@@ -234,7 +234,7 @@ def test_without_a_stream_lines_go_to_standard_error_as_it_is_then(
     assert captured.out == ""
 
 
-def test_of_a_service_and_a_level_that_are_not_given_the_environment_tells(
+def test_of_a_service_and_a_level_that_are_not_given_the_environment_decides(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "my-function")

@@ -117,11 +117,11 @@ def test_a_remark_is_a_metric_of_its_name() -> None:
 
 
 @pytest.mark.parametrize("remark", [limit.DRIFT, limit.EXCEEDED, limit.REBUILT], ids=lambda each: each.name)
-def test_no_remark_of_the_limits_takes_the_name_of_what_is_always_told(remark: Remark) -> None:
+def test_no_remark_of_the_limits_takes_the_name_of_what_is_always_reported(remark: Remark) -> None:
     assert metric_of(remark.name) not in counts_of(line_of([created()]))
 
 
-def test_what_is_always_told_wins_over_a_remark_of_its_name() -> None:
+def test_what_is_always_reported_wins_over_a_remark_of_its_name() -> None:
     class Odd(UserLimitEventProcessor):
         def apply(self, state: Any, event: Event[Any]) -> Any:
             return Remarked(super().apply(state, event), (Remark("applied"), Remark("conflicts")))
@@ -200,7 +200,7 @@ def test_what_a_request_to_the_api_counts_is_a_line_and_of_nothing_there_is_none
 
 
 @pytest.mark.parametrize("name", ["records", "applied", "event", "level", "duration_ms"])
-def test_what_a_processor_counts_may_be_called_as_what_is_always_told(log_lines: Any, name: str) -> None:
+def test_what_a_processor_counts_may_be_called_as_what_is_always_reported(log_lines: Any, name: str) -> None:
     class Counting(UserLimitEventProcessor):
         def apply(self, state: Any, event: Event[Any]) -> Any:
             count(name, 30)

@@ -84,7 +84,7 @@ def test_each_slice_has_children_of_its_own(traces: Traces) -> None:
     assert [each.name for each in traces.ended].count("save") == 3
 
 
-def test_the_span_of_a_batch_tells_what_became_of_its_records(traces: Traces) -> None:
+def test_the_span_of_a_batch_shows_what_became_of_its_records(traces: Traces) -> None:
     context = handle(traces, [created(1), created(1), {**created(2), "type": "FOREIGN"}, b"{"])
     attributes = dict(traces.named("process batch").attributes or {})
     assert attributes["messaging.batch.message_count"] == 4
@@ -113,7 +113,7 @@ def test_a_record_that_was_not_applied_is_an_event_of_the_span_with_the_fields_o
     assert dict(exceeded.attributes or {})["detail"] == "the progress is above the limit's value"
 
 
-def test_a_span_tells_of_a_bounded_number_of_records(traces: Traces) -> None:
+def test_a_span_shows_a_bounded_number_of_records(traces: Traces) -> None:
     handle(traces, [*[b"{"] * (MAX_RECORDED + 1), *(created(n, f"req-{n}") for n in range(MAX_RECORDED + 1))])
     batch = traces.named("process batch")
     assert len(batch.events) == MAX_RECORDED

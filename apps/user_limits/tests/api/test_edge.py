@@ -172,7 +172,7 @@ def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) 
         ("evil.example:127", 421),
     ],
 )
-def test_what_is_open_to_this_machine_is_told_to_no_page_whose_name_leads_here(
+def test_what_is_open_to_this_machine_is_shown_to_no_page_whose_name_leads_here(
     host: str, status: int
 ) -> None:
     asked = client(repository_of(EXAMPLE), Options(local=True))
@@ -199,7 +199,7 @@ def test_an_allowed_origin_may_read_answers_and_problems_and_others_may_not() ->
             assert headers["vary"] == "Origin"
 
 
-def test_a_browser_is_told_what_it_may_ask() -> None:
+def test_a_browser_learns_what_it_may_ask() -> None:
     asked = client(repository_of(EXAMPLE), Options(cors_origins=[SHOP]))
     wish = {"access-control-request-method": "GET", "access-control-request-headers": "authorization"}
     allowed = asked.options(LIMITS, headers={"origin": SHOP, **wish})

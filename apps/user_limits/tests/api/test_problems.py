@@ -62,7 +62,7 @@ def test_a_wrong_parameter_is_named_with_what_is_allowed(
     assert (told["parameter"], told["allowed"]) == (parameter, allowed)
 
 
-def test_a_wrong_period_is_told_all_spellings() -> None:
+def test_a_wrong_period_is_answered_with_all_spellings() -> None:
     told = problem(client(repository_of()).get(f"{ACTIVE}?period=YEARLY"), 400)
     assert told["parameter"] == "period"
     assert {"DAY", "DAILY", "CALENDAR_MONTHLY", "INSTANCE"} <= set(told["allowed"])
@@ -88,7 +88,7 @@ def test_an_unknown_path_is_not_found(path: str) -> None:
     problem(client(repository_of(EXAMPLE)).get(path), 404)
 
 
-def test_an_unknown_limit_is_not_found_and_its_id_is_not_told_back() -> None:
+def test_an_unknown_limit_is_not_found_and_its_id_is_not_repeated() -> None:
     response = client(repository_of(EXAMPLE)).get(f"{LIMITS}/<script>alert(1)<")
     problem(response, 404)
     assert "script" not in response.text
@@ -119,7 +119,7 @@ class Broken(MemoryRepository[Limit]):
 
 
 @pytest.mark.parametrize("path", [LIMITS, ACTIVE, f"{LIMITS}/lmt_123"])
-def test_an_error_within_is_told_by_an_id_that_is_in_the_log_and_by_nothing_else(
+def test_an_error_within_is_reported_by_an_id_that_is_in_the_log_and_by_nothing_else(
     path: str, log_lines: io.StringIO
 ) -> None:
     response = client(Broken(KeyError("the secret of the house"))).get(path)

@@ -29,7 +29,7 @@ def ids(response: Any) -> list[str]:
     return [each["limitId"] for each in response.json()["data"]]
 
 
-def test_one_limit_is_told_as_the_domain_says() -> None:
+def test_one_limit_is_reported_as_the_domain_says() -> None:
     response = client(repository_of(EXAMPLE)).get(ONE)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
@@ -71,7 +71,7 @@ def test_a_number_on_the_wire_is_the_one_that_is_stored_to_the_last_zero(amount:
     assert f'"amount":{amount},' in client(repository_of(stored)).get("/api/v1/users/u/limits/l").text
 
 
-def test_a_list_tells_of_each_limit_its_own_version_and_time() -> None:
+def test_a_list_shows_of_each_limit_its_own_version_and_time() -> None:
     repository = repository_of()
     save(
         repository,
@@ -227,7 +227,7 @@ def test_an_id_may_have_any_characters_but_slashes(name: str) -> None:
     assert asked.get(f"/api/v1/users/{path}/limits/{path}").json()["data"]["limitId"] == name
 
 
-def test_head_tells_what_get_would_without_the_body() -> None:
+def test_head_shows_what_get_would_without_the_body() -> None:
     asked = client(repository_of(EXAMPLE))
     for path in (ONE, LIMITS, ACTIVE, "/healthz", "/api/v1/users/usr_456/limits/none"):
         headers = {"x-correlation-id": "a"}

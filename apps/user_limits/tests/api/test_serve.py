@@ -170,13 +170,13 @@ def test_with_tokens_it_asks_for_one(tmp_path: Path) -> None:
         caught.value.close()
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_that_is_taken_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert refusal("--port", str(port)).startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
 
 
-def test_a_file_that_is_not_there_is_told() -> None:
+def test_a_file_that_is_not_there_is_reported() -> None:
     assert "nowhere.json: No such file" in refusal("nowhere.json")
 
 

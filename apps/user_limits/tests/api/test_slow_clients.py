@@ -114,7 +114,7 @@ def test_many_small_requests_at_once_are_no_large_one() -> None:
         assert received.count(b"HTTP/1.1 200 OK") == 201
 
 
-def test_a_url_that_is_too_long_is_told_so_by_the_api() -> None:
+def test_a_url_that_is_too_long_is_refused_by_the_api() -> None:
     with server() as url:
         assert httpx.get(f"{url}{LIMITS}?cursor={'a' * 9_000}", timeout=20).status_code == 414
 

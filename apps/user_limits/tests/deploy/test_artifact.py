@@ -128,7 +128,7 @@ class TestArtifact:
         # PEP 552: bit 0 is for a hash in place of a date, bit 1 for one that is compared.
         assert {int.from_bytes((folder / each).read_bytes()[4:8], "little") for each in compiled} == {0b01}
 
-    def test_nothing_tells_where_or_how_it_was_built(self, name: str, built: dict[str, Artifact]) -> None:
+    def test_nothing_shows_where_or_how_it_was_built(self, name: str, built: dict[str, Artifact]) -> None:
         held = {each.name for each in names(built[name])}
         assert not held & {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
         places = [str(built[name].folder).encode(), str(ROOT).encode()]
@@ -182,7 +182,7 @@ def test_without_the_runtimes_python_nothing_is_built(tmp_path: Path) -> None:
     assert not (tmp_path / "build").exists()
 
 
-def test_an_unknown_function_is_refused_and_the_known_ones_are_told() -> None:
+def test_an_unknown_function_is_refused_and_the_known_ones_are_reported() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy.build", "consumers"],
         cwd=APPLICATION,

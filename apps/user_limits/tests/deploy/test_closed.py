@@ -24,7 +24,7 @@ def test_the_function_checks_tokens_whether_or_not_the_gateway_does() -> None:
     assert environment("Api", **TOKENS, JwtAuthorizer="false")["AUTH"] == "jwt"
 
 
-def test_the_gateway_checks_tokens_unless_told_not_to() -> None:
+def test_the_gateway_checks_tokens_unless_set_not_to() -> None:
     assert default_route(**TOKENS)["security"] == [{"jwt": []}]
     assert "security" not in default_route(**TOKENS, JwtAuthorizer="false")
     scheme = properties("HttpApi", **TOKENS)["Body"]["components"]["securitySchemes"]["jwt"]

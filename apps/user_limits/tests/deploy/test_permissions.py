@@ -142,7 +142,7 @@ def test_keys_are_used_where_there_are_any() -> None:
 
 
 @pytest.mark.parametrize("parameters", [{}, MOVING], ids=["at rest", "moving"])
-def test_what_the_tools_are_told_is_what_the_consumer_has(parameters: dict[str, str]) -> None:
+def test_what_the_tools_get_is_what_the_consumer_has(parameters: dict[str, str]) -> None:
     told = expanded(StorageTtl="60", ParkAfter="never", **parameters)["Outputs"]["ToolSettings"]["Value"]
     variables = dict(each.partition("=")[::2] for each in told.split())
     assert {name for name in variables if name.lower() not in Settings.__struct_fields__} == set()

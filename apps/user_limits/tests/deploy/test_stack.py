@@ -189,7 +189,7 @@ class TestStream:
 
 
 class TestBefore:
-    def test_all_that_is_missing_is_told_at_once(self, empty: Machine) -> None:
+    def test_all_that_is_missing_is_reported_at_once(self, empty: Machine) -> None:
         done = empty.deploy()
         assert done.returncode == 1
         assert done.stderr.startswith("Nothing is deployed. It takes:\n")
@@ -219,7 +219,7 @@ class TestBefore:
         assert not ready.calls
 
     @pytest.mark.parametrize("region", [" ", "Stockholm"])
-    def test_a_region_that_is_none_is_told(self, ready: Machine, region: str) -> None:
+    def test_a_region_that_is_none_is_reported(self, ready: Machine, region: str) -> None:
         done = ready.deploy("Auth=iam", "--region", region)
         assert f"a region: REGION=eu-north-1, and not {region!r}" in done.stderr
         assert not ready.calls

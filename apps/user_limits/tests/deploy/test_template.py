@@ -217,7 +217,7 @@ class TestFunctions:
 
 class TestMove:
     @pytest.mark.parametrize("function", FUNCTIONS)
-    def test_both_functions_take_the_agents_layer_and_are_told_of_it(self, function: str) -> None:
+    def test_both_functions_take_the_agents_layer_and_are_configured_for_it(self, function: str) -> None:
         assert not {"MIGRATION_TARGET", "MIGRATION_PHASE", *OF_THE_AGENT} & environment(function).keys()
         assert properties(function, **MOVING)["Layers"] == [MOVING["AppConfigLayerArn"]]
         settings = read_settings(environment(function, **MOVING))

@@ -197,7 +197,7 @@ class TestAlarm:
     def test_it_has_a_reason(self, name: str) -> None:
         assert len(ALARMS[name]["AlarmDescription"].split()) > 10
 
-    def test_it_tells_somebody_when_it_begins_and_when_it_ends(self, name: str) -> None:
+    def test_it_informs_somebody_when_it_begins_and_when_it_ends(self, name: str) -> None:
         topic = ["arn:aws:sns:eu-north-1:123456789012:user-limits-alarms"]
         assert ALARMS[name]["AlarmActions"] == topic
         assert ALARMS[name]["OKActions"] == topic
@@ -233,19 +233,19 @@ def test_the_page_names_errors_that_there_are() -> None:
     assert all(hasattr(errors, name) for name in re.findall(r"`(\w+Error)`", page))
 
 
-def test_what_cannot_be_undone_later_is_told_at_once() -> None:
+def test_what_cannot_be_undone_later_is_reported_at_once() -> None:
     for name in ("RecordsRejected", "RecordsParked", "RecordsGivenUp", "RecordsLost"):
         assert (ALARMS[name]["Threshold"], ALARMS[name]["DatapointsToAlarm"]) == (1, 1)
 
 
-def test_cloudwatch_may_tell_the_topic_and_no_other_account() -> None:
+def test_cloudwatch_may_publish_to_the_topic_and_no_other_account() -> None:
     policy: list[dict[str, Any]] = properties("AlarmsPolicy")["PolicyDocument"]["Statement"]
     [allowed] = [each for each in policy if each["Effect"] == "Allow"]
     assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
-def test_an_address_is_told_if_there_is_one() -> None:
+def test_an_address_is_reported_if_there_is_one() -> None:
     assert not of_type("AWS::SNS::Subscription")
     [subscription] = of_type("AWS::SNS::Subscription", AlarmEmail="on-call@example").values()
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example")

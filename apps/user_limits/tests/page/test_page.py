@@ -214,7 +214,7 @@ def test_an_unknown_user_has_no_limits_until_the_first_appears(open_page: OpenPa
     expect(page.get_by_role("heading", name="No limits for this user")).to_be_hidden()
 
 
-def test_a_reader_who_is_offline_is_told_since_when(open_page: OpenPage) -> None:
+def test_a_reader_who_is_offline_learns_since_when(open_page: OpenPage) -> None:
     page = open_page("/users/anna")
     expect(page.locator("#freshness")).to_have_text("Checked just now")
     page.context.set_offline(True)
@@ -229,7 +229,7 @@ def test_a_reader_who_is_offline_is_told_since_when(open_page: OpenPage) -> None
     expect(page.locator("#freshness")).to_have_text("Checked just now")
 
 
-def test_a_problem_of_the_api_is_told_in_its_words(open_page: OpenPage) -> None:
+def test_a_problem_of_the_api_is_reported_in_its_words(open_page: OpenPage) -> None:
     page = open_page("/users/anna")
     expect(card(page, "Monthly budget")).to_be_visible()
     page.route(
