@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.local.minutes import MINUTES, Minutes, Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from kinesis_handler.local.stream.checkpoint_store import CheckpointStore
 from kinesis_handler.local.stream.claim import CLAIM
 from kinesis_handler.outcome import HandledRecord, Outcome, Status
@@ -56,13 +57,13 @@ REPORT = Report(29_500_000, {"applied": (12, 0, 300), "parked": (0, 0, 1)}, (1_5
 
 def stored_report(url: str) -> object:
     store = open_store(url)
-    checkpoints = Checkpoints(store.checkpoints(), "facts", report=lambda _at: REPORT)
+    checkpoints = Checkpoints(checkpoints_in(store), "facts", report=lambda _at: REPORT)
     checkpoints.begin(lambda: ["shard-1"], Checkpoint(), 1.0)
     checkpoints.save([("shard-1", Checkpoint(after="7", behind_ms=2_500))], 2.0)
-    assert Checkpoints(store.checkpoints(), "facts").load() == {
+    assert Checkpoints(checkpoints_in(store), "facts").load() == {
         "shard-1": Checkpoint(after="7", behind_ms=2_500)
     }
-    row = CheckpointStore(store.checkpoints(), "facts").read(CLAIM)
+    row = CheckpointStore(checkpoints_in(store), "facts").read(CLAIM)
     assert row is not None
     return row.state.report
 

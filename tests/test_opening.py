@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kinesis_handler import ConfigurationError, open_quarantine, open_store
+from kinesis_handler.local.stream.checkpoint_repository import checkpoint_table_in, checkpoints_in
 from kinesis_handler.quarantine.opening import QUARANTINE_FORMS
 from kinesis_handler.stores import Change, Repository, Store
 from kinesis_handler.stores.url import LASTING_STORE_FORMS, STORE_FORMS, Address, DynamoDB, InMemory, SQLite
@@ -157,15 +158,17 @@ def test_checkpoints_are_in_the_same_store_and_their_table_is_made_with_them(url
         limits = store.repository(LawState)
         store.provision()
         assert not list(limits.scan())
-        assert not list(store.checkpoints().scan())
-        assert store.checkpoint_table is None or store.checkpoint_table.exists()
+        assert not list(checkpoints_in(store).scan())
+        table = checkpoint_table_in(store)
+        assert table is None or table.exists()
 
 
 def test_the_table_of_the_checkpoints_is_not_one_that_the_handler_needs(in_dynamodb: Store) -> None:
-    in_dynamodb.checkpoints()
+    checkpoints_in(in_dynamodb)
     assert not in_dynamodb.tables
-    assert in_dynamodb.checkpoint_table is not None
-    assert in_dynamodb.checkpoint_table.name.endswith("-checkpoints")
+    table = checkpoint_table_in(in_dynamodb)
+    assert table is not None
+    assert table.name.endswith("-checkpoints")
 
 
 def test_in_dynamodb_each_repository_has_a_table_with_keys_of_its_own(in_dynamodb: Store) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from clean_pass import check_limits, check_quarantines
 from kcl.fleet import Worker, Workers, until
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from kinesis_handler.operator_page.streams import read_streams
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.opening import open_store
@@ -85,7 +86,7 @@ def test_when_a_worker_is_killed_in_mid_batch_another_takes_over_and_loses_nothi
     assert heir.process.returncode == 1, printed
     assert "failed for good" in printed
     assert workers.owners() == {"": SHARDS}, "it has given up its leases"
-    _, sources = read_streams(open_store(store).checkpoints(), int(time.time() * 1_000))
+    _, sources = read_streams(checkpoints_in(open_store(store)), int(time.time() * 1_000))
     reported = {each.is_over: sum(each.outcomes.get("applied", ())) for each in sources}
     assert reported[True] == applied_by(printed), "what the page shows of a worker is what it has printed"
     assert len(sources) == 2, "the one that was killed has reported too"

@@ -8,6 +8,7 @@ import pytest
 from kinesis_handler.errors import QuarantineError, RepositoryError
 from kinesis_handler.local.minutes import MINUTES, Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in, known_checkpoints_in
 from kinesis_handler.local.stream.claim import LOST_AFTER
 from kinesis_handler.operator_page.remembered import REMEMBERED, RememberedQuarantine
 from kinesis_handler.operator_page.state import MAX_GROUPS, MAX_RECORDS
@@ -140,7 +141,7 @@ def test_outcomes_of_this_process_are_there_by_minute(operated: Operated) -> Non
 def test_outcomes_of_another_process_come_with_its_claim_on_the_stream(operated: Operated) -> None:
     now = time.time()
     report = Report(int(now // 60) - MINUTES + 1, {"applied": (0,) * 29 + (7,)}, (0,) * 30)
-    other = Checkpoints(operated.store.checkpoints(), f"{STREAM}:1", report=lambda _at: report)
+    other = Checkpoints(checkpoints_in(operated.store), f"{STREAM}:1", report=lambda _at: report)
     other.begin(lambda: ["shardId-1", "shardId-2", "shardId-3"], Checkpoint(), now)
     other.save(
         [
@@ -168,14 +169,14 @@ def test_outcomes_of_another_process_come_with_its_claim_on_the_stream(operated:
 
 def test_a_process_that_has_died_is_said_to_be_silent(operated: Operated) -> None:
     late = time.time() - LOST_AFTER - 5
-    Checkpoints(operated.store.checkpoints(), STREAM).begin(lambda: ["shardId-1"], Checkpoint(), late)
+    Checkpoints(checkpoints_in(operated.store), STREAM).begin(lambda: ["shardId-1"], Checkpoint(), late)
     [stream] = state(operated.page())["streams"]
     assert stream["isSilent"]
 
 
 def test_looking_makes_no_table_of_checkpoints(operated: Operated) -> None:
     assert state(operated.page())["streams"] == []
-    assert operated.store.known_checkpoints() is not None, "a file needs none to be made"
+    assert known_checkpoints_in(operated.store) is not None, "a file needs none to be made"
 
 
 def test_objects_are_read_once_a_minute_and_listed_each_time(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, StreamError, UnstorableError
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
 from kinesis_handler.stores.expiry import Expiry
 from kinesis_handler.stores.memory import MemoryRepository
@@ -235,7 +236,7 @@ def test_the_application_keeps_them_beside_its_limits_and_for_ever(
     built = application({"STORAGE_TTL": "1"}, store_urls[store])
     assert built.store
     built.store.provision()
-    checkpoints = built.store.checkpoints()
+    checkpoints = checkpoints_in(built.store)
     save(Checkpoints(checkpoints, STREAM), BEHIND_7)
     assert Checkpoints(checkpoints, STREAM).load() == {SHARD: BEHIND_7}
     [view] = built.views

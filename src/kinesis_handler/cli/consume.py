@@ -22,6 +22,7 @@ from kinesis_handler.cli.starting_point import starting_point
 from kinesis_handler.errors import ConfigurationError, StreamError
 from kinesis_handler.local.owned_states import OwnedStates
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.consumer import StreamConsumer
 from kinesis_handler.local.stream.ordering import order_problem
@@ -152,4 +153,4 @@ def open_checkpoints(application: Application) -> Repository[Checkpoint]:
     """
     if application.store is None:
         raise ConfigurationError("the application has no store for checkpoints")
-    return application.store.checkpoints()
+    return checkpoints_in(application.store)

@@ -15,6 +15,7 @@ from kinesis_handler.cli.application import (
 )
 from kinesis_handler.cli.console import echo, echo_json, standard_output
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.local.stream.checkpoint_repository import checkpoint_table_in
 from kinesis_handler.stores import Table
 
 app = typer.Typer(no_args_is_help=True)
@@ -97,5 +98,5 @@ def _own_tables(application: Application) -> Sequence[Table]:
 
 def _checkpoint_tables(application: Application) -> Sequence[Table]:
     """Return the one that `consume` has made: what it reads into a new table begins at the beginning."""
-    table = application.store.checkpoint_table if application.store is not None else None
+    table = checkpoint_table_in(application.store) if application.store is not None else None
     return [table] if table is not None and table.exists() else []

@@ -34,6 +34,7 @@ from kinesis_handler.kcl.processor import Work
 from kinesis_handler.local.minutes import Report
 from kinesis_handler.local.owned_states import OwnedStates
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.ordering import order_problem
 from kinesis_handler.local.stream.outages import Outages
@@ -203,7 +204,7 @@ def _prepared(
         reader.shard(shard.id, Checkpoint(since=reader.opened_at)).read()
     lease_table = LeaseTable(dynamodb_client(region), table)
     fleet = Fleet(name, region, table, None if since is None else since / 1_000)
-    checkpoints = Checkpoints(application.store.checkpoints(), reader.identity)
+    checkpoints = Checkpoints(checkpoints_in(application.store), reader.identity)
     lease_table.prepare(checkpoints, reader.shards(), fleet.since, time.time())
     return fleet, lease_table
 

@@ -13,6 +13,7 @@ from kinesis_handler.errors import KinesisHandlerError
 from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.local.redrive.notes import ParkedKey, parked_keys
 from kinesis_handler.local.redrive.rounds import parked_for
+from kinesis_handler.local.stream.checkpoint_repository import known_checkpoints_in
 from kinesis_handler.operator_page.documents import (
     Job,
     ShownRecord,
@@ -149,5 +150,5 @@ class Watched:
 
     def _streams(self, now: float) -> tuple[Sequence[Stream], Sequence[Source]]:
         if self._checkpoints is None and self._application.store is not None:
-            self._checkpoints = self._application.store.known_checkpoints()
+            self._checkpoints = known_checkpoints_in(self._application.store)
         return ([], []) if self._checkpoints is None else read_streams(self._checkpoints, int(now * 1_000))

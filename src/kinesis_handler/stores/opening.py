@@ -24,7 +24,6 @@ from kinesis_handler.stores.url import (
 )
 
 if TYPE_CHECKING:
-    from kinesis_handler.local.stream.checkpoint import Checkpoint
     from kinesis_handler.stores import Repository, Table
     from kinesis_handler.stores.dynamodb import Connection
     from kinesis_handler.stores.upgrade import Upgrade
@@ -65,11 +64,6 @@ class Store:
         """The tables of the repositories opened so far; empty in a store that needs none to be made."""
         return list(self._tables.values())
 
-    @property
-    def checkpoint_table(self) -> "Table | None":
-        """The table that `checkpoints` makes, which is none of `tables`; None in a store that needs none."""
-        return self._checkpoints()[1]
-
     def repository(  # noqa: PLR0913 - each has a default
         self,
         state_type: type[State],
@@ -101,29 +95,16 @@ class Store:
             self._tables.setdefault(table.name, table)
         return repository
 
-    def checkpoints(self) -> "Repository[Checkpoint]":
-        """Open the repository of the checkpoints of `consume`, and make its table if there is none.
+    def beside(
+        self, state_type: type[State], keys: tuple[str, str], *, name: str
+    ) -> "tuple[Repository[State], Table | None]":
+        """Open a repository that no handler needs, such as that of the checkpoints; nothing in it expires.
 
-        It is in the store of the states that what was read has led to, so that neither is lost alone.
+        Returns it with its table, which is none of `tables`; with None in a store that needs none to be made.
 
-        Raises ConfigurationError as `repository` does, and if the table may not be made.
+        Raises ConfigurationError as `repository` does.
         """
-        repository, table = self._checkpoints()
-        if table is not None and not table.exists():
-            try:
-                table.create()
-            except ConfigurationError:
-                if not table.exists():  # else another process has made it meanwhile
-                    raise
-        return repository
-
-    def known_checkpoints(self) -> "Repository[Checkpoint] | None":
-        """Open the repository of the checkpoints to look at them; None if no other process can have made any.
-
-        Raises ConfigurationError as `repository` does, and RepositoryError if its table cannot be looked up.
-        """
-        repository, table = self._checkpoints()
-        return None if self.in_memory or (table is not None and not table.exists()) else repository
+        return self._open(state_type, keys, name, Expiry())
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of `tables` cannot be used."""
@@ -146,11 +127,6 @@ class Store:
         for table in self.tables:
             if not table.exists():
                 table.create()
-
-    def _checkpoints(self) -> "tuple[Repository[Checkpoint], Table | None]":
-        from kinesis_handler.local.stream.checkpoint import Checkpoint
-
-        return self._open(Checkpoint, ("stream", "shard"), "checkpoints", Expiry())
 
     def _open(
         self,

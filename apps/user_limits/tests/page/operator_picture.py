@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from kinesis_handler.local.minutes import MINUTES, Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from operated import STREAM, Operated, served
 from page.website import NOW
 
@@ -55,7 +56,7 @@ def _fill(operated: Operated, now: float) -> None:
         "parked": (0,) * 15 + (3,) + (0,) * 14,
     }
     report = Report(int(now // 60) - MINUTES + 1, outcomes, (900,) * MINUTES)
-    consumer = Checkpoints(operated.store.checkpoints(), f"{STREAM}:1795000000", report=lambda _at: report)
+    consumer = Checkpoints(checkpoints_in(operated.store), f"{STREAM}:1795000000", report=lambda _at: report)
     consumer._store.owner = "consumer-1:7:a"
     consumer.begin(lambda: SHARDS, Checkpoint(), now - 3)
     for shard, behind in zip(SHARDS, (0, 1_400), strict=True):

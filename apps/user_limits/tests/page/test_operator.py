@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from kinesis_handler.local.minutes import MINUTES, Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
+from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from operated import STREAM, Operated, served
 from page.conftest import PATIENCE_MS
 from page.test_accessibility import AXE, PHONE, WIDE, violations
@@ -246,7 +247,7 @@ def test_outcomes_are_there_as_a_table_too(operated: Operated, opened: Open) -> 
 def test_another_process_is_seen_with_its_outcomes_and_shards(operated: Operated, opened: Open) -> None:
     now = time.time()
     report = Report(int(now // 60) - MINUTES + 1, {"applied": (0,) * 29 + (1_234,)}, (0,) * 29 + (1_500,))
-    other = Checkpoints(operated.store.checkpoints(), f"{STREAM}:1", report=lambda _at: report)
+    other = Checkpoints(checkpoints_in(operated.store), f"{STREAM}:1", report=lambda _at: report)
     other.begin(lambda: ["shardId-000000000000", "shardId-000000000001"], Checkpoint(), now)
     arrived = int(now * 1_000) - 90_000
     other.save([("shardId-000000000000", Checkpoint(after="7", arrived_at=arrived, behind_ms=90_000))], now)
@@ -269,7 +270,9 @@ def test_axe_finds_no_violation_in_any_state(
     expect(page.get_by_text("No key is parked.")).to_be_visible()
     assert violations(page) == []
     hard(operated)
-    Checkpoints(operated.store.checkpoints(), STREAM).begin(lambda: ["shardId-1"], Checkpoint(), time.time())
+    Checkpoints(checkpoints_in(operated.store), STREAM).begin(
+        lambda: ["shardId-1"], Checkpoint(), time.time()
+    )
     expect(parked(page, ARABIC)).to_be_visible()
     for summary in page.locator("summary").all():
         summary.click()
