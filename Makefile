@@ -58,8 +58,9 @@ chaos: $(VENV)/.dev ## Inject failures around the handler, and compare with a fa
 	@$(BIN)/python -m chaos
 	@$(BIN)/pytest -p fuzz.profile --hypothesis-profile=fuzz --quiet --override-ini faulthandler_timeout=0 tests/test_guarantees.py tests/redrive/test_interrupted.py
 
-simulate: $(VENV)/.dev ## Simulate SEEDS seeds of 10,000 events (1,000), and compare each with a ledger (a quarter of an hour)
+simulate: $(VENV)/.dev ## Simulate SEEDS seeds of 10,000 events (1,000), and a quarter as many of user limits (a quarter of an hour)
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000)
+	@$(BIN)/python -m simulation --application limits --seeds $$(( ($(or $(SEEDS),1000) + 3) / 4 ))
 
 fuzz: $(VENV)/.dev ## Search for input that breaks a part that takes any: INPUTS inputs (200,000), then five minutes, or FUZZ_SECONDS
 	@$(BIN)/python -m fuzz.counted --inputs $(or $(INPUTS),200000)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from simulation.report import Figures, print_failure, print_figures
+from simulation import pages
+from simulation.application import APPLICATIONS
+from simulation.report import Figures, print_failure, print_figures, write_figures
 from simulation.run import read_case, run
 from simulation.seeds import be_quiet, reports_of
 from simulation.shrink import shrunk
@@ -19,7 +21,7 @@ MOST_FAILURES = 3
 
 
 def main() -> None:
-    """Simulate seeds, compare each with the ledger, and shrink those that fail."""
+    """Simulate seeds, compare each with the oracle, and shrink those that fail."""
     parser = argparse.ArgumentParser(prog="python -m simulation", description=main.__doc__)
     parser.add_argument("--seeds", type=positive, default=SEEDS, help="default: %(default)s")
     parser.add_argument("--first", type=int, default=0, help="the first seed; default: %(default)s")
@@ -28,7 +30,15 @@ def main() -> None:
     parser.add_argument(
         "--case", type=Path, help="run this case, a file as a failure prints it, and no seeds"
     )
+    parser.add_argument("--application", choices=APPLICATIONS, default="bank", help="default: %(default)s")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures into a file of JSON")
+    parser.add_argument(
+        "--docs", action="store_true", help="write the docs from simulation/results.json, and run nothing"
+    )
     given = parser.parse_args()
+    if given.docs:
+        pages.update()
+        return
     console = Console(highlight=False, soft_wrap=True)
     if given.case is not None:
         be_quiet()
@@ -37,13 +47,16 @@ def main() -> None:
             print_failure(console, report)
         sys.exit(1 if report.differences else 0)
     figures, began = Figures(), time.monotonic()
-    for report in reports_of(range(given.first, given.first + given.seeds), given.events, given.processes):
+    seeds = range(given.first, given.first + given.seeds)
+    for report in reports_of(seeds, given.events, given.processes, given.application):
         figures.add(report)
         if report.differences:
             print_failure(console, shrunk(report))
         if figures.failed == MOST_FAILURES:
             break
     print_figures(console, figures, time.monotonic() - began)
+    if given.report is not None:
+        write_figures(given.report, given.application, figures)
     sys.exit(1 if figures.failed else 0)
 
 

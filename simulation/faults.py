@@ -33,6 +33,8 @@ class Fault(StrEnum):
     MEND = "cause of a failing event mended"
     PHASE = "move takes a step, or one handler sees it"
     COPY = "copy to the other store"
+    REBUILD = "rebuild into new stores, or the switch to them"
+    EXPIRED = "all that is stored expires"
 
 
 Place = str
@@ -71,12 +73,16 @@ RATES: dict[str, dict[Fault, float]] = {
         Fault.COPY: 10,
         Fault.HELD_UP: 100,
         Fault.REWIND: 10,
+        Fault.REBUILD: 4,
+        Fault.EXPIRED: 20,
     },
 }
 """Kinds of moment, and how often each fault occurs at a thousand of them."""
 
 LEFT_OUT = 0.25
 """Part of the faults that a seed leaves out."""
+EXPIRING = 0.25
+"""Part of the seeds in which states expire. There no store is rebuilt: it would have what has expired."""
 
 
 class Plan:
@@ -101,6 +107,9 @@ class Plan:
         self._draw = random.random
         self._counts: Counter[str] = Counter()
         left_out = {fault for fault in Fault if random.random() < LEFT_OUT}
+        self.expires = Random(f"{seed}/expires").random() < EXPIRING
+        """Whether what is stored expires."""
+        left_out.add(Fault.REBUILD if self.expires else Fault.EXPIRED)
         factor = random.choice((0.3, 0.6, 1.5)) / 1_000
         self._faults: dict[str, tuple[list[Fault], list[float]]] = {}
         self._rates: dict[str, float] = {}

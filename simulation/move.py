@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 from kinesis_handler.errors import ProcessingError
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.replication import write_if_newer
 from kinesis_handler.moving.verification import Verification
 from kinesis_handler.stores import Repository
-from simulation.bank import Account
 
 
 class Move:
@@ -21,14 +21,14 @@ class Move:
         handlers: how many there are.
     """
 
-    def __init__(self, sides: Mapping[Side, Repository[Account]], phase: Phase, handlers: int) -> None:
+    def __init__(self, sides: Mapping[Side, Repository[Any]], phase: Phase, handlers: int) -> None:
         self.sides = sides
         self.phase = phase
         self.seen = [phase] * handlers
         """What each handler knows of the phase."""
 
     @property
-    def deciding(self) -> Repository[Account]:
+    def deciding(self) -> Repository[Any]:
         """The store that decides."""
         return self.sides[self.phase.decides]
 

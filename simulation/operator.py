@@ -1,21 +1,38 @@
 """The operator's commands on the quarantine."""
 
 from contextlib import suppress
+from typing import NamedTuple
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.local.redrive import Redrive
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.quarantine.contents import read_contents, remove_finished, waiting_in
+from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.testing import FakeClock
 from simulation.wire import Quarantine
 
 
-def redrive(handler: KinesisHandler, quarantine: Quarantine, clock: FakeClock) -> None:
-    """Send all that waits through a handler, once. Where the quarantine fails, the rest waits on."""
+class Waiting(NamedTuple):
+    """A record that waits, by the id of its event; None if it is none."""
+
+    event_id: str | None
+    is_parked: bool
+    is_rejected: bool
+
+
+def redrive(handler: KinesisHandler, quarantine: Quarantine, clock: FakeClock, *, parked_only: bool) -> None:
+    """Send what waits through a handler, once; perhaps only what is parked.
+
+    Where the quarantine fails, the rest waits on.
+    """
+
+    def chosen(entry: Entry) -> bool:
+        return bool(entry.parked) or not parked_only
+
     target = ThroughHandler(handler, quarantine, clock=clock)
     with suppress(QuarantineError):
-        for _ in Redrive([read_contents(quarantine)], clock=clock).run(target):
+        for _ in Redrive([read_contents(quarantine)], chosen, clock=clock).run(target):
             pass
 
 
@@ -24,7 +41,14 @@ def remove_objects(quarantine: Quarantine) -> None:
     remove_finished([read_contents(quarantine)])
 
 
-def waits_for_release(quarantine: Quarantine) -> bool:
-    """Return whether an event is in the quarantine because its key is parked."""
-    waiting = (each.entry for each in waiting_in([read_contents(quarantine)]).values())
-    return any(each.parked and not each.released for each in waiting)
+def waiting_records(quarantine: Quarantine) -> list[Waiting]:
+    """Return what waits in the quarantine."""
+    waiting = waiting_in([read_contents(quarantine)]).values()
+    return [
+        Waiting(
+            each.entry.event_id if each.entry.event_type is not None else None,
+            is_parked=bool(each.entry.parked),
+            is_rejected=each.entry.released or not each.entry.parked,
+        )
+        for each in waiting
+    ]

@@ -2,17 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kinesis_handler.stores import Repository
-from kinesis_handler.stores.memory import MemoryRepository
-from simulation.bank import Account
+from simulation.application import APPLICATIONS, Name
 from simulation.faults import Fault, Place
-from simulation.stream import Sent, events_of
+from simulation.stores import MakeRepository, in_memory
+from simulation.stream import Sent
 from simulation.verdict import differences
 from simulation.world import World
 
@@ -22,11 +20,13 @@ class Case(Struct, kw_only=True, frozen=True):
 
     Args:
         seed: of everything that is drawn.
+        application: what is simulated.
         events: what the producer sends.
         faults: those that occur; None to draw them.
     """
 
     seed: int
+    application: Name = "bank"
     events: tuple[Sent, ...]
     faults: dict[Place, Fault] | None = None
 
@@ -39,7 +39,7 @@ class Report(Struct, kw_only=True):
     differences: list[str]
     struck: dict[Place, Fault]
     outcomes: Counter[str]
-    deliveries: int
+    checked: Counter[str]
     seconds: float
 
     @property
@@ -52,15 +52,16 @@ class Report(Struct, kw_only=True):
         return replace(self, case=replace(self.case, events=()))
 
 
-def case_of(seed: int, count: int) -> Case:
+def case_of(seed: int, count: int, application: Name = "bank") -> Case:
     """Return the case of a seed."""
-    return Case(seed=seed, events=tuple(events_of(seed, count)))
+    events = tuple(APPLICATIONS[application].events_of(seed, count))
+    return Case(seed=seed, application=application, events=events)
 
 
-def run(case: Case, make_repository: Callable[[], Repository[Account]] = MemoryRepository) -> Report:
-    """Run a case, and compare with the ledger."""
+def run(case: Case, make_repository: MakeRepository = in_memory) -> Report:
+    """Run a case, and compare with the oracle."""
     began = time.process_time()
-    world = World(case.seed, case.events, case.faults, make_repository)
+    world = World(case.seed, APPLICATIONS[case.application], case.events, case.faults, make_repository)
     world.run()
     found = differences(world)
     return Report(
@@ -69,7 +70,7 @@ def run(case: Case, make_repository: Callable[[], Repository[Account]] = MemoryR
         differences=found,
         struck=world.plan.struck,
         outcomes=world.outcomes,
-        deliveries=world.deliveries,
+        checked=world.checked,
         seconds=time.process_time() - began,
     )
 

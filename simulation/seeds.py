@@ -8,19 +8,21 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from kinesis_handler import configure_logging
+from simulation.application import Name
 from simulation.run import Report, case_of, run
 
 
-def reports_of(seeds: range, events: int, processes: int) -> Iterator[Report]:
+def reports_of(seeds: range, events: int, processes: int, application: Name = "bank") -> Iterator[Report]:
     """Run the seeds in some processes, which share nothing, and yield a report for each."""
     os.environ["PYTHONHASHSEED"] = "0"  # a set of strings has the same order in each of them
     be_quiet()
     with get_context("spawn").Pool(processes, be_quiet) as pool:
-        yield from pool.imap_unordered(partial(_run_seed, events), seeds, chunksize=1)
+        yield from pool.imap_unordered(partial(_run_seed, application, events), seeds, chunksize=1)
 
 
-def _run_seed(events: int, seed: int) -> Report:
-    report = run(case_of(seed, events))
+def _run_seed(application: Name, events: int, seed: int) -> Report:
+    report = run(case_of(seed, events, application))
+    gc.collect()  # a world is full of cycles, and large
     return report if report.differences else report.without_events()
 
 

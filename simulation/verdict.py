@@ -1,77 +1,87 @@
-"""The verdict on a run: a line for each difference from the ledger."""
+"""The verdict on a run: a line for each difference from the oracle."""
 
-import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
-from kinesis_handler import Key
-from kinesis_handler.quarantine.contents import read_contents, waiting_in
-from kinesis_handler.stores import Repository
-from simulation import ledger
-from simulation.bank import Account
-from simulation.ledger import Book
+from simulation.application import described, expected
+from simulation.operator import waiting_records
+from simulation.oracle.ledger import Arrived, Ledger
+from simulation.stores import Stores
 from simulation.world import World
 
 
 def differences(world: World) -> list[str]:
-    """Return a line for each difference."""
-    texts = [each.text for each in world.events if not each.is_damaged]
-    rejected = {
-        name: {event for reader, event in world.troubles.rejecting if reader == name}
-        for name in ("accounts", "journal")
+    """Return a line for each difference, and count in the world what was compared."""
+    arrived = list(_arrived(world))
+    ledgers = {
+        name: Ledger(
+            rules,
+            arrived,
+            world.troubles.rejected_by(name),
+            {day: parked[name] for day, parked in world.parked_on.items()},
+        )
+        for name, rules in world.application.rules.items()
     }
+    stores = world.stores
     return [
         *world.problems,
-        *_of_books("accounts", world.move.deciding, ledger.accounts(texts, rejected["accounts"])),
-        *_of_books("journal", world.journal, ledger.journal(texts, rejected["journal"])),
-        *(f"still parked: {each}" for each in world.parked_keys()),
-        *_of_quarantine(world),
-        *world.move.differences(),
+        *(line for name, ledger in ledgers.items() for line in _of_states(world, name, ledger)),
+        *_of_notes(stores, ledgers),
+        *_of_quarantine(world, ledgers),
+        *stores.move.differences(),
     ]
 
 
-def _of_books(name: str, repository: Repository[Account], expected: dict[Key, Book]) -> Iterator[str]:
+def _arrived(world: World) -> Iterator[Arrived]:
+    """Yield the events, those of a key in their order, each with the day on which it was settled."""
+    for shard in world.shards:
+        for index, sent in enumerate(shard.sent):
+            day = sum(settled[shard.name] <= index for settled in world.days)
+            for each in sent:
+                if not each.is_damaged:
+                    yield Arrived(world.application.read_event(each.data), day)
+
+
+def _of_states(world: World, name: str, ledger: Ledger) -> Iterator[str]:
     # A key whose events were all rejected may have left a vacant aggregate.
     stored = {
-        each.key: (each.version, list(each.state.movements) if each.state is not None else None)
-        for each in repository.scan_stored()
+        each.key: described(world.application, each)
+        for each in world.stores.deciding()[name].scan_stored()
         if each.version
     }
-    for key in sorted(expected.keys() | stored.keys()):
-        book = expected.get(key)
-        right = (book.version, book.movements) if book is not None else None
-        if stored.get(key) != right:
-            yield f"{name} {'/'.join(key)}: expected {right}, stored {stored.get(key)}"
+    books = ledger.at_last(len(world.days))
+    right = {key: expected(book) for key, book in books.items() if book.version}
+    world.checked["aggregates"] += len(right)
+    world.checked["events in them"] += sum(book[0] for book in right.values())
+    for key in sorted(right.keys() | stored.keys()):
+        if stored.get(key) != right.get(key):
+            yield f"{name} {'/'.join(key)}: expected {right.get(key)}, stored {stored.get(key)}"
 
 
-def _of_quarantine(world: World) -> Iterator[str]:
-    """Compare what waits with what was rejected: no more, no less."""
-    waiting = waiting_in([read_contents(world.quarantine)])
-    found: set[str] = set()
-    broken = 0
-    for each in waiting.values():
-        if each.entry.event_id is None or each.entry.event_type is None:
-            broken += 1
-        else:
-            found.add(each.entry.event_id)
-    expected = {event for _, event in world.troubles.rejecting}
-    taken = {
-        "accounts": {"MOVED", "CLOSED"},
-        "journal": {"MOVED", "PAID"},
-    }
-    types = {event["eventId"]: event["type"] for event in _events(world, expected)}
-    expected = {event for name, event in world.troubles.rejecting if types[event] in taken[name]}
-    for event in sorted(expected - found):
+def _of_notes(stores: Stores, ledgers: dict[str, Ledger]) -> Iterator[str]:
+    for name, parked in stores.parked().items():
+        waiting = ledgers[name].waiting()
+        for key in sorted(parked ^ waiting.keys()):
+            what = "parked, and all of it can be applied" if key in parked else "not parked"
+            yield f"{name} {'/'.join(key)}: {what}"
+
+
+def _of_quarantine(world: World, ledgers: dict[str, Ledger]) -> Iterator[str]:
+    """Compare what waits with what was rejected and what is parked: no more, no less."""
+    waiting = waiting_records(world.stores.quarantine)
+    rejected = {each.event_id for each in waiting if each.is_rejected and each.event_id is not None}
+    parked = {each.event_id for each in waiting if each.is_parked and each.event_id is not None}
+    to_reject = {event for ledger in ledgers.values() for event in ledger.rejected}
+    to_park = {event for ledger in ledgers.values() for ids in ledger.waiting().values() for event in ids}
+    world.checked["rejected"] += len(to_reject)
+    world.checked["waiting"] += len(to_park)
+    for event in sorted(to_reject - rejected):
         yield f"quarantine: {event} was rejected, and is not there"
-    for event in sorted(found - expected):
+    for event in sorted(to_park - parked):
+        yield f"quarantine: {event} is parked, and is not there"
+    for event in sorted((rejected - to_reject) | (parked - to_park - to_reject)):
         yield f"quarantine: {event} waits, and nothing is wrong with it"
+    broken = sum(each.event_id is None for each in waiting)
     damaged = sum(each.is_damaged for each in world.events)
+    world.checked["damaged"] += damaged
     if broken != damaged:
         yield f"quarantine: {broken} damaged records, expected {damaged}"
-
-
-def _events(world: World, ids: Collection[str]) -> Iterator[dict[str, str]]:
-    for each in world.events:
-        if each.failing:
-            event = json.loads(each.text)
-            if event["eventId"] in ids:
-                yield event

@@ -11,7 +11,6 @@ from kinesis_handler.stores.cached import CachedRepository
 from kinesis_handler.stores.expiry import Expiry
 from kinesis_handler.stores.recent import RecentDocuments
 from kinesis_handler.stores.unreadable import OnUnreadable
-from simulation.bank import Account
 from simulation.faults import Fault, Plan
 from testkit.quarantine import MemoryQuarantine
 
@@ -31,12 +30,12 @@ class InOrder(set[Key]):
         return iter(sorted(super().__iter__()))
 
 
-def remembering(repository: "Wire[Account]", seed: int) -> Repository[Account]:
+def remembering(repository: Repository[State], seed: int, state_type: type[State]) -> Repository[State]:
     """Let a handler remember what it has written, some of it or all; in every other seed nothing."""
     max_bytes = (None, 2_000, None, 1_000_000)[seed % 4]
     if max_bytes is None:
         return repository
-    return CachedRepository(repository, RecentDocuments(max_bytes), state_type=Account, expiry=Expiry())
+    return CachedRepository(repository, RecentDocuments(max_bytes), state_type=state_type, expiry=Expiry())
 
 
 class Wire(Generic[State]):

@@ -1,42 +1,44 @@
-"""The world of one run: shards, their mappings, handlers, an operator, and what comes between them."""
+"""The world of one run: a stream, its handlers, an operator, and what comes between them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
-from kinesis_handler.local.event_source import EventSourceMapping, LocalContext
-from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.local.event_source import LocalContext
+from kinesis_handler.moving.phase import Phase
 from kinesis_handler.moving.repository import MovingRepository
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.stores import Repository
-from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.expiry import VACANT_TTL
 from kinesis_handler.testing import FakeClock
-from simulation.bank import Account, Accounts, Journal, Troubles
+from simulation.application import Application
+from simulation.delivery import TIMEOUT, Delivery
 from simulation.faults import Fault, Place, Plan
-from simulation.move import Move
-from simulation.operator import redrive, remove_objects, waits_for_release
+from simulation.operator import redrive, remove_objects, waiting_records
+from simulation.stores import MakeRepository, Rebuild, Stores, any_phase, in_memory
 from simulation.stream import Sent, Shard, shards_of
+from simulation.troubles import Options, Troubles
 from simulation.wire import Quarantine, Wire, remembering
 
-if TYPE_CHECKING:
-    from kinesis_handler.processor import EventProcessor
-
-TIMEOUT = 60.0
 LITTLE_TIME = 1.0, 1.2
 """Seconds of a short invocation; the handler has one of them in reserve."""
-RETRY_WAIT = 5
-"""Seconds before the first retry; twice as many before each further one."""
 LONGEST_OUTAGE = 60
 BATCHES_LATER = 4
 """How many batches are settled while a handler is held up."""
+BATCHES_OF_REBUILD = 2
+"""How many batches a rebuild settles between two of the stream."""
+EARLIER = 80
+"""Most records that come again out of turn."""
 HANDLERS = 3
 DEEPEST = 2
 """How many handlers may be interrupted at once, each within the other."""
-ROUNDS = 30  # redrives until nothing waits
+ROUNDS = 30  # redrives until nothing changes any more
+TTL = VACANT_TTL
+"""Seconds for which states last, in the seeds in which they expire: longer than all else lasts."""
 
 
 class KilledError(BaseException):
@@ -48,6 +50,7 @@ class World:
 
     Args:
         seed: of everything that is drawn, but for the faults in `only`.
+        application: what is simulated.
         events: what the producer sends.
         only: the faults that occur; None to draw them.
         make_repository: makes the stores.
@@ -56,78 +59,92 @@ class World:
     def __init__(
         self,
         seed: int,
+        application: Application,
         events: Sequence[Sent],
         only: dict[Place, Fault] | None = None,
-        make_repository: Callable[[], Repository[Account]] = MemoryRepository,
+        make_repository: MakeRepository = in_memory,
     ) -> None:
+        self.application = application
         self.clock = FakeClock()
         self.plan = Plan(seed, only)
         self.events = events
         self.shards = shards_of(events)
         self.outcomes: Counter[str] = Counter()
-        self.deliveries = 0
+        self.checked: Counter[str] = Counter()
+        """What was compared in the middle of the run, and how often."""
         self.problems: list[str] = []
         """What is wrong for any records."""
+        self.days: list[dict[str, int]] = []
+        """For each time that all that was stored had expired, how many records of each shard were settled."""
+        self.parked_on: dict[int, dict[str, set[tuple[str, str]]]] = {}
+        """For each of these times, from 1, the keys that were parked, by reader: they did not expire."""
         random = Random(f"{seed}/world")
         self._turns = Random(f"{seed}/turns")
         self._batch_size = random.choice((20, 100, 300))
-        self._slice_size = random.choice((10, 50, 1_000))
-        self._park_after = random.choice((0.0, 5.0, 60.0))
+        slice_size, park_after = random.choice((10, 50, 1_000)), random.choice((0.0, 5.0, 60.0))
         failing = [(name, each) for each in events for name in each.failing]
         self.troubles = Troubles({(name, each.event_id): each.rejects for name, each in failing})
-        self.quarantine = Quarantine(self.plan, self._interrupt)
-        self.journal = make_repository()
-        sides = {side: make_repository() for side in Side}
-        self.move = Move(sides, random.choice(list(Phase)), HANDLERS + 1)
-        """The last handler is that of the redrives."""
+        self._options = Options(self.troubles, self._perhaps_fail, slice_size, park_after)
+        self._make_repository = make_repository
+        self._ttl = TTL if self.plan.expires else 0
+        self.stores = self._new_stores(any_phase(random))
         self._down_until = 0.0
         self._depth = 0
+        self._deliveries = 0
         self._current: tuple[list[LambdaRecord], Shard] | None = None
         """What a mapping delivers at the moment."""
         self._held_up_in = 0
         """After how many more requests the handler at work is held up; 0 for never."""
-        self._handlers = [self._make(number) for number in range(HANDLERS + 1)]
-        self._mappings: dict[str, Iterator[list[LambdaRecord]]] = {
-            shard.name: self._mapping(shard) for shard in self.shards
-        }
+        self._handlers = self._all_handlers()
+        self._delivery = Delivery(self.shards, self._invoke, self._batch_size, self.clock)
+        self._rebuild: Rebuild | None = None
 
     def run(self) -> None:
-        """Deliver everything, then mend everything, and redrive until nothing waits."""
-        while self._go_on():
+        """Deliver everything, then mend everything, and redrive until nothing changes any more."""
+        while self._delivery.go_on(self._turns):
             self._turn()
         self.plan.is_off = True
         self._down_until = 0
-        self.move.all_see_the_phase()
+        if self._rebuild is not None:
+            self._switch(self._rebuild)
+        self.stores.move.all_see_the_phase()
         for each in list(self.troubles.failing):
             self.troubles.mend(each)
+        self._redrive_all()
+
+    def _redrive_all(self) -> None:
+        """Redrive until nothing changes any more."""
+        before: object = None
         for _ in range(ROUNDS):
             self._redrive()
-            if not (self.parked_keys() or waits_for_release(self.quarantine)):
-                break
-        else:
-            self.problems.append(f"after {ROUNDS} redrives something still waits, or is parked")
+            after = self.stores.parked(), waiting_records(self.stores.quarantine)
+            if after == before:
+                return
+            before = after
+        self.problems.append(f"after {ROUNDS} redrives the next one still changes something")
 
-    def parked_keys(self) -> list[str]:
-        """Return the keys that have a note, each with the name of its store."""
-        stores = {"journal": self.journal, "accounts": self.move.deciding}
-        return [
-            f"{name} {'/'.join(each.key)}"
-            for name, store in stores.items()
-            for each in store.scan_stored()
-            if each.is_parked
-        ]
+    def _new_stores(self, phase: Phase) -> Stores:
+        def make(state: type) -> Repository[Any]:
+            return self._make_repository(state, ttl=self._ttl, clock=self.clock)
 
-    def _make(self, number: int) -> KinesisHandler:
-        sides = {side: self._wire(each) for side, each in self.move.sides.items()}
-        moving: MovingRepository[Account] = MovingRepository(sides, lambda: self.move.seen[number])
-        options = (self.troubles, self._perhaps_fail, self._slice_size, self._park_after)
-        readers: list[EventProcessor] = [
-            Accounts(moving, *options),
-            Journal(remembering(self._wire(self.journal), self.plan.seed), *options),
-        ]
-        return KinesisHandler(readers, quarantine=self.quarantine, clock=self.clock, now=self.clock)
+        quarantine = Quarantine(self.plan, self._interrupt)
+        return Stores(self.application.states, make, quarantine, phase, HANDLERS + 1)
 
-    def _wire(self, repository: Repository[Account]) -> Wire[Account]:
+    def _all_handlers(self) -> list[KinesisHandler]:
+        """Return the handlers of the stream, and that of the redrives."""
+        return [self._make(self.stores, number) for number in range(HANDLERS + 1)]
+
+    def _make(self, stores: Stores, number: int) -> KinesisHandler:
+        sides = {side: self._wire(each) for side, each in stores.move.sides.items()}
+        moving: MovingRepository[Any] = MovingRepository(sides, lambda: stores.move.seen[number])
+        second: Repository[Any] = self._wire(stores.second)
+        if not self.plan.expires:
+            state_type = self.application.states[stores.names[1]]
+            second = remembering(second, self.plan.seed, state_type)
+        readers = self.application.readers(moving, second, self._options)
+        return KinesisHandler(readers, quarantine=stores.quarantine, clock=self.clock, now=self.clock)
+
+    def _wire(self, repository: Repository[Any]) -> Wire[Any]:
         return Wire(repository, self.plan, self._interrupt, self._is_down, self._pass_time)
 
     def _is_down(self) -> bool:
@@ -142,7 +159,7 @@ class World:
                 current = self._current
                 self._depth += 1
                 for _ in range(BATCHES_LATER):
-                    self._go_on()
+                    self._delivery.go_on(self._turns)
                 self._depth -= 1
                 self._current = current
 
@@ -150,66 +167,45 @@ class World:
         if self.plan.at("apply") is not None:
             raise ConnectionError("injected: a service that the processor asks is down")
 
-    def _mapping(self, shard: Shard) -> Iterator[list[LambdaRecord]]:
-        mapping = EventSourceMapping(
-            lambda invocation, context: self._invoke(shard, invocation, context),
-            batch_size=self._batch_size,
-            bisect_batch_on_function_error=True,
-            timeout=TIMEOUT,
-            retry_wait=RETRY_WAIT,
-            clock=self.clock,
-            sleep=self.clock.advance,
-        )
-        return mapping.run(self._arriving(shard))
-
-    def _arriving(self, shard: Shard) -> Iterator[LambdaRecord]:
-        for record in shard.records:
-            self._arrive(record)
-            yield record
-
-    def _arrive(self, record: LambdaRecord) -> None:
-        kinesis = record["kinesis"]
-        if not kinesis["approximateArrivalTimestamp"]:
-            kinesis["approximateArrivalTimestamp"] = self.clock.now
-
-    def _go_on(self) -> bool:
-        """Settle a batch of a shard; return whether there was one."""
-        shards = [each for each in self.shards if each.is_open]
-        if not shards:
-            return False
-        shard = self._turns.choice(shards)
-        shard.busy = True
-        try:
-            batch = next(self._mappings[shard.name])
-        finally:
-            shard.busy = False
-        shard.settled += len(batch)
-        return True
-
     def _invoke(self, shard: Shard, invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
+        handler = self._handlers[self._deliveries % HANDLERS]
+        self._current = invocation["Records"], shard
+        return self._invoke_one(handler, invocation["Records"], context)
+
+    def _invoke_one(
+        self, handler: KinesisHandler, records: list[LambdaRecord], context: LambdaContext
+    ) -> BatchResponse:
         fault = self.plan.at("invoke")
         if fault is Fault.NOT_INVOKED:
             raise TimeoutError("injected: the handler was not called")
         if fault is Fault.LITTLE_TIME:
             context = self._context(self.plan.random().uniform(*LITTLE_TIME))
-        self._current = invocation["Records"], shard
         try:
-            result = self._handle(invocation["Records"], context)
+            result = self._handle(handler, records, context)
         except KilledError:
             raise TimeoutError("injected: the invocation was killed") from None
         if fault is Fault.ANSWER_LOST:
             raise TimeoutError("injected: the answer is lost")
         return result.response()
 
-    def _handle(self, records: list[LambdaRecord], context: LambdaContext) -> BatchResult:
-        self.deliveries += 1
-        handler = self._handlers[self.deliveries % HANDLERS]
-        result = handler.handle({"Records": records}, context)
+    def _handle(
+        self,
+        handler: KinesisHandler,
+        records: list[LambdaRecord],
+        context: LambdaContext,
+        *,
+        rebuild: bool = False,
+    ) -> BatchResult:
+        self._deliveries += 1
+        result = handler.handle({"Records": records}, context, rebuild=rebuild)
+        self.checked["records"] += len(result)
+        self.checked["batches"] += 1
         self.outcomes.update({status.value: count for status, count in result.counts().items() if count})
         if sum(result.counts().values()) != len(result):
             self.problems.append(f"the counts do not add up: {result.counts()} of {len(result)} records")
         failed = [each["itemIdentifier"] for each in result.response()["batchItemFailures"]]
         if failed:
+            self.checked["answers"] += 1
             named = set(failed)
             numbers = [each["kinesis"]["sequenceNumber"] for each in records]
             if failed != [each for each in numbers if each in named]:
@@ -239,58 +235,112 @@ class World:
         random = self.plan.random()
         match fault:
             case Fault.SECOND if self._current is not None:
-                self._handle(self._current[0], self._context(TIMEOUT))
+                self._handle(self._another(), self._current[0], self._context(TIMEOUT))
             case Fault.EARLIER if self._current is not None:
                 self._take_earlier(self._current[1], random)
             case Fault.OTHER_SHARD:
-                self._go_on()
+                self._delivery.go_on(self._turns)
             case Fault.REDRIVE:
                 self._redrive()
             case Fault.REMOVAL:
-                remove_objects(self.quarantine)
+                remove_objects(self.stores.quarantine)
             case Fault.PHASE:
-                self.move.step(random, all_stopped=self._depth == 0)
+                self.stores.move.step(random, all_stopped=self._depth == 0)
 
     def _take_earlier(self, shard: Shard, random: Random) -> None:
-        """Deliver records that may have been settled long ago, and some that are being delivered."""
-        start = max(shard.settled - random.randint(0, 2 * self._batch_size), 0)
-        records = shard.records[start : start + random.randint(1, 2 * self._batch_size)]
+        """Deliver records that may have been settled long ago, or are being delivered."""
+        oldest = self.days[-1][shard.name] if self.days else 0  # what has expired would be applied again
+        settled = self._delivery.settled[shard.name]
+        start = max(settled - random.randint(0, 2 * self._batch_size), oldest)
+        end = settled + (len(self._current[0]) if self._current is not None else 0)
+        count = random.randint(1, min(2 * self._batch_size, EARLIER))
+        records = shard.records[start : min(start + count, end)]
         for record in records:
-            self._arrive(record)
+            self._delivery.arrive(record)
         if records:
-            self._handle(records, self._context(TIMEOUT))
+            self._handle(self._another(), records, self._context(TIMEOUT))
+
+    def _another(self) -> KinesisHandler:
+        return self._handlers[self._deliveries % HANDLERS]
 
     def _turn(self) -> None:
         """Do what occurs between two batches."""
+        if self._rebuild is not None:
+            for _ in range(BATCHES_OF_REBUILD):
+                self._rebuild.delivery.go_on(self._turns)
         fault = self.plan.at("turn")
         if fault is None:
             return
         random = self.plan.random()
         with suppress(KilledError):
-            match fault:
-                case Fault.REDRIVE:
-                    self._redrive()
-                case Fault.REMOVAL:
-                    remove_objects(self.quarantine)
-                case Fault.MEND:
-                    failing = sorted(self.troubles.failing)
-                    for each in random.sample(failing, -(-len(failing) // 3)):
-                        self.troubles.mend(each)
-                case Fault.PHASE:
-                    self.move.step(random, all_stopped=self._depth == 0)
-                case Fault.COPY:
-                    self.move.copy()
-                case Fault.HELD_UP:
-                    self._held_up_in = random.randint(1, 4)
-                    self._take_earlier(random.choice([each for each in self.shards if each.is_begun]), random)
-                case Fault.REWIND:
-                    self._take_earlier(random.choice([each for each in self.shards if each.is_begun]), random)
-
+            if fault is Fault.HELD_UP:
+                self._held_up_in = random.randint(1, 4)
+            if fault in {Fault.HELD_UP, Fault.REWIND}:
+                self._take_earlier(random.choice(self._delivery.begun()), random)
+            elif fault in {Fault.REDRIVE, Fault.REMOVAL, Fault.PHASE}:
+                self._come_in_between(fault)
+            else:
+                self._operate(fault, random)
         self._held_up_in = 0
 
+    def _operate(self, fault: Fault, random: Random) -> None:
+        """Do what an operator does only between two batches."""
+        match fault:
+            case Fault.MEND:
+                failing = sorted(self.troubles.failing)
+                for each in random.sample(failing, -(-len(failing) // 3)):
+                    self.troubles.mend(each)
+            case Fault.COPY:
+                self.stores.move.copy()
+            case Fault.EXPIRED:
+                self._expire()
+            case Fault.REBUILD if self._rebuild is None:
+                self._rebuild = self._begin_rebuild()
+            case Fault.REBUILD if self._rebuild is not None:
+                self._switch(self._rebuild)
+
     def _redrive(self) -> None:
+        """Redrive what waits; while a batch is under way only what is parked, as a condition of G10 says."""
         current, self._current = self._current, None
         try:
-            redrive(self._handlers[-1], self.quarantine, self.clock)
+            redrive(self._handlers[-1], self.stores.quarantine, self.clock, parked_only=self._depth > 0)
         finally:
             self._current = current
+
+    def _expire(self) -> None:
+        """Let all that is stored expire, but for what is parked.
+
+        An operator has redriven before: who waits with that for as long as states last finds them expired.
+        """
+        self.plan.is_off = True
+        self.stores.move.all_see_the_phase()
+        self._redrive_all()
+        self.plan.is_off = False
+        self.days.append(dict(self._delivery.settled))
+        self.parked_on[len(self.days)] = self.stores.parked()
+        self.clock.advance(TTL + 1)
+
+    def _begin_rebuild(self) -> Rebuild:
+        """Begin to fill new stores, with a quarantine of their own, from the oldest record."""
+        stores = self._new_stores(Phase.SOURCE)
+        handler = self._make(stores, 0)
+
+        def invoke(_: Shard, invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
+            current, self._current = self._current, None
+            try:
+                return self._invoke_one(handler, invocation["Records"], context)
+            finally:
+                self._current = current
+
+        return Rebuild(stores, Delivery(self.shards, invoke, self._batch_size, self.clock))
+
+    def _switch(self, rebuild: Rebuild) -> None:
+        """Let the handlers go on with new stores and their quarantine, when these have all that was settled.
+
+        They do not run meanwhile: what they settled in between would be missing from the new stores.
+        """
+        while not rebuild.delivery.has_reached(self._delivery):
+            rebuild.delivery.go_on(self._turns)
+        self.stores = rebuild.stores
+        self._handlers = self._all_handlers()
+        self._rebuild = None

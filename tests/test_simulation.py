@@ -1,44 +1,58 @@
-"""The simulation: its seeds end as the ledger says, and it would notice a broken product."""
+"""The simulation: its seeds end as the oracle says, and it notices a broken product."""
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from kinesis_handler import fold as folding
-from kinesis_handler import parking
-from kinesis_handler.stores import Change, Saved
-from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores import Repository
 from kinesis_handler.stores.sqlite import SQLiteRepository
-from simulation.bank import Account
+from simulation import pages
+from simulation.application import Name
+from simulation.faults import Fault
+from simulation.mutants import EVENTS, MUTANTS, applied
+from simulation.oracle.ledger import Arrived, Ledger
+from simulation.oracle.limit_rules import RULES
 from simulation.run import case_of, read_case, run, write_case
 from simulation.shrink import shrunk
 from testkit.tables import Tables
 
 SIMULATION = Path(__file__).parents[1] / "simulation"
 FOUND = sorted((SIMULATION / "found").glob("*.json"))
+BOTH: list[Name] = ["bank", "limits"]
+MEASURED = pages.read()
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_a_seed_ends_as_the_ledger_says(seed: int) -> None:
-    assert run(case_of(seed, 400)).differences == []
+@pytest.mark.parametrize("application", BOTH)
+@pytest.mark.parametrize("seed", range(12))
+def test_a_seed_ends_as_the_oracle_says(seed: int, application: Name) -> None:
+    assert run(case_of(seed, 400, application)).differences == []
 
 
-@pytest.mark.parametrize("seed", [100, 101])
-def test_a_seed_on_sqlite_ends_as_the_ledger_says(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("application", BOTH)
+def test_a_seed_on_sqlite_ends_as_the_oracle_says(application: Name, tmp_path: Path) -> None:
     numbers = count()
-    report = run(case_of(seed, 150), lambda: SQLiteRepository(tmp_path / f"{next(numbers)}.db", Account))
-    assert report.differences == []
+
+    def make(state: type, *, ttl: int, clock: Callable[[], float]) -> Repository[Any]:
+        return SQLiteRepository(tmp_path / f"{next(numbers)}.db", state, ttl=ttl, clock=clock)
+
+    assert run(case_of(100, 150, application), make).differences == []
 
 
-@pytest.mark.parametrize("seed", [200, 201])
-def test_a_seed_on_dynamodb_ends_as_the_ledger_says(seed: int, tables: Tables) -> None:
-    assert run(case_of(seed, 60), lambda: tables.repository(Account)).differences == []
+@pytest.mark.parametrize("application", BOTH)
+def test_a_seed_on_dynamodb_ends_as_the_oracle_says(application: Name, tables: Tables) -> None:
+    def make(state: type, *, ttl: int, clock: Callable[[], float]) -> Repository[Any]:
+        return tables.repository(state, ttl=ttl, clock=clock)
+
+    assert run(case_of(200, 60, application), make).differences == []
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
@@ -46,69 +60,104 @@ def test_what_was_found_once_stays_mended(path: Path) -> None:
     assert run(read_case(path.read_bytes())).differences == []
 
 
+@pytest.mark.parametrize(
+    ("seed", "faults"),
+    [
+        (0, {"turn 1": Fault.REBUILD, "turn 6": Fault.REBUILD}),
+        (3, {"turn 2": Fault.EXPIRED, "turn 5": Fault.EXPIRED}),
+    ],
+)
+@pytest.mark.parametrize("application", BOTH)
+def test_a_rebuild_and_an_expiry_end_as_the_oracle_says(
+    seed: int, faults: dict[str, Fault], application: Name
+) -> None:
+    case = msgspec.structs.replace(case_of(seed, 600, application), faults=faults)
+    report = run(case)
+    assert report.differences == []
+    assert {Fault.REBUILD, Fault.EXPIRED} & set(report.struck.values())
+
+
 def test_a_seed_repeats_a_run_fault_by_fault() -> None:
     one, other = run(case_of(7, 2_000)), run(case_of(7, 2_000))
     assert one.struck == other.struck
-    assert (one.outcomes, one.deliveries) == (other.outcomes, other.deliveries)
+    assert (one.outcomes, one.checked) == (other.outcomes, other.checked)
     assert len(one.struck) > 10
 
 
-def test_a_run_is_repeated_by_its_case_as_it_is_printed() -> None:
-    report = run(case_of(7, 2_000))
+@pytest.mark.parametrize("application", BOTH)
+def test_a_run_is_repeated_by_its_case_as_it_is_printed(application: Name) -> None:
+    report = run(case_of(7, 1_000, application))
     again = run(read_case(write_case(report.replayed)))
     assert (again.struck, again.outcomes) == (report.struck, report.outcomes)
 
 
-def _loses_writes(original: Callable[..., Saved]) -> Callable[..., Saved]:
-    calls = count(1)
-
-    def save(self: Any, changes: list[Change[Account]]) -> Saved:
-        return original(self, changes[1:] if next(calls) % 5 == 0 else changes)
-
-    return save
+@pytest.mark.parametrize("what", MUTANTS)
+def test_a_broken_rule_is_found_by_the_seed_that_the_docs_name(what: str) -> None:
+    number = MEASURED["mutants"][what]
+    with applied(MUTANTS[what]):
+        assert run(case_of(number - 1, EVENTS, MUTANTS[what].application)).differences
 
 
-def _overwrites(original: Callable[..., Saved]) -> Callable[..., Saved]:
-    def save(self: Any, changes: list[Change[Account]]) -> Saved:
-        stored = self.load([change.key for change in changes]).stored()
-        return original(self, [Change(stored.get(change.key), change.after) for change in changes])
-
-    return save
-
-
-@pytest.mark.parametrize("broken", [_loses_writes, _overwrites])
-def test_a_broken_store_is_noticed(monkeypatch: pytest.MonkeyPatch, broken: Callable[..., Any]) -> None:
-    monkeypatch.setattr(MemoryRepository, "save", broken(MemoryRepository.save))
-    assert any(run(case_of(seed, 1_000)).differences for seed in range(40))
-
-
-def test_a_failure_is_shrunk_to_a_few_events_and_faults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is behind a parked event is applied, and overtakes it."""
-
-    def behind(aggregate: Any, _note: Any, event: Any, rules: Any, _parking: Any) -> Any:
-        after, [outcome] = folding.fold(aggregate, aggregate.key, [event], rules)
-        return after, outcome
-
-    monkeypatch.setattr(parking, "_behind", behind)
-    report = next(each for seed in range(20) if (each := run(case_of(seed, 400))).differences)
-    shortest = shrunk(report, longest=20)
+def test_a_failure_is_shrunk_to_a_few_events_and_faults() -> None:
+    with applied(MUTANTS["an event behind a parked one is applied"]):
+        report = next(each for seed in range(20) if (each := run(case_of(seed, 400))).differences)
+        shortest = shrunk(report, longest=20)
     assert shortest.differences
     assert len(shortest.case.events) <= 10
     assert len(shortest.struck) <= 5
 
 
-def test_the_ledger_shares_no_code_with_what_it_judges() -> None:
-    tree = ast.parse((SIMULATION / "ledger.py").read_text(encoding="utf-8"))
-    imported = {each.module for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
-    names = {name.name for each in ast.walk(tree) if isinstance(each, ast.Import) for name in each.names}
-    assert imported | names == {"json", "collections.abc", "typing"}
+def test_the_oracle_shares_no_code_with_what_it_judges() -> None:
+    allowed = {"json", "collections.abc", "typing", "decimal", "gzip", "zlib", "base64"}
+    allowed |= {"aws_kinesis_agg.deaggregator"}
+    for folder in (SIMULATION / "oracle", SIMULATION.parent / "chaos" / "oracle"):
+        for path in folder.glob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            imported = {each.module or "" for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
+            for each in ast.walk(tree):
+                if isinstance(each, ast.Import):
+                    imported |= {name.name for name in each.names}
+            ours = {name for name in imported if name.startswith(("simulation.oracle", "chaos.oracle"))}
+            assert imported - ours <= allowed, path
+
+
+def _event(number: int, event_type: str, **payload: object) -> Arrived:
+    payload |= {"userId": "u2", "userLimitId": "l"}
+    event = {"eventId": f"e{number}", "type": event_type, "createdAt": number, "payload": payload}
+    return Arrived({**event, "sequenceNumber": number})
+
+
+def test_the_oracle_of_limits_waits_for_what_says_all_and_goes_on_from_there() -> None:
+    change = "USER_LIMIT_PROGRESS_CHANGED"
+    figures = {"previousProgress": Decimal(5), "remainingAmount": Decimal(2)}
+    events = [
+        _event(1, change, amount=Decimal(1)),
+        _event(2, change, amount=Decimal(3), **figures),
+        _event(3, change, amount=Decimal(1)),
+    ]
+    ledger = Ledger(RULES["limits"], events)
+    [book] = ledger.books.values()
+    assert (book.version, book.state["progress"], book.state["value"]) == (2, 9, 10)
+    assert Ledger(RULES["limits"], events[:1]).waiting() == {("u2", "l"): {"e1"}}
+
+
+def test_the_docs_say_what_the_runs_have_come_to() -> None:
+    stale = [page.name for page, text in pages.contents(MEASURED) if page.read_text(encoding="utf-8") != text]
+    assert not stale, "`python -m simulation --docs` writes them"
+    assert pages.marks() == pages.sections(MEASURED).keys()
+    assert {*MEASURED} == {*BOTH, "mutants"}
+    assert all(MEASURED[name]["failed"] == 0 for name in BOTH)
 
 
 @pytest.mark.other_programs
-def test_the_command_prints_its_figures() -> None:
-    arguments = ["-m", "simulation", "--seeds=2", "--events=300", "--processes=1"]
+def test_the_command_prints_its_figures_and_writes_them(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    arguments = ["-m", "simulation", "--seeds=2", "--events=300", "--processes=1", f"--report={file}"]
     done = subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, check=True, timeout=120
     )
     assert "600 events in" in done.stdout
-    assert done.stdout.endswith("2 seeds, each as the ledger says\n")
+    assert done.stdout.endswith("2 seeds, each as the oracle says\n")
+    written = json.loads(file.read_text())["bank"]
+    assert (written["seeds"], written["events"], written["failed"]) == (2, 600, 0)
+    assert written["faults"].keys() == {each.value for each in Fault}
