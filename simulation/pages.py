@@ -32,7 +32,7 @@ def sections(results: Results) -> dict[str, str]:
     """Return what stands at each mark."""
     runs = [results[name] for name in sorted(results) if name != "mutants"]
     seeds, events = (sum(each[name] for each in runs) for name in ("seeds", "events"))
-    lead = f"Tried in {seeds:,} [simulated](simulation.md) seeds of {events:,} events:"
+    lead = f"Tried in {seeds:,} [simulated](simulation.md) seeds, of {events:,} events in all:"
     found = {name: f"{lead} {checks}." for name, checks in checks_of(runs).items()}
     return found | {"runs": _table(results), "mutants": _mutants(results)}
 
