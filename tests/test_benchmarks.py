@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -10,7 +11,8 @@ import msgspec
 import pybase64
 import pytest
 
-from benchmarks import gathering, results
+from benchmarks import gathering, results, workers
+from benchmarks.held_line import HeldLine
 from benchmarks.prices import HOURS, dollars_per_million
 from benchmarks.records import cut, data_bytes, stream
 from benchmarks.report import documents, scale
@@ -178,3 +180,43 @@ def test_what_the_node_peer_stands_on_is_pinned_by_integrity_and_names_no_regist
     assert all(
         each["integrity"].startswith("sha512-") and "resolved" not in each for each in packages.values()
     )
+
+
+def test_the_page_about_workers_has_a_row_for_each_contender_as_the_benchmark_writes_them() -> None:
+    [mark] = workers.MARKED.finditer(workers.PAGE.read_text())
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in mark[0].splitlines() if "`" in line]
+    assert rows == [each + after for each in workers.CONTENDERS for after in ("", ", gathered 10 s")]
+
+
+def test_events_are_counted_from_whole_lines_of_all_processes_and_once_each(tmp_path: Path) -> None:
+    lines = [
+        b'{"message":"batch handled","applied":2,"duration_ms":1.0}\n',
+        b'{"message":"metrics are served"}\nno JSON at all\n',
+        b'{"message":"batch handled","duplicate":2}\n{"message":"batch handled","app',
+    ]
+    logs = [tmp_path / f"{number}.log" for number in range(len(lines))]
+    for log, line in zip(logs, lines, strict=True):
+        log.write_bytes(line)
+    handled = workers.batches(logs)
+    assert len(handled) == 2
+    assert workers.applied(handled) == 2
+
+
+def test_requests_wait_while_a_line_is_held_and_answers_pass() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        HeldLine(f"http://127.0.0.1:{server.getsockname()[1]}").open() as line,
+        socket.create_connection(("127.0.0.1", int(line.endpoint.rpartition(":")[2]))) as client,
+    ):
+        far, _ = server.accept()
+        with far:
+            line.hold()
+            client.sendall(b"request")
+            far.sendall(b"answer")
+            assert client.recv(99) == b"answer"
+            far.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                far.recv(99)
+            line.release()
+            far.settimeout(5)
+            assert far.recv(99) == b"request"
