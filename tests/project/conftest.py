@@ -24,7 +24,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheels")
     for name in SOURCES:
         if (ROOT / name).is_dir():
-            ignored = shutil.ignore_patterns("*.egg-info", "*cache*")
+            ignored = shutil.ignore_patterns("*.egg-info", "*_cache", "__pycache__")
             shutil.copytree(ROOT / name, copy / name, ignore=ignored)
         else:
             shutil.copy(ROOT / name, copy)

@@ -16,7 +16,7 @@ def test_each_extra_is_on_the_page_with_what_it_installs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     written = {
         extra.strip("`"): installs.split(", ")
-        for extra, installs in re.findall(r"^\| (none|`\w+`) \| .+ \| (.+) \|$", page, re.MULTILINE)
+        for extra, installs in re.findall(r"^\| (none|`[\w-]+`) \| .+ \| (.+) \|$", page, re.MULTILINE)
     }
     extras = project["optional-dependencies"]
     assert written == {"none": names(project["dependencies"])} | {
