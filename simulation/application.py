@@ -30,6 +30,7 @@ class Application(Struct, frozen=True):
         rules: of each reader, for the oracle.
         read_event: decodes an event for the oracle.
         stored: returns a stored state in the oracle's form.
+        may_expire: whether all that waits can be mended, so that states may expire.
     """
 
     states: Mapping[str, type]
@@ -38,6 +39,7 @@ class Application(Struct, frozen=True):
     rules: Mapping[str, Rules]
     read_event: Callable[[bytes], Fields]
     stored: Callable[[Any], Any]
+    may_expire: bool = True
 
 
 def described(application: Application, aggregate: Aggregate[Any]) -> tuple[Any, ...]:
@@ -94,5 +96,6 @@ APPLICATIONS: dict[Name, Application] = {
         rules=limit_rules.RULES,
         read_event=limit_rules.read_event,
         stored=_of_limit_or_activity,
+        may_expire=False,  # what no snapshot has released would wait for longer than states last
     ),
 }

@@ -93,9 +93,12 @@ class Plan:
     Args:
         seed: of the run.
         only: the faults that occur; None to draw them.
+        may_expire: whether what is stored may expire.
     """
 
-    def __init__(self, seed: int, only: Mapping[Place, Fault] | None = None) -> None:
+    def __init__(
+        self, seed: int, only: Mapping[Place, Fault] | None = None, *, may_expire: bool = True
+    ) -> None:
         random = Random(f"{seed}/plan")
         self.struck: dict[Place, Fault] = {}
         """The faults that occurred."""
@@ -107,7 +110,7 @@ class Plan:
         self._draw = random.random
         self._counts: Counter[str] = Counter()
         left_out = {fault for fault in Fault if random.random() < LEFT_OUT}
-        self.expires = Random(f"{seed}/expires").random() < EXPIRING
+        self.expires = may_expire and Random(f"{seed}/expires").random() < EXPIRING
         """Whether what is stored expires."""
         left_out.add(Fault.REBUILD if self.expires else Fault.EXPIRED)
         factor = random.choice((0.3, 0.6, 1.5)) / 1_000

@@ -110,9 +110,6 @@ MUTANTS = {
         aggregate.Parked, "covers", lambda _: lambda _self, _position, _number: False
     ),
     "what waits is not counted at a release": Mutant(release, "_waiting", lambda _: lambda *_args: 1_000),
-    "a released key has not reached its note's end": Mutant(
-        release, "up_to", lambda _: lambda known, _note: replace(known, parked=None)
-    ),
     "what is rejected or parked is put into the quarantine late": Mutant(
         Batch, "quarantine", _quarantine_is_skipped
     ),

@@ -30,12 +30,19 @@ class InOrder(set[Key]):
         return iter(sorted(super().__iter__()))
 
 
-def remembering(repository: Repository[State], seed: int, state_type: type[State]) -> Repository[State]:
+def remembering(
+    repository: Repository[State],
+    seed: int,
+    state_type: type[State],
+    expiry: Expiry,
+    clock: Callable[[], float],
+) -> Repository[State]:
     """Let a handler remember what it has written, some of it or all; in every other seed nothing."""
     max_bytes = (None, 2_000, None, 1_000_000)[seed % 4]
     if max_bytes is None:
         return repository
-    return CachedRepository(repository, RecentDocuments(max_bytes), state_type=state_type, expiry=Expiry())
+    recent = RecentDocuments(max_bytes)
+    return CachedRepository(repository, recent, state_type=state_type, expiry=expiry, clock=clock)
 
 
 class Wire(Generic[State]):

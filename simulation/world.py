@@ -13,12 +13,12 @@ from kinesis_handler.moving.phase import Phase
 from kinesis_handler.moving.repository import MovingRepository
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.stores import Repository
-from kinesis_handler.stores.expiry import VACANT_TTL
+from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.testing import FakeClock
 from simulation.application import Application
 from simulation.delivery import TIMEOUT, Delivery
 from simulation.faults import Fault, Place, Plan
-from simulation.operator import redrive, remove_objects, waiting_records
+from simulation.operator import Number, redrive, remove_objects, waiting_numbers, waiting_records
 from simulation.stores import MakeRepository, Rebuild, Stores, any_phase, in_memory
 from simulation.stream import Sent, Shard, shards_of
 from simulation.troubles import Options, Troubles
@@ -66,7 +66,7 @@ class World:
     ) -> None:
         self.application = application
         self.clock = FakeClock()
-        self.plan = Plan(seed, only)
+        self.plan = Plan(seed, only, may_expire=application.may_expire)
         self.events = events
         self.shards = shards_of(events)
         self.outcomes: Counter[str] = Counter()
@@ -78,6 +78,8 @@ class World:
         """For each time that all that was stored had expired, how many records of each shard were settled."""
         self.parked_on: dict[int, dict[str, set[tuple[str, str]]]] = {}
         """For each of these times, from 1, the keys that were parked, by reader: they did not expire."""
+        self._left: set[Number] = set()
+        """Records that were rejected before all that was stored had expired."""
         random = Random(f"{seed}/world")
         self._turns = Random(f"{seed}/turns")
         self._batch_size = random.choice((20, 100, 300))
@@ -138,9 +140,8 @@ class World:
         sides = {side: self._wire(each) for side, each in stores.move.sides.items()}
         moving: MovingRepository[Any] = MovingRepository(sides, lambda: stores.move.seen[number])
         second: Repository[Any] = self._wire(stores.second)
-        if not self.plan.expires:
-            state_type = self.application.states[stores.names[1]]
-            second = remembering(second, self.plan.seed, state_type)
+        state_type = self.application.states[stores.names[1]]
+        second = remembering(second, self.plan.seed, state_type, Expiry(self._ttl), self.clock)
         readers = self.application.readers(moving, second, self._options)
         return KinesisHandler(readers, quarantine=stores.quarantine, clock=self.clock, now=self.clock)
 
@@ -303,18 +304,29 @@ class World:
         """Redrive what waits; while a batch is under way only what is parked, as a condition of G10 says."""
         current, self._current = self._current, None
         try:
-            redrive(self._handlers[-1], self.stores.quarantine, self.clock, parked_only=self._depth > 0)
+            redrive(
+                self._handlers[-1],
+                self.stores.quarantine,
+                self.clock,
+                parked_only=self._depth > 0,
+                left=self._left,
+            )
         finally:
             self._current = current
 
     def _expire(self) -> None:
-        """Let all that is stored expire, but for what is parked.
+        """Let all that is stored expire.
 
-        An operator has redriven before: who waits with that for as long as states last finds them expired.
+        As G10 asks for, an operator has mended and redriven before all that waits, and redrives no more what
+        was rejected then: a reader that had applied it has forgotten that.
         """
         self.plan.is_off = True
         self.stores.move.all_see_the_phase()
+        waiting = {each.event_id for each in waiting_records(self.stores.quarantine)}
+        for failing in [each for each in self.troubles.failing if each[1] in waiting]:
+            self.troubles.mend(failing)
         self._redrive_all()
+        self._left |= waiting_numbers(self.stores.quarantine)
         self.plan.is_off = False
         self.days.append(dict(self._delivery.settled))
         self.parked_on[len(self.days)] = self.stores.parked()
