@@ -61,6 +61,15 @@ class Move:
         if self.phase.replica is not None:
             write_if_newer(self.sides[self.phase.replica], list(self.deciding.scan_stored()))
 
+    def remove_leftovers(self) -> None:
+        """Remove what the deciding store does not have, as `migrate verify --repair` does.
+
+        A note does not expire. One that a replica kept while it was let go stays there alone.
+        """
+        known = {each.key for each in self.deciding.scan_stored()}
+        replica = self.sides[self.phase.decides.other]
+        replica.delete([each.key for each in replica.scan_stored() if each.key not in known])
+
     def differences(self) -> list[str]:
         """Return what a verification finds after a copy; nothing without a replica."""
         if self.phase.replica is None:

@@ -331,6 +331,7 @@ class World:
         self.days.append(dict(self._delivery.settled))
         self.parked_on[len(self.days)] = self.stores.parked()
         self.clock.advance(TTL + 1)
+        self.stores.move.remove_leftovers()
 
     def _begin_rebuild(self) -> Rebuild:
         """Begin to fill new stores, with a quarantine of their own, from the oldest record."""
