@@ -121,6 +121,7 @@ def protocol_output() -> TextIO:
     sys.stdout.flush()
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # which is not buffered: the daemon may kill the process at any time
     return protocol
 
 
