@@ -158,7 +158,7 @@ def test_a_rejected_event_lets_the_later_ones_of_its_key_pass() -> None:
     assert aggregate_of(repository, "x").version == 2
 
 
-def test_an_unexpected_error_fails_the_event_and_shows_its_place_but_not_its_text() -> None:
+def test_an_unexpected_error_fails_the_event_and_shows_its_line_but_not_its_text() -> None:
     result = KinesisHandler([Letters(MemoryRepository())]).handle(invocation([added("x", "0")]))
     [reason] = reasons(result)
     assert reason.startswith("ZeroDivisionError raised at test_projection.py:")

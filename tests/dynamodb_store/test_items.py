@@ -108,7 +108,7 @@ class TestWhatCannotBeKept:
         assert store.is_taken({**item, "note": {"S": "x" * fits}})
         assert not store.is_taken({**item, "note": {"S": "x" * (fits + 1)}})
 
-    def test_several_states_that_can_never_be_kept_are_distinguished_from_all_others(
+    def test_several_states_that_can_never_be_stored_are_distinguished_from_all_others(
         self, store: Store
     ) -> None:
         changes = many(60)

@@ -146,7 +146,7 @@ def test_each_answer_says_what_a_browser_may_do_with_it(page: OperatorPage, path
     assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_what_is_stored_is_kept_by_no_cache(page: OperatorPage) -> None:
+def test_what_is_stored_is_in_no_cache(page: OperatorPage) -> None:
     assert ask(page, "/operator/api/state").headers["cache-control"] == "no-store"
 
 

@@ -189,7 +189,7 @@ def test_the_level_keeps_lower_lines_out(log_lines: io.StringIO) -> None:
     assert logged(log_lines, told("a"), level="warn") == []
 
 
-def test_of_a_user_record_the_place_in_its_aggregate_is_reported(log_lines: io.StringIO) -> None:
+def test_of_a_user_record_its_index_in_the_kpl_record_is_reported(log_lines: io.StringIO) -> None:
     KinesisHandler().handle(invocation([aggregate([("key", None, b"{}"), ("key", None, b"{")])]))
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line.get("sub_sequence_number") for line in lines] == [None, 1, None]

@@ -27,6 +27,8 @@ ApplicationName = Annotated[
         help=f"The function that builds the application. Default: what {PYPROJECT} here names.",
     ),
 ]
+BatchSize = Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")]
+Retries = Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")]
 StoreUrl = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,7 @@ import typer
 
 from kinesis_handler.cli.application import (
     ApplicationName,
+    Retries,
     StoreUrl,
     exit_on_error,
     load_application,
@@ -94,7 +95,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     application_name: ApplicationName = None,
     store: StoreUrl = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch.")] = 100,
-    retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
+    retries: Retries = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,  # noqa: FBT002
 ) -> None:
     """Run events through the handler, as Lambda would, and show the resulting state.

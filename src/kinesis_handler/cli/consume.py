@@ -7,6 +7,8 @@ import typer
 from kinesis_handler.application import Application
 from kinesis_handler.cli.application import (
     ApplicationName,
+    BatchSize,
+    Retries,
     StoreUrl,
     exit_on_error,
     load_application,
@@ -49,11 +51,11 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     ] = False,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
+    batch_size: BatchSize = 1_000,
     gather: Gather = None,
     gather_records: GatherRecords = RECORDS,
     remember_mb: RememberMb = 0,
-    retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
+    retries: Retries = 2,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = ONLY_HERE,
     rebuild: Annotated[  # noqa: FBT002

@@ -14,7 +14,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kinesis_handler.application import Application
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.application import (
+    ApplicationName,
+    BatchSize,
+    Retries,
+    StoreUrl,
+    exit_on_error,
+    load_application,
+)
 from kinesis_handler.cli.consume import open_checkpoints
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.cli.gather import RECORDS, Gather, GatherRecords, RememberMb, gather_bounds
@@ -103,13 +110,13 @@ def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     ] = "trim-horizon",
     application_name: ApplicationName = None,
     store: StoreUrl = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")] = 1_000,
+    batch_size: BatchSize = 1_000,
     gather: Gather = None,
     gather_records: GatherRecords = RECORDS,
     remember_mb: RememberMb = 0,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = ONLY_HERE,
-    retries: Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")] = 2,
+    retries: Retries = 2,
     leases: Annotated[
         str | None,
         typer.Option(
