@@ -4,15 +4,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from kinesis_handler.local.minutes import MINUTES, Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
 from operated import STREAM, Operated, served
+from page.still import still_page
 from page.website import NOW
 
-SIZE, SCALE = {"width": 1080, "height": 1120}, 1
+SIZE: ViewportSize = {"width": 1080, "height": 1120}
+SCALE = 1
 SHARDS = [f"shardId-{number:012}" for number in range(2)]
 
 
@@ -21,25 +23,13 @@ def operator_picture(browser: Browser, scheme: Literal["light", "dark"]) -> byte
     with TemporaryDirectory() as folder:
         operated = Operated(Path(folder), clock=NOW.timestamp)
         _fill(operated, NOW.timestamp())
-        with served(operated.page(reports=False)) as url:
-            context = browser.new_context(
-                viewport={"width": SIZE["width"], "height": SIZE["height"]},
-                device_scale_factor=SCALE,
-                color_scheme=scheme,
-                reduced_motion="reduce",
-                locale="en-GB",
-                timezone_id="UTC",
-            )
-            try:
-                context.clock.set_fixed_time(NOW)
-                page = context.new_page()
-                page.goto(f"{url}/operator")
-                expect(page.locator("#streams tbody tr").first).to_be_visible()
-                return page.screenshot(
-                    clip={"x": 0, "y": 0, "width": SIZE["width"], "height": SIZE["height"]}, full_page=True
-                )
-            finally:
-                context.close()
+        with (
+            served(operated.page(reports=False)) as url,
+            still_page(browser, SIZE, SCALE, scheme) as page,
+        ):
+            page.goto(f"{url}/operator")
+            expect(page.locator("#streams tbody tr").first).to_be_visible()
+            return page.screenshot(clip={"x": 0, "y": 0, **SIZE}, full_page=True)
 
 
 def _fill(operated: Operated, now: float) -> None:

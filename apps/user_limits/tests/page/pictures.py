@@ -8,20 +8,21 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from kinesis_handler import configure_logging
 from page.browser import NoBrowserError, chromium
 from page.operator_picture import operator_picture
+from page.still import still_page
 from page.terminal import terminal_picture
-from page.website import NOW, Website, website
+from page.website import Website, website
 
 FOLDER = Path(__file__).parents[4] / "docs" / "pictures"
 LARGEST = 120_000
 """Bytes of a picture. A repository keeps every version of it for ever."""
 
 # name: the user, the limit whose card is open, the size of the window, and pixels for each of its points
-SCENES = {
+SCENES: dict[str, tuple[str, str, ViewportSize, float]] = {
     "page": ("ben", "", {"width": 1180, "height": 606}, 1.25),
     "phone": ("chiara", "Daily bets", {"width": 390, "height": 1010}, 1.5),
 }
@@ -54,17 +55,7 @@ def _write(path: Path, picture: bytes) -> None:
 
 def _picture(browser: Browser, site: Website, scene: str, scheme: Literal["light", "dark"]) -> bytes:
     user, opened, size, scale = SCENES[scene]
-    context = browser.new_context(
-        viewport={"width": size["width"], "height": size["height"]},
-        device_scale_factor=scale,
-        color_scheme=scheme,
-        reduced_motion="reduce",
-        locale="en-GB",
-        timezone_id="UTC",
-    )
-    try:
-        context.clock.set_fixed_time(NOW)
-        page = context.new_page()
+    with still_page(browser, size, scale, scheme) as page:
         page.goto(f"{site.url}/users/{user}")
         expect(page.get_by_role("article").first).to_be_visible()
         if opened:
@@ -72,8 +63,6 @@ def _picture(browser: Browser, site: Website, scene: str, scheme: Literal["light
             expect(page.locator(".timeline li").first).to_be_visible()
             page.mouse.move(0, 0)
         return page.screenshot()
-    finally:
-        context.close()
 
 
 if __name__ == "__main__":
