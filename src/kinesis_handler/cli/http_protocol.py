@@ -4,6 +4,7 @@ uvicorn bounds headers only with its other, slower parser, and waits for a reque
 request is answered with a problem document (RFC 9457).
 """
 
+import itertools
 import sys
 from asyncio import TimerHandle, Transport
 from http import HTTPStatus
@@ -54,6 +55,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """A connection that a client can neither flood nor occupy."""
 
     bounds = Bounds()
+    _waits = itertools.count()
+    """Numbers the waits in their order: within one tick of a loop's clock (a millisecond) many may begin."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request; if there are too many connections, close one that waits."""
@@ -63,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._late: TimerHandle | None = None
         self._stuck: TimerHandle | None = None
-        self.waiting_since = self.loop.time()
+        self.wait_number = next(self._waits)
         if len(self.connections) >= self.bounds.connections and not self._close_another():
             self.app = _busy  # for this connection only
         super().connection_made(transport)
@@ -115,7 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request, or for the client to read the last answer."""
-        self.waiting_since = self.loop.time()
+        self.wait_number = next(self._waits)
         super().on_response_complete()
         if self.transport.is_closing():
             self._await_client(self.bounds.seconds)
@@ -152,7 +155,7 @@ class BoundedProtocol(HttpToolsProtocol):
         waiting = [each for each in others if each.is_waiting()]
         if not waiting:
             return False
-        min(waiting, key=lambda each: each.waiting_since).transport.abort()
+        min(waiting, key=lambda each: each.wait_number).transport.abort()
         return True
 
     def _await_request(self) -> None:
