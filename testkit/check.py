@@ -36,7 +36,7 @@ class NotAloneError(Exception):
 
 def pytest_configure() -> None:
     """Search less long than `make test` does."""
-    settings.register_profile("check", settings.get_profile("short"), max_examples=10)
+    settings.register_profile("check", max_examples=10)
     settings.load_profile("check")
 
 
