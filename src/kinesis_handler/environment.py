@@ -63,6 +63,11 @@ def _words(hint: Any) -> Iterator[str]:
             yield from _words(each)
 
 
+def own_service(environment: Mapping[str, str]) -> str:
+    """Return what logs and metrics call this program: on Lambda the function's name."""
+    return read_text(environment, LAMBDA_FUNCTION) or "kinesis-handler"
+
+
 def read_text(environment: Mapping[str, str], name: str, allowed: str = ANY_TEXT) -> str:
     """Return the value of a variable, or an empty text.
 

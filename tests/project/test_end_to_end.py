@@ -16,7 +16,7 @@ from kinesis_handler.project.new import Choices, make_project
 from kinesis_handler.stores.memory import MemoryRepository
 from telemetry.emf import metrics_in
 from testkit.emulators.event_source import PREFIX, DeployedMapping
-from testkit.emulators.http_api import http_api, routes_of
+from testkit.emulators.http_api import http_api
 from testkit.emulators.lambda_runtime import LambdaRuntime
 
 ROOT = Path(__file__).parents[2]
@@ -89,8 +89,7 @@ def test_what_was_rejected_is_in_the_quarantine_and_nothing_was_given_up(
 def test_the_api_shows_what_is_stored(stack: Stack, log: list[str], project: Path) -> None:
     assert log
     function = stack.function("Api", project / "unpacked", on_this_machine=stack.on_this_machine())
-    routes = routes_of(stack.properties("HttpApi")["Body"])
-    with LambdaRuntime(function) as runtime, http_api(runtime, routes) as address:
+    with LambdaRuntime(function) as runtime, http_api(runtime) as address:
         with urlopen(f"{address}/accounts/ada/daily") as answer:  # noqa: S310 - our own emulator
             assert json.load(answer)["data"]["state"] == {"balance": 100.25, "movements": 2}
         with urlopen(f"{address}/accounts/ada") as answer:  # noqa: S310 - our own emulator

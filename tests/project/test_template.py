@@ -87,14 +87,14 @@ def test_the_function_may_do_what_it_needs_and_nothing_else() -> None:
 
 
 def test_the_api_reads_and_does_nothing_else() -> None:
-    known = arns(resources(), stack="user-limits", log_group="user-limits-apilogs")
+    known = arns(resources(), stack="user-limits", log_group="user-limits-logs")
     assert allowed(properties("ApiRole")) == needed(needs()["apiPermissions"], known)
 
 
 def test_nobody_reads_the_api_without_a_signature() -> None:
-    body = properties("HttpApi")["Body"]
-    [route] = [each for path in body["paths"].values() for each in path.values()]
-    assert route["security"] == [{"AWS_IAM": []}]
+    urls = [each["Properties"] for each in resources().values() if each["Type"] == "AWS::Lambda::Url"]
+    assert [each["AuthType"] for each in urls] == ["AWS_IAM"]
+    assert not [each for each in resources().values() if each["Type"] == "AWS::Lambda::Permission"]
 
 
 def test_the_function_and_its_mapping_are_set_as_is_said() -> None:
@@ -102,9 +102,10 @@ def test_the_function_and_its_mapping_are_set_as_is_said() -> None:
     assert_settings(properties("Consumer"), properties("ConsumerRecords"), needs(), bucket)
 
 
-def test_every_variable_that_is_set_is_one_that_the_application_reads() -> None:
+@pytest.mark.parametrize("function", ["Consumer", "Api"])
+def test_every_variable_that_is_set_is_one_that_the_application_reads(function: str) -> None:
     read = {each["name"] for each in needs()["environment"]}
-    assert properties("Consumer")["Environment"]["Variables"].keys() <= read
+    assert properties(function)["Environment"]["Variables"].keys() <= read
 
 
 def test_a_stream_that_exists_is_read_and_none_is_made() -> None:

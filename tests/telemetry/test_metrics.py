@@ -151,6 +151,15 @@ def test_lines_go_to_standard_error_as_the_log_does(capsys: pytest.CaptureFixtur
     assert sys.stderr is not sys.__stderr__
 
 
+def test_a_service_that_is_not_given_is_the_name_of_the_lambda_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "my-function")
+    lines: list[str] = []
+    EmbeddedMetrics(write=lines.append).counts({"phase_not_readable": 1})
+    assert json.loads(lines[0])["service"] == "my-function"
+
+
 def test_where_nothing_was_counted_there_is_no_line() -> None:
     lines: list[str] = []
     EmbeddedMetrics("tests", lines.append).counts({})

@@ -18,6 +18,9 @@ _ARNS = {
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
     "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{name}",
 }
+_ATTRIBUTES = {(kind, "Arn"): arn for kind, arn in _ARNS.items()} | {
+    ("AWS::Lambda::Url", "FunctionUrl"): "https://{name}.lambda-url.{region}.on.aws/"
+}
 _NAMES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
@@ -104,9 +107,9 @@ class Resolver:
 
     def _attribute(self, name: str, attribute: str) -> str:
         kind = self._resource(name)["Type"]
-        if attribute != "Arn" or kind not in _ARNS:
+        if (kind, attribute) not in _ATTRIBUTES:
             raise ValueError(f"the attribute {attribute} of {name}, of type {kind}, is not known here")
-        return _ARNS[kind].format(
+        return _ATTRIBUTES[kind, attribute].format(
             region=self._values["AWS::Region"], account=self._values["AWS::AccountId"], name=self._name(name)
         )
 

@@ -12,6 +12,10 @@ EnvelopeName = Literal["native", "cloudevents", "eventbridge"]
 _IMPORT = "from kinesis_handler.telemetry.metrics import Metrics\n"
 _HANDLER = "KinesisHandler([Accounts(accounts)], quarantine=quarantine, reserve_ms=5_000, metrics=metrics)\n"
 """Lines of the skeleton's application that another envelope changes."""
+_HANDLER_IN = """KinesisHandler(
+        [Accounts(accounts)], envelope={}(), quarantine=quarantine, reserve_ms=5_000, metrics=metrics
+    )
+"""
 
 _CLASSES = {"cloudevents": "CloudEvents", "eventbridge": "EventBridge"}
 
@@ -27,18 +31,8 @@ def with_envelope(application: str, events: str, envelope: EnvelopeName) -> tupl
     if envelope == "native":
         return application, events
     name = _CLASSES[envelope]
-    arguments = "".join(
-        f"        {each},\n"
-        for each in (
-            "[Accounts(accounts)]",
-            f"envelope={name}()",
-            "quarantine=quarantine",
-            "reserve_ms=5_000",
-            "metrics=metrics",
-        )
-    )
     changed = application.replace(_IMPORT, f"from kinesis_handler.envelopes import {name}\n{_IMPORT}")
-    changed = changed.replace(_HANDLER, f"KinesisHandler(\n{arguments}    )\n")
+    changed = changed.replace(_HANDLER, _HANDLER_IN.format(name))
     lines = (json.dumps(_WRITERS[envelope](json.loads(line))) for line in events.splitlines())
     return changed, "".join(f"{line}\n" for line in lines)
 

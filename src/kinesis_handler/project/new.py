@@ -25,7 +25,6 @@ _MAY_BE_THERE = {".git", ".venv"}
 """What an empty folder may have in it: what is made before there is a project."""
 
 _FILES_OF = {
-    f"{PACKAGE}/api.py": "api",
     f"{PACKAGE}/function.py": "lambda",
     "template.yaml": "lambda",
 }
@@ -36,6 +35,9 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 """Lines of the skeleton that only some projects have, between two comments."""
+
+_LINE = re.compile(r"^(?P<line>.*\S) +# if (?P<part>\w+)\n", re.MULTILINE)
+"""A line of the skeleton that only some projects have, with a comment at its end."""
 
 _TAKEN = {"build", "tests", "kinesis_handler", "botocore", "msgspec", "pybase64", "pytest", "structlog"}
 """Names that the project itself imports, or has a folder of."""
@@ -130,7 +132,8 @@ def rendered(files: Mapping[str, str], name: str, choices: Choices) -> dict[str,
 
 def _chosen(content: str, parts: Collection[str]) -> str:
     """Return a file without the blocks of parts that were not chosen, and without the marks of the others."""
-    return _BLOCK.sub(lambda block: block["lines"] if block["part"] in parts else "", content)
+    content = _BLOCK.sub(lambda block: block["lines"] if block["part"] in parts else "", content)
+    return _LINE.sub(lambda match: f"{match['line']}\n" if match["part"] in parts else "", content)
 
 
 def package_name(name: str) -> str:

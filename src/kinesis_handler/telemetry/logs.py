@@ -21,7 +21,7 @@ from structlog.dev import Column, ConsoleRenderer, KeyValueColumnFormatter, LogL
 from structlog.processors import add_log_level
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from kinesis_handler.environment import LAMBDA_FUNCTION, read_text, wrong
+from kinesis_handler.environment import own_service, read_text, wrong
 from kinesis_handler.errors import ParkedError, UnexpectedError
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status
 from kinesis_handler.printable import printable, printable_lines
@@ -57,14 +57,13 @@ def configure_logging(service: str = "", level: str = "", stream: TextIO | None 
 
     Raises ConfigurationError if there is no such level.
     """
-    service = service or read_text(os.environ, LAMBDA_FUNCTION) or "kinesis-handler"
     if level:
         lowest = _level("the log level", level)
     else:
         lowest = _level("LOG_LEVEL", read_text(os.environ, "LOG_LEVEL", ", ".join(LEVEL_NAMES)) or "info")
     stream = stream if stream is not None else cast("TextIO", _StandardError())
     structlog.configure(
-        processors=_for_people() if stream.isatty() else _for_machines(service),
+        processors=_for_people() if stream.isatty() else _for_machines(service or own_service(os.environ)),
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.WriteLoggerFactory(stream),
     )

@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from kinesis_handler.environment import own_service
 from kinesis_handler.outcome import BatchResult, Status
 
 __all__ = ["EmbeddedMetrics", "Metrics", "count"]
@@ -70,19 +72,20 @@ class EmbeddedMetrics:
     """Writes metrics as lines of JSON among those of the log, which Lambda sends to CloudWatch.
 
     Args:
-        service: the value of their dimension `service`. Where a handler has several processors, the outcomes
-            of each follow on a line of their own, with `reader` as a second dimension.
+        service: the value of their dimension `service`; by default the Lambda function's name. Where a
+            handler has several processors, the outcomes of each follow on a line of their own, with `reader`
+            as a second dimension.
         write: takes a line; None for standard error.
         clock: seconds since epoch.
     """
 
     def __init__(
         self,
-        service: str,
+        service: str = "",
         write: Callable[[str], object] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._service = service
+        self._service = service or own_service(os.environ)
         self._write = write
         self._clock = clock
 

@@ -1,14 +1,13 @@
 """What Lambda starts: `my_accounts.function.handler`."""
 
-import os
-
 from kinesis_handler import configure_logging
+from kinesis_handler.json_api import JsonApi  # if api
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
 
 from my_accounts.application import application
 
-service = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "my-accounts")  # as logs and metrics call it
-configure_logging(service)
-built = application(metrics=EmbeddedMetrics(service))
+configure_logging()
+built = application(metrics=EmbeddedMetrics())
 built.check()  # a table that cannot be used stops the start, and says why
 handler = built.handler
+api = JsonApi(built.views).on_lambda  # /accounts/CUSTOMER[/ACCOUNT]  # if api
