@@ -12,17 +12,7 @@ from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.stores import ReadableRepository, Repository, Store, Table
 
-__all__ = [
-    "ASGIApp",
-    "Api",
-    "Application",
-    "BuildApi",
-    "Cell",
-    "Operators",
-    "Refusal",
-    "View",
-    "plain_view",
-]
+__all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "Operators", "Refusal", "View", "plain_view"]
 
 State = TypeVar("State")
 

@@ -95,9 +95,9 @@ class DeployedMapping:
         """Return a consumer that reads the stream from its checkpoints."""
         return StreamConsumer(
             Reading(
-                self._reader,
-                Checkpoints(self._checkpoints, self._reader.identity),
-                self._mapping,
+                stream=self._reader,
+                checkpoints=Checkpoints(self._checkpoints, self._reader.identity),
+                make_mapping=self._mapping,
                 begin=self._begin,
                 until_caught_up=until_caught_up,
                 stop=stop,

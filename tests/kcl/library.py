@@ -84,9 +84,9 @@ class Driven:
         self._options = {"batch_size": 2, "maximum_retry_attempts": 3, **options}
         self.leases_lost: list[str] = []
         self.work = Work(
-            ARN,
-            self._mapping,
-            self._settle,
+            stream_arn=ARN,
+            make_mapping=self._mapping,
+            on_batch=self._settle,
             on_lease_lost=lambda: self.leases_lost.append(SHARD),
             timer=timer,
             clock=lambda: 1_700_000_001.0,

@@ -121,6 +121,7 @@ def test_a_copy_stays_within_its_rate(stores: Stores) -> None:
 
 
 LINEAGE = "version, updatedAt, sequenceNumber, recordSequenceNumber, recentEventIds"
+AHEAD = f"the target is newer than the source, which decides: state.note, {LINEAGE}"
 OTHER = aggregate(FIRST, 2, note="x", amount=Decimal(1))
 
 
@@ -129,11 +130,7 @@ OTHER = aggregate(FIRST, 2, note="x", amount=Decimal(1))
     [
         ((STORED, None), "only in the source", True),
         ((STORED, aggregate(FIRST, 1, count=0)), f"the target is behind: {LINEAGE}", True),
-        (
-            (STORED, NEWER),
-            f"the target is newer than the source, which decides: state.note, {LINEAGE}",
-            False,
-        ),
+        ((STORED, NEWER), AHEAD, False),
         ((STORED, OTHER), "of the same events, other values: state.amount, state.note", False),
         ((None, STORED), "only in the target", False),
         ((GONE, STORED), f"the target is behind: state, {LINEAGE}", True),

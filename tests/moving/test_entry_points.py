@@ -4,7 +4,6 @@ import io
 import json
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +19,7 @@ from kinesis_handler.moving.switch import switch_of
 from kinesis_handler.stores import open_store
 from kinesis_handler.telemetry.metrics import counting
 from kinesis_handler.testing import FakeClock, invocation
-from testkit.emulators.appconfig import Extension, running_extension
+from testkit.emulators.appconfig import running_extension
 from testkit.tables import Tables
 from user_limits.activity import Activity
 from user_limits.wiring import api, application, consumer
@@ -180,12 +179,6 @@ PATH = "/applications/limits/environments/production/configurations/migration"
 FLAG = "?flag=move"
 
 
-@pytest.fixture
-def extension() -> Iterator[Extension]:
-    with running_extension() as extension:
-        yield extension
-
-
 def test_a_phase_takes_effect_when_it_is_asked_for_again_and_not_at_each_call(tmp_path: Path) -> None:
     clock, file, every = FakeClock(), tmp_path / "phase", switch.FILE_EVERY
     phase = switch_of(Phase, f"file://{file}", 0, clock)
@@ -211,26 +204,27 @@ WRONG += [*(("", 200, text) for text in TEXTS), *((FLAG, 200, text) for text in 
 
 @pytest.mark.parametrize(("flag", "status", "body"), WRONG, ids=lambda each: str(each)[:30])
 def test_what_is_no_phase_leaves_the_last_one_with_a_warning_and_is_never_guessed(
-    extension: Extension, log_lines: io.StringIO, flag: str, status: int, body: bytes
+    log_lines: io.StringIO, flag: str, status: int, body: bytes
 ) -> None:
     clock = FakeClock()
-    phase = switch_of(Phase, PROFILE + flag, extension.port, clock)
-    extension.answers[PATH + flag] = status, body
-    for _ in range(2):  # the next call asks again
-        with counting() as counted, pytest.raises(RepositoryError, match="the phase of the migration is not"):
-            phase()
-        assert counted == {switch.NOT_READABLE: 1}
-    valid = b'{"enabled":true,"phase":"dual","side":"target"}' if flag else b"dual"
-    extension.answers[PATH + flag] = (200, valid)
-    assert [phase(), phase()] == [Phase.DUAL] * 2
-    if flag:
-        assert switch_of(Side, PROFILE + flag, extension.port)() is Side.TARGET
-        extension.asked.pop()
-    extension.answers[PATH + flag] = status, body
-    clock.advance(switch.APPCONFIG_EVERY)
-    with counting() as counted:
+    with running_extension() as extension:
+        phase = switch_of(Phase, PROFILE + flag, extension.port, clock)
+        extension.answers[PATH + flag] = status, body
+        for _ in range(2):  # the next call asks again
+            with counting() as counted, pytest.raises(RepositoryError, match="of the migration is not known"):
+                phase()
+            assert counted == {switch.NOT_READABLE: 1}
+        valid = b'{"enabled":true,"phase":"dual","side":"target"}' if flag else b"dual"
+        extension.answers[PATH + flag] = (200, valid)
         assert [phase(), phase()] == [Phase.DUAL] * 2
-    assert (counted, len(extension.asked)) == ({switch.NOT_READABLE: 1}, 4)
+        if flag:
+            assert switch_of(Side, PROFILE + flag, extension.port)() is Side.TARGET
+            extension.asked.pop()
+        extension.answers[PATH + flag] = status, body
+        clock.advance(switch.APPCONFIG_EVERY)
+        with counting() as counted:
+            assert [phase(), phase()] == [Phase.DUAL] * 2
+        assert (counted, len(extension.asked)) == ({switch.NOT_READABLE: 1}, 4)
     line = json.loads(log_lines.getvalue().splitlines()[-1])
     assert (line["level"], line["message"], line["phase"]) == ("warning", "phase not readable", "dual")
 

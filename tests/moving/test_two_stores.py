@@ -25,10 +25,11 @@ from kinesis_handler.moving import replication
 from kinesis_handler.moving.lineage import is_newer
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.replication import write_if_newer
-from kinesis_handler.moving.repository import MovingRepository, ReadSide
+from kinesis_handler.moving.repository import MovingRepository
 from kinesis_handler.moving.verification import Verification
 from kinesis_handler.outcome import Outcome, Status
 from kinesis_handler.stores import Repository, Saved
+from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository, LawState, RepositoryLaws
@@ -108,6 +109,7 @@ class Move:
 
 
 NOTE = Parked(2, 1, "not yet", None, "12", 0)
+FULL = Saved(failed={KEY: UnstorableError("full")})
 
 
 def log(version: int, position: int, number: int | None = None, note: Parked | None = None) -> Aggregate[Any]:
@@ -160,10 +162,7 @@ def test_an_event_is_acknowledged_when_each_side_has_it_and_a_replica_that_is_do
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (
-            Saved(failed={KEY: UnstorableError("full")}),
-            "full. It can never store this: the key fails until the phase is `source`",
-        ),
+        (FULL, "full. It can never store this: the key fails until the phase is `source`"),
         (Saved({KEY}), "changed by other writers 5 times"),
     ],
 )
@@ -204,7 +203,9 @@ def test_a_projection_of_another_type_than_that_of_the_stores_is_refused(tmp_pat
         Logs(MovingRepository(sides, lambda: Phase.DUAL))
 
 
-@pytest.mark.parametrize(("load", "logs"), [(MovingRepository.load, ["1", "1"]), (ReadSide.load, ["1", ""])])
+@pytest.mark.parametrize(
+    ("load", "logs"), [(MovingRepository.load, ["1", "1"]), (ForwardingRepository.load, ["1", ""])]
+)
 def test_an_event_that_was_written_to_one_store_only_is_replicated_when_it_comes_again(
     monkeypatch: pytest.MonkeyPatch, load: Any, logs: list[str]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kinesis_handler.cli.commands import app
+from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.project.artifact import Artifact, Contents, build_with_layer
 from kinesis_handler.project.artifact import build as build_artifact
 from kinesis_handler.project.dependencies import project_requirements, requirements_of
@@ -87,7 +88,7 @@ class TestDependencies:
         file.write_text("[project]\ndependencies = ['kinesis-handler[aws]', 'rich']\n")
         assert project_requirements(file) == ["kinesis-handler[aws]", "rich"]
         file.write_text("[project\n")
-        with pytest.raises(ArtifactError, match=r"pyproject\.toml cannot be read"):
+        with pytest.raises(ConfigurationError, match=r"pyproject\.toml cannot be read"):
             project_requirements(file)
 
 

@@ -16,10 +16,9 @@ import pytest
 
 from command_line import COMMAND, DUMB, PATIENCE, call
 from kinesis_handler import ConfigurationError, KinesisHandler
-from kinesis_handler.cli.quarantine import read_all
 from kinesis_handler.cli.times import FORMS
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.contents import read_contents, read_quarantines, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from redrive.documents import KEY, metadata, whole
@@ -247,7 +246,7 @@ def test_what_lambda_gave_up_is_read_from_the_bucket_of_the_setting(
 ) -> None:
     s3_client.put_object(Bucket=bucket, Key=KEY, Body=whole(on_shard([created("e1")])))
     built = application({"ON_FAILURE_URL": f"s3://{bucket}/aws", "AWS_REGION": "us-east-1"})
-    [contents] = read_all(built)
+    [contents] = read_quarantines(built.quarantines)
     assert list(contents.objects) == [KEY.removeprefix("aws/")]
 
 

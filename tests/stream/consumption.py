@@ -86,9 +86,9 @@ class Consumption:
         self.stream_identity = reader.identity
         self.consumer = StreamConsumer(
             Reading(
-                reader,
-                Checkpoints(self.store, reader.identity, claim_clock),
-                self._mapping,
+                stream=reader,
+                checkpoints=Checkpoints(self.store, reader.identity, claim_clock),
+                make_mapping=self._mapping,
                 begin=begin or Checkpoint(),
                 until_caught_up=until_caught_up,
                 stop=self.stop,

@@ -1,21 +1,20 @@
 """How far each shard has been read, in every store."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import RepositoryError, StreamError, UnstorableError
+from kinesis_handler.errors import RepositoryError, StreamError
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
-from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores import Change, Repository, Saved
 from kinesis_handler.stores.expiry import Expiry
+from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
-from kinesis_handler.stores.unreadable import OnUnreadable
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.laws import aggregate, insert
 from user_limits.wiring import application
@@ -39,7 +38,7 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Repository[Che
     return tables.repository(Checkpoint)
 
 
-class LosesAnswers:
+class LosesAnswers(ForwardingRepository[Checkpoint]):
     """A store whose next answer to a save is lost, before the write or behind it."""
 
     def __init__(self, repository: Repository[Checkpoint]) -> None:
@@ -59,27 +58,8 @@ class LosesAnswers:
             return Saved(failed={change.key: RepositoryError("injected: unsure") for change in changes})
         return saved
 
-    def load(self, keys: Collection[Key]) -> Loaded[Checkpoint]:
-        return self._repository.load(keys)
-
-    def refusal(self, aggregate: Aggregate[Checkpoint | None]) -> UnstorableError | None:
-        return self._repository.refusal(aggregate)
-
-    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[Checkpoint]:
-        return self._repository.find(partition, limit=limit, cursor=cursor)
-
-    def delete(self, keys: Collection[Key]) -> None:
-        self._repository.delete(keys)
-
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[Checkpoint]]:
-        return self._repository.scan(after, on_unreadable=on_unreadable)
-
-    def scan_stored(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[Checkpoint | None]]:
-        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
+    def _read(self) -> Repository[Checkpoint]:
+        return self._repository
 
 
 def save(checkpoints: Checkpoints, checkpoint: Checkpoint, shard: str = SHARD) -> None:

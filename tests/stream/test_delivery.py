@@ -63,9 +63,9 @@ class Process:
         reader = self._stream.reader()
         StreamConsumer(
             Reading(
-                reader,
-                Checkpoints(self.checkpoints, reader.identity),
-                self.delivery.mapping,
+                stream=reader,
+                checkpoints=Checkpoints(self.checkpoints, reader.identity),
+                make_mapping=self.delivery.mapping,
                 begin=Checkpoint(),
                 until_caught_up=True,
                 stop=self.stop,

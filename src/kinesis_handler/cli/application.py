@@ -13,8 +13,9 @@ import typer
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.console import echo_error, standard_error, styled
-from kinesis_handler.cli.project import PYPROJECT, VARIABLE, project_settings
+from kinesis_handler.cli.project import VARIABLE, project_settings
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
+from kinesis_handler.project.pyproject import PYPROJECT
 from kinesis_handler.stores.url import STORE_FORMS
 from kinesis_handler.telemetry.logs import ensure_logging
 

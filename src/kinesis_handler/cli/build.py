@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,12 +10,13 @@ import typer
 
 from kinesis_handler.cli.application import ApplicationName, exit_on_error
 from kinesis_handler.cli.console import echo, echo_json
-from kinesis_handler.cli.project import PYPROJECT, project_settings
+from kinesis_handler.cli.project import project_settings
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.project.artifact import Artifact, Contents, build_with_layer
 from kinesis_handler.project.artifact import build as build_artifact
 from kinesis_handler.project.dependencies import project_requirements, requirements_of
 from kinesis_handler.project.image import write_dockerfile
+from kinesis_handler.project.pyproject import PYPROJECT, read_table
 from kinesis_handler.project.runtime import Architecture, PythonVersion, Runtime, own_runtime
 
 CACHE = ".dependencies"
@@ -101,11 +101,7 @@ def _source(name: str) -> Path:
 
 def _project_name(package: str) -> str:
     """Return the name of the project in the current folder, or else that of the package."""
-    try:
-        project = tomllib.loads(Path(PYPROJECT).read_text(encoding="utf-8")).get("project", {})
-    except FileNotFoundError:
-        project = {}
-    return str(project.get("name", package))
+    return str(read_table(Path(PYPROJECT), "project").get("name", package))
 
 
 def _pinned(requirements: Path | None, runtime: Runtime) -> str:

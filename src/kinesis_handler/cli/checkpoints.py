@@ -7,12 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Column
 
-from kinesis_handler.cli.application import (
-    ApplicationName,
-    StoreUrl,
-    exit_on_error,
-    load_application,
-)
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
 from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.consume import open_checkpoints
 from kinesis_handler.cli.starting_point import starting_point
@@ -27,12 +22,10 @@ StreamName = Annotated[str, typer.Option("--stream", metavar="NAME", help="The s
 PLAIN_WIDTH = 160
 """Width of the output without a terminal, in columns: a sequence number alone has 56."""
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def checkpoints() -> None:
-    """Show how far `consume` has read a stream into a store, or move its checkpoints."""
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Show how far `consume` has read a stream into a store, or move its checkpoints.",
+)
 
 
 @app.command()

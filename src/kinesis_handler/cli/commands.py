@@ -162,13 +162,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             with open_events(events) as file:
                 records = read_records(file, str(events), application.handler.envelope)
                 moved = application.demo_recording if live else None
-                tally = run_locally(
-                    application,
-                    records if moved is None else moved(records),
-                    batch_size=100,
-                    retries=2,
-                    minutes=minutes,
-                )
+                tally = run_locally(application, moved(records) if moved else records, minutes=minutes)
             print_outcomes(standard_output(), tally)
         serve_api(
             application,

@@ -66,6 +66,11 @@ def plain_table(*columns: Column | str) -> Table:
     return Table(*columns, box=None, header_style="dim", padding=(0, 2, 0, 0))
 
 
+def plain_grid(*columns: Column) -> Table:
+    """Return a table without lines and headings, indented by two spaces: names, and what each is."""
+    return Table(*columns, box=None, show_header=False, padding=(0, 0, 0, 2))
+
+
 def echo(text: str, style: str = "", *, err: bool = False) -> None:
     """Print a sentence on one line, however long it is."""
     PlainConsole(stderr=err).print(styled(text, style), soft_wrap=True)

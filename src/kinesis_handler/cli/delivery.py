@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
 from typing import Any
 
 from kinesis_handler.application import Application
@@ -15,25 +14,10 @@ from kinesis_handler.local.gathering import Bounds
 from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.local.stream.outages import Outages, Wait, is_outage
 from kinesis_handler.outcome import BatchResult
-from kinesis_handler.quarantine import Quarantine
 from kinesis_handler.quarantine.on_failure import failed_batch
 
 TIMEOUT = 60.0
 """Seconds that the handler has for one batch."""
-
-
-class Counts:
-    """Counts what is done with batches, in any thread."""
-
-    def __init__(self) -> None:
-        self.batches = self.retries = 0
-        self._lock = Lock()
-
-    def add(self, *, batches: int = 0, retries: int = 0) -> None:
-        """Add to the counts."""
-        with self._lock:
-            self.batches += batches
-            self.retries += retries
 
 
 class Delivery:
@@ -63,8 +47,6 @@ class Delivery:
         """Tallies by the id of each shard that was read."""
         self.minutes = Minutes()
         """The outcomes of the last minutes, of all shards."""
-        self.counts = Counts()
-        """Batches and retries of all shards."""
         self._application = application
         self._bounds = gather or Bounds(0, batch_size, PAYLOAD_LIMIT)
         self._retries = retries
@@ -83,10 +65,15 @@ class Delivery:
             attempts = _Attempts(invocation["Records"], handle, tally)
             return self._outages.wait_out(attempts, wait, shard_id).response()
 
+        def retry_after(seconds: float) -> None:
+            tally.retries += 1
+            wait(seconds)
+
         def to_quarantine(discarded: DiscardedBatch) -> None:
             # Wait until it is in the quarantine: it would be lost otherwise.
             if (quarantine := self._application.quarantine) is not None:
-                self._outages.wait_out(lambda: _quarantine(quarantine, discarded), wait, shard_id)
+                keep = partial(quarantine.keep, *failed_batch(discarded, time.time()).object())
+                self._outages.wait_out(keep, wait, shard_id)
 
         return EventSourceMapping(
             function,
@@ -98,24 +85,19 @@ class Delivery:
             on_failure=to_quarantine,
             deliver_too_large=True,
             announce_last_delivery=True,
-            sleep=partial(self._retry_after, wait),
+            sleep=retry_after,
         )
 
     def settle(self, shard_id: str) -> None:
         """Count the current batch: it will not be delivered again."""
         self.minutes.add(self.tallies[shard_id].settle(), time.time())
-        self.counts.add(batches=1)
 
     def total(self) -> Tally:
         """Return the outcomes of all records."""
         total = Tally()
-        for tally in self.tallies.values():
+        for tally in list(self.tallies.values()):  # the thread of another shard may add its own
             total.include(tally)
         return total
-
-    def _retry_after(self, wait: Wait, seconds: float) -> None:
-        self.counts.add(retries=1)
-        wait(seconds)
 
     def _handle(self, records: list[LambdaRecord], *, is_last: bool) -> BatchResult:
         context = LocalContext(time.time, time.time() + TIMEOUT, is_last_delivery=is_last)
@@ -151,8 +133,3 @@ class _Attempts:
 
     def _up_to(self, record: LambdaRecord) -> list[LambdaRecord]:
         return self._records[: next(i for i, each in enumerate(self._records, 1) if each is record)]
-
-
-def _quarantine(quarantine: Quarantine, discarded: DiscardedBatch) -> None:
-    name, content = failed_batch(discarded, time.time()).object()
-    quarantine.keep(name, content)

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
+from rich.table import Column
 
 from kinesis_handler.aws import find_region
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import echo, echo_json, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, plain_grid, standard_output, styled
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.errors import KinesisHandlerError
 from kinesis_handler.project.needs import Needs, Permission, Setting, needs_of
@@ -122,9 +122,7 @@ def _print_permissions(title: str, permissions: Sequence[Permission]) -> None:
 
 def _print_settings(title: str, settings: Sequence[Setting]) -> None:
     _heading(title)
-    table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(style="dim", overflow="fold")
+    table = plain_grid(Column(no_wrap=True), Column(style="dim", overflow="fold"))
     for each in settings:
         value = each.value if isinstance(each.value, str) else msgspec.json.encode(each.value).decode()
         table.add_row(styled(f"{each.name}: {value}"), styled(each.reason))

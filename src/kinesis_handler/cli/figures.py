@@ -1,6 +1,5 @@
 """The figures of a process that reads a stream, as Prometheus asks for them."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
@@ -54,18 +53,15 @@ class ConsumerFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all figures."""
-        outcomes: Counter[Status] = Counter()
-        for tally in list(self._delivery.tallies.values()):
-            outcomes.update(dict(tally.outcomes))
+        total = self._delivery.total()
         records = CounterMetricFamily(
             f"{PREFIX}records", "Records that are settled, by their outcome", labels=["outcome"]
         )
         for status in Status:
-            records.add_metric([status], outcomes[status])
+            records.add_metric([status], total.outcomes[status])
         yield records
-        counts = self._delivery.counts
-        yield _counter("batches", "Batches that are settled", counts.batches)
-        yield _counter("retries", "Deliveries of a batch after its first, outages left out", counts.retries)
+        yield _counter("batches", "Batches that are settled", total.batches)
+        yield _counter("retries", "Deliveries of a batch after its first, outages left out", total.retries)
         shards = list(self._progress.items())
         for name, text, value in _OF_A_SHARD:
             family = GaugeMetricFamily(f"{PREFIX}{name}", text, labels=["shard"])

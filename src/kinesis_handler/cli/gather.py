@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from kinesis_handler.cli.times import parse_span
-from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.gathering import Bounds
 
 LONGEST = 300
@@ -53,10 +52,5 @@ def gather_bounds(gather: str | None, records: int) -> Bounds | None:
     """
     if gather is None:
         return None
-    try:
-        seconds = parse_span("--gather", gather)
-    except ConfigurationError:
-        seconds = 0
-    if not 0 < seconds <= LONGEST:
-        raise ConfigurationError(f"--gather is {gather!r}; allowed: from 1s to 5m, such as 30s")
+    seconds = parse_span("--gather", gather, range(1, LONGEST + 1), "from 1s to 5m, such as 30s")
     return Bounds(seconds, records, DATA_BYTES)

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import urlsplit
 
 import msgspec
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+from prometheus_client import CollectorRegistry, MetricsHandler
 
 from kinesis_handler.cli.figures import ConsumerFigures
 from kinesis_handler.errors import ConfigurationError
@@ -27,8 +25,9 @@ def serve_figures(figures: ConsumerFigures, port: int, host: str) -> Iterator[in
     """
     registry = CollectorRegistry()
     registry.register(figures)
+    handler = type("Handler", (_Handler,), {"registry": registry, "figures": figures})
     try:
-        server = ThreadingHTTPServer((host, port), partial(_Handler, figures, registry))
+        server = ThreadingHTTPServer((host, port), handler)
     except OSError as error:
         raise ConfigurationError(
             f"--metrics-port is {port} and --metrics-host {host!r}: {error.strerror}; allowed: a free port "
@@ -45,31 +44,23 @@ def serve_figures(figures: ConsumerFigures, port: int, host: str) -> Iterator[in
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Answers the two paths."""
+class _Handler(MetricsHandler):
+    """Answers the two paths. A subclass has the registry and the figures."""
 
     timeout = TIMEOUT
+    figures: ConsumerFigures
 
-    def __init__(self, figures: ConsumerFigures, registry: CollectorRegistry, *connection: object) -> None:
-        self._figures = figures
-        self._registry = registry
-        super().__init__(*connection)  # type: ignore[arg-type] # as the server calls it
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the server calls it so
         """Answer a request."""
         match urlsplit(self.path).path:
             case "/metrics":
-                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-                self._answer(HTTPStatus.OK, content_type, encode(self._registry))
+                super().do_GET()
             case "/health":
-                health = self._figures.health()
+                health = self.figures.health()
                 status = HTTPStatus.OK if health.is_well else HTTPStatus.SERVICE_UNAVAILABLE
                 self._answer(status, "application/json", msgspec.json.encode(health))
             case _:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there are /metrics and /health\n")
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing: a probe comes every few seconds."""
 
     def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)

@@ -15,6 +15,7 @@ from kinesis_handler.moving.chunks import named
 from kinesis_handler.moving.copy import MAX_NAMED, copy_store, read_progress
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.verification import Verification
+from kinesis_handler.stores.url import LASTING_STORE_FORMS
 
 _COMPLETE = "after `migrate copy` and a `migrate verify` that finds nothing, with the consumer stopped"
 NEXT = {
@@ -28,24 +29,16 @@ NEXT = {
 
 FromUrl = Annotated[
     str | None,
-    typer.Option(
-        "--from",
-        metavar="URL",
-        help="sqlite:///FILE or dynamodb://TABLE?endpoint=URL, in place of what the settings say.",
-    ),
+    typer.Option("--from", metavar="URL", help=f"{LASTING_STORE_FORMS}, in place of what the settings say."),
 ]
 ToUrl = Annotated[
-    str | None,
-    typer.Option("--to", metavar="URL", help="Likewise, in place of MIGRATION_TARGET."),
+    str | None, typer.Option("--to", metavar="URL", help="Likewise, in place of MIGRATION_TARGET.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def migrate() -> None:
-    """Move what is stored from one store to another while events keep flowing."""
+app = typer.Typer(
+    no_args_is_help=True, help="Move what is stored from one store to another while events keep flowing."
+)
 
 
 @app.command()
@@ -57,8 +50,7 @@ def copy(
         float | None, typer.Option(metavar="UNITS", min=1, help="Write units a second, at most.")
     ] = None,
     file: Annotated[
-        Path,
-        typer.Option("--progress", metavar="FILE", help="Where the progress of an interrupted copy is."),
+        Path, typer.Option("--progress", metavar="FILE", help="Where the progress of an interrupted copy is.")
     ] = Path("migrate-copy.json"),
 ) -> None:
     """Copy the store that decides to the other one, which keeps what is as new there, or newer.
@@ -178,7 +170,6 @@ def _items(move: Migration, side: Side) -> tuple[int, list[str]]:
         counts = [table.describe().get("items") for table in tables]
         return sum(each for each in counts if isinstance(each, int)), []
     unread: list[str] = []
-    readable = 0
-    for sides in move.repositories.values():
-        readable += sum(1 for _ in sides[side].scan(on_unreadable=lambda _, why: unread.append(str(why))))
-    return readable + len(unread), unread
+    of_side = (sides[side] for sides in move.repositories.values())
+    scans = (each.scan(on_unreadable=lambda _, why: unread.append(str(why))) for each in of_side)
+    return sum(1 for _ in chain.from_iterable(scans)) + len(unread), unread

@@ -9,20 +9,19 @@ from rich.table import Column
 
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
 from kinesis_handler.cli.console import echo_json, plain_table, standard_output, styled
-from kinesis_handler.cli.quarantine import AsJson, print_entries, read_all
+from kinesis_handler.cli.quarantine import AsJson, print_entries
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.redrive.notes import drop, parked_keys
 from kinesis_handler.local.redrive.rounds import drop_question, dropped_sentence, nothing_waits, parked_for
+from kinesis_handler.quarantine.contents import read_quarantines
 
 Partition = Annotated[str, typer.Argument(help="First part of the key.")]
 Sort = Annotated[str, typer.Argument(help="Second part of the key.")]
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def parked() -> None:
-    """Show the keys whose events wait in the quarantine, because one of them could not be applied."""
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Show the keys whose events wait in the quarantine, because one of them could not be applied.",
+)
 
 
 @app.command("list")
@@ -34,7 +33,7 @@ def list_keys(
     """List the parked keys: since when, how many events wait, and why. The longest wait comes first."""
     with exit_on_error():
         application = load_application(application_name, store)
-        found = parked_keys(application.handler.repositories, read_all(application))
+        found = parked_keys(application.handler.repositories, read_quarantines(application.quarantines))
     if as_json:
         echo_json(found)
         return
@@ -71,7 +70,7 @@ def show(
     """Show the events that wait for one key, in their order. The exit status is 1 if there are none."""
     with exit_on_error():
         application = load_application(application_name, store)
-        found = parked_for(read_all(application), (partition, sort))
+        found = parked_for(read_quarantines(application.quarantines), (partition, sort))
     if as_json:
         echo_json(found)
     elif found:
@@ -97,7 +96,7 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     """
     with exit_on_error():
         application = load_application(application_name, store)
-        contents = read_all(application)
+        contents = read_quarantines(application.quarantines)
         question = drop_question(key, len(parked_for(contents, key)))
         if not because.strip():
             raise ConfigurationError("--because is empty: say why these events shall never be applied")

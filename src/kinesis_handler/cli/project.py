@@ -1,12 +1,11 @@
 """Reads the command line's settings: `[tool.kinesis-handler]` in the current folder's pyproject.toml."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.project.pyproject import PYPROJECT, read_table
 
-PYPROJECT = "pyproject.toml"
 VARIABLE = "KINESIS_HANDLER_APP"
 _TABLE = "[tool.kinesis-handler]"
 
@@ -60,12 +59,4 @@ def project_settings(folder: Path | None = None) -> ProjectSettings:
     Raises ConfigurationError if its pyproject.toml cannot be read.
     """
     file = (folder or Path.cwd()) / PYPROJECT
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        content = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from error
-    tool = content.get("tool", {})
-    table = tool.get("kinesis-handler", {}) if isinstance(tool, dict) else {}
-    return ProjectSettings(table if isinstance(table, dict) else {}, file)
+    return ProjectSettings(read_table(file, "tool", "kinesis-handler"), file)

@@ -6,12 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.table import Column
 
-from kinesis_handler.application import Application
-from kinesis_handler.cli.application import (
-    ApplicationName,
-    exit_on_error,
-    load_application,
-)
+from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
 from kinesis_handler.cli.console import echo_json, echo_problems, plain_table, standard_output, styled
 from kinesis_handler.quarantine.contents import Contents, read_quarantines, waiting_in
 from kinesis_handler.quarantine.entry import Entry, readable
@@ -28,12 +23,7 @@ MAX_UNREADABLE = 20
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def quarantine() -> None:
-    """Show which records were rejected or given up, and why."""
+app = typer.Typer(no_args_is_help=True, help="Show which records were rejected or given up, and why.")
 
 
 @app.command("list")
@@ -110,14 +100,6 @@ def print_groups(groups: Sequence[Group]) -> None:
     standard_output().print(table if groups else "nothing is waiting")
 
 
-def read_all(application: Application) -> list[Contents]:
-    """Read the contents of the quarantine, and of Lambda's on-failure destination.
-
-    Raises ConfigurationError if there is neither, and QuarantineError if one cannot be read.
-    """
-    return read_quarantines(application.quarantines)
-
-
 def print_unreadable(contents: Sequence[Contents]) -> int:
     """Print the unreadable objects on standard error, with advice; return their number."""
     unreadable = [each for some in contents for each in sorted(some.unreadable.items())]
@@ -137,6 +119,6 @@ def matches(entry: Entry, reason: str) -> bool:
 def _waiting(application_name: str | None, reason: str) -> tuple[list[Contents], list[Entry]]:
     """Return all contents, and the waiting entries, in the order of the stream."""
     with exit_on_error():
-        contents = read_all(load_application(application_name))
+        contents = read_quarantines(load_application(application_name).quarantines)
     entries = [each.entry for each in waiting_in(contents).values()]
     return contents, [entry for entry in entries if matches(entry, reason)]

@@ -10,21 +10,10 @@ from typing import Annotated
 import typer
 
 from kinesis_handler.application import Application
-from kinesis_handler.cli.application import (
-    ApplicationName,
-    StoreUrl,
-    exit_on_error,
-    load_application,
-)
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
 from kinesis_handler.cli.console import echo_json, standard_output
 from kinesis_handler.cli.progress import progress
-from kinesis_handler.cli.quarantine import (
-    Reason,
-    matches,
-    print_groups,
-    print_unreadable,
-    read_all,
-)
+from kinesis_handler.cli.quarantine import Reason, matches, print_groups, print_unreadable
 from kinesis_handler.cli.times import parse_moment
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.redrive import Redrive, RedriveTarget, Result, Verdict
@@ -35,7 +24,7 @@ from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.local.redrive.through_stream import ThroughStream
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.writer import StreamWriter
-from kinesis_handler.quarantine.contents import Contents, remove_finished, waiting_in
+from kinesis_handler.quarantine.contents import Contents, read_quarantines, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import Entry, Position
 from kinesis_handler.quarantine.groups import grouped
 
@@ -101,7 +90,8 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             )
         reader_of = stream_readers(application.default_region)
         problems = [] if dry_run else _fetch(application, queue, reader_of)
-        contents: Sequence[Contents] = read_all(application)
+        read = partial(read_quarantines, application.quarantines)
+        contents: Sequence[Contents] = read()
         problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
         chosen = partial(_is_chosen, reason=reason, earliest=earliest)
         undated = _undated(contents, reason) if since else []
@@ -115,9 +105,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             _print_unfetched(contents, _queue(application, queue))
             _print_undated(undated, since)
             raise typer.Exit(1 if print_unreadable(contents) else 0)
-        verdicts, contents = redrive_all(
-            contents, lambda: read_all(application), chosen, lambda sending: _send(sending, target)
-        )
+        verdicts, contents = redrive_all(contents, read, chosen, lambda sending: _send(sending, target))
         removed = remove_finished(contents) if delete else 0
     results = list(verdicts.values())
     if as_json:

@@ -20,8 +20,8 @@ def run_locally(
     application: Application,
     records: Iterable[LambdaRecord],
     *,
-    batch_size: int,
-    retries: int,
+    batch_size: int = 100,
+    retries: int = 2,
     minutes: Minutes | None = None,
 ) -> Tally:
     """Run the records of one shard through the application's handler, and return their outcomes.
@@ -34,6 +34,28 @@ def run_locally(
         minutes: counts them, too.
     """
     tally = Tally()
+    with progress("records", tally.outcomes.total, lambda: 0):
+        options = {"batch_size": batch_size, "maximum_retry_attempts": retries, "retry_wait": RETRY_WAIT}
+        deliver(application, records, tally, minutes, **options)
+    return tally
+
+
+def deliver(
+    application: Application,
+    records: Iterable[LambdaRecord],
+    tally: Tally,
+    minutes: Minutes | None,
+    **options: Any,
+) -> None:
+    """Deliver the records of one shard to the application's handler, and count what becomes of them.
+
+    Args:
+        application: the application.
+        records: the records, in their order.
+        tally: counts them.
+        minutes: counts them, too; None for nothing.
+        options: of the event source mapping.
+    """
 
     def function(invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
         result = application.handler.handle(invocation, context)
@@ -47,16 +69,12 @@ def run_locally(
 
     mapping = EventSourceMapping(
         function,
-        batch_size=batch_size,
-        maximum_retry_attempts=retries,
         bisect_batch_on_function_error=True,
-        retry_wait=RETRY_WAIT,
         on_failure=give_up,
         announce_last_delivery=True,
+        **options,
     )
-    with progress("records", tally.outcomes.total, lambda: 0):
-        for _batch in mapping.run(records):
-            settled = tally.settle()
-            if minutes is not None:
-                minutes.add(settled, time.time())
-    return tally
+    for _batch in mapping.run(records):
+        settled = tally.settle()
+        if minutes is not None:
+            minutes.add(settled, time.time())

@@ -2,25 +2,24 @@
 
 import gc
 import getpass
-import ipaddress
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from threading import Event, Thread
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.application import Api, Application, ASGIApp
 from kinesis_handler.cli.console import echo
+from kinesis_handler.cli.run import deliver
 from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError, UnreadableError
 from kinesis_handler.extras import require_extra
-from kinesis_handler.lambda_types import BatchResponse, LambdaContext
-from kinesis_handler.local.event_source import EventSourceMapping, put_on_shard
+from kinesis_handler.hosts import is_this_machine
+from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.operator_page.server import OperatorPage
 
@@ -46,12 +45,13 @@ def serve_api(  # noqa: PLR0913 - the command has as many options
 
     Raises ConfigurationError if it may not or cannot be served there.
     """
-    if operator and api.is_open and not _is_this_machine(host):
+    is_local = is_this_machine(f"[{host}]" if ":" in host else host)
+    if operator and api.is_open and not is_local:
         raise ConfigurationError(
             f"--host is {host!r}, and AUTH is 'none': --operator is for this machine only then, and "
             "--insecure changes nothing about it. Set AUTH=jwt"
         )
-    if api.is_open and not insecure and not _is_this_machine(host):
+    if api.is_open and not insecure and not is_local:
         raise ConfigurationError(
             f"--host is {host!r}, and AUTH is 'none': anyone who can reach it could read everything. "
             "Set AUTH=jwt, or say --insecure"
@@ -97,13 +97,6 @@ def _operator_page(
     if api.operators is None:
         raise ConfigurationError("--operator: the API asks for tokens, and its Api names no operators")
     return OperatorPage(application, served, operators=api.operators(), minutes=minutes)
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, which may lead anywhere
-        return False
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -159,27 +152,10 @@ def _trickle(
 ) -> None:
     """Deliver one event after the other; each is generated after the one before it was applied."""
     tally = Tally()
-
-    def function(invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
-        result = application.handler.handle(invocation, context)
-        tally.add(result)
-        return result.response()
-
-    def pause(seconds: float) -> None:
-        over.wait(seconds)
-
-    mapping = EventSourceMapping(
-        function,
-        maximum_retry_attempts=2,
-        retry_wait=PAUSE,
-        sleep=pause,
-    )
+    options = {"maximum_retry_attempts": 2, "retry_wait": PAUSE, "sleep": over.wait}
     try:
         for record in put_on_shard(events):
-            for _batch in mapping.run([record]):
-                settled = tally.settle()
-                if minutes is not None:
-                    minutes.add(settled, time.time())
+            deliver(application, [record], tally, minutes, **options)
             if over.wait(PAUSE):
                 break
     except KinesisHandlerError as error:

@@ -21,10 +21,10 @@ def main() -> None:
         application = load_application(options.application, options.store)
         delivery, states = options.delivery(application, Outages()), options.states(application)
         work = Work(
-            options.stream_arn,
-            delivery.mapping,
-            delivery.settle,
-            ParentStop(),
+            stream_arn=options.stream_arn,
+            make_mapping=delivery.mapping,
+            on_batch=delivery.settle,
+            stop=ParentStop(),
             on_lease_lost=states.forget,
         )
         with options.reporting(application, delivery, work.progress):

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
+from rich.table import Column
 from rich.text import Text
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.application import Application, View
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
+from kinesis_handler.cli.console import echo, echo_json, plain_grid, plain_table, standard_output, styled
 from kinesis_handler.errors import ConfigurationError, UnreadableError
 from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.stores import pages_of
@@ -145,9 +145,7 @@ def _stored_in(
 
 def _print_one(view: View[Any], found: Aggregate[Any]) -> None:
     echo(_named(view, found.key), "bold")
-    table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    table = plain_grid(Column(style="dim", no_wrap=True), Column(overflow="fold"))
     for heading, text in _fields(view, found):
         table.add_row(styled(heading), text)
     standard_output().print(table)

@@ -7,23 +7,16 @@ import typer
 from rich.table import Table as Grid
 
 from kinesis_handler.application import Application
-from kinesis_handler.cli.application import (
-    ApplicationName,
-    StoreUrl,
-    exit_on_error,
-    load_application,
-)
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
 from kinesis_handler.cli.console import echo, echo_json, standard_output
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.stream.checkpoint_repository import checkpoint_table_in
 from kinesis_handler.stores import Table
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def table() -> None:
-    """Make, describe and remove the DynamoDB tables that the application keeps its state in."""
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Make, describe and remove the DynamoDB tables that the application keeps its state in.",
+)
 
 
 @app.command()

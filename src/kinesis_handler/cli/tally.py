@@ -17,6 +17,8 @@ class Tally:
     def __init__(self) -> None:
         self.outcomes: Counter[Status] = Counter(dict.fromkeys(Status, 0))
         self.remarks: Counter[str] = Counter()
+        self.batches = self.retries = 0
+        """Batches that are settled, and deliveries of one after its first, outages left out."""
         self.failed: list[HandledRecord] = []
         """First records that failed for good, with the outcome of the last delivery."""
         self._open: dict[tuple[str, str, int], HandledRecord] = {}
@@ -46,6 +48,7 @@ class Tally:
 
     def settle(self) -> list[HandledRecord]:
         """Count the records added so far, and return them: they will not be delivered again."""
+        self.batches += 1
         settled = list(self._open.values())
         for handled in settled:
             self.outcomes[handled.outcome.status] += 1
@@ -56,9 +59,11 @@ class Tally:
         return settled
 
     def include(self, other: "Tally") -> None:
-        """Add the settled counts of another tally."""
-        self.outcomes.update(other.outcomes)
-        self.remarks.update(other.remarks)
+        """Add the settled counts of another tally, to which its own thread may add meanwhile."""
+        self.batches += other.batches
+        self.retries += other.retries
+        self.outcomes.update(dict(other.outcomes))
+        self.remarks.update(dict(other.remarks))
         self.failed = [*self.failed, *other.failed][:MAX_FAILURES]
 
 

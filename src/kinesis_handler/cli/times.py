@@ -1,6 +1,7 @@
 """Parses times and time spans, as a person writes them on the command line."""
 
 import re
+import sys
 from datetime import UTC, datetime
 
 from kinesis_handler.errors import ConfigurationError
@@ -25,16 +26,21 @@ def parse_moment(option: str, text: str, now: float, *, allowed: str = FORMS) ->
     return moment
 
 
-def parse_span(option: str, text: str) -> int:
-    """Return a time span in seconds, at least 1.
+def parse_span(
+    option: str,
+    text: str,
+    seconds: range = range(1, sys.maxsize),
+    allowed: str = "a time such as 90s, 30m, 6h, 3d",
+) -> int:
+    """Return a time span in seconds, which is one of these.
 
     Raises ConfigurationError that names the option, its value and what is allowed.
     """
     match = _SPAN.fullmatch(text)
-    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
-    if not seconds:
-        raise ConfigurationError(f"{option} is {text!r}; allowed: a time such as 90s, 30m, 6h, 3d")
-    return seconds
+    found = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if found not in seconds:
+        raise ConfigurationError(f"{option} is {text!r}; allowed: {allowed}")
+    return found
 
 
 def _seconds(text: str, now: float) -> float:

@@ -54,7 +54,7 @@ SHARD_PROCESS = "kinesis_handler.cli.shard_process"
 OPTIONS = "KINESIS_HANDLER_WORKER"
 """Variable in which the processes that the daemon starts find the options of the command."""
 
-_SHORTEST_GRACE, _LONGEST_GRACE = 5, 600
+_GRACE = range(5, 601)
 
 
 class Options(Struct, frozen=True):
@@ -144,7 +144,7 @@ def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     SIGTERM.
     """
     with exit_on_error():
-        seconds = _grace(grace)
+        seconds = parse_span("--grace", grace, _GRACE, "from 5s to 10m, such as 25s")
         application = load_application(application_name, store)
         reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
         stop, outages = Stop(), Outages()
@@ -177,7 +177,12 @@ def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             _become_daemon(fleet, options, seconds)
         states = options.states(application)
         work = Work(
-            reader.arn, delivery.mapping, delivery.settle, stop, on_lease_lost=states.forget, timer=True
+            stream_arn=reader.arn,
+            make_mapping=delivery.mapping,
+            on_batch=delivery.settle,
+            stop=stop,
+            on_lease_lost=states.forget,
+            timer=True,
         )
         with (
             ended_by_signals(stop.set),
@@ -225,13 +230,3 @@ def _become_daemon(fleet: Fleet, options: Options, grace: float) -> None:
     os.dup2(2, 1)  # standard output is for results, and the daemon has none
     os.environ[OPTIONS] = msgspec.json.encode(options).decode()
     os.execv(command[0], command)  # noqa: S606 - its path is that of the `java` on the PATH
-
-
-def _grace(text: str) -> float:
-    try:
-        seconds = parse_span("--grace", text)
-    except ConfigurationError:
-        seconds = 0
-    if not _SHORTEST_GRACE <= seconds <= _LONGEST_GRACE:
-        raise ConfigurationError(f"--grace is {text!r}; allowed: from 5s to 10m, such as 25s")
-    return seconds

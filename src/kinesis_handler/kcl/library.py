@@ -43,7 +43,15 @@ class Beginning(Protocol):
         """The shard's id."""
 
 
-class Delivered(Protocol):
+class Ending(Protocol):
+    """What `shard_ended` and `shutdown_requested` are passed."""
+
+    @property
+    def checkpointer(self) -> Checkpointer:
+        """What sets the shard's checkpoint."""
+
+
+class Delivered(Ending, Protocol):
     """What `process_records` is passed."""
 
     @property
@@ -53,15 +61,3 @@ class Delivered(Protocol):
     @property
     def millis_behind_latest(self) -> int | None:
         """How far behind the tip of the shard they end."""
-
-    @property
-    def checkpointer(self) -> Checkpointer:
-        """What sets the shard's checkpoint."""
-
-
-class Ending(Protocol):
-    """What `shard_ended` and `shutdown_requested` are passed."""
-
-    @property
-    def checkpointer(self) -> Checkpointer:
-        """What sets the shard's checkpoint."""

@@ -4,26 +4,21 @@ The methods are those of `amazon_kclpy.v3.processor.RecordProcessorBase` and `kc
 The library calls those of one shard one after the other; a timer and a stop come from other threads.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
+from msgspec import field
 
 from kinesis_handler.errors import KinesisHandlerError, raised
 from kinesis_handler.kcl.library import Beginning, Checkpointer, ClientRecord, Delivered, Ending
 from kinesis_handler.kcl.packing import packed
-from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.stream.progress import ShardProgress, State
-from kinesis_handler.local.stream.shard_consumer import MakeMapping
-from kinesis_handler.local.stream.stop import Stop, Stopped
+from kinesis_handler.local.stream.shard_delivery import ShardDelivery, Shared
+from kinesis_handler.local.stream.stop import Stopped
 from kinesis_handler.retry import Pauses
-
-if TYPE_CHECKING:
-    from kinesis_handler.local.event_source import EventSourceMapping
-    from kinesis_handler.local.gathering import Gathering
 
 LEASE_LOST = "ShutdownException"
 """The library's name for a checkpoint of a process that no longer has the lease."""
@@ -33,44 +28,25 @@ _PAUSES = Pauses(0.2, 2)
 _SHORTEST_TICK, _LONGEST_TICK = 0.05, 1.0
 
 
-class Work:
+class Work(Shared, kw_only=True, eq=False):
     """What the record processors of one process share.
 
     Args:
         stream_arn: the stream's.
-        make_mapping: builds the event source mapping of a shard.
-        on_batch: called with a shard's id when one of its batches has been settled.
-        stop: ends all waits.
         on_lease_lost: called when another process has a shard of this one.
         timer: deliver what is due while no records come, from a thread of its own. The checkpoint is set from
             there too, which the pipes of `amazon_kclpy` do not allow: it calls for no records instead.
-        clock: seconds since epoch.
+        progress: by the id of each shard whose lease this process has, or had.
+        processors: those that have a shard.
+        failure: the error, if any, after which this process must not go on.
     """
 
-    def __init__(  # noqa: PLR0913 - most have a default
-        self,
-        stream_arn: str,
-        make_mapping: MakeMapping,
-        on_batch: Callable[[str], None] = lambda _shard: None,
-        stop: Stop | None = None,
-        *,
-        on_lease_lost: Callable[[], None] = lambda: None,
-        timer: bool = False,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.stream_arn = stream_arn
-        self.make_mapping = make_mapping
-        self.on_batch = on_batch
-        self.stop = stop or Stop()
-        self.on_lease_lost = on_lease_lost
-        self.timer = timer
-        self.clock = clock
-        self.progress: dict[str, ShardProgress] = {}
-        """Progress by the id of each shard whose lease this process has, or had."""
-        self.processors: set[RecordProcessor] = set()
-        """Those that have a shard."""
-        self.failure: Exception | None = None
-        """The error, if any, after which this process must not go on."""
+    stream_arn: str
+    on_lease_lost: Callable[[], None] = lambda: None
+    timer: bool = False
+    progress: dict[str, ShardProgress] = field(default_factory=dict)
+    processors: "set[RecordProcessor]" = field(default_factory=set)
+    failure: Exception | None = None
 
     def __call__(self) -> "RecordProcessor":
         """Return a record processor for one shard: this is the library's factory."""
@@ -91,18 +67,16 @@ class RecordProcessor:
         self._checkpointer: Checkpointer | None = None
         self._last_number = -1
         self._ends: dict[str, int] = {}  # of the KPL records that are gathered
-        self._mapping: EventSourceMapping
-        self._gathering: Gathering
+        self._delivery: ShardDelivery
 
     def initialize(self, initialize_input: Beginning) -> None:
         """Begin a shard."""
         self._shard_id = initialize_input.shard_id or ""
-        self._mapping = self._work.make_mapping(self._shard_id, self._wait)
-        self._gathering = self._mapping.gathering()
+        self._delivery = ShardDelivery(self._work, self._shard_id, self._progress)
         self._work.progress[self._shard_id] = self._progress
         self._work.processors.add(self)
         self._open = True
-        if self._work.timer and self._mapping.maximum_batching_window:
+        if self._work.timer and self._delivery.mapping.maximum_batching_window:
             Thread(target=self._deliver_in_time, name=self._shard_id, daemon=True).start()
 
     def process_records(self, process_records_input: Delivered) -> None:
@@ -121,7 +95,7 @@ class RecordProcessor:
             number = record["kinesis"]["sequenceNumber"]
             if int(number) > self._last_number:
                 self._last_number = int(number)
-                self._gathering.add([record])
+                self._delivery.gathering.add([record])
                 if last_sub_sequence_number:
                     self._ends[number] = last_sub_sequence_number
 
@@ -162,15 +136,18 @@ class RecordProcessor:
         """Deliver what becomes due while the library has no records, and so calls nobody."""
         with suppress(Stopped):
             while self._open:
-                self._work.stop.pause(min(_LONGEST_TICK, max(_SHORTEST_TICK, self._gathering.due_in())))
+                due_in = self._delivery.gathering.due_in()
+                self._work.stop.pause(min(_LONGEST_TICK, max(_SHORTEST_TICK, due_in)))
                 with self._lock, self._closing_at_errors():
                     self._deliver(all_of_it=False)
 
     def _deliver(self, *, all_of_it: bool) -> None:
         """Deliver the batches that are due, or all that is gathered, and set the checkpoint behind each."""
-        while self._open and len(self._gathering) and (all_of_it or not self._gathering.due_in()):
-            for batch in self._mapping.run(self._gathering.take()):
-                self._settle(batch)
+        for batch in self._delivery.deliver(all_of_it=all_of_it) if self._open else ():
+            self._delivery.count(batch)
+            numbers = [each["kinesis"]["sequenceNumber"] for each in batch]
+            ends = [self._ends.pop(number, 0) for number in numbers]
+            self._checkpoint(numbers[-1], ends[-1])
 
     @contextmanager
     def _closing_at_errors(self) -> Iterator[None]:
@@ -184,15 +161,6 @@ class RecordProcessor:
             self._close(State.STOPPED)
         except Exception as error:  # noqa: BLE001 - whatever it is, the records must come again
             self._fail(error)
-
-    def _settle(self, batch: Sequence[LambdaRecord]) -> None:
-        last = batch[-1]["kinesis"]
-        self._progress.records += len(batch)
-        if (arrived_at := last.get("approximateArrivalTimestamp")) is not None:
-            self._progress.age = max(0.0, self._work.clock() - arrived_at)
-        self._work.on_batch(self._shard_id)
-        ends = [self._ends.pop(each["kinesis"]["sequenceNumber"], 0) for each in batch]
-        self._checkpoint(last["sequenceNumber"], ends[-1])
 
     def _checkpoint(self, *behind: Any) -> bool:
         """Set the checkpoint behind a record, or behind the shard; return whether it is set.
@@ -213,7 +181,7 @@ class RecordProcessor:
                     log = structlog.get_logger(component="worker")
                     log.warning("the checkpoint could not be set", shard_id=self._shard_id, reason=name)
                     return False
-                self._wait(_PAUSES.after(attempt), f"the checkpoint could not be set: {name}")
+                self._delivery.wait(_PAUSES.after(attempt), f"the checkpoint could not be set: {name}")
             else:
                 return True
         return False
@@ -229,14 +197,9 @@ class RecordProcessor:
         """Take no more records, and forget those that are gathered: they come again from the checkpoint."""
         if self._open:
             self._progress.state = state
-            self._gathering = self._mapping.gathering()
+            self._delivery.forget()
             self._ends.clear()
             if state is State.LEASE_LOST:
                 self._work.on_lease_lost()
         self._open = False
         self._work.processors.discard(self)
-
-    def _wait(self, seconds: float, why: str = "") -> None:
-        self._progress.problem = why
-        self._work.stop.pause(seconds)
-        self._progress.problem = ""

@@ -119,7 +119,7 @@ class EventSourceMapping(Struct, frozen=True, eq=False):
     timeout: float = 60
     retry_wait: float = 1
     clock: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = time.sleep
 
     def run(self, records: Iterable[LambdaRecord]) -> Iterator[list[LambdaRecord]]:
         """Deliver the records of a shard, and yield each batch when it is settled.

@@ -8,6 +8,7 @@ from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableE
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.replication import write_behind, write_if_newer
 from kinesis_handler.stores import Change, Loaded, Page, ReadableRepository, Repository, Saved
+from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 State = TypeVar("State")
@@ -40,12 +41,13 @@ class ReadSide(Generic[State]):
         return self._sides[self._side()].scan(after, on_unreadable=on_unreadable)
 
 
-class MovingRepository(ReadSide[State]):
+class MovingRepository(ForwardingRepository[State]):
     """Keeps aggregates in one of two repositories, or in both, as the phase says.
 
-    What it loads and finds is the side that decides. A key whose replica cannot be written fails, with a
-    RepositoryError even if the replica can never store it: the deciding side has it, so no event of it may be
-    rejected; and none may be acknowledged while the replica, which may decide next, lacks it.
+    What it loads and finds is the side that decides, which also says what it refuses. A key whose replica
+    cannot be written fails, with a RepositoryError even if the replica can never store it: the deciding side
+    has it, so no event of it may be rejected; and none may be acknowledged while the replica, which may
+    decide next, lacks it.
 
     Args:
         sides: the two repositories.
@@ -53,8 +55,7 @@ class MovingRepository(ReadSide[State]):
     """
 
     def __init__(self, sides: Mapping[Side, Repository[State]], phase: Callable[[], Phase]) -> None:
-        super().__init__(sides, lambda: phase().decides)
-        self._writable = sides
+        self._sides = sides
         self._phase = phase
         declared = (getattr(each, "state_type", Any) for each in sides.values())
         self.state_type = next((each for each in declared if each is not Any), Any)
@@ -66,9 +67,9 @@ class MovingRepository(ReadSide[State]):
         handler killed. The event comes again as a duplicate, changes nothing, and is acknowledged.
         """
         phase = self._phase()
-        loaded = self._writable[phase.decides].load(keys)
+        loaded = self._sides[phase.decides].load(keys)
         if phase.replica is not None:
-            written = write_if_newer(self._writable[phase.replica], loaded.stored().values())
+            written = write_if_newer(self._sides[phase.replica], loaded.stored().values())
             for key, why in _unreplicated(phase, written.failed).items():
                 loaded.found.pop(key, None)
                 loaded.vacant.pop(key, None)
@@ -78,29 +79,22 @@ class MovingRepository(ReadSide[State]):
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """See `Repository.save`. The replica is written behind the deciding side, and only what that took."""
         phase = self._phase()
-        saved = self._writable[phase.decides].save(changes)
+        saved = self._sides[phase.decides].save(changes)
         if phase.replica is not None:
             unsaved = saved.conflicts | saved.failed.keys()
             taken = [change for change in changes if change.key not in unsaved]
-            saved.failed |= _unreplicated(phase, write_behind(self._writable[phase.replica], taken))
+            saved.failed |= _unreplicated(phase, write_behind(self._sides[phase.replica], taken))
         return saved
-
-    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
-        """See `Repository.refusal`. The side that decides says it: what the other one refuses only fails."""
-        return self._writable[self._phase().decides].refusal(aggregate)
-
-    def scan_stored(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State | None]]:
-        """See `Repository.scan_stored`."""
-        return self._writable[self._phase().decides].scan_stored(after, on_unreadable=on_unreadable)
 
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`. The replica comes last: else a load would bring the keys up again."""
         phase = self._phase()
-        self._writable[phase.decides].delete(keys)
+        self._sides[phase.decides].delete(keys)
         if phase.replica is not None:
-            self._writable[phase.replica].delete(keys)
+            self._sides[phase.replica].delete(keys)
+
+    def _read(self) -> Repository[State]:
+        return self._sides[self._phase().decides]
 
 
 def _unreplicated(

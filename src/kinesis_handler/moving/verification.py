@@ -110,15 +110,13 @@ class Verification:
 
         Keys of the replica come last: they may have come to the other side after that had been read.
         """
-        for chunk in chunks_of(sides[self._decides], CHUNK):
-            self.scanned += len(chunk)
-            self.compared += len(chunk)
-            yield from self._differing(sides, chunk)
-        for chunk in chunks_of(sides[self._decides.other], CHUNK):
-            known = _load(sides[self._decides], chunk)
-            self.scanned += len(chunk)
-            self.compared += len(chunk.keys() - known.keys())
-            yield from self._differing(sides, [key for key, each in chunk.items() if known.get(key) != each])
+        for side in (self._decides, self._decides.other):
+            for chunk in chunks_of(sides[side], CHUNK):
+                known = {} if side is self._decides else _load(sides[self._decides], chunk)
+                self.scanned += len(chunk)
+                self.compared += len(chunk.keys() - known.keys())
+                differ = [key for key, each in chunk.items() if known.get(key) != each]
+                yield from self._differing(sides, differ)
 
     def _differing(
         self, sides: Mapping[Side, Repository[State]], keys: Collection[Key]

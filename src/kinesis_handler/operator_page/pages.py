@@ -2,27 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from kinesis_handler import page_parts
 from kinesis_handler.application import Operators
 from kinesis_handler.operator_page.description import describe
+from kinesis_handler.page_parts import INDEX, read_page
 
 FOLDER = Path(__file__).parent / "files"
 
 PREFIX = "/operator"
-
-CONTENT_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".json": "application/json",
-}
 
 
 class File(NamedTuple):
@@ -39,27 +30,23 @@ def page_files(operators: Operators | None) -> Mapping[str, File]:
     Args:
         operators: where an operator signs in; None if nobody has to.
     """
-    files = [*sorted(page_parts.FOLDER.iterdir()), *sorted(FOLDER.iterdir())]
-    contents = {path.name: path.read_bytes() for path in files if path.suffix in CONTENT_TYPES}
-    index = contents.pop("index.html").replace(b"</head>", f"{_metas(operators)}</head>".encode(), 1)
-    page = _file(index, ".html")
-    paths = {f"{PREFIX}/{name}": _file(content, Path(name).suffix) for name, content in contents.items()}
+    files = {name: _file(*each) for name, each in read_page(FOLDER, _options(operators)).items()}
+    page = files.pop(INDEX)
+    paths = {f"{PREFIX}/{name}": file for name, file in files.items()}
     description = msgspec.json.encode(describe(with_tokens=operators is not None))
-    paths[f"{PREFIX}/openapi.json"] = _file(description, ".json")
+    paths[f"{PREFIX}/openapi.json"] = _file(description, "application/json")
     return {**paths, PREFIX: page, f"{PREFIX}/": page, f"{PREFIX}/signed-in": page}
 
 
-def _file(content: bytes, suffix: str) -> File:
-    digest = hashlib.blake2b(content, digest_size=12).hexdigest()
-    return File(content, CONTENT_TYPES[suffix], f'"{digest}"')
+def _file(content: bytes, content_type: str) -> File:
+    return File(content, content_type, f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"')
 
 
-def _metas(operators: Operators | None) -> str:
+def _options(operators: Operators | None) -> Mapping[str, str]:
     if operators is None:
-        return ""
-    options = {
+        return {}
+    return {
         "oidc-issuer": operators.issuer,
         "oidc-client-id": operators.client_id,
         "oidc-scope": operators.scope,
     }
-    return "".join(f'  <meta name="{name}" content="{escape(value)}">\n' for name, value in options.items())

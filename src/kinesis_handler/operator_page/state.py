@@ -42,7 +42,7 @@ FRESH = 1.0
 MAX_GROUPS, MAX_KEYS, MAX_RECORDS, MAX_UNREADABLE = 100, 300, 20, 20
 
 
-class _Read(Struct, frozen=True):
+class _Read(Struct):
     at: float
     sources: Sequence[Source] = ()
     streams: Sequence[Stream] = ()
@@ -122,31 +122,27 @@ class Watched:
             return self._last
 
     def _read_again(self, now: float) -> _Read:
-        problems: dict[str, str] = {}
-        streams: Sequence[Stream] = ()
-        sources: Sequence[Source] = ()
-        contents: Sequence[Contents] = ()
-        parked: Sequence[ParkedKey] = ()
+        read = _Read(now)
         try:
-            streams, sources = self._streams(now)
+            read.streams, read.sources = self._streams(now)
         except KinesisHandlerError as error:
-            problems["streams"] = shown(str(error))
+            read.problems["streams"] = shown(str(error))
         try:
-            contents = read_quarantines(self._quarantines)
+            read.contents = read_quarantines(self._quarantines)
         except KinesisHandlerError as error:
-            problems["quarantine"] = shown(str(error))
+            read.problems["quarantine"] = shown(str(error))
         else:
             try:
-                parked = parked_keys(self._application.handler.repositories, contents)
+                read.parked = parked_keys(self._application.handler.repositories, read.contents)
             except KinesisHandlerError as error:
-                problems["parked"] = shown(str(error))
-        entries = [each.entry for each in waiting_in(contents).values()]
-        keys = {(each.partition, each.sort) for each in parked}
-        groups = grouped(each for each in entries if each.released or keys.isdisjoint(each.parked))
+                read.problems["parked"] = shown(str(error))
+        read.entries = [each.entry for each in waiting_in(read.contents).values()]
+        keys = {(each.partition, each.sort) for each in read.parked}
+        read.groups = grouped(each for each in read.entries if each.released or keys.isdisjoint(each.parked))
         if self._minutes is not None:
             own = source_of(self._minutes.report(now), "this process", int(now * 1_000))
-            sources = [own, *sources]
-        return _Read(now, sources, streams, contents, entries, groups, parked, problems)
+            read.sources = [own, *read.sources]
+        return read
 
     def _streams(self, now: float) -> tuple[Sequence[Stream], Sequence[Source]]:
         if self._checkpoints is None and self._application.store is not None:

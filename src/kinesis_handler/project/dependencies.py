@@ -1,7 +1,6 @@
 """Finds what an application depends on, in the versions that are installed here: those that were tested."""
 
 import json
-import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -10,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from kinesis_handler.project.programs import ArtifactError
+from kinesis_handler.project.pyproject import read_table
 from kinesis_handler.project.runtime import Runtime
 
 __all__ = ["project_requirements", "requirements_of"]
@@ -27,15 +27,11 @@ LIBRARY = "kinesis-handler"
 def project_requirements(pyproject: Path) -> list[str]:
     """Return the dependencies that a pyproject.toml lists; without one, this library alone.
 
-    Raises ArtifactError if it cannot be read.
+    Raises ConfigurationError if it cannot be read.
     """
-    try:
-        project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
-    except FileNotFoundError:
+    if not pyproject.exists():
         return [LIBRARY]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ArtifactError(f"{pyproject} cannot be read: {error}") from error
-    return [str(each) for each in project.get("dependencies", [])]
+    return [str(each) for each in read_table(pyproject, "project").get("dependencies", [])]
 
 
 def requirements_of(roots: Sequence[str], runtime: Runtime) -> str:

@@ -89,13 +89,7 @@ MAPPING = (
 
 READ_THE_STREAM = tuple(
     f"kinesis:{name}"
-    for name in (
-        "DescribeStream",
-        "DescribeStreamSummary",
-        "GetRecords",
-        "GetShardIterator",
-        "ListShards",
-    )
+    for name in ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
 )
 LOAD_AND_SAVE = ("dynamodb:BatchGetItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
 READ = ("dynamodb:BatchGetItem", "dynamodb:Query")

@@ -24,10 +24,7 @@ MAX_NAME = 40
 _MAY_BE_THERE = {".git", ".venv"}
 """What an empty folder may have in it: what is made before there is a project."""
 
-_FILES_OF = {
-    f"{PACKAGE}/function.py": "lambda",
-    "template.yaml": "lambda",
-}
+_FILES_OF = {f"{PACKAGE}/function.py": "lambda", "template.yaml": "lambda"}
 """Files of the skeleton that only some projects have, and the part that they belong to."""
 
 _BLOCK = re.compile(

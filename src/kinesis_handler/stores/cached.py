@@ -14,17 +14,16 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import count
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS
-from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores import Change, Loaded, Repository, Saved
 from kinesis_handler.stores.expiry import Expiry
+from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.recent import RecentDocuments
-from kinesis_handler.stores.unreadable import OnUnreadable
 from kinesis_handler.telemetry.metrics import count as count_metric
 
 State = TypeVar("State")
@@ -35,7 +34,7 @@ KEYS_READ, KEYS_REMEMBERED = "keys_read", "keys_remembered"
 _numbers = count()
 
 
-class CachedRepository(Generic[State]):
+class CachedRepository(ForwardingRepository[State]):
     """Wraps a repository, and remembers what is saved through it, for the next `load` of its key.
 
     An aggregate is remembered only after its own write has been answered: its version is what is stored, and
@@ -97,30 +96,13 @@ class CachedRepository(Generic[State]):
         self._recent.put(self._number, self._documents(written, now))
         return saved
 
-    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
-        """See `Repository.refusal`."""
-        return self._repository.refusal(aggregate)
-
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`."""
         self._forget(keys)
         self._repository.delete(keys)
 
-    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
-        """See `Repository.find`. It reads."""
-        return self._repository.find(partition, limit=limit, cursor=cursor)
-
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. It reads."""
-        return self._repository.scan(after, on_unreadable=on_unreadable)
-
-    def scan_stored(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State | None]]:
-        """See `Repository.scan_stored`. It reads."""
-        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
+    def _read(self) -> Repository[State]:
+        return self._repository
 
     def _forget(self, keys: Collection[Key]) -> None:
         self._recent.take(self._number, keys, math.inf)

@@ -1,18 +1,18 @@
 """Injects faults: a repository that fails as stores do, at random but reproducibly."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from random import Random
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
-from kinesis_handler.stores.unreadable import OnUnreadable
+from kinesis_handler.stores import Change, Loaded, Repository, Saved
+from kinesis_handler.stores.forwarding import ForwardingRepository
 
 State = TypeVar("State")
 
 
-class FaultyRepository(Generic[State]):
+class FaultyRepository(ForwardingRepository[State]):
     """Wraps another repository, and fails before and after its calls.
 
     Faults: a call that raises; keys that cannot be read; changes that are not written and fail; changes
@@ -58,32 +58,16 @@ class FaultyRepository(Generic[State]):
         return saved
 
     def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
-        """Return the refusal of the other repository."""
+        """Return the refusal of the other repository: nobody is asked."""
         return self._repository.refusal(aggregate)
 
-    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
-        """Find, unless it raises."""
+    def _read(self) -> Repository[State]:
         self._perhaps_fail_to_read()
-        return self._repository.find(partition, limit=limit, cursor=cursor)
+        return self._repository
 
-    def delete(self, keys: Collection[Key]) -> None:
-        """Delete, unless it raises."""
+    def _written(self) -> Repository[State]:
         self._perhaps_fail_to_write()
-        self._repository.delete(keys)
-
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State]]:
-        """Scan, unless it raises."""
-        self._perhaps_fail_to_read()
-        return self._repository.scan(after, on_unreadable=on_unreadable)
-
-    def scan_stored(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State | None]]:
-        """Scan, unless it raises."""
-        self._perhaps_fail_to_read()
-        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
+        return self._repository
 
     def _reading_fails(self) -> bool:
         fails = self._reading > 0 and self._random.random() < self._rate

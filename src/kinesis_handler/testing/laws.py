@@ -53,19 +53,18 @@ class RepositoryLaws(VacantLaws):
         """Return an empty repository. `ttl`: seconds from a write to its expiry, 0 for never."""
 
     def test_what_was_never_saved_is_not_found(self) -> None:
-        repository = self._repository()
+        repository = self._holding()
         assert load(repository, ("a", "1")) is None
         assert repository.find("a").aggregates == []
         assert list(repository.scan()) == []
 
     def test_what_is_saved_is_loaded_equal(self) -> None:
-        repository = self._repository()
         saved = aggregate(("a", "1"), 3, count=7, amount=Decimal("9800.10"), note="n", tags=("x", "y"))
-        insert(repository, saved)
+        repository = self._holding(saved)
         assert load(repository, ("a", "1")) == saved
 
     def test_numbers_of_38_digits_come_back_to_the_last_zero(self) -> None:
-        repository = self._repository()
+        repository = self._holding()
         for index, digits in enumerate(NUMBERS):
             first = aggregate(("a", str(index)), amount=Decimal(digits))
             insert(repository, first)
@@ -74,14 +73,14 @@ class RepositoryLaws(VacantLaws):
             assert str(amount_of(load(repository, first.key))) == "1.10"
 
     def test_a_float_comes_back_as_it_was(self) -> None:
-        repository = self._repository()
+        repository = self._holding()
         for index, ratio in enumerate((0.1, -0.0, 1.0, 1e-130, 9.99e125, 2 / 3)):
             insert(repository, aggregate(("a", str(index)), ratio=ratio))
             assert load(repository, ("a", str(index))) == aggregate(("a", str(index)), ratio=ratio)
 
     def test_a_number_that_no_store_can_hold_is_unstorable_and_all_other_changes_are_saved(self) -> None:
         for number in UNSTORABLE_NUMBERS:
-            repository = self._repository()
+            repository = self._holding()
             bad_state: dict[str, Any] = {"amount" if isinstance(number, Decimal) else "ratio": number}
             first = aggregate(("a", "changed"))
             insert(repository, first)
@@ -93,7 +92,7 @@ class RepositoryLaws(VacantLaws):
             repository.delete(found)
 
     def test_a_key_that_no_store_accepts_is_unstorable_and_all_other_changes_are_saved(self) -> None:
-        repository = self._repository()
+        repository = self._holding()
         for index, key in enumerate(UNSTORABLE_KEYS):
             good = aggregate(("a", f"good-{index}"))
             assert_unstorable(repository.save([Change(None, aggregate(key)), Change(None, good)]), {key})
@@ -102,59 +101,52 @@ class RepositoryLaws(VacantLaws):
             repository.delete([key])
 
     def test_many_keys_are_loaded_at_once(self) -> None:
-        repository = self._repository()
         keys = [(f"p{number % 7}", f"s{number}") for number in range(250)]
-        insert(repository, *(aggregate(key) for key in keys[:220]))
+        repository = self._holding(*(aggregate(key) for key in keys[:220]))
         assert set(repository.load(keys).found) == set(keys[:220])
 
     def test_keys_of_any_characters_are_distinct(self) -> None:
-        repository = self._repository()
         keys = [(partition, sort) for partition in STRANGE for sort in STRANGE[:4]]
-        insert(repository, *(aggregate(key, note=repr(key)) for key in keys))
+        repository = self._holding(*(aggregate(key, note=repr(key)) for key in keys))
         found = repository.load(keys).found
         assert {key: each.state.note for key, each in found.items()} == {key: repr(key) for key in keys}
 
     def test_a_change_of_the_loaded_version_is_saved(self) -> None:
-        repository = self._repository()
         first = aggregate(("a", "1"), note="first")
-        insert(repository, first)
+        repository = self._holding(first)
         change = after(first, count=2, note=None)
         assert not repository.save([change]).conflicts
         assert load(repository, ("a", "1")) == change.after
 
     def test_a_second_insert_of_a_key_conflicts_and_changes_nothing(self) -> None:
-        repository = self._repository()
         first = aggregate(("a", "1"), note="first")
-        insert(repository, first)
+        repository = self._holding(first)
         assert repository.save([Change(None, aggregate(("a", "1"), note="second"))]).conflicts == {("a", "1")}
         assert load(repository, ("a", "1")) == first
 
     def test_a_change_of_a_version_that_is_no_longer_stored_conflicts(self) -> None:
-        repository = self._repository()
         first = aggregate(("a", "1"))
-        insert(repository, first)
+        repository = self._holding(first)
         winner = after(first, note="winner")
         repository.save([winner])
         assert repository.save([after(first, note="loser")]).conflicts == {("a", "1")}
         assert load(repository, ("a", "1")) == winner.after
 
     def test_a_change_of_a_key_that_is_gone_conflicts_and_brings_nothing_back(self) -> None:
-        repository = self._repository()
         first = aggregate(("a", "1"))
-        insert(repository, first)
+        repository = self._holding(first)
         repository.delete([("a", "1")])
         assert repository.save([after(first)]).conflicts == {("a", "1")}
         assert load(repository, ("a", "1")) is None
 
     def test_after_a_conflict_of_one_key_all_other_changes_are_saved(self) -> None:
-        repository = self._repository()
-        insert(repository, aggregate(("a", "50")))
+        repository = self._holding(aggregate(("a", "50")))
         saved = repository.save([Change(None, aggregate(("a", f"{number}"))) for number in range(100)])
         assert saved.conflicts == {("a", "50")}
         assert len(find_all(repository, "a", 30)) == 100
 
     def test_two_changes_of_one_key_are_an_error_and_neither_is_written(self) -> None:
-        repository = self._repository()
+        repository = self._holding()
         twice = [Change(None, aggregate(("a", "1"), note=note)) for note in ("one", "two")]
         try:
             repository.save(twice)
@@ -164,9 +156,8 @@ class RepositoryLaws(VacantLaws):
             raise AssertionError("it was not refused")
 
     def test_of_writers_that_save_the_same_version_at_once_exactly_one_wins(self) -> None:
-        repository = self._repository()
         first = aggregate(("a", "1"))
-        insert(repository, first)
+        repository = self._holding(first)
         changes = [after(first, count=number) for number in range(1, 9)]
         with ThreadPoolExecutor(8) as pool:
             results = list(pool.map(lambda change: repository.save([change]), changes))
@@ -174,14 +165,13 @@ class RepositoryLaws(VacantLaws):
         assert [each.after for each in winners] == [load(repository, ("a", "1"))]
 
     def test_a_partition_is_found_in_the_order_of_its_sort_keys_in_pages_of_any_size(self) -> None:
-        repository = self._repository()
         sorts = ["b", "a", "10", "9", "å", "Z", "🎲", "aa"]
-        insert(repository, *(aggregate(("a", sort)) for sort in sorts), aggregate(("ab", "x")))
+        repository = self._holding(*(aggregate(("a", sort)) for sort in sorts), aggregate(("ab", "x")))
         for limit in (1, 3, 7, 8, 9, 100):
             assert [each.key[1] for each in find_all(repository, "a", limit)] == sorted(sorts)
 
     def test_a_cursor_that_came_with_no_page_is_refused(self) -> None:
-        repository = self._repository()
+        repository = self._holding()
         for cursor in ("", "?", "not a cursor", "ÿ", "AAAA*"):
             try:
                 repository.find("a", cursor=cursor)
@@ -190,21 +180,18 @@ class RepositoryLaws(VacantLaws):
             raise AssertionError(f"{cursor!r} was taken")
 
     def test_what_is_deleted_is_gone_and_deleting_a_missing_key_does_nothing(self) -> None:
-        repository = self._repository()
-        insert(repository, aggregate(("a", "1")), aggregate(("a", "2")))
+        repository = self._holding(aggregate(("a", "1")), aggregate(("a", "2")))
         repository.delete([("a", "1"), ("a", "3"), ("b", "1")])
         assert [each.key for each in repository.scan()] == [("a", "2")]
 
     def test_a_scan_yields_every_aggregate_once(self) -> None:
-        repository = self._repository()
         keys = [(f"p{number % 7}", f"s{number}") for number in range(120)]
-        insert(repository, *(aggregate(key) for key in keys))
+        repository = self._holding(*(aggregate(key) for key in keys))
         assert sorted(each.key for each in repository.scan()) == sorted(keys)
 
     def test_a_scan_from_the_beginning_yields_every_aggregate_and_continues_after_any_of_them(self) -> None:
-        repository = self._repository()
         all_keys = [(f"p{number % 3}", f"s{number}") for number in range(12)]
-        insert(repository, *map(aggregate, all_keys))
+        repository = self._holding(*map(aggregate, all_keys))
         keys = [each.key for each in repository.scan(BEGINNING)]
         assert sorted(keys) == sorted(all_keys)
         for number, key in enumerate(keys):
@@ -254,6 +241,3 @@ class RepositoryLaws(VacantLaws):
         insert(repository, aggregate(("a", "1")))
         clock.advance(10 * 365 * 86_400)
         assert load(repository, ("a", "1")) is not None
-
-    def _repository(self) -> LawRepository:
-        return self.make_repository(FakeClock(), 0)

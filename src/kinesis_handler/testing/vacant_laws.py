@@ -38,10 +38,16 @@ class VacantLaws(ABC):
     def make_repository(self, clock: Callable[[], float], ttl: int) -> LawRepository:
         """Return an empty repository."""
 
-    def test_a_vacant_aggregate_is_loaded_with_its_lineage_and_hidden_from_readers(self) -> None:
+    def _holding(self, *aggregates: Aggregate[LawState | None]) -> LawRepository:
+        """Return a repository that holds these aggregates, and in which nothing expires."""
         repository = self.make_repository(FakeClock(), 0)
+        if aggregates:
+            insert(repository, *aggregates)
+        return repository
+
+    def test_a_vacant_aggregate_is_loaded_with_its_lineage_and_hidden_from_readers(self) -> None:
         gone, left = aggregate(("a", "gone"), 3, note="n"), aggregate(("a", "left"))
-        insert(repository, gone, left)
+        repository = self._holding(gone, left)
         assert not repository.save([Change(gone, vacant(gone))]).conflicts
         loaded = repository.load([gone.key, left.key])
         assert loaded.found == {left.key: left}
@@ -52,26 +58,23 @@ class VacantLaws(ABC):
         assert stored == loaded.stored() == {gone.key: vacant(gone), left.key: left}
 
     def test_a_page_is_full_however_many_vacant_aggregates_lie_between(self) -> None:
-        repository = self.make_repository(FakeClock(), 0)
         all_of_them = [aggregate(("a", f"{number:02}")) for number in range(30)]
-        insert(repository, *all_of_them)
+        repository = self._holding(*all_of_them)
         repository.save([Change(each, vacant(each)) for each in all_of_them if int(each.key[1]) % 5])
         assert [each.key[1] for each in repository.find("a", limit=4).aggregates] == ["00", "05", "10", "15"]
         assert [each.key[1] for each in find_all(repository, "a", 2)] == ["00", "05", "10", "15", "20", "25"]
 
     def test_a_vacant_key_takes_a_state_again_under_the_next_version(self) -> None:
-        repository = self.make_repository(FakeClock(), 0)
         first = vacant(aggregate(("a", "1")))
-        insert(repository, first)
+        repository = self._holding(first)
         again = replace(first, state=LawState(note="again"), version=first.version + 1)
         assert not repository.save([Change(first, again)]).conflicts
         assert repository.load([first.key]).found == {first.key: again}
         assert repository.save([Change(first, again)]).conflicts == {first.key}
 
     def test_a_scan_of_all_that_is_stored_from_the_beginning_has_each_once(self) -> None:
-        repository = self.make_repository(FakeClock(), 0)
         all_of_them = [aggregate((f"p{number % 3}", f"{number}")) for number in range(20)]
-        insert(repository, *(vacant(each) if int(each.key[1]) % 2 else each for each in all_of_them))
+        repository = self._holding(*(vacant(each) if int(each.key[1]) % 2 else each for each in all_of_them))
         found = [each.key for each in repository.scan_stored(BEGINNING)]
         assert sorted(found) == sorted(each.key for each in all_of_them)
 
@@ -87,10 +90,9 @@ class VacantLaws(ABC):
         insert(repository, aggregate(first.key))
 
     def test_a_note_is_saved_and_loaded_on_a_state_and_without_one(self) -> None:
-        repository = self.make_repository(FakeClock(), 0)
         known = aggregate(("a", "known"))
         unknown = parked(replace(vacant(aggregate(("a", "new"))), version=0, record_sequence_number=None))
-        insert(repository, known, unknown)
+        repository = self._holding(known, unknown)
         repository.save([Change(known, parked(known, 2))])
         assert repository.load([known.key, unknown.key]).stored() == {
             known.key: parked(known, 2),
@@ -98,9 +100,8 @@ class VacantLaws(ABC):
         }
 
     def test_a_change_conflicts_if_only_the_note_has_changed_meanwhile(self) -> None:
-        repository = self.make_repository(FakeClock(), 0)
         first = aggregate(("a", "1"))
-        insert(repository, first)
+        repository = self._holding(first)
         notes = [first, parked(first, 1), parked(first, 2), parked(first, 3)]
         for before, after in pairwise(notes):
             assert not repository.save([Change(before, after)]).conflicts

@@ -1,54 +1,41 @@
 """Reads one shard through its event source mapping, and moves its checkpoint after each batch."""
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from msgspec import Struct, field
+from msgspec import field
 
 from kinesis_handler.errors import ExpiredCheckpointError
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.local.event_source import EventSourceMapping
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
-from kinesis_handler.local.stream.outages import Outages, Wait, as_utc
+from kinesis_handler.local.stream.outages import Outages, as_utc
 from kinesis_handler.local.stream.progress import ShardProgress, State
 from kinesis_handler.local.stream.reader import Page, StreamReader
-from kinesis_handler.local.stream.stop import Stop
+from kinesis_handler.local.stream.shard_delivery import ShardDelivery, Shared
 
 T = TypeVar("T")
 
 BEHIND, AT_THE_TIP = 0.2, 1.0
 """Seconds between two reads of a shard. A shard allows five reads a second to all its readers together."""
 
-MakeMapping = Callable[[str, Wait], EventSourceMapping]
-"""Takes a shard's id and a function that waits; returns the mapping that delivers the shard's batches."""
 
-
-class Reading(Struct, frozen=True, eq=False):
+class Reading(Shared, kw_only=True, eq=False):
     """What the threads of all shards share.
 
     Args:
         stream: the stream to read.
         checkpoints: how far it has been read.
-        make_mapping: builds the event source mapping of a shard.
         begin: where to begin if there is no checkpoint yet.
         until_caught_up: end as soon as each shard has been read to its tip.
-        stop: ends it earlier.
-        on_batch: called with a shard's id when one of its batches has been settled.
         outages: waits while something is down.
-        clock: seconds since epoch.
     """
 
     stream: StreamReader
     checkpoints: Checkpoints
-    make_mapping: MakeMapping
     begin: Checkpoint
     until_caught_up: bool = False
-    stop: Stop = field(default_factory=Stop)
-    on_batch: Callable[[str], None] = lambda _shard: None
     outages: Outages = field(default_factory=Outages)
-    clock: Callable[[], float] = time.time
 
 
 class ShardConsumer:
@@ -69,8 +56,7 @@ class ShardConsumer:
         self._checkpoint = checkpoint
         self._progress = progress
         self._reader = reading.stream.shard(shard_id, checkpoint)
-        self._mapping = reading.make_mapping(shard_id, self._wait)
-        self._gathering = self._mapping.gathering()
+        self._delivery = ShardDelivery(reading, shard_id, progress)
         self._expired: Checkpoint | None = None
 
     def run(self) -> State:
@@ -80,32 +66,24 @@ class ShardConsumer:
         """
         while True:
             page = self._read()
-            self._gathering.add(page.records)
+            self._delivery.gathering.add(page.records)
             caught_up = self._reading.until_caught_up and not page.behind_ms
             self._progress.behind_ms = page.behind_ms
-            self._deliver(page.behind_ms, all_of_it=page.ended or caught_up)
+            for batch in self._delivery.deliver(all_of_it=page.ended or caught_up):
+                self._settle(batch, page.behind_ms)
             if page.ended:
                 self._save(Checkpoint(ended=True))
                 return State.ENDED
             if caught_up:
                 return State.CAUGHT_UP
             pause = BEHIND if page.behind_ms else AT_THE_TIP
-            self._reading.stop.pause(min(pause, max(BEHIND, self._gathering.due_in())))
-
-    def _deliver(self, behind_ms: int, *, all_of_it: bool) -> None:
-        """Deliver what has been gathered: the batches that are due, or all that waits."""
-        while len(self._gathering) and (all_of_it or not self._gathering.due_in()):
-            for batch in self._mapping.run(self._gathering.take()):
-                self._settle(batch, behind_ms)
+            self._reading.stop.pause(min(pause, max(BEHIND, self._delivery.gathering.due_in())))
 
     def _settle(self, batch: list[LambdaRecord], behind_ms: int) -> None:
         last = batch[-1]["kinesis"]
-        arrived_at = last["approximateArrivalTimestamp"]
-        after = last["sequenceNumber"]
-        self._save(Checkpoint(after=after, arrived_at=int(arrived_at * 1_000), behind_ms=behind_ms))
-        self._progress.records += len(batch)
-        self._progress.age = max(0.0, self._reading.clock() - arrived_at)
-        self._reading.on_batch(self._shard_id)
+        arrived_at = int(last["approximateArrivalTimestamp"] * 1_000)
+        self._save(Checkpoint(after=last["sequenceNumber"], arrived_at=arrived_at, behind_ms=behind_ms))
+        self._delivery.count(batch)
         self._reading.stop.pause(0)
 
     def _read(self) -> Page:
@@ -151,9 +129,4 @@ class ShardConsumer:
 
     def _waiting(self, attempt: Callable[[], T]) -> T:
         """Try until it succeeds: an outage is waited out."""
-        return self._reading.outages.wait_out(attempt, self._wait, self._shard_id)
-
-    def _wait(self, seconds: float, why: str = "") -> None:
-        self._progress.problem = why
-        self._reading.stop.pause(seconds)
-        self._progress.problem = ""
+        return self._reading.outages.wait_out(attempt, self._delivery.wait, self._shard_id)

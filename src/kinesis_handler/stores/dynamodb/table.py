@@ -87,8 +87,9 @@ class DynamoDBTable:
         """
         partition_key, sort_key = self.keys
         try:
+            client = self._connection.client
             self._change(
-                lambda: self._connection.client.create_table(
+                lambda: client.create_table(
                     TableName=self.name,
                     KeySchema=[
                         {"AttributeName": partition_key, "KeyType": "HASH"},
@@ -102,10 +103,10 @@ class DynamoDBTable:
                 ),
                 done="ResourceInUseException",
             )
-            waiter = self._connection.client.get_waiter("table_exists")
+            waiter = client.get_waiter("table_exists")
             self._insist(lambda: waiter.wait(TableName=self.name, WaiterConfig=_WAIT))
             self._change(
-                lambda: self._connection.client.update_time_to_live(
+                lambda: client.update_time_to_live(
                     TableName=self.name,
                     TimeToLiveSpecification={"Enabled": True, "AttributeName": self.expires_by},
                 ),
@@ -130,12 +131,10 @@ class DynamoDBTable:
         Raises ConfigurationError if there is none of this name, or it may not be described.
         """
         try:
-            table = self._insist(lambda: self._connection.client.describe_table(TableName=self.name)["Table"])
-            ttl = self._insist(
-                lambda: self._connection.client.describe_time_to_live(TableName=self.name)[
-                    "TimeToLiveDescription"
-                ]
-            )
+            client = self._connection.client
+            table = self._insist(lambda: client.describe_table(TableName=self.name)["Table"])
+            described = self._insist(lambda: client.describe_time_to_live(TableName=self.name))
+            ttl = described["TimeToLiveDescription"]
         except (ClientError, BotoCoreError) as error:
             raise self._error(problem_of_exception(error)) from error
         return {

@@ -9,7 +9,8 @@ import msgspec
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
-from user_limits.api.page import CONTENT_TYPES, Asset, asset_route
+from kinesis_handler.page_parts import CONTENT_TYPES
+from user_limits.api.page import Asset, asset_route
 
 STYLE = Path(__file__).with_name("docs.css")
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from kinesis_handler import page_parts
+from kinesis_handler.page_parts import INDEX, read_page
 from user_limits.api.conditional_json import header
 from user_limits.api.etag import is_known
 
@@ -35,17 +34,6 @@ class PageOptions(Struct, frozen=True, kw_only=True):
 
 
 FOLDER = Path(__file__).parent / "page"
-INDEX = "index.html"
-
-CONTENT_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/x-icon",
-    ".webmanifest": "application/manifest+json",
-}
 
 
 class Asset:
@@ -74,23 +62,11 @@ class Asset:
 
 def page_routes(options: PageOptions | None = None, folder: Path = FOLDER) -> list[HTTPRouteHandler]:
     """Return the handlers: each file at its name, the page itself at `/`, `/users/{userId}`, `/signed-in`."""
-    files = [*sorted(page_parts.FOLDER.iterdir()), *sorted(folder.iterdir())]
-    contents = {path.name: path.read_bytes() for path in files if path.suffix in CONTENT_TYPES}
-    contents[INDEX] = _with_options(contents[INDEX], options or PageOptions())
-    assets = {name: Asset(content, CONTENT_TYPES[Path(name).suffix]) for name, content in contents.items()}
+    metas = {name.replace("_", "-"): value for name, value in asdict(options or PageOptions()).items()}
+    assets = {name: Asset(*each) for name, each in read_page(folder, metas).items()}
     paths = {f"/{name}": asset for name, asset in assets.items()}
     paths |= dict.fromkeys(("/", "/users/{userId:str}", "/signed-in"), assets[INDEX])
     return [asset_route([path], asset) for path, asset in paths.items()]
-
-
-def _with_options(index: bytes, options: PageOptions) -> bytes:
-    """Return the page with the options in its head, one `meta` for each that is set."""
-    metas = "".join(
-        f'  <meta name="{field.replace("_", "-")}" content="{escape(value)}">\n'
-        for field, value in asdict(options).items()
-        if value
-    )
-    return index.replace(b"</head>", f"{metas}</head>".encode(), 1)
 
 
 def asset_route(paths: Sequence[str], asset: Asset) -> HTTPRouteHandler:
