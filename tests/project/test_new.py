@@ -176,7 +176,7 @@ class TestCommand:
         monkeypatch.chdir(tmp_path)
         done = CliRunner().invoke(app, ["new", "my-parcels"])
         assert done.exit_code == 0
-        assert done.output.startswith("made my-parcels: 12 files, 278 lines.")
+        assert done.output.startswith("made my-parcels: 12 files, 279 lines.")
         assert "\n  cd my-parcels\n  make run " in done.output
         assert (tmp_path / "my-parcels" / "my_parcels").is_dir()
 

@@ -11,12 +11,11 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from kinesis_handler.aggregate import Key
 from kinesis_handler.application import Api, Application, ASGIApp
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.run import deliver
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.errors import ConfigurationError, KinesisHandlerError, UnreadableError
+from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
 from kinesis_handler.extras import require_extra
 from kinesis_handler.hosts import is_this_machine
 from kinesis_handler.local.event_source import put_on_shard
@@ -115,13 +114,10 @@ def _address(listener: socket.socket) -> str:
 def _example(application: Application, api: Api) -> str:
     """Return the path of a stored aggregate, or else of the root."""
     for view in application.views:
-        for aggregate in islice(view.repository.scan(on_unreadable=_pass_over), 1):
+        stored = view.repository.scan(on_unreadable=lambda _key, _error: None)  # a request for it reports it
+        for aggregate in islice(stored, 1):
             return api.path(aggregate.key[0])
     return "/"
-
-
-def _pass_over(_key: Key, _error: UnreadableError) -> None:
-    """Skip it: a request for it reports the problem."""
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
