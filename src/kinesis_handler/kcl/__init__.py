@@ -4,5 +4,6 @@
 """
 
 from kinesis_handler.kcl.processor import RecordProcessor, Work
+from kinesis_handler.local.stream.shard_delivery import Shared
 
-__all__ = ["RecordProcessor", "Work"]
+__all__ = ["RecordProcessor", "Shared", "Work"]

@@ -29,7 +29,7 @@ _SHORTEST_TICK, _LONGEST_TICK = 0.05, 1.0
 
 
 class Work(Shared, kw_only=True, eq=False):
-    """What the record processors of one process share.
+    """What the record processors of one process share, with what `Shared` has.
 
     Args:
         stream_arn: the stream's.
