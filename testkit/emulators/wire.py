@@ -24,6 +24,8 @@ from urllib3 import HTTPResponse
 
 if TYPE_CHECKING:
     from kinesis_handler.stores.dynamodb import Connection
+    from kinesis_handler.stores.dynamodb.http import Answer as HttpAnswer
+    from kinesis_handler.stores.dynamodb.http import HttpPool
 
 Answer = dict[str, Any]
 
@@ -86,7 +88,7 @@ class Tap(AbstractContextManager["Tap"]):
         no_delay: Any = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # its stubs require strings
         self._session = URLLib3Session(max_pool_connections=16, socket_options=no_delay)
         self._http = connection.http
-        connection.http = cast("URLLib3Session", self)
+        connection.http = cast("HttpPool", self)
         self._hooks = cast("Any", connection.client.meta.events)  # its types have no hook that answers
         self._hooks.register("before-send.dynamodb", self._before_send)
 
@@ -100,7 +102,7 @@ class Tap(AbstractContextManager["Tap"]):
         self.connection.http = self._http
         self._session.close()
 
-    def send(self, request: AWSPreparedRequest) -> AWSResponse:
+    def send(self, request: AWSPreparedRequest) -> "AWSResponse | HttpAnswer":
         """Stand for the connection's `http`."""
         return self._before_send(request) or self._http.send(request)
 

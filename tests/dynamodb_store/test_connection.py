@@ -277,6 +277,32 @@ class TestProxy:
             assert connection.post("Scan", b"{}") == b"{}"
         assert asked == ["/"]
 
+    def test_over_tls_it_goes_through_a_tunnel_for_which_the_proxy_gets_the_password(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[tuple[str, str | None]] = []
+
+        class Refuses(BaseHTTPRequestHandler):
+            def do_CONNECT(self) -> None:
+                asked.append((self.path, self.headers["Proxy-Authorization"]))
+                self.send_error(403)
+
+            def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - its name in the library
+                """Write nothing."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as running:
+            thread = Thread(target=running.serve_forever)
+            thread.start()
+            monkeypatch.setenv("HTTPS_PROXY", f"http://anna:secret@127.0.0.1:{running.server_address[1]}")
+            with closing(dynamodb_connection(endpoint="https://table.example")) as connection:
+                problem = connection.post("Scan", b"{}")
+            running.shutdown()
+            thread.join()
+        assert asked == [("table.example:443", "Basic YW5uYTpzZWNyZXQ=")]
+        assert isinstance(problem, Problem)
+        assert (problem.meaning, problem.code) == (Meaning.NOT_NOW, "ProxyConnectionError")
+        assert "secret" not in str(problem)
+
     def test_one_that_is_down_was_never_sent_through(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         with closing(dynamodb_connection(endpoint="http://table.example")) as connection:

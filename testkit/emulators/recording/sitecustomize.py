@@ -1,7 +1,7 @@
 """Record each call of AWS's API that a process makes; Python loads this module at its start, from a layer.
 
-The function's own code is unchanged: the hooks are botocore's events, and its sessions of HTTP, by which our
-connection to DynamoDB sends too. If `RECORDED_CALLS` names a file, each call becomes a line of JSON in it. If
+The function's own code is unchanged: the hooks are botocore's events, and urllib3's pools, by which our
+connection to DynamoDB sends. If `RECORDED_CALLS` names a file, each call becomes a line of JSON in it. If
 `KILLED_AT` names a folder, the process kills itself at an event of botocore that a file in it is named after,
 once per file: for example `before-send.s3.PutObject`. It does so in the middle of invocations, and not while
 the function is loaded.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-from botocore.httpsession import URLLib3Session
+from urllib3 import HTTPConnectionPool
 
 RECORDED_CALLS = "RECORDED_CALLS"
 KILLED_AT = "KILLED_AT"
@@ -37,10 +37,10 @@ def record_calls(client: Any, write: Callable[[Mapping[str, Any]], object]) -> N
     client.meta.events.register("before-parameter-build", record)
 
 
-def recording_sessions(
-    write: Callable[[Mapping[str, Any]], object], meanwhile: Callable[[str], object] = lambda _: None
-) -> Callable[..., None]:
-    """Return an `__init__` for botocore's sessions of HTTP that report what none of its clients sends.
+def recording_urlopen(
+    write: Callable[[Mapping[str, Any]], object], meanwhile: Callable[[str], object]
+) -> Callable[..., Any]:
+    """Return an `urlopen` for urllib3's pools that reports what no client of botocore sends.
 
     Those are the requests of batches to DynamoDB.
 
@@ -48,29 +48,25 @@ def recording_sessions(
         write: gets a call, as if a client had made it.
         meanwhile: is called before and after each, with the event that a client would have.
     """
-    make: Callable[..., None] = URLLib3Session.__init__
+    send: Callable[..., Any] = HTTPConnectionPool.urlopen
 
-    @wraps(make)
-    def made(session: Any, *arguments: Any, **options: Any) -> None:
-        make(session, *arguments, **options)
-        send = session.send
+    @wraps(send)
+    def recorded(
+        pool: Any, method: str, url: str, body: Any = None, headers: Any = None, *others: Any, **options: Any
+    ) -> Any:
+        agent = (headers or {}).get("User-Agent", "")  # that of a client is bytes
+        if not str(agent).startswith("kinesis-handler/"):
+            return send(pool, method, url, body, headers, *others, **options)
+        operation = headers["X-Amz-Target"].rpartition(".")[2]
+        region = headers["Authorization"].partition("Credential=")[2].split("/")[2]
+        call = {"service": "dynamodb", "operation": operation, "region": region}
+        write({**call, "parameters": json.loads(body)})
+        meanwhile(f"before-send.dynamodb.{operation}")
+        answer = send(pool, method, url, body, headers, *others, **options)
+        meanwhile(f"after-call.dynamodb.{operation}")
+        return answer
 
-        def recorded(request: Any) -> Any:
-            agent = request.headers["User-Agent"]  # that of a client is bytes
-            if not str(agent).startswith("kinesis-handler/"):
-                return send(request)
-            operation = request.headers["X-Amz-Target"].rpartition(".")[2]
-            region = request.headers["Authorization"].partition("Credential=")[2].split("/")[2]
-            call = {"service": "dynamodb", "operation": operation, "region": region}
-            write({**call, "parameters": json.loads(request.body)})
-            meanwhile(f"before-send.dynamodb.{operation}")
-            answer = send(request)
-            meanwhile(f"after-call.dynamodb.{operation}")
-            return answer
-
-        session.send = recorded
-
-    return made
+    return recorded
 
 
 def append_to(path: Path, function: str) -> Callable[[Mapping[str, Any]], None]:
@@ -113,7 +109,7 @@ def _install() -> None:
         return client
 
     botocore.session.Session.create_client = create  # type: ignore[method-assign]
-    URLLib3Session.__init__ = recording_sessions(write, _perhaps_die)  # type: ignore[method-assign]
+    HTTPConnectionPool.urlopen = recording_urlopen(write, _perhaps_die)  # type: ignore[method-assign]
 
 
 if os.environ.keys() & {RECORDED_CALLS, KILLED_AT}:

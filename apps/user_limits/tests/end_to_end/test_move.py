@@ -4,6 +4,7 @@ The functions are built of the template's variables, in this process. What AppCo
 by what it is asked.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -13,18 +14,20 @@ from uuid import uuid4
 import botocore.session
 import pytest
 from api.test_lambda import event
-from botocore.httpsession import URLLib3Session
 from typer.testing import CliRunner
 
 from deploy.expansion import REGION
 from deployed import MOVING, attached, environment, expanded, properties
 from end_to_end.policy import Need, needs, needs_of_the_agent, permissions
+from kinesis_handler.aws_settings import Settings
 from kinesis_handler.cli.commands import app
 from kinesis_handler.moving import switch
 from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.stores.dynamodb.answer import Problem
+from kinesis_handler.stores.dynamodb.connection import Connection
 from kinesis_handler.testing import invocation
 from testkit.emulators.appconfig import Extension, running_extension
-from testkit.emulators.recording.sitecustomize import record_calls, recording_sessions
+from testkit.emulators.recording.sitecustomize import record_calls
 from user_limits.api.gateway import gateway_handler
 from user_limits.wiring import api, application, consumer
 
@@ -96,16 +99,27 @@ class Move:
 @contextmanager
 def recorded(calls: list[Mapping[str, Any]]) -> Iterator[None]:
     """Write down what is sent by those clients and connections that are made as long as the context lasts."""
-    create = botocore.session.Session.create_client
+    create, connect = botocore.session.Session.create_client, Connection.__init__
 
     def create_client(*arguments: Any, **options: Any) -> Any:
         client = create(*arguments, **options)
         record_calls(client, calls.append)
         return client
 
+    def make_connection(connection: Connection, settings: Settings) -> None:
+        connect(connection, settings)
+        post = connection.post
+
+        def recorded_post(operation: str, body: bytes) -> bytes | Problem:
+            call = {"service": "dynamodb", "operation": operation, "region": connection.region}
+            calls.append({**call, "parameters": json.loads(body)})
+            return post(operation, body)
+
+        connection.post = recorded_post  # type: ignore[method-assign]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session.Session, "create_client", create_client)
-        patch.setattr(URLLib3Session, "__init__", recording_sessions(calls.append))
+        patch.setattr(Connection, "__init__", make_connection)
         yield
 
 
