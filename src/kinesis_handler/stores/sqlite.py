@@ -108,17 +108,17 @@ class SQLiteRepository(Generic[State]):
         insert, update = self._sql(sql.INSERT), self._sql(sql.UPDATE)
         with self._transaction("IMMEDIATE") as connection:
             # What has expired is absent, so that it can be inserted again.
-            connection.execute(self._sql(sql.DELETE_EXPIRED), {"now": now})
+            cursor = connection.execute(self._sql(sql.DELETE_EXPIRED), {"now": now})
             for key, document in documents.items():
                 before, after = keyed[key].before, keyed[key].after
                 seconds = self.expiry.seconds(after)
                 row = (after.version, now + seconds if seconds else None, document)
                 if before is None:
-                    written = connection.execute(insert, (*key, *row))
+                    cursor.execute(insert, (*key, *row))
                 else:
                     condition = (*key, before.version, _note(before.parked))
-                    written = connection.execute(update, (*row, *condition))
-                if not written.rowcount:
+                    cursor.execute(update, (*row, *condition))
+                if not cursor.rowcount:
                     saved.conflicts.add(key)
         return saved
 
