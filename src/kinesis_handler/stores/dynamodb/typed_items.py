@@ -84,11 +84,13 @@ class _Part:
     def __init__(self, columns: "_Columns", of: Iterable[FieldInfo]) -> None:
         self.paths: list[str] = []
         self._plain: dict[str, str] = {}
-        self._others: list[tuple[FieldInfo, str]] = []
+        self._others: list[tuple[FieldInfo, str, type[Any]]] = []
         for each in of:
             path = columns.plain(each.encode_name, each.type, each.default)
             if path is None or each.default_factory is not NODEFAULT:
-                self._others.append((each, columns.other(each.encode_name)))
+                # In a Struct, whose types msgspec looks through once. A union it looks through at each value.
+                one = msgspec.defstruct("One", [("value", each.type)], gc=False)
+                self._others.append((each, columns.other(each.encode_name), one))
             else:
                 self.paths.append(path)
                 self._plain[each.encode_name] = each.name
@@ -110,10 +112,10 @@ class _Part:
                 if not isinstance(values[name], Decimal):
                     raise TypeError(f"{name} has no decimals")
                 values[name] = with_decimals(values[name], decimals)
-        for each, column in self._others:
+        for each, column, one in self._others:
             if (attribute_value := getattr(wire, column)) is not None:
                 value = with_decimals(to_python(attribute_value), lost.get(each.encode_name))
-                values[each.name] = msgspec.convert(value, each.type, str_keys=True)
+                values[each.name] = msgspec.convert({"value": value}, one, str_keys=True).value
         return values
 
 
