@@ -155,7 +155,7 @@ def _for_machines(service: str) -> list[Processor]:
         if "exc_info" in line:
             line = render_exception(logger, method, line)
         begins = {"level": line.pop("level"), "time": _now(), "message": line.pop("event")}
-        whole = {**begins, "service": service, **_without(line)}
+        whole = {**begins, "service": service, **_with_values(line)}
         try:
             return msgspec.json.encode(whole, enc_hook=str).decode()
         except UnicodeError:  # a lone surrogate in some text: it must not fail the line
@@ -170,7 +170,8 @@ def _now() -> str:
 
 def _for_people() -> list[Processor]:
     def shorten(_logger: object, _method: str, line: EventDict) -> EventDict:
-        return {printable(name): value for name, value in _without(line, *_ON_EVERY_LINE).items()}
+        shown = _with_values(line).items()
+        return {printable(name): value for name, value in shown if name not in _ON_EVERY_LINE}
 
     levels = ConsoleRenderer.get_default_level_styles()
     bold_levels = {name: style + dev.BRIGHT for name, style in levels.items()}
@@ -210,9 +211,9 @@ def _quoted(value: object) -> str:
     return printable(repr(value))
 
 
-def _without(line: EventDict, *names: str) -> EventDict:
-    """Leave out these fields, and those that are None."""
-    return {name: value for name, value in line.items() if name not in names and value is not None}
+def _with_values(line: EventDict) -> EventDict:
+    """Leave out the fields that are None."""
+    return {name: value for name, value in line.items() if value is not None}
 
 
 class _StandardError:
