@@ -310,6 +310,15 @@ class TestProxy:
         assert isinstance(problem, Problem)
         assert (problem.meaning, problem.code) == (Meaning.NOT_NOW, "ProxyConnectionError")
 
+    def test_a_url_of_one_that_cannot_be_read_is_a_problem_and_no_crash(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:port")
+        with closing(dynamodb_connection(endpoint="http://table.example")) as connection:
+            problem = connection.post("Scan", b"{}")
+        assert isinstance(problem, Problem)
+        assert problem.code == "HTTPClientError"
+
 
 class TestCertificates:
     @pytest.fixture
@@ -328,6 +337,17 @@ class TestCertificates:
         monkeypatch.setenv(name, str(file))
         with closing(dynamodb_connection(endpoint=url)) as connection:
             assert connection.post("Scan", b"{}") == b"{}"
+
+    def test_they_hold_for_their_own_host_only(
+        self, own_authority: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url, file = own_authority
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+        with closing(dynamodb_connection(endpoint=url.replace("127.0.0.1", "localhost"))) as connection:
+            problem = connection.post("Scan", b"{}")
+        assert isinstance(problem, Problem)
+        assert problem.code == "SSLError"
+        assert "localhost" in str(problem)
 
     def test_no_other_is(self, own_authority: tuple[str, Path]) -> None:
         url, _ = own_authority

@@ -10,7 +10,7 @@ import zlib
 from functools import cache, cached_property, partial
 from hashlib import sha256
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
@@ -27,7 +27,6 @@ from kinesis_handler.stores.dynamodb.http import HttpPool
 from kinesis_handler.version import __version__
 
 if TYPE_CHECKING:
-    from botocore.compat import HTTPHeaders
     from types_boto3_dynamodb import DynamoDBClient
 
 CONNECTIONS = 8
@@ -121,7 +120,7 @@ class Connection:
         request = AWSRequest("POST", url, headers)
         SigV4Auth(credentials, SERVICE, region).add_auth(request)
         # As a dict: what a request is prepared with is an email's message, and slow to ask.
-        signed = cast("HTTPHeaders", dict(request.headers.items()))
+        signed: Any = dict(request.headers.items())
         return AWSPreparedRequest("POST", url, signed, body, stream_output=False)
 
 

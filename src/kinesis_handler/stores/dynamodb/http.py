@@ -5,7 +5,7 @@ piece by piece. Here they are found once for each endpoint, and an answer is rea
 """
 
 from collections.abc import Mapping
-from functools import cache
+from threading import Lock
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -26,13 +26,12 @@ _NEVER_AGAIN = Retry(total=False, redirect=False)
 _ERRORS: tuple[tuple[type[Exception], type[BotoCoreError]], ...] = (
     (exceptions.SSLError, botocores.SSLError),
     (exceptions.NewConnectionError, botocores.EndpointConnectionError),  # some are a ConnectTimeoutError, too
-    (exceptions.ProxyError, botocores.ProxyConnectionError),
     (exceptions.ConnectTimeoutError, botocores.ConnectTimeoutError),
     (exceptions.ReadTimeoutError, botocores.ReadTimeoutError),
     (exceptions.ProtocolError, botocores.ConnectionClosedError),
     (Exception, botocores.HTTPClientError),
 )
-"""What urllib3 raises, and what botocore makes of it: the first that fits."""
+"""What urllib3 raises beside a ProxyError, and what botocore makes of it: the first that fits."""
 
 
 class Answer(Struct):
@@ -49,12 +48,10 @@ class _Route(NamedTuple):
     Args:
         pool: of connections to it, or to the proxy.
         target: what is asked for there: through a proxy without a tunnel the whole URL.
-        proxy: its URL, without a password; "" if there is none.
     """
 
     pool: HTTPConnectionPool
     target: str
-    proxy: str
 
 
 class HttpPool:
@@ -88,13 +85,14 @@ class HttpPool:
             "ca_certs": ca_bundle or get_cert_path(verify=True),
         }
         self._managers: list[PoolManager] = []
-        self._route = cache(self._find_route)
+        self._routes: dict[str, _Route] = {}
+        self._lock = Lock()  # or each thread that comes first would make a pool
 
     def send(self, request: AWSPreparedRequest) -> Answer:
         """Send a request, and return its answer. Raises BotoCoreError if there is none."""
         url: str = request.url
-        pool, target, proxy = self._route(url)
         try:
+            pool, target = self._route(url)
             answer = pool.urlopen(
                 request.method,
                 target,
@@ -105,15 +103,24 @@ class HttpPool:
                 assert_same_host=False,
                 decode_content=False,
             )
+        except exceptions.ProxyError as error:
+            proxy = mask_proxy_url(self._proxies.proxy_url_for(url))
+            raise botocores.ProxyConnectionError(proxy_url=proxy, error=error) from error
         except Exception as error:
             kind = next(kind for raised, kind in _ERRORS if isinstance(error, raised))
-            raise kind(endpoint_url=url, proxy_url=proxy, error=error) from error
+            raise kind(endpoint_url=url, error=error) from error
         return Answer(answer.status, answer.headers, answer.data)
 
     def close(self) -> None:
         """Close all connections."""
         for manager in self._managers:
             manager.clear()
+
+    def _route(self, url: str) -> _Route:
+        with self._lock:
+            if url not in self._routes:
+                self._routes[url] = self._find_route(url)
+            return self._routes[url]
 
     def _find_route(self, url: str) -> _Route:
         proxy: str | None = self._proxies.proxy_url_for(url)
@@ -125,4 +132,4 @@ class HttpPool:
         self._managers.append(manager)
         has_tunnel = url.startswith("https:")
         target = url if proxy is not None and not has_tunnel else urlsplit(url).path
-        return _Route(manager.connection_from_url(url), target, mask_proxy_url(proxy or ""))
+        return _Route(manager.connection_from_url(url), target)
