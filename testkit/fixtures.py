@@ -4,14 +4,20 @@ import asyncio
 import io
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 from kinesis_handler import configure_logging
+from kinesis_handler.local.stream.client import kinesis_client
 from testkit.tables import Tables
+
+if TYPE_CHECKING:
+    from types_boto3_kinesis import KinesisClient
 
 # The laws ship for the tests of others: their asserts should show as much as our own.
 pytest.register_assert_rewrite(
@@ -55,6 +61,13 @@ def event_loop() -> Iterator[None]:
 def tables(dynamodb_endpoint: str) -> Tables:
     """Return a factory of tables."""
     return Tables(dynamodb_endpoint)
+
+
+@pytest.fixture(scope="session")
+def kinesis(kinesis_endpoint: str) -> "Iterator[KinesisClient]":
+    """Make a client of kinesis-local: it takes long to make one."""
+    with closing(kinesis_client(endpoint=kinesis_endpoint)) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import pytest
 
 from clean_pass import check_limits, check_quarantines
 from kcl.fleet import Worker, Workers, until
-from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from stream.real_stream import Stream
 from stream.test_killed_consumers import Producing, applied, limits_of
@@ -90,12 +89,6 @@ def line(endpoint: str) -> Iterator[Line]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def client(kinesis_endpoint: str) -> "Iterator[KinesisClient]":
-    with closing(kinesis_client(endpoint=kinesis_endpoint)) as made:
-        yield made
-
-
 @pytest.fixture
 def wire(tables: Tables, kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     """Return the line to DynamoDB of all workers: of the state, the checkpoints and the leases."""
@@ -106,8 +99,8 @@ def wire(tables: Tables, kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def stream(client: "KinesisClient") -> Stream:
-    return Stream(client, SHARDS, prefix="fleet")
+def stream(kinesis: "KinesisClient") -> Stream:
+    return Stream(kinesis, SHARDS, prefix="fleet")
 
 
 @pytest.fixture

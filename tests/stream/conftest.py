@@ -1,12 +1,10 @@
 """A stream on kinesis-local, and a wire to it on which requests fail."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kinesis_handler.local.stream.client import kinesis_client
 from stream.real_stream import Stream
 from stream.wire import Wire
 
@@ -14,28 +12,21 @@ if TYPE_CHECKING:
     from types_boto3_kinesis import KinesisClient
 
 
-@pytest.fixture(scope="package")
-def client(kinesis_endpoint: str) -> "Iterator[KinesisClient]":
-    """Make a client: it takes long to make one."""
-    with closing(kinesis_client(endpoint=kinesis_endpoint)) as made:
-        yield made
-
-
 @pytest.fixture
-def make_stream(client: "KinesisClient") -> Callable[[int], Stream]:
+def make_stream(kinesis: "KinesisClient") -> Callable[[int], Stream]:
     """Return what makes a stream of so many shards."""
-    return lambda shards: Stream(client, shards)
+    return lambda shards: Stream(kinesis, shards)
 
 
 @pytest.fixture
-def stream(client: "KinesisClient") -> Stream:
+def stream(kinesis: "KinesisClient") -> Stream:
     """Return a stream of one shard."""
-    return Stream(client)
+    return Stream(kinesis)
 
 
 @pytest.fixture
-def wire(client: "KinesisClient") -> Iterator[Wire]:
+def wire(kinesis: "KinesisClient") -> Iterator[Wire]:
     """Return a wire that fails as a test says; at the end every planned failure must have happened."""
-    with Wire(client) as made:
+    with Wire(kinesis) as made:
         yield made
     assert made.faults_left == 0
