@@ -51,7 +51,7 @@ reference: $(VENV)/.dev ## Write the reference pages, from the code
 bench: $(VENV)/.dev ## Measure the handler and its peers, and write the figures into README and docs (five minutes)
 	@$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/.dev ## Measure at full length, up to a million limits and ten minutes of load (25 minutes)
+bench-full: $(VENV)/.dev ## Measure at full length, up to a million limits and ten minutes of load (half an hour)
 	@$(BIN)/python -m benchmarks --full
 
 chaos: $(VENV)/.dev ## Inject failures around the handler, and compare with a failure-free run (a few minutes)

@@ -1,7 +1,7 @@
 """Measure the speed of the handler compared with peers, and write the results.
 
-    python -m benchmarks                     all parts, in a few minutes
-    python -m benchmarks --full              all parts at full length, in about 25 minutes
+    python -m benchmarks                     all parts but workers, in a few minutes
+    python -m benchmarks --full              all parts at full length, in about half an hour
     python -m benchmarks hot_path api        some of them
     python -m benchmarks --docs              measure nothing, write README and docs from results.json
 
@@ -10,6 +10,7 @@ Prints the tables of each part; writes results.json, the tables in README and do
 
 import argparse
 import importlib
+import io
 import subprocess
 import sys
 import time
@@ -17,7 +18,15 @@ import time
 from benchmarks import results
 from benchmarks.report import documents
 from benchmarks.rounds import progress
+from kinesis_handler import configure_logging
+from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import EmulatorError
+
+SHORT = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load", "gathering", "coroutines")
+LONG = ("workers",)
+"""Those that are measured at full length only, or by name."""
+
+PARTS = SHORT + LONG
 
 
 def main() -> None:
@@ -27,7 +36,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(documents.PARTS))
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
     parser.add_argument(
         "--full", action="store_true", help="more rounds, larger stores, a soak of ten minutes"
     )
@@ -35,12 +44,12 @@ def main() -> None:
         "--docs", action="store_true", help="write README, docs and pictures, and measure nothing"
     )
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(documents.PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(documents.PARTS)}")
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if options.docs:
         documents.update(results.read())
         return
-    parts = options.parts or documents.PARTS
+    parts = options.parts or (PARTS if options.full else SHORT)
     if len(parts) == 1:
         measure(parts[0], full=options.full)
         return
@@ -54,6 +63,8 @@ def main() -> None:
 
 def measure(part: str, *, full: bool) -> None:
     """Measure one part, print its results, and write them."""
+    use_local_settings()
+    configure_logging("benchmark", "info", io.StringIO())
     begun = time.monotonic()
     try:
         figures = importlib.import_module(f"benchmarks.{part}").measure(full=full)

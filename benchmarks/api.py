@@ -1,7 +1,7 @@
 """The cost of a request to the API, compared with FastAPI: for a user with 10 limits, and one with 10,000.
 
-Ours uses Litestar and msgspec, the peer FastAPI and pydantic models. Both are served by uvicorn, uvloop and
-httptools in a separate process, and read the same limits in memory: see api_server.py and fastapi_peer.py.
+Ours uses Litestar and msgspec, the peer FastAPI and pydantic models: see fastapi_peer.py. Both are served by
+uvicorn, uvloop and httptools in a separate process, and read the same limits from a repository in memory.
 Sixteen connections send requests to each in turn, in a closed loop: see http_load.py.
 
 The server's CPU time per request, including the kernel's part, hardly depends on the machine's other load: if
@@ -10,36 +10,49 @@ the ratios differ, trust that one.
 First both must return the same; if they do not, nothing is measured.
 """
 
+import gc
+import io
 import json
-import subprocess
+import multiprocessing
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from decimal import Decimal
-from functools import partial
-from statistics import median
+from types import SimpleNamespace
 from typing import Any
 from urllib.request import urlopen
 
+import uvicorn
 import uvloop
 
-from benchmarks.api_server import LIMITS_PER_USER, MANY, MANY_LIMITS, USERS
-from benchmarks.http_load import CONNECTIONS, Load, Server, load
-from benchmarks.results import ROOT, Figures
-from benchmarks.rounds import take_turns
+from benchmarks import fastapi_peer
+from benchmarks.http_load import CONNECTIONS, Server, load
+from benchmarks.records import BEGIN, DAY, fact, handle_all, handler_of
+from benchmarks.results import Figures
+from benchmarks.rounds import Prepare, take_turns
+from kinesis_handler import configure_logging
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.testing import invocation
+from user_limits import view
+from user_limits.api import etag
+from user_limits.api.app import build_api
+from user_limits.limit import Limit
+
+USERS = 500
+FEW, MANY = 10, 10_000
+"""Limits of each of these users, and of another one."""
+
+USER_LIMITS = {**{f"user-{user}": FEW for user in range(USERS)}, "many": MANY}
+TYPES = ("DEPOSIT", "BET", "LOSS", "SESSION", "BALANCE")
+PERIODS = ("DAY", "CALENDAR_MONTH")
 
 OURS, FASTAPI = "ours", "fastapi"
 PATHS = {
-    f"one of {LIMITS_PER_USER} limits": [
-        f"/api/v1/users/user-{user}/limits/limit-3" for user in range(USERS)
-    ],
-    f"all {LIMITS_PER_USER} limits": [f"/api/v1/users/user-{user}/limits" for user in range(USERS)],
-    f"one of {MANY_LIMITS:,} limits": [
-        f"/api/v1/users/{MANY}/limits/limit-{number}" for number in range(0, MANY_LIMITS, 20)
-    ],
-    f"a page of 100 of {MANY_LIMITS:,} limits": [f"/api/v1/users/{MANY}/limits?limit=100"],
+    f"one of {FEW} limits": [f"/api/v1/users/user-{user}/limits/limit-3" for user in range(USERS)],
+    f"all {FEW} limits": [f"/api/v1/users/user-{user}/limits" for user in range(USERS)],
+    f"one of {MANY:,} limits": [f"/api/v1/users/many/limits/limit-{each}" for each in range(0, MANY, 20)],
+    f"a page of 100 of {MANY:,} limits": ["/api/v1/users/many/limits?limit=100"],
 }
-AMOUNTS = {"amount", "progress", "percentage", "remainingAmount", "previousAmount"}
 
 
 def measure(*, full: bool) -> Figures:
@@ -54,53 +67,64 @@ def measure(*, full: bool) -> Figures:
 
 
 def compare(servers: Mapping[str, Server], paths: Sequence[str], rounds: int, seconds: float) -> Figures:
-    loads: dict[str, list[Load]] = {name: [] for name in servers}
+    def loading(server: Server) -> Prepare:
+        return lambda: lambda: uvloop.run(load(server, paths, seconds))
 
-    def timed(name: str) -> float:
-        loads[name].append(uvloop.run(load(servers[name], paths, seconds)))
-        return 1 / loads[name][-1].rate
-
-    taken = take_turns({name: partial(partial, timed, name) for name in servers}, rounds)
-    counted = {name: each[1:] for name, each in loads.items()}  # the first was a warm-up
-    pairs = zip(counted[OURS], counted[FASTAPI], strict=True)
+    taken = take_turns({name: loading(server) for name, server in servers.items()}, rounds)
     return {
-        **{
-            name: {field: median(getattr(load, field) for load in each) for field in Load._fields}
-            for name, each in counted.items()
-        },
-        "times_rate": taken.compared(FASTAPI, OURS),
-        "times_cpu": median(peer.cpu / ours.cpu for ours, peer in pairs),
+        **{name: taken.medians(name) for name in servers},
+        "times_rate": taken.compared(OURS, FASTAPI, "rate"),
+        "times_cpu": taken.compared(FASTAPI, OURS, "cpu")["ratio"],
     }
 
 
-@contextmanager
-def serving(contender: str) -> Iterator[Server]:
-    """Run a contender."""
-    program = [sys.executable, "-m", "benchmarks.api_server", contender]
-    process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own code
-    try:
-        if process.stdout is None or not (port := process.stdout.readline()):
-            sys.exit(f"{contender} did not start")
-        yield Server(process.pid, int(port))
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def check(servers: Mapping[str, Server], paths: Sequence[str]) -> None:
-    """Exit unless both return the same, apart from the format of numbers."""
+    """Exit unless both return the same, apart from whether an amount is a number or text."""
     for path in paths[::50]:
-        answers = {name: get(server.port, path) for name, server in servers.items()}
-        if answers[OURS] != answers[FASTAPI]:
+        ours, fastapi = (get(server.port, path) for server in servers.values())
+        if ours != fastapi:
             sys.exit(f"the two differ in {path}: nothing was measured")
 
 
 def get(port: int, path: str) -> Any:
-    def exact(fields: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: Decimal(value) if name in AMOUNTS and value is not None else value
-            for name, value in fields.items()
-        }
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        return json.load(answer, parse_float=str, parse_int=str)
 
-    with urlopen(f"http://127.0.0.1:{port}{path}") as answer:
-        return json.loads(answer.read(), parse_float=Decimal, object_hook=exact)
+
+@contextmanager
+def serving(contender: str) -> Iterator[Server]:
+    """Run a contender in a process of its own."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(contender, listener))
+        process.start()
+        try:
+            yield Server(process.pid or 0, listener.getsockname()[1])
+        finally:
+            process.terminate()
+            process.join()
+
+
+def serve(contender: str, listener: socket.socket) -> None:
+    configure_logging("benchmark", "error", io.StringIO())
+    limits = MemoryRepository[Limit]()
+    handle_all(handler_of(limits), [invocation(events())])
+    shown = SimpleNamespace(**{**vars(view), **vars(etag)})
+    app = build_api(limits) if contender == OURS else fastapi_peer.peer(limits, shown)
+    gc.freeze()
+    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def events() -> Iterator[bytes]:
+    """Yield the events of all limits: each is created, reset, and changed."""
+    for user, limits in USER_LIMITS.items():
+        for number in range(limits):
+            key, value = (user, f"limit-{number}"), f"{1_000 + number}.{number % 10}"
+            kinds, used = (
+                {"type": TYPES[number % 5], "period": PERIODS[number // 5 % 2]},
+                f"{number % 500}.50",
+            )
+            created = {"value": value, "progress": used, "activeFrom": BEGIN - DAY, **kinds}
+            yield fact("USER_LIMIT_CREATED", key, 3 * number, **created)
+            yield fact("USER_LIMIT_RESET", key, 3 * number + 1, resetAmount=used, resetPercentage="1.25")
+            yield fact("USER_LIMIT_PROGRESS_CHANGED", key, 3 * number + 2, amount=f"{number / 4}")

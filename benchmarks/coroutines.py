@@ -1,12 +1,10 @@
-"""Compares ways to wait: 1,000 events of 200 keys, each of which waits 20 ms, as for an answer over HTTP.
+"""Ways to wait: 1,000 events of 200 keys, each of which waits 20 ms on average, as for an answer over HTTP.
 
-`python -m benchmarks.coroutines` prints the seconds of a batch, and how many events a later one of their key
-has overtaken.
+How to read it: the seconds of a batch, and how many events a later one of their key has overtaken.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -18,10 +16,14 @@ from aws_lambda_powertools.utilities.batch import (
 from msgspec import Struct
 from msgspec.json import decode
 
+from benchmarks.records import handle_all
+from benchmarks.results import Figures
+from benchmarks.rounds import progress
 from kinesis_handler import Event, KinesisHandler, event_processor
 from kinesis_handler.testing import invocation
 
 EVENTS, KEYS, WAIT = 1_000, 200, 0.020
+AT_ONCE = (16, 64, KEYS)
 
 
 class Sent(Struct):
@@ -30,7 +32,7 @@ class Sent(Struct):
 
 
 class Receiver:
-    """Waits for each event as long as for an answer: 20 ms on the average."""
+    """Waits for each event as long as for an answer, and sees which of them another one has overtaken."""
 
     def __init__(self) -> None:
         self._random, self._last = Random(1), dict[str, int]()
@@ -58,30 +60,28 @@ class Receiver:
         self.take(sent)
 
 
-def measure(name: str, handle: Callable[[Any], Any], receiver: Receiver) -> None:
+def measure(*, full: bool) -> Figures:  # noqa: ARG001 - there is one length
+    """Return the seconds of a batch, and the overtaken events, of each contender."""
+    options: Any = {"event_types": {"SENT": Sent}, "key": lambda event: event.payload.to}
+    ways = {"one by one": run(lambda by: KinesisHandler([event_processor(**options)(by.one_by_one)]))}
+    for number in AT_ONCE:
+        at_once = event_processor(**options, concurrency=number)
+        ways[str(number)] = run(lambda by, at_once=at_once: KinesisHandler([at_once(by.at_once)]))
+    peer = AsyncBatchProcessor(event_type=EventType.KinesisDataStreams)
+    ways["powertools"] = run(
+        lambda by: lambda batch, _: async_process_partial_response(batch, by.of_powertools, peer, None)
+    )
+    return {"events": EVENTS, "keys": KEYS, "ways": ways}
+
+
+def run(handler_of: Any) -> Figures:
+    progress("waiting")
+    receiver = Receiver()
+    handler = handler_of(receiver)
     batch = invocation(
         {"eventId": f"{n}", "type": "SENT", "createdAt": 0, "payload": {"to": f"{n % KEYS}", "number": n}}
         for n in range(EVENTS)
     )
-    began = time.perf_counter()
-    response = handle(batch)
-    seconds = time.perf_counter() - began
-    if response != {"batchItemFailures": []}:
-        raise SystemExit(f"{name}: {response}")
-    print(f"{name:24} {seconds:6.2f} s   {receiver.overtaken:4} overtaken")
-
-
-if __name__ == "__main__":
-    options: Any = {"event_types": {"SENT": Sent}, "key": lambda event: event.payload.to}
-    measure(
-        "one after the other", KinesisHandler([event_processor(**options)((r := Receiver()).one_by_one)]), r
-    )
-    for n in (16, 64, KEYS):
-        processor = event_processor(**options, concurrency=n)((r := Receiver()).at_once)
-        measure(f"{n} at once", KinesisHandler([processor]), r)
-    peer = AsyncBatchProcessor(event_type=EventType.KinesisDataStreams)
-    measure(
-        "Powertools, all at once",
-        lambda batch: async_process_partial_response(batch, r.of_powertools, peer, None),
-        (r := Receiver()),
-    )
+    begun = time.perf_counter()
+    handle_all(handler, [batch])
+    return {"seconds": time.perf_counter() - begun, "overtaken": receiver.overtaken}

@@ -1,40 +1,63 @@
 """The cost of a thousand events with DynamoDB, for 1, 5 and 50 events per limit, compared with two peers.
 
 The handler reads and writes each limit of a batch once, however many events of the batch it has, and many
-limits in one request. The peers read and write for each event: see dynamodb_peer.py.
+limits in one request. The peers read and write for each event: see powertools_peer.py, idempotent_peer.py.
 
 A limit is *known* if the table has it, and *new* if not. A table in use knows most limits. In the *mix* half
 of the events are of known ones.
 
-How to read it: requests and units are counted in a separate pass, and are the same on every machine. Each
-contender must compute the limits that the handler computes from the same records in memory; if one does not,
-nothing is measured. CPU is the client's, in all its threads; beside it stands the CPU of the same batches in
-memory, in the same round: that ratio hardly depends on the machine. Wall is mostly DynamoDB Local, one
-process on the same machine: it says nothing about the time that a table on AWS takes.
+How to read it: requests and units are counted in a separate pass, and are the same on every machine. DynamoDB
+Local does not report the units of PartiQL, which the handler writes by. But each item is smaller than a unit
+of either kind, which is checked: a key that is read, found or not, and an item that is written take one each.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+
+Each contender must compute the limits that the handler computes from the same records in memory; if one
+does not, nothing is measured. CPU is the client's, in all its threads; beside it stands the CPU of the same
+batches in memory, in the same round: that ratio hardly depends on the machine. Wall is mostly DynamoDB Local,
+one process on the same machine: it says nothing about the time that a table on AWS takes.
 
 The handler gets batches of 1,000, each with limits of its own. The peers are so slow that they get one batch
 of fewer records: their work per record does not depend on the number of records, nor on their limits. All
-figures are scaled to 1,000 events.
+figures are those of 1,000 events, in which a ms is a µs of each.
 """
 
-import io
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.dynamodb_lab import Lab, Running
-from benchmarks.records import EVENTS_PER_LIMIT, Invocation, handle_all, invocations
+import boto3  # type: ignore[import-untyped] # it has none
+
+from benchmarks.idempotent_peer import Idempotent
+from benchmarks.powertools_peer import GetAndPut
+from benchmarks.records import (
+    EVENTS_PER_LIMIT,
+    Invocation,
+    Limits,
+    Row,
+    check,
+    handle_all,
+    handler_of,
+    item_of,
+    rows,
+    stored_rows,
+)
 from benchmarks.results import Figures
-from benchmarks.rounds import Prepare, take_turns
-from kinesis_handler import configure_logging
+from benchmarks.rounds import Timed, clocked, take_turns
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.dynamodb import dynamodb_connection
 from kinesis_handler.stores.dynamodb.size import item_bytes
+from kinesis_handler.stores.memory import MemoryRepository
 from testkit.emulators.dynamodb_local import dynamodb_local
-from testkit.emulators.local_settings import use_local_settings
+from testkit.emulators.wire import Call, Tap
 from testkit.tables import Tables
+from user_limits.limit import Limit
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 NEW, KNOWN, MIX = "new", "known", "mix"
 NUMBERS = (1, EVENTS_PER_LIMIT, 50)
@@ -48,7 +71,63 @@ UNIT = 1_024
 GET_AND_PUT, IDEMPOTENT = "get_and_put", "idempotent"
 IN_MEMORY = "in memory: "
 
-Batches = Sequence[Invocation]
+
+class Running(NamedTuple):
+    """A contender with a table of its own: its Lambda function, and its limits as rows."""
+
+    handle: Callable[[Any, Any], Any]
+    rows: Callable[[], set[Row]]
+
+
+class Lab:
+    """Starts contenders in new tables, and counts what they send, if this is not timed.
+
+    Requests are listed as their read and write units.
+    """
+
+    def __init__(self, tables: Tables, *, counts: bool = False) -> None:
+        self.sent: list[tuple[int, int]] = []  # a list, because threads append to it concurrently
+        self._tables = tables
+        self._connection = dynamodb_connection(endpoint=tables.endpoint)
+        self._peers_client: DynamoDBClient = boto3.client("dynamodb", endpoint_url=tables.endpoint)
+        if counts:
+            Tap(self._connection, self._count)
+            self._peers_client.meta.events.register("before-send.dynamodb", self._count_a_peers)
+
+    def handler(self) -> Running:
+        return _running(self._tables.repository(Limit, self._connection))
+
+    def memory(self) -> Running:
+        return _running(MemoryRepository())
+
+    def get_and_put(self) -> Running:
+        return _running_peer(GetAndPut(self._peers_client, self._tables.table().name))
+
+    def idempotent(self) -> Running:
+        table = self._tables.table().name
+        self._tables.client.create_table(
+            TableName=f"{table}-events",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        return _running_peer(Idempotent(self._peers_client, table, f"{table}-events"))
+
+    def _count(self, call: Call) -> None:
+        keys = [key for table in call.body.get("RequestItems", {}).values() for key in table["Keys"]]
+        self.sent.append((len(keys), len(call.body.get("Statements", ()))))
+
+    def _count_a_peers(self, *, event_name: str, **_: object) -> None:
+        reads = event_name.endswith(".GetItem")
+        self.sent.append((reads, not reads))
+
+
+def _running(repository: Repository[Limit]) -> Running:
+    return Running(handler_of(repository), lambda: stored_rows(repository))
+
+
+def _running_peer(peer: GetAndPut) -> Running:
+    return Running(peer, lambda: rows(peer.limits()))
 
 
 @dataclass
@@ -56,115 +135,77 @@ class Contender:
     """A way to handle records: its batches, and what was handled before they are measured."""
 
     start: Callable[[Lab], Running]
-    batches: Batches
-    before: Batches = ()
+    batches: Sequence[Invocation]
+    before: Sequence[Invocation] = ()
 
     @property
-    def scale(self) -> float:
-        """Factor that scales its figures to 1,000 events."""
-        return 1_000 / sum(len(batch["Records"]) for batch in self.batches)
+    def events(self) -> int:
+        return sum(len(batch["Records"]) for batch in self.batches)
+
+    def prepare(self, lab: Lab) -> Timed:
+        running = self.start(lab)
+        handle_all(running.handle, self.before)
+        return clocked(partial(handle_all, running.handle, self.batches), self.events)
 
 
-def our_contenders() -> Iterator[tuple[str, Contender]]:
-    """Yield the handler with new limits, with known ones, and with as many events of these as of those."""
-    for number in NUMBERS:
-        yield (
-            f"{NEW} {number}",
-            Contender(Lab.handler, invocations(BATCHES, BATCH_SIZE, events_per_limit=number)),
-        )
-    for number in NUMBERS:
-        twice = invocations(BATCHES, BATCH_SIZE, events_per_limit=number, passes=2)
-        yield f"{KNOWN} {number}", Contender(Lab.handler, twice[1::2], twice[0::2])
-    known, same, new, _ = (invocations(2 * BATCHES, BATCH_SIZE // 2, passes=2)[each::4] for each in range(4))
-    mixed = [{"Records": a["Records"] + b["Records"]} for a, b in zip(same, new, strict=True)]
-    yield MIX, Contender(Lab.handler, mixed, known)
+def our_contenders() -> dict[str, Contender]:
+    """Return the handler with new limits, with known ones, and with as many events of these as of those."""
+    new = {f"{NEW} {number}": Contender(Lab.handler, passes(number)[0]) for number in NUMBERS}
+    twice = {f"{KNOWN} {number}": passes(number) for number in NUMBERS}
+    twice[MIX] = passes(EVENTS_PER_LIMIT, known=0.5)
+    return new | {name: Contender(Lab.handler, again, before) for name, (before, again) in twice.items()}
+
+
+def passes(events: int, *, known: float = 1) -> tuple[list[Invocation], list[Invocation]]:
+    """Return batches with limits of their own, and batches with the same limits again.
+
+    Of the limits of the latter, the former have the first part.
+    """
+    limits, size = Limits(), BATCH_SIZE // events
+    of_batch = [range(begin, begin + size) for begin in range(0, BATCHES * size, size)]
+    before = [limits.batch(each[: int(known * size)], events) for each in of_batch]
+    return before, [limits.batch(each, events) for each in of_batch]
 
 
 def measure(*, full: bool) -> Figures:
     """Return the requests, units, CPU and wall time of each contender for 1,000 events."""
-    use_local_settings()
-    configure_logging("benchmark", "info", io.StringIO())
     rounds = 7 if full else 2
-    few = invocations(1, PEER_EVENTS)
-    ours = dict(our_contenders())
-    contenders = {
-        **ours,
-        GET_AND_PUT: Contender(Lab.get_and_put, few),
-        IDEMPOTENT: Contender(Lab.idempotent, few),
-    }
+    few = [Limits().batch(range(PEER_EVENTS // EVENTS_PER_LIMIT))]
+    peers = {GET_AND_PUT: Contender(Lab.get_and_put, few), IDEMPOTENT: Contender(Lab.idempotent, few)}
+    ours = our_contenders()
     in_memory = {
         IN_MEMORY + name: Contender(Lab.memory, each.batches, each.before) for name, each in ours.items()
     }
     with dynamodb_local() as endpoint:
         tables = Tables(endpoint)
         lab = Lab(tables, counts=True)
-        counted = {name: check_and_count(lab, contender) for name, contender in contenders.items()}
-        times = time_all(Lab(tables), contenders | in_memory, rounds)
+        counted = {name: check_and_count(lab, name, each) for name, each in (ours | peers).items()}
+        times = time_all(Lab(tables), ours | peers | in_memory, rounds)
     return {
         "batch_size": BATCH_SIZE,
         "peer_events": PEER_EVENTS,
         "rounds": rounds,
-        "per_1000": {name: {**counted[name][0], **times[name]} for name in contenders},
+        "per_1000": {name: {**used, **times[name]} for name, (used, _) in counted.items()},
         "item_bytes": {str(number): counted[f"{NEW} {number}"][1] for number in NUMBERS},
     }
 
 
-def check_and_count(lab: Lab, contender: Contender) -> tuple[Figures, Figures]:
+def check_and_count(lab: Lab, name: str, contender: Contender) -> tuple[Figures, Figures]:
     """Return the requests and units, and the sizes of items; exit if these are not the expected limits."""
-    running, in_memory = contender.start(lab), lab.memory()
-    handle_all(in_memory.handle, [*contender.before, *contender.batches])
+    running, expected = contender.start(lab), MemoryRepository[Limit]()
+    handle_all(handler_of(expected), [*contender.before, *contender.batches])
     handle_all(running.handle, contender.before)
     before = len(lab.sent)
     handle_all(running.handle, contender.batches)
     sent = lab.sent[before:]
-    limits, expected = running.limits(), in_memory.limits()
-    if limits != expected:
-        differing = {key for key, _ in limits.items() ^ expected.items()}
-        sys.exit(f"{len(differing)} limits are not as they should be: nothing was measured")
-    used = {
-        "requests": len(sent),
-        "reads": sum(each[0] for each in sent),
-        "writes": sum(each[1] for each in sent),
-    }
-    return {name: number * contender.scale for name, number in used.items()}, sizes(lab.items(running.table))
+    check({name: running.rows()}, stored_rows(expected))
+    reads, writes = map(sum, zip(*sent, strict=True))
+    used = {"requests": len(sent), "reads": reads, "writes": writes}
+    scaled = {unit: number / contender.events * 1_000 for unit, number in used.items()}
+    return scaled, item_sizes([item_of(each) for each in expected.scan()])
 
 
-def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
-    """Let the contenders take turns; return the ms of CPU and wall time per 1,000 events for each."""
-    walls: dict[str, list[float]] = {name: [] for name in contenders}
-
-    def preparing(name: str) -> Prepare:
-        contender = contenders[name]
-
-        def prepare() -> Callable[[], float]:
-            running = contender.start(lab)
-            handle_all(running.handle, contender.before)
-
-            def timed() -> float:
-                begun, cpu = time.perf_counter(), time.process_time()
-                handle_all(running.handle, contender.batches)
-                cpu = time.process_time() - cpu
-                walls[name].append(time.perf_counter() - begun)
-                return cpu * contender.scale
-
-            return timed
-
-        return prepare
-
-    taken = take_turns({name: preparing(name) for name in contenders}, rounds)
-    return {
-        name: {
-            "cpu_ms": taken.median(name) * 1_000,
-            "wall_ms": median(walls[name][1:]) * contender.scale * 1_000,  # the first was a warm-up
-            "get_and_put_cpu": taken.ratio(GET_AND_PUT, name),
-            "idempotent_cpu": taken.ratio(IDEMPOTENT, name),
-            **({"times_memory": taken.ratio(name, same)} if (same := IN_MEMORY + name) in contenders else {}),
-        }
-        for name, contender in contenders.items()
-    }
-
-
-def sizes(items: list[dict[str, Any]]) -> Figures:
+def item_sizes(items: Sequence[Mapping[str, Any]]) -> Figures:
     """Return the sizes of items, as stored and full; exit if one takes more than a unit."""
     if (largest := max(map(item_bytes, items))) > UNIT:
         sys.exit(f"an item has {largest} bytes and takes more than a unit: nothing was measured")
@@ -178,3 +219,18 @@ def sizes(items: list[dict[str, Any]]) -> Figures:
         "all_event_ids": full("x" * 20),
         "all_uuids": full("x" * 36),
     }
+
+
+def time_all(lab: Lab, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
+    """Let the contenders take turns; return the ms of CPU and wall time per 1,000 events for each."""
+    taken = take_turns({name: partial(each.prepare, lab) for name, each in contenders.items()}, rounds)
+
+    def figures(name: str) -> Iterable[tuple[str, float]]:
+        medians = taken.medians(name)
+        yield from (("cpu_ms", medians["cpu_us"]), ("wall_ms", medians["us"]))
+        for peer in (GET_AND_PUT, IDEMPOTENT):
+            yield f"{peer}_cpu", taken.compared(peer, name, "cpu_us")["ratio"]
+        if (same := IN_MEMORY + name) in contenders:
+            yield "times_memory", taken.compared(name, same, "cpu_us")["ratio"]
+
+    return {name: dict(figures(name)) for name in contenders}

@@ -10,43 +10,46 @@ A worker remembers what it has written, with 256 MB for it. Before it is measure
 once.
 """
 
-import io
 import math
-from bisect import bisect
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import md5
 from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
-import msgspec
-
-from benchmarks.growth import change, key_of
+from benchmarks.records import Limits, handle_all, handler_of, item_of
 from benchmarks.results import Figures
 from benchmarks.rounds import progress
-from benchmarks.stored_limits import stored_limit
-from kinesis_handler import Key, KinesisHandler, configure_logging
-from kinesis_handler.aggregate import Aggregate
+from kinesis_handler import Key
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.local.gathering import Bounds, Gathering
 from kinesis_handler.local.owned_states import OwnedStates
 from kinesis_handler.stores import Change, Loaded, Saved
-from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.size import item_bytes
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock
 from user_limits.limit import Limit
-from user_limits.processor import UserLimitEventProcessor
 
 RATE, LIMITS, SHARDS = 2_000, 50_000, 2
-SECONDS = {False: 60, True: 120}
-"""Simulated time of a short run, and of a full one: whole batches of the longest gathering."""
+UNBOUNDED = 10**9
 REMEMBERED_BYTES = 256 * 1_024 * 1_024
 
-LAMBDA = {"Lambda, batches of 1,000": 1_000, "Lambda, batches of 10,000": 10_000}
-GATHERED = {"gathered 1 s": 1, "gathered 10 s": 10, "gathered 60 s": 60}
-"""Contenders, each with the records of a batch, or the seconds for which it gathers."""
-UNBOUNDED = 10**9
+
+class Contender(NamedTuple):
+    """How records are gathered, and what is remembered of them."""
+
+    bounds: Bounds
+    remembered_bytes: int
+
+
+CONTENDERS = {
+    "Lambda, batches of 1,000": Contender(Bounds(UNBOUNDED, 1_000, UNBOUNDED), 0),
+    "Lambda, batches of 10,000": Contender(Bounds(UNBOUNDED, 10_000, UNBOUNDED), 0),
+    "gathered 1 s": Contender(Bounds(1, UNBOUNDED, UNBOUNDED), REMEMBERED_BYTES),
+    "gathered 10 s": Contender(Bounds(10, UNBOUNDED, UNBOUNDED), REMEMBERED_BYTES),
+    "gathered 60 s": Contender(Bounds(60, UNBOUNDED, UNBOUNDED), REMEMBERED_BYTES),
+}
 
 
 class WeighedMemory(MemoryRepository[Limit]):
@@ -56,7 +59,6 @@ class WeighedMemory(MemoryRepository[Limit]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._codec = ItemCodec(Limit, "userId", "limitId")
         self.reads = self.writes = 0
 
     def load(self, keys: Collection[Key]) -> Loaded[Limit]:
@@ -65,64 +67,52 @@ class WeighedMemory(MemoryRepository[Limit]):
 
     def save(self, changes: Sequence[Change[Limit]]) -> Saved:
         for each in changes:
-            stored = [self._size(one) for one in (each.before, each.after) if one is not None]
+            stored = [item_bytes(item_of(one)) for one in (each.before, each.after) if one is not None]
             self.writes += math.ceil(max(stored) / 1_024)
         return super().save(changes)
-
-    def _size(self, aggregate: Aggregate[Limit | None]) -> int:
-        return item_bytes({**self._codec.key_attributes(aggregate.key), **self._codec.attributes(aggregate)})
 
 
 def measure(*, full: bool) -> Figures:
     """Return the units of an event of each contender."""
-    configure_logging("benchmark", "error", io.StringIO())
-    seconds = SECONDS[full]
+    seconds = 120 if full else 60  # of simulated time: whole batches of the longest gathering
     events = list(zipf(seconds))
     per_event = {}
-    for name in (*LAMBDA, *GATHERED):
+    for name, contender in CONTENDERS.items():
         progress(name)
-        if name in LAMBDA:
-            bounds = Bounds(UNBOUNDED, LAMBDA[name], UNBOUNDED)
-            per_event[name] = units(events, bounds, remembered_bytes=0)
-        else:
-            bounds = Bounds(GATHERED[name], UNBOUNDED, UNBOUNDED)
-            per_event[name] = units(events, bounds, remembered_bytes=REMEMBERED_BYTES)
+        per_event[name] = units(events, contender)
     return {"rate": RATE, "limits": LIMITS, "shards": SHARDS, "seconds": seconds, "per_event": per_event}
 
 
 def zipf(seconds: int, limits: int = LIMITS, rate: int = RATE) -> Iterator[list[list[LambdaRecord]]]:
-    """Yield the records of each second, by shard."""
-    random = Random(1)
+    """Yield records by shard: the creation of each limit, then the events of each second."""
+    random, events = Random(1), Limits()
+    ranked = random.sample(range(limits), limits)
     shares = list(accumulate(1 / rank for rank in range(1, limits + 1)))
-    keys = [key_of(index) for index in random.sample(range(limits), limits)]
-    shard_of = [int.from_bytes(md5(key[0].encode(), usedforsecurity=False).digest()) % SHARDS for key in keys]
-    number = limits
-    for _ in range(seconds):
+
+    def on_shards(chosen: Sequence[int]) -> list[list[LambdaRecord]]:
         content: list[list[tuple[str, bytes]]] = [[] for _ in range(SHARDS)]
-        for _ in range(rate):
-            number += 1
-            rank = bisect(shares, random.random() * shares[-1], hi=limits - 1)
-            content[shard_of[rank]].append((keys[rank][0], msgspec.json.encode(change(keys[rank], number))))
-        yield [list(put_on_shard(each)) for each in content]
+        for limit in chosen:
+            key, data = events.event(limit)
+            digest = md5(key.encode(), usedforsecurity=False).digest()
+            content[int.from_bytes(digest) % SHARDS].append((key, data))
+        return [list(put_on_shard(each)) for each in content]
+
+    yield on_shards(ranked)
+    for _ in range(seconds):
+        yield on_shards(random.choices(ranked, cum_weights=shares, k=rate))
 
 
-def units(
-    events: Sequence[Sequence[Sequence[LambdaRecord]]],
-    bounds: Bounds,
-    *,
-    remembered_bytes: int,
-    limits: int = LIMITS,
-) -> Figures:
+def units(events: Sequence[Sequence[Sequence[LambdaRecord]]], contender: Contender) -> Figures:
     """Return the units of an event, and the events of a batch, where records are gathered within bounds."""
     stored, clock = WeighedMemory(), FakeClock()
-    processor = UserLimitEventProcessor(stored)
-    handler = KinesisHandler([processor])
-    OwnedStates(handler, remembered_bytes, clock)
-    processor.repository.save([stored_limit(*key_of(index), index) for index in range(limits)])
+    handler = handler_of(stored)
+    OwnedStates(handler, contender.remembered_bytes, clock)
+    creations, *seconds = events
+    handle_all(handler, [{"Records": each} for each in creations])
     stored.reads = stored.writes = 0
-    shards = [Gathering(bounds, clock) for _ in range(SHARDS)]
+    shards = [Gathering(contender.bounds, clock) for _ in range(SHARDS)]
     batches = handled = 0
-    for second in events:
+    for second in seconds:
         for gathering, records in zip(shards, second, strict=True):
             gathering.add(records)
         clock.advance(1)

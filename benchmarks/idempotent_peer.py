@@ -16,14 +16,10 @@ from aws_lambda_powertools.utilities.idempotency import (
     idempotent_function,
 )
 
-from benchmarks.dynamodb_peer import GetAndPut
-from benchmarks.powertools_models import EventRecord
+from benchmarks.powertools_peer import EventRecord, GetAndPut
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-KEY_OF_EVENT = "id"
-"""Partition key of the table in which the idempotency utility stores events."""
 
 
 class Idempotent(GetAndPut):
@@ -33,11 +29,9 @@ class Idempotent(GetAndPut):
         super().__init__(client, table)
         self._config = IdempotencyConfig()
         self._once = idempotent_function(
-            self._apply_once,
+            self._handle_once,
             data_keyword_argument="event_id",
-            persistence_store=DynamoDBPersistenceLayer(
-                events_table, key_attr=KEY_OF_EVENT, boto3_client=client
-            ),
+            persistence_store=DynamoDBPersistenceLayer(events_table, boto3_client=client),
             config=self._config,
         )
 
@@ -45,11 +39,11 @@ class Idempotent(GetAndPut):
         self._config.register_lambda_context(context)
         return super().__call__(invocation, context)
 
-    def _handle_record(self, record: EventRecord) -> None:
+    def handle(self, record: EventRecord) -> None:
         self._once(event_id=record.kinesis.data.event_id, record=record)
 
-    def _apply_once(self, *, event_id: str, record: EventRecord) -> None:  # noqa: ARG002 - Powertools reads it
-        self._apply(record)
+    def put(self, item: Any, **_: Any) -> None:
+        super().put(item)
 
-    def _put(self, item: Any, version: int) -> None:  # noqa: ARG002 - no condition
-        self.client.put_item(TableName=self.table, Item=item)
+    def _handle_once(self, *, event_id: str, record: EventRecord) -> None:  # noqa: ARG002 - Powertools reads it
+        super().handle(record)

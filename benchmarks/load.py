@@ -27,21 +27,16 @@ MB = 1_024 * 1_024
 def measure(*, full: bool) -> Figures:
     """Return ages by rate, and the memory over the time of the soak."""
     seconds, soak = (10, 600) if full else (3, 20)
-    rates = {}
-    for rate in RATES:
-        progress(f"{rate:,} events a second")
-        rates[str(rate)] = run(rate, seconds)
-    progress(f"{SOAK_RATE:,} events a second for {soak} seconds")
-    return {"rates": rates, "soak": run(SOAK_RATE, soak)}
+    return {"rates": {str(rate): run(rate, seconds) for rate in RATES}, "soak": run(SOAK_RATE, soak)}
 
 
 def run(rate: int, seconds: int) -> Figures:
     """Run a load; return its figures, with its CPU, and its memory half-way and near the end."""
-    command = [sys.executable, "-m", "testkit.load", "--json"]
-    arguments = ["--rate", str(rate), "--for", f"{seconds}s", "--store", "inmemory:"]
+    progress(f"{rate:,} events a second for {seconds} seconds")
+    options = ["--rate", str(rate), "--for", f"{seconds}s", "--store", "inmemory:", "--json"]
     before = os.times()
     with subprocess.Popen(  # noqa: S603 - our own code
-        [*command, *arguments],
+        [sys.executable, "-m", "testkit.load", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

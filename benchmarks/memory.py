@@ -11,46 +11,34 @@ The processes are those of start.py: each sees only the packages that it would s
 """
 
 import json
-import os
-import tempfile
-from pathlib import Path
 
-from benchmarks.records import invocations
+from benchmarks.records import EVENTS_PER_LIMIT, Limits
 from benchmarks.results import Figures
-from benchmarks.start import CONTENDERS, make_table, start
-from testkit.emulators.dynamodb_local import dynamodb_local
-from testkit.emulators.local_settings import use_local_settings
+from benchmarks.rounds import take_turns
+from benchmarks.start import CONSUMERS, starting
 
 RECORDS = 10_000
 MB = 1_024 * 1_024
 
-WITHOUT_BOTO3 = "from benchmarks.powertools_peer import PowertoolsPeer; handler = PowertoolsPeer()"
-"""The peer that stores the limits in memory."""
-
 MEASURED = {
-    "memory": CONTENDERS["memory"],
-    "dynamodb": CONTENDERS["dynamodb"],
-    "powertools": CONTENDERS["powertools"]._replace(start=WITHOUT_BOTO3),
+    **CONSUMERS,
+    "powertools": CONSUMERS["powertools"]._replace(module="benchmarks.powertools_in_memory"),
 }
 
 
 def measure(*, full: bool) -> Figures:
     """Return the peak MB of each contender: at the start, with the invocation, at the end."""
-    use_local_settings()
     runs = 5 if full else 2
-    peaks: dict[str, list[dict[str, float]]] = {name: [] for name in MEASURED}
-    [batch] = invocations(1, RECORDS)
-    with tempfile.TemporaryDirectory() as folder, dynamodb_local() as endpoint:
-        os.environ |= {"LOG_LEVEL": "info", "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
-        file = Path(folder, "batch.json")
-        size = file.write_text(json.dumps(batch))
-        for name, contender in MEASURED.items():
-            for _ in range(runs):
-                make_table()
-                peaks[name].append(start(contender, file)["peak_mb"])
+    batch = Limits().batch(range(RECORDS // EVENTS_PER_LIMIT))
+    with starting(MEASURED, dict.fromkeys(MEASURED, batch)) as starts:
+        taken = take_turns(starts, runs).taken
+    highest = {name: max(each, key=lambda run: run["handled_mb"]) for name, each in taken.items()}
     return {
         "runs": runs,
         "base64_mb": sum(len(each["kinesis"]["data"]) for each in batch["Records"]) / MB,
-        "json_mb": size / MB,
-        "peak_mb": {name: max(each, key=lambda peak: peak["handled"]) for name, each in peaks.items()},
+        "json_mb": len(json.dumps(batch)) / MB,
+        "peak_mb": {
+            name: {moment: run[f"{moment}_mb"] for moment in ("start", "invocation", "handled")}
+            for name, run in highest.items()
+        },
     }

@@ -1,7 +1,7 @@
 """The peer as a whole Lambda function, written as its documentation recommends: for its cold start.
 
-Powertools' logger, metrics, batch processor and parser with the models of powertools_models.py, and a table
-in which boto3 reads and writes the limit of each event: see dynamodb_peer.py.
+Powertools' logger, metrics, batch processor and parser, and a table in which boto3 reads and writes the limit
+of each event: see powertools_peer.py.
 """
 
 import os
@@ -11,16 +11,14 @@ import boto3  # type: ignore[import-untyped] # it has none
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from benchmarks.dynamodb_peer import GetAndPut
+from benchmarks.powertools_peer import GetAndPut
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-    from types_boto3_dynamodb import DynamoDBClient
 
 logger = Logger(service="user-limits")
 metrics = Metrics(namespace="UserLimits", service="user-limits")
-client: "DynamoDBClient" = boto3.client("dynamodb")
-projection = GetAndPut(client, os.environ["USER_LIMIT_TABLE_NAME"])
+projection = GetAndPut(boto3.client("dynamodb"), os.environ["USER_LIMIT_TABLE_NAME"])
 
 
 @metrics.log_metrics

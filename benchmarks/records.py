@@ -1,51 +1,87 @@
-"""The streams that all contenders get: synthetic, but with the shape and size of a real one."""
+"""The records that all contenders get: synthetic, but with the shape and size of real ones."""
 
-import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import cycle, islice
+from itertools import count
 from random import Random
-from string import ascii_letters, digits
 from typing import Any
 
+import msgspec
+
+from kinesis_handler import Aggregate, Key, KinesisHandler
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import LocalContext, put_on_shard
+from kinesis_handler.stores import Repository
+from kinesis_handler.stores.dynamodb.item import ItemCodec
+from testkit.tables import PARTITION_KEY, SORT_KEY
+from user_limits.limit import Limit
+from user_limits.processor import UserLimitEventProcessor
 
 EVENTS_PER_LIMIT = 5
 LIMITS_PER_USER = 4
 
-_BEGIN = 1_647_946_090_594
-_DAY = 86_400_000
+BEGIN, DAY = 1_647_946_090_594, 86_400_000
+VALUE = Decimal(10_000_000)
+"""Value of each limit: no progress reaches it, or each event would have a line in the log."""
 
 Invocation = dict[str, Any]
 """Invocation with which Lambda calls a handler."""
 
-
-def invocations(
-    batches: int, batch_size: int, *, events_per_limit: int = EVENTS_PER_LIMIT, passes: int = 1
-) -> list[Invocation]:
-    """Make batches. They are the same each time, except for arrival times.
-
-    Each has limits of its own; with `passes`, so many batches in turn have the same ones.
-    """
-    random = Random(1)
-    limits = max(1, round(batch_size / events_per_limit))
-    records = put_on_shard(
-        event
-        for _ in range(batches)
-        for event in islice(_events(random, limits, events_per_limit), passes * batch_size)
-    )
-    return [{"Records": [next(records) for _ in range(batch_size)]} for _ in range(passes * batches)]
+Row = tuple[str, ...]
+"""What contenders must agree on: a limit's key, progress, value and version."""
 
 
-def stream(events: int, *, events_per_limit: int = EVENTS_PER_LIMIT) -> list[LambdaRecord]:
-    """Make one stream, to be cut into batches of any size."""
-    [invocation] = invocations(1, events, events_per_limit=events_per_limit)
-    records: list[LambdaRecord] = invocation["Records"]
-    return records
+_codec = ItemCodec(Limit, PARTITION_KEY, SORT_KEY)
+
+
+class Limits:
+    """Makes events, the same each time: the creation of each limit, then changes of its progress."""
+
+    def __init__(self) -> None:
+        self._random = Random(1)
+        self._numbers = count(1)
+        self._progress: dict[int, Decimal] = {}
+
+    def event(self, limit: int) -> tuple[str, bytes]:
+        """Return the partition key and the data of the next event of a limit."""
+        key, number, before = key_of(limit), next(self._numbers), self._progress.get(limit)
+        if before is None:
+            self._progress[limit] = Decimal(0)
+            created = {"activeFrom": BEGIN, "period": "DAY", "status": "ACTIVE", "type": "DEPOSIT"}
+            return key[0], fact("USER_LIMIT_CREATED", key, number, value=VALUE, **created)
+        amount = Decimal(self._random.randint(1, 25_000)).scaleb(-2)
+        after = self._progress[limit] = before + amount
+        figures = {"amount": amount, "previousProgress": before, "remainingAmount": VALUE - after}
+        return key[0], fact("USER_LIMIT_PROGRESS_CHANGED", key, number, **figures)
+
+    def batch(self, limits: Iterable[int], events: int = EVENTS_PER_LIMIT) -> Invocation:
+        """Return a batch with so many events of each of these limits, all mixed."""
+        order = [*limits] * events
+        self._random.shuffle(order)
+        return {"Records": list(put_on_shard(map(self.event, order)))}
+
+
+def key_of(limit: int) -> Key:
+    """Return the ids of the user and of the limit, of 20 characters each."""
+    return f"user-{limit // LIMITS_PER_USER:015}", f"limit-{limit:014}"
+
+
+def fact(event_type: str, key: Key, number: int, **payload: object) -> bytes:
+    """Return the data of an event; a later one has a higher number."""
+    always = {"brandId": f"{1:024}", "currencyCode": "SEK", "nextResetTime": BEGIN + DAY}
+    event = {
+        "aggregateId": key[0],
+        "context": {"correlationId": f"{number:020}"},
+        "createdAt": BEGIN + number,
+        "eventId": f"event-{number:014}",
+        "payload": {**always, "userId": key[0], "userLimitId": key[1], **payload},
+        "sequenceNumber": number,
+        "source": "limitUser",
+        "type": event_type,
+    }
+    return msgspec.json.encode(event)
 
 
 def cut(records: Sequence[LambdaRecord], batch_size: int) -> list[Invocation]:
@@ -55,7 +91,17 @@ def cut(records: Sequence[LambdaRecord], batch_size: int) -> list[Invocation]:
     ]
 
 
-def handle_all(function: Callable[[Any, Any], Any], batches: Sequence[Invocation]) -> None:
+def data_bytes(records: Sequence[LambdaRecord]) -> int:
+    """Return how many bytes the producers have put."""
+    return sum(len(each["kinesis"]["data"].rstrip("=")) * 3 // 4 for each in records)
+
+
+def handler_of(repository: Repository[Limit]) -> KinesisHandler:
+    """Return the handler that stores limits in a repository."""
+    return KinesisHandler([UserLimitEventProcessor(repository)])
+
+
+def handle_all(function: Callable[[Any, Any], Any], batches: Iterable[Invocation]) -> None:
     """Let a Lambda function handle batches, which it must not fail: its figures would be wrong."""
     for batch in batches:
         failures = function(batch, LocalContext(time.monotonic, time.monotonic() + 600))["batchItemFailures"]
@@ -63,69 +109,25 @@ def handle_all(function: Callable[[Any, Any], Any], batches: Sequence[Invocation
             sys.exit(f"{len(failures)} of the records failed: nothing was measured")
 
 
-def data_bytes(records: Sequence[LambdaRecord]) -> int:
-    """Return how many bytes the producers have put."""
-    return sum(len(each["kinesis"]["data"].rstrip("=")) * 3 // 4 for each in records)
-
-
-@dataclass
-class _Limit:
-    limit_id: str
-    user_id: str
-    value: Decimal
-    progress: Decimal | None = None
-
-
-def _events(random: Random, limits: int, events_per_limit: int) -> Iterator[tuple[str, bytes]]:
-    """Yield (partition key, content) without end: each limit's creation, then its changes, all mixed."""
-    users = [_identifier(random) for _ in range(-(-limits // LIMITS_PER_USER))]
-    order = [
-        _Limit(_identifier(random), users[index // LIMITS_PER_USER], Decimal(random.randint(10, 500) * 100))
-        for index in range(limits)
-    ] * events_per_limit
-    random.shuffle(order)
-    numbers = dict.fromkeys(users, 0)
-    for at, limit in enumerate(cycle(order), _BEGIN + 1):
-        event_type, payload = _creation(limit, at) if limit.progress is None else _change(random, limit)
-        numbers[limit.user_id] += random.randint(1, 3)
-        event = {
-            "aggregateId": limit.user_id,
-            "context": {"correlationId": _identifier(random)},
-            "createdAt": at,
-            "eventId": _identifier(random),
-            "payload": {
-                "brandId": "000000000000000000000001",
-                "currencyCode": "SEK",
-                "nextResetTime": _BEGIN + _DAY,
-                "userId": limit.user_id,
-                "userLimitId": limit.limit_id,
-                **payload,
-            },
-            "sequenceNumber": numbers[limit.user_id],
-            "source": "limitUser",
-            "type": event_type,
-        }
-        yield limit.user_id, json.dumps(event, separators=(",", ":")).encode()
-
-
-def _creation(limit: _Limit, at: int) -> tuple[str, dict[str, Any]]:
-    limit.progress = Decimal(0)
-    payload = {"activeFrom": at, "period": "DAY", "status": "ACTIVE", "type": "DEPOSIT"}
-    return "USER_LIMIT_CREATED", {**payload, "value": str(limit.value)}
-
-
-def _change(random: Random, limit: _Limit) -> tuple[str, dict[str, Any]]:
-    before = limit.progress or Decimal(0)
-    amount = Decimal(random.randint(1, 25_000)).scaleb(-2)
-    if before + amount > limit.value:  # it would get a remark, with a line in the log for each
-        amount = -before
-    limit.progress = before + amount
-    return "USER_LIMIT_PROGRESS_CHANGED", {
-        "amount": str(amount),
-        "previousProgress": str(before),
-        "remainingAmount": str(limit.value - limit.progress),
+def rows(limits: Iterable[tuple[Key, Any, int]]) -> set[Row]:
+    """Return a row for each (key, limit, version), with amounts to the hundredth: a peer's may be floats."""
+    return {
+        (*key, f"{limit.progress:.2f}", f"{limit.value:.2f}", f"{version}") for key, limit, version in limits
     }
 
 
-def _identifier(random: Random) -> str:
-    return "".join(random.choices(ascii_letters + digits, k=20))
+def stored_rows(repository: Repository[Limit]) -> set[Row]:
+    """Return the rows of a repository."""
+    return rows((each.key, each.state, each.version) for each in repository.scan())
+
+
+def item_of(aggregate: Aggregate[Any]) -> dict[str, Any]:
+    """Return the attributes of an aggregate's item in a table."""
+    return {**_codec.key_attributes(aggregate.key), **_codec.attributes(aggregate)}
+
+
+def check(results: Mapping[str, set[Row]], expected: set[Row]) -> None:
+    """Exit unless each contender has computed the same limits."""
+    for contender, found in results.items():
+        if found != expected:
+            sys.exit(f"{contender} differs in {len(found ^ expected)} limits: nothing was measured")

@@ -10,45 +10,46 @@ collections; during the run the collector works as usual, and its time counts.
 import gc
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median, quantiles
 from typing import Any
 
 Run = Callable[[], object]
-Timed = Callable[[], float]
-"""Does the work to be measured, and returns the seconds that it took."""
+Measured = Mapping[str, float]
+"""What was measured in a run, by the names of the figures."""
+
+Timed = Callable[[], Measured]
+"""Does the work to be measured, and returns its figures."""
 
 Prepare = Callable[[], Timed]
 """Makes the input of a run, before the clock runs."""
 
 
 class Rounds:
-    """The seconds of each contender in each round."""
+    """The figures of each contender in each round."""
 
-    def __init__(self, taken: Mapping[str, list[float]]) -> None:
-        self._taken = taken
+    def __init__(self, taken: Mapping[str, Sequence[Measured]]) -> None:
+        self.taken = taken
 
-    def median(self, name: str) -> float:
-        """Return the median time of a contender over all rounds."""
-        return median(self._taken[name])
+    def medians(self, name: str) -> dict[str, float]:
+        """Return the median of each figure of a contender over all rounds."""
+        runs = self.taken[name]
+        return {figure: median(each[figure] for each in runs) for figure in runs[0]}
 
-    def ratio(self, name: str, other: str) -> float:
-        """Return how many times as long as the other a contender took: the median of the rounds' ratios."""
-        return median(self._ratios(name, other))
+    def compared(self, name: str, other: str, *figures: str) -> dict[str, float]:
+        """Return how many times as much as the other a contender has of a figure, or of several together.
 
-    def compared(self, name: str, other: str) -> dict[str, float]:
-        """Return that ratio, and the two values between which half of the rounds lie."""
-        ratios = self._ratios(name, other)
+        That is the median of the rounds' ratios, and the two values between which half of the rounds lie.
+        """
+        one, two = ([sum(each[of] for of in figures) for each in self.taken[of]] for of in (name, other))
+        ratios = [mine / others for mine, others in zip(one, two, strict=True)]
         low, _, high = quantiles(ratios, n=4, method="inclusive")
         return {"ratio": median(ratios), "from": low, "to": high}
-
-    def _ratios(self, name: str, other: str) -> list[float]:
-        return [one / two for one, two in zip(self._taken[name], self._taken[other], strict=True)]
 
 
 def take_turns(contenders: Mapping[str, Prepare], rounds: int) -> Rounds:
     """Let the contenders take turns: one round to warm up, then the counted ones."""
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    taken: dict[str, list[Measured]] = {name: [] for name in contenders}
     names = list(contenders)
     for number in range(-1, rounds):
         begin = number % len(names)
@@ -56,21 +57,22 @@ def take_turns(contenders: Mapping[str, Prepare], rounds: int) -> Rounds:
             timed = contenders[name]()
             gc.collect()
             gc.freeze()
-            seconds = timed()
+            measured = timed()
             gc.unfreeze()
             if number >= 0:
-                taken[name].append(seconds)
+                taken[name].append(measured)
         progress(f"round {number + 1} of {rounds}")
     return Rounds(taken)
 
 
-def clocked(run: Run) -> Timed:
-    """Measure the wall time of a run."""
+def clocked(run: Run, events: int) -> Timed:
+    """Measure a run: the µs that an event takes, and those of this process's CPU, in all its threads."""
 
-    def timed() -> float:
-        begun = time.perf_counter()
+    def timed() -> Measured:
+        begun, cpu = time.perf_counter(), time.process_time()
         run()
-        return time.perf_counter() - begun
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
+        return {"us": wall / events * 1_000_000, "cpu_us": cpu / events * 1_000_000}
 
     return timed
 

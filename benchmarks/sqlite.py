@@ -6,18 +6,20 @@ check that a document can be read again, no expiry, no conflict found, no note o
 """
 
 import sqlite3
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import partial
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from benchmarks.rounds import Rounds, Timed, clocked, take_turns
-from benchmarks.stored_limits import stored_limit
+from benchmarks.records import Limits, handle_all, handler_of
+from benchmarks.rounds import Timed, clocked, take_turns
 from kinesis_handler.stores import Change
+from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from user_limits.limit import Limit
 
@@ -37,59 +39,43 @@ _UPDATE = "UPDATE limits SET version = ?, document = ? WHERE partition = ? AND s
 Changes = Sequence[Change[Limit]]
 
 
-def insert_by_hand(connection: sqlite3.Connection, changes: Changes) -> None:
-    afters = [change.after for change in changes]
+def save_by_hand(connection: sqlite3.Connection, changes: Changes) -> None:
+    new = [each.after for each in changes if each.before is None]
+    known = [(each.before, each.after) for each in changes if each.before is not None]
     with connection:
-        connection.executemany(_INSERT, [(*each.key, each.version, encode(each).decode()) for each in afters])
-
-
-def update_by_hand(connection: sqlite3.Connection, changes: Changes) -> None:
-    rows = [
-        (after.version, encode(after).decode(), *after.key, before.version)
-        for before, after in ((change.before, change.after) for change in changes)
-        if before is not None
-    ]
-    with connection:
-        connection.executemany(_UPDATE, rows)
-
-
-def compare(folder: Path, *, known: bool) -> Rounds:
-    """Return the seconds of a save of new limits, or of limits that are stored."""
-    new = [stored_limit(f"user-{n % 200}", f"limit-{n}", n) for n in range(ROWS)]
-    again = [Change(each.after, replace(each.after, version=each.after.version + 1)) for each in new]
-    files = iter(range(1_000_000))
-
-    def ours() -> Timed:
-        repository = SQLiteRepository(folder / f"{next(files)}.db", Limit)
-        if known:
-            repository.save(new)
-        return clocked(lambda: repository.save(again if known else new))
-
-    def by_hand() -> Timed:
-        connection = connections.enter_context(closing(sqlite3.connect(folder / f"{next(files)}.db")))
-        connection.executescript(_FILE)
-        if known:
-            insert_by_hand(connection, new)
-
-        if known:
-            return clocked(lambda: update_by_hand(connection, again))
-        return clocked(lambda: insert_by_hand(connection, new))
-
-    with ExitStack() as connections:
-        return take_turns({"ours": ours, "by hand": by_hand}, ROUNDS)
+        connection.executemany(_INSERT, [(*each.key, each.version, encode(each).decode()) for each in new])
+        connection.executemany(
+            _UPDATE,
+            [(to.version, encode(to).decode(), *to.key, before.version) for before, to in known],
+        )
 
 
 def main() -> None:
     """Measure both, and print a table."""
-    sys.stdout.write(f"{'':14}{'ours':>14}{'by hand':>14}{'times as long':>16}\n")
-    for known in (False, True):
-        with TemporaryDirectory() as folder:
-            rounds = compare(Path(folder), known=known)
-        ours, by_hand = (ROWS / rounds.median(name) for name in ("ours", "by hand"))
-        sys.stdout.write(
-            f"{'known limits' if known else 'new limits':14}{ours:>9,.0f} rows{by_hand:>9,.0f} rows"
-            f"{rounds.ratio('ours', 'by hand'):>16.2f}\n"
-        )
+    memory = MemoryRepository[Limit]()
+    handle_all(handler_of(memory), [Limits().batch(range(ROWS), events=1)])
+    new = [Change(None, each) for each in memory.scan()]
+    known = [Change(each.after, replace(each.after, version=each.after.version + 1)) for each in new]
+    files = count()
+
+    def ours(before: Changes, changes: Changes) -> Timed:
+        repository = SQLiteRepository(Path(folder, f"{next(files)}.db"), Limit)
+        repository.save(before)
+        return clocked(partial(repository.save, changes), ROWS)
+
+    def by_hand(before: Changes, changes: Changes) -> Timed:
+        connection = connections.enter_context(closing(sqlite3.connect(Path(folder, f"{next(files)}.db"))))
+        connection.executescript(_FILE)
+        save_by_hand(connection, before)
+        return clocked(partial(save_by_hand, connection, changes), ROWS)
+
+    print(f"{'':14}{'ours':>14}{'by hand':>14}{'times as long':>16}")
+    for title, before, changes in (("new limits", (), new), ("known limits", new, known)):
+        with TemporaryDirectory() as folder, ExitStack() as connections:
+            contenders = {each.__name__: partial(each, before, changes) for each in (ours, by_hand)}
+            taken = take_turns(contenders, ROUNDS)
+        speeds = "".join(f"{1_000_000 / taken.medians(name)['us']:>9,.0f} rows" for name in contenders)
+        print(f"{title:14}{speeds}{taken.compared('ours', 'by_hand', 'us')['ratio']:>16.2f}")
 
 
 if __name__ == "__main__":

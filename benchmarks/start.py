@@ -19,113 +19,61 @@ with, because some libraries import others if they find them.
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial
 from importlib.metadata import packages_distributions, requires
 from itertools import count
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from benchmarks.records import invocations
+from benchmarks.records import EVENTS_PER_LIMIT, Limits
 from benchmarks.results import ROOT, Figures
-from benchmarks.rounds import take_turns
+from benchmarks.rounds import Prepare, Timed, take_turns
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.http_api import payload
-from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import last_lines
 from user_limits.wiring import application
 
 FIRST_BATCH = 10
 
 _OURS = ("msgspec", "pybase64", "structlog")
-_CONSUMER = "from user_limits.lambda_consumer import handler"
-_FASTAPI = """
-from mangum import Mangum
-from benchmarks.fastapi_peer import peer
-from types import SimpleNamespace as Empty
-store = Empty(find=lambda *_, **__: Empty(aggregates=(), cursor=None))
-shown = Empty(tag_of_list=lambda *_: "", is_known=lambda *_: False)
-handler = Mangum(peer(store, shown), lifespan="off")
-"""
-
-
-class Contender(NamedTuple):
-    """What defines `handler`, the distributions that it is deployed with, and its settings."""
-
-    start: str
-    shipped: tuple[str, ...]
-    settings: Mapping[str, str] = {}
-    is_api: bool = False
-
-
-CONTENDERS = {
-    "dynamodb": Contender(_CONSUMER, (*_OURS, "botocore"), {"REPOSITORY_TYPE": "dynamodb"}),
-    "memory": Contender(_CONSUMER, _OURS),
-    "powertools": Contender(
-        "from benchmarks.powertools_lambda import handler", ("aws-lambda-powertools[parser]", "boto3")
-    ),
-    "api": Contender(
-        "from user_limits.lambda_api import handler",
-        (*_OURS, "litestar", "mangum"),
-        {"AUTH": "none"},
-        is_api=True,
-    ),
-    "fastapi": Contender(_FASTAPI, ("fastapi", "mangum"), is_api=True),
-}
+_OWN = {"kinesis_handler", "user_limits"}
 
 _numbers = count()
 
-_OWN = {"kinesis_handler", "user_limits"}
+
+class Contender(NamedTuple):
+    """The module that defines `handler`, the distributions that it is deployed with, and its settings."""
+
+    module: str
+    shipped: tuple[str, ...]
+    settings: Mapping[str, str] = {}
+
+
+CONSUMERS = {
+    "dynamodb": Contender(
+        "user_limits.lambda_consumer", (*_OURS, "botocore"), {"REPOSITORY_TYPE": "dynamodb"}
+    ),
+    "memory": Contender("user_limits.lambda_consumer", _OURS),
+    "powertools": Contender("benchmarks.powertools_lambda", ("aws-lambda-powertools[parser]", "boto3")),
+}
+APIS = {
+    "api": Contender("user_limits.lambda_api", (*_OURS, "litestar", "mangum"), {"AUTH": "none"}),
+    "fastapi": Contender("benchmarks.fastapi_lambda", ("fastapi", "mangum")),
+}
 
 
 def measure(*, full: bool) -> Figures:
     """Return the ms of each contender's start and first invocation."""
-    use_local_settings()
     rounds = 20 if full else 5
-    times: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
-    with tempfile.TemporaryDirectory() as folder, dynamodb_local() as endpoint:
-        os.environ |= {"LOG_LEVEL": "info", "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
-        batch, request = Path(folder, "batch.json"), Path(folder, "request.json")
-        batch.write_text(json.dumps(invocations(1, FIRST_BATCH)[0]))
-        request.write_text(json.dumps(first_request()))
-
-        def timed(name: str) -> float:
-            contender = CONTENDERS[name]
-            times[name].append(start(contender, request if contender.is_api else batch)["ms"])
-            return sum(times[name][-1].values())
-
-        def prepare(name: str) -> Callable[[], float]:
-            make_table()
-            return partial(timed, name)
-
-        taken = take_turns({name: partial(prepare, name) for name in CONTENDERS}, rounds)
-    return {
-        "rounds": rounds,
-        "first_batch": FIRST_BATCH,
-        "ms": {
-            name: {part: median(each[part] for each in measured[1:]) for part in ("start", "first")}
-            for name, measured in times.items()
-        },
-        "consumer_of_powertools": taken.compared("dynamodb", "powertools"),
-        "api_of_fastapi": taken.compared("api", "fastapi"),
-    }
-
-
-def make_table() -> None:
-    """Make a new table for the next start: in the last one its first batch would be known already."""
-    os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
-    application(os.environ, "dynamodb:").store.provision()  # type: ignore[union-attr]
-
-
-def first_request() -> Any:
-    return payload(
+    request = payload(
         method="GET",
         target="/api/v1/users/user-1/limits",
         headers=[("host", "limits.example")],
@@ -133,40 +81,45 @@ def first_request() -> Any:
         source_ip="192.0.2.7",
         route="$default",
     )
+    batch = Limits().batch(range(FIRST_BATCH // EVENTS_PER_LIMIT))
+    with starting(CONSUMERS | APIS, dict.fromkeys(CONSUMERS, batch) | dict.fromkeys(APIS, request)) as starts:
+        taken = take_turns(starts, rounds)
+    return {
+        "rounds": rounds,
+        "first_batch": FIRST_BATCH,
+        "ms": {
+            name: {part: taken.medians(name)[part] for part in ("start", "first")} for name in taken.taken
+        },
+        "consumer_of_powertools": taken.compared("dynamodb", "powertools", "start", "first"),
+        "api_of_fastapi": taken.compared("api", "fastapi", "start", "first"),
+    }
 
 
-def start(contender: Contender, file: Path) -> dict[str, dict[str, float]]:
-    """Start a contender in a separate process, and let it handle an invocation from a file.
+@contextmanager
+def starting(
+    contenders: Mapping[str, Contender], invocations: Mapping[str, Any]
+) -> Iterator[dict[str, Prepare]]:
+    """Prepare starts, each with its invocation and a new table."""
 
-    Returns the ms of its start and of the invocation; and its peak memory in MB behind each, and behind the
-    reading of the invocation in between.
-    """
+    def prepare(name: str) -> Timed:
+        # In the table of the last start the first batch would be known already.
+        os.environ["USER_LIMIT_TABLE_NAME"] = f"Limits-{next(_numbers)}"
+        application(os.environ, "dynamodb:").store.provision()  # type: ignore[union-attr]
+        file = Path(folder, f"{name}.json")
+        file.write_text(json.dumps(invocations[name]))
+        return partial(start, contenders[name], file)
+
+    with tempfile.TemporaryDirectory() as folder, dynamodb_local() as endpoint:
+        os.environ |= {"LOG_LEVEL": "info", "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
+        yield {name: partial(prepare, name) for name in contenders}
+
+
+def start(contender: Contender, file: Path) -> dict[str, float]:
+    """Start a contender in a separate process, and return the figures that this prints: see fresh.py."""
     hidden = sorted(packages_distributions().keys() - modules(contender.shipped) - _OWN)
-    code = f"""
-import json, sys, types
-for name in {hidden}:
-    sys.modules.setdefault(name)
-def peak():  # of this program alone: what the system reports of a process begins with its parent's
-    return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) / 1024
-context = types.SimpleNamespace(
-    aws_request_id="first", function_name="limits", memory_limit_in_mb=512,
-    invoked_function_arn="arn:aws:lambda:eu-west-1:000000000000:function:limits",
-    get_remaining_time_in_millis=lambda: 60_000,
-)
-from time import perf_counter
-begun = perf_counter()
-{contender.start}
-start, at_start = perf_counter() - begun, peak()
-event = json.loads(open({str(file)!r}, "rb").read())  # as Lambda's runtime does
-read, begun = peak(), perf_counter()
-answer = handler(event, context)
-first = perf_counter() - begun
-assert not answer.get("batchItemFailures") and answer.get("statusCode", 200) == 200, answer
-peaks = {{"start": at_start, "invocation": read, "handled": peak()}}
-print(json.dumps({{"ms": {{"start": start * 1_000, "first": first * 1_000}}, "peak_mb": peaks}}))
-"""
-    done = subprocess.run(  # noqa: S603 - the code is above
-        [sys.executable, "-c", code],
+    code = "import sys; from benchmarks.fresh import main; main(*sys.argv[1:])"
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code, contender.module, str(file), json.dumps(hidden)],
         cwd=ROOT,
         env={**os.environ, **contender.settings},
         capture_output=True,
@@ -174,8 +127,8 @@ print(json.dumps({{"ms": {{"start": start * 1_000, "first": first * 1_000}}, "pe
         check=False,
     )
     if done.returncode:
-        sys.exit(f"a contender did not start:\n{contender.start}\n{last_lines(done.stderr)}")
-    figures: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])  # behind its log
+        sys.exit(f"{contender.module} did not start:\n{last_lines(done.stderr)}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # behind its log
     return figures
 
 
@@ -185,20 +138,13 @@ def modules(distributions: tuple[str, ...]) -> set[str]:
     todo, known = [Requirement(each) for each in distributions], set()
     while todo:
         requirement = todo.pop()
-        if (requirement.name, *requirement.extras) in known:
+        if (each := (canonicalize_name(requirement.name), *requirement.extras)) in known:
             continue
-        known.add((requirement.name, *requirement.extras))
-        for each in map(Requirement, requires(requirement.name) or ()):
+        known.add(each)
+        for needed in map(Requirement, requires(requirement.name) or ()):
             extras = requirement.extras or {""}
-            if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras):
-                todo.append(each)
-    names = {_normal(name) for name, *_ in known}
-    return {
-        module
-        for module, owners in packages_distributions().items()
-        if names & {_normal(owner) for owner in owners}
-    }
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                todo.append(needed)
+    names = {name for name, *_ in known}
+    owners = packages_distributions().items()
+    return {module for module, of in owners if not names.isdisjoint(map(canonicalize_name, of))}

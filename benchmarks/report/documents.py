@@ -20,9 +20,15 @@ from benchmarks.report import figures, scale
 from benchmarks.report.svg import Bar, bar_chart
 from benchmarks.results import ROOT, Figures
 
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md")
-PICTURES = ROOT / "docs" / "pictures"
-PARTS = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load", "gathering")
+DOCS = ROOT / "docs"
+PAGES = (
+    ROOT / "README.md",
+    DOCS / "benchmarks.md",
+    DOCS / "scale.md",
+    DOCS / "how-to" / "coroutines.md",
+    DOCS / "how-to" / "workers.md",
+)
+PICTURES = DOCS / "pictures"
 
 Names = Mapping[str, tuple[str, int]]
 """What a picture calls each contender, and its colour."""
