@@ -22,7 +22,18 @@ from kinesis_handler import configure_logging
 from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import EmulatorError
 
-SHORT = ("hot_path", "dynamodb", "start", "memory", "api", "growth", "load", "gathering", "coroutines")
+SHORT = (
+    "hot_path",
+    "dynamodb",
+    "start",
+    "memory",
+    "api",
+    "growth",
+    "sqlite",
+    "load",
+    "gathering",
+    "coroutines",
+)
 LONG = ("workers",)
 """Those that are measured at full length only, or by name."""
 

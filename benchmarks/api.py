@@ -27,7 +27,7 @@ import uvloop
 
 from benchmarks import fastapi_peer
 from benchmarks.http_load import CONNECTIONS, Server, load
-from benchmarks.records import BEGIN, DAY, fact, handle_all, handler_of
+from benchmarks.records import BEGIN, DAY, Handler, fact, handle_all
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, take_turns
 from kinesis_handler import configure_logging
@@ -107,7 +107,7 @@ def serving(contender: str) -> Iterator[Server]:
 def serve(contender: str, listener: socket.socket) -> None:
     configure_logging("benchmark", "error", io.StringIO())
     limits = MemoryRepository[Limit]()
-    handle_all(handler_of(limits), [invocation(events())])
+    handle_all(Handler(limits), [invocation(events())])
     shown = SimpleNamespace(**{**vars(view), **vars(etag)})
     app = build_api(limits) if contender == OURS else fastapi_peer.peer(limits, shown)
     gc.freeze()

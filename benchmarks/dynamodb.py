@@ -26,28 +26,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import boto3  # type: ignore[import-untyped] # it has none
 
 from benchmarks.idempotent_peer import Idempotent
 from benchmarks.powertools_peer import GetAndPut
-from benchmarks.records import (
-    EVENTS_PER_LIMIT,
-    Invocation,
-    Limits,
-    Row,
-    check,
-    handle_all,
-    handler_of,
-    item_of,
-    rows,
-    stored_rows,
-)
+from benchmarks.records import EVENTS_PER_LIMIT, Handler, Invocation, Limits, check, handle_all, item_of, rows
 from benchmarks.results import Figures
 from benchmarks.rounds import Timed, clocked, take_turns
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
-from kinesis_handler.stores import Repository
 from kinesis_handler.stores.dynamodb import dynamodb_connection
 from kinesis_handler.stores.dynamodb.size import item_bytes
 from kinesis_handler.stores.memory import MemoryRepository
@@ -72,13 +60,6 @@ GET_AND_PUT, IDEMPOTENT = "get_and_put", "idempotent"
 IN_MEMORY = "in memory: "
 
 
-class Running(NamedTuple):
-    """A contender with a table of its own: its Lambda function, and its limits as rows."""
-
-    handle: Callable[[Any, Any], Any]
-    rows: Callable[[], set[Row]]
-
-
 class Lab:
     """Starts contenders in new tables, and counts what they send, if this is not timed.
 
@@ -94,16 +75,16 @@ class Lab:
             Tap(self._connection, self._count)
             self._peers_client.meta.events.register("before-send.dynamodb", self._count_a_peers)
 
-    def handler(self) -> Running:
-        return _running(self._tables.repository(Limit, self._connection))
+    def handler(self) -> Handler:
+        return Handler(self._tables.repository(Limit, self._connection))
 
-    def memory(self) -> Running:
-        return _running(MemoryRepository())
+    def memory(self) -> Handler:
+        return Handler(MemoryRepository())
 
-    def get_and_put(self) -> Running:
-        return _running_peer(GetAndPut(self._peers_client, self._tables.table().name))
+    def get_and_put(self) -> GetAndPut:
+        return GetAndPut(self._peers_client, self._tables.table().name)
 
-    def idempotent(self) -> Running:
+    def idempotent(self) -> GetAndPut:
         table = self._tables.table().name
         self._tables.client.create_table(
             TableName=f"{table}-events",
@@ -111,7 +92,7 @@ class Lab:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        return _running_peer(Idempotent(self._peers_client, table, f"{table}-events"))
+        return Idempotent(self._peers_client, table, f"{table}-events")
 
     def _count(self, call: Call) -> None:
         keys = [key for table in call.body.get("RequestItems", {}).values() for key in table["Keys"]]
@@ -122,19 +103,11 @@ class Lab:
         self.sent.append((reads, not reads))
 
 
-def _running(repository: Repository[Limit]) -> Running:
-    return Running(handler_of(repository), lambda: stored_rows(repository))
-
-
-def _running_peer(peer: GetAndPut) -> Running:
-    return Running(peer, lambda: rows(peer.limits()))
-
-
 @dataclass
 class Contender:
     """A way to handle records: its batches, and what was handled before they are measured."""
 
-    start: Callable[[Lab], Running]
+    start: Callable[[Lab], Handler | GetAndPut]
     batches: Sequence[Invocation]
     before: Sequence[Invocation] = ()
 
@@ -143,9 +116,9 @@ class Contender:
         return sum(len(batch["Records"]) for batch in self.batches)
 
     def prepare(self, lab: Lab) -> Timed:
-        running = self.start(lab)
-        handle_all(running.handle, self.before)
-        return clocked(partial(handle_all, running.handle, self.batches), self.events)
+        function = self.start(lab)
+        handle_all(function, self.before)
+        return clocked(partial(handle_all, function, self.batches), self.events)
 
 
 def our_contenders() -> dict[str, Contender]:
@@ -192,17 +165,17 @@ def measure(*, full: bool) -> Figures:
 
 def check_and_count(lab: Lab, name: str, contender: Contender) -> tuple[Figures, Figures]:
     """Return the requests and units, and the sizes of items; exit if these are not the expected limits."""
-    running, expected = contender.start(lab), MemoryRepository[Limit]()
-    handle_all(handler_of(expected), [*contender.before, *contender.batches])
-    handle_all(running.handle, contender.before)
+    function, expected = contender.start(lab), lab.memory()
+    handle_all(expected, [*contender.before, *contender.batches])
+    handle_all(function, contender.before)
     before = len(lab.sent)
-    handle_all(running.handle, contender.batches)
+    handle_all(function, contender.batches)
     sent = lab.sent[before:]
-    check({name: running.rows()}, stored_rows(expected))
+    check(name, rows(function.limits()), rows(expected.limits()))
     reads, writes = map(sum, zip(*sent, strict=True))
     used = {"requests": len(sent), "reads": reads, "writes": writes}
     scaled = {unit: number / contender.events * 1_000 for unit, number in used.items()}
-    return scaled, item_sizes([item_of(each) for each in expected.scan()])
+    return scaled, item_sizes([item_of(each) for each in expected.repository.scan()])
 
 
 def item_sizes(items: Sequence[Mapping[str, Any]]) -> Figures:

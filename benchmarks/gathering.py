@@ -17,7 +17,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.records import Limits, handle_all, handler_of, item_of
+from benchmarks.records import Handler, Limits, handle_all, item_of
 from benchmarks.results import Figures
 from benchmarks.rounds import progress
 from kinesis_handler import Key
@@ -105,7 +105,7 @@ def zipf(seconds: int, limits: int = LIMITS, rate: int = RATE) -> Iterator[list[
 def units(events: Sequence[Sequence[Sequence[LambdaRecord]]], contender: Contender) -> Figures:
     """Return the units of an event, and the events of a batch, where records are gathered within bounds."""
     stored, clock = WeighedMemory(), FakeClock()
-    handler = handler_of(stored)
+    handler = Handler(stored)
     OwnedStates(handler, contender.remembered_bytes, clock)
     creations, *seconds = events
     handle_all(handler, [{"Records": each} for each in creations])

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from benchmarks.records import EVENTS_PER_LIMIT, Limits, handle_all, handler_of
+from benchmarks.records import EVENTS_PER_LIMIT, Handler, Limits, handle_all
 from benchmarks.results import Figures
 from benchmarks.rounds import Timed, clocked, progress, take_turns
 from kinesis_handler.stores.sqlite import SQLiteRepository
@@ -27,7 +27,7 @@ class Filled:
     def __init__(self, file: Path, stored: int) -> None:
         progress(f"filling a file with {stored:,} limits")
         self._stored, self._limits, self._random = range(stored), Limits(), Random(1)
-        self._handler = handler_of(SQLiteRepository(file, Limit))
+        self._handler = Handler(SQLiteRepository(file, Limit))
         parts = (self._stored[start : start + AT_ONCE] for start in range(0, stored, AT_ONCE))
         handle_all(self._handler, (self._limits.batch(part, events=1) for part in parts))
 

@@ -25,15 +25,14 @@ from benchmarks.node_peer import NodePeer, node_peer
 from benchmarks.powertools_peer import PowertoolsPeer
 from benchmarks.records import (
     EVENTS_PER_LIMIT,
+    Handler,
     Invocation,
     Limits,
     check,
     cut,
     data_bytes,
     handle_all,
-    handler_of,
     rows,
-    stored_rows,
 )
 from benchmarks.results import Figures
 from benchmarks.rounds import Prepare, Run, clocked, take_turns
@@ -44,7 +43,6 @@ from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.stores.memory import MemoryRepository
 from testkit.emulators.npm_package import run
 from user_limits.events import EVENT_TYPES
-from user_limits.limit import Limit
 
 LIMITS = 2_000
 EVENTS = LIMITS * EVENTS_PER_LIMIT
@@ -79,7 +77,7 @@ def compare(batches: Sequence[Invocation], size: int, node: NodePeer, rounds: in
     contenders: dict[str, Prepare] = {
         FLOOR: lambda: clocked(partial(run_floor, batches), EVENTS),
         VALIDATED: lambda: clocked(prepare_validation(batches), EVENTS),
-        OURS: lambda: clocked(partial(handle_all, handler_of(MemoryRepository()), batches), EVENTS),
+        OURS: lambda: clocked(partial(handle_all, Handler(MemoryRepository()), batches), EVENTS),
         POWERTOOLS: lambda: clocked(partial(handle_all, PowertoolsPeer(), batches), EVENTS),
         NODE: lambda: lambda: {"us": node.seconds(size) / EVENTS * 1_000_000},
     }
@@ -115,8 +113,9 @@ def prepare_validation(batches: Sequence[Invocation]) -> Run:
 def check_all(records: Sequence[LambdaRecord], node: NodePeer) -> None:
     """Exit unless all compute the same limits from a stream."""
     batches = cut(records, CHECKED_SIZE)
-    repository, peer = MemoryRepository[Limit](), PowertoolsPeer()
-    handle_all(handler_of(repository), batches)
+    ours, peer = Handler(MemoryRepository()), PowertoolsPeer()
+    handle_all(ours, batches)
     handle_all(peer, batches)
+    check("Powertools", rows(peer.limits()), rows(ours.limits()))
     by_node = {(*row, f"{version}") for *row, version in node.limits(CHECKED_SIZE)}
-    check({"Powertools": rows(peer.limits()), "Node": by_node}, stored_rows(repository))
+    check("Node", by_node, rows(ours.limits()))

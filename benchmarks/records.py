@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import count
 from random import Random
@@ -29,8 +29,8 @@ VALUE = Decimal(10_000_000)
 Invocation = dict[str, Any]
 """Invocation with which Lambda calls a handler."""
 
-Row = tuple[str, ...]
-"""What contenders must agree on: a limit's key, progress, value and version."""
+StoredLimit = tuple[Key, Any, int]
+"""Key of a limit, the limit and its version, as each contender shows what it has stored."""
 
 
 _codec = ItemCodec(Limit, PARTITION_KEY, SORT_KEY)
@@ -84,6 +84,18 @@ def fact(event_type: str, key: Key, number: int, **payload: object) -> bytes:
     return msgspec.json.encode(event)
 
 
+class Handler(KinesisHandler):
+    """The handler that stores limits in a repository."""
+
+    def __init__(self, repository: Repository[Limit]) -> None:
+        super().__init__([UserLimitEventProcessor(repository)])
+        self.repository = repository
+
+    def limits(self) -> Iterable[StoredLimit]:
+        """Return each limit, with its key and its version."""
+        return ((each.key, each.state, each.version) for each in self.repository.scan())
+
+
 def cut(records: Sequence[LambdaRecord], batch_size: int) -> list[Invocation]:
     """Cut a stream into batches."""
     return [
@@ -96,11 +108,6 @@ def data_bytes(records: Sequence[LambdaRecord]) -> int:
     return sum(len(each["kinesis"]["data"].rstrip("=")) * 3 // 4 for each in records)
 
 
-def handler_of(repository: Repository[Limit]) -> KinesisHandler:
-    """Return the handler that stores limits in a repository."""
-    return KinesisHandler([UserLimitEventProcessor(repository)])
-
-
 def handle_all(function: Callable[[Any, Any], Any], batches: Iterable[Invocation]) -> None:
     """Let a Lambda function handle batches, which it must not fail: its figures would be wrong."""
     for batch in batches:
@@ -109,25 +116,19 @@ def handle_all(function: Callable[[Any, Any], Any], batches: Iterable[Invocation
             sys.exit(f"{len(failures)} of the records failed: nothing was measured")
 
 
-def rows(limits: Iterable[tuple[Key, Any, int]]) -> set[Row]:
-    """Return a row for each (key, limit, version), with amounts to the hundredth: a peer's may be floats."""
-    return {
-        (*key, f"{limit.progress:.2f}", f"{limit.value:.2f}", f"{version}") for key, limit, version in limits
-    }
-
-
-def stored_rows(repository: Repository[Limit]) -> set[Row]:
-    """Return the rows of a repository."""
-    return rows((each.key, each.state, each.version) for each in repository.scan())
-
-
 def item_of(aggregate: Aggregate[Any]) -> dict[str, Any]:
     """Return the attributes of an aggregate's item in a table."""
     return {**_codec.key_attributes(aggregate.key), **_codec.attributes(aggregate)}
 
 
-def check(results: Mapping[str, set[Row]], expected: set[Row]) -> None:
-    """Exit unless each contender has computed the same limits."""
-    for contender, found in results.items():
-        if found != expected:
-            sys.exit(f"{contender} differs in {len(found ^ expected)} limits: nothing was measured")
+def rows(limits: Iterable[StoredLimit]) -> set[tuple[str, ...]]:
+    """Return what contenders must agree on, with amounts to the hundredth: a peer's may be floats."""
+    return {
+        (*key, f"{limit.progress:.2f}", f"{limit.value:.2f}", f"{version}") for key, limit, version in limits
+    }
+
+
+def check(contender: str, found: set[tuple[str, ...]], expected: set[tuple[str, ...]]) -> None:
+    """Exit unless a contender has computed the expected rows."""
+    if found != expected:
+        sys.exit(f"{contender} differs in {len(found ^ expected)} limits: nothing was measured")

@@ -1,8 +1,8 @@
-"""Compares a save in SQLite with `executemany` written by hand: 1,000 limits, new and known.
+"""A save in SQLite, compared with `executemany` written by hand: 1,000 limits, new and known.
 
-`python -m benchmarks.sqlite` prints rows a second, commit included, and how many times as long the repository
-takes. By hand means: the same documents, file settings and conditions on the version, and nothing else: no
-check that a document can be read again, no expiry, no conflict found, no note of a parked key.
+How to read it: rows a second, commit included, and how many times as long the repository takes. By hand
+means: the same documents, file settings and conditions on the version, and nothing else: no check that a
+document can be read again, no expiry, no conflict found, no note of a parked key.
 """
 
 import sqlite3
@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 from msgspec.json import encode
 from msgspec.structs import replace
 
-from benchmarks.records import Limits, handle_all, handler_of
+from benchmarks.records import Handler, Limits, handle_all
+from benchmarks.results import Figures
 from benchmarks.rounds import Timed, clocked, take_turns
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
@@ -50,33 +51,32 @@ def save_by_hand(connection: sqlite3.Connection, changes: Changes) -> None:
         )
 
 
-def main() -> None:
-    """Measure both, and print a table."""
+def measure(*, full: bool) -> Figures:  # noqa: ARG001 - it takes a second
+    """Return the rows a second of both, and how many times as long the repository takes."""
     memory = MemoryRepository[Limit]()
-    handle_all(handler_of(memory), [Limits().batch(range(ROWS), events=1)])
+    handle_all(Handler(memory), [Limits().batch(range(ROWS), events=1)])
     new = [Change(None, each) for each in memory.scan()]
     known = [Change(each.after, replace(each.after, version=each.after.version + 1)) for each in new]
+    saves = {"new limits": compare((), new), "known limits": compare(new, known)}
+    return {"rows": ROWS, "rounds": ROUNDS, "saves": saves}
+
+
+def compare(before: Changes, changes: Changes) -> Figures:
+    """Compare a save of changes, each on a new file with what was saved before."""
     files = count()
 
-    def ours(before: Changes, changes: Changes) -> Timed:
+    def ours() -> Timed:
         repository = SQLiteRepository(Path(folder, f"{next(files)}.db"), Limit)
         repository.save(before)
         return clocked(partial(repository.save, changes), ROWS)
 
-    def by_hand(before: Changes, changes: Changes) -> Timed:
+    def by_hand() -> Timed:
         connection = connections.enter_context(closing(sqlite3.connect(Path(folder, f"{next(files)}.db"))))
         connection.executescript(_FILE)
         save_by_hand(connection, before)
         return clocked(partial(save_by_hand, connection, changes), ROWS)
 
-    print(f"{'':14}{'ours':>14}{'by hand':>14}{'times as long':>16}")
-    for title, before, changes in (("new limits", (), new), ("known limits", new, known)):
-        with TemporaryDirectory() as folder, ExitStack() as connections:
-            contenders = {each.__name__: partial(each, before, changes) for each in (ours, by_hand)}
-            taken = take_turns(contenders, ROUNDS)
-        speeds = "".join(f"{1_000_000 / taken.medians(name)['us']:>9,.0f} rows" for name in contenders)
-        print(f"{title:14}{speeds}{taken.compared('ours', 'by_hand', 'us')['ratio']:>16.2f}")
-
-
-if __name__ == "__main__":
-    main()
+    with TemporaryDirectory() as folder, ExitStack() as connections:
+        taken = take_turns({"ours": ours, "by_hand": by_hand}, ROUNDS)
+    rates = {name: 1_000_000 / taken.medians(name)["us"] for name in ("ours", "by_hand")}
+    return {**rates, "times_by_hand": taken.compared("ours", "by_hand", "us")["ratio"]}
