@@ -1,8 +1,8 @@
 """Events a second of `consume`, one `worker` and two, from four shards of an emulator into DynamoDB Local.
 
 Each contender is started as its user starts it, in processes of its own, on a new stream and a new table, and
-finds all records there. Two workers first share the shards of the empty stream, and are then suspended until
-all records are there: else the first one would have read them before the second one has a lease.
+finds all records there. Two workers first share the shards of the empty stream, and what they ask of it then
+waits until all records are there: else the first one would have read them before the second one has a lease.
 
 How to read it: the time is that from the first batch that is begun to the last that has ended, by the
 processes' own logs. So it has no start of a process, no leases, and nothing of the first gathering: these are
@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +32,7 @@ from kinesis_handler.local.stream.writer import MAX_RECORDS, create_stream
 from kinesis_handler.stores.dynamodb import dynamodb_connection
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.kinesis_local import kinesis_local
+from testkit.emulators.line import Line, line_to
 from testkit.synthetic_users import SyntheticEvent, SyntheticUsers
 from user_limits.wiring import application
 
@@ -57,6 +57,14 @@ class Contender(NamedTuple):
     options: Sequence[str] = ()
 
 
+class Lab(NamedTuple):
+    """Clients of the emulators, and the line by which contenders read the stream."""
+
+    kinesis: "KinesisClient"
+    line: Line
+    dynamodb: "DynamoDBClient"
+
+
 CONTENDERS = {
     title + suffix: Contender(command, processes, options)
     for title, command, processes in (
@@ -72,53 +80,47 @@ def measure(*, full: bool) -> Figures:
     """Return the events a second of each contender, its batches, and the seconds that go by before them."""
     users, now = SyntheticUsers(1, USERS), time.time_ns() // 1_000_000
     events = [users.event(now) for _ in range(20_000 if full else 12_000)]
-    with kinesis_local() as kinesis, dynamodb_local(briefly=False) as dynamodb:
+    with kinesis_local() as kinesis, dynamodb_local(briefly=False) as dynamodb, line_to(kinesis) as line:
         os.environ |= {
-            "AWS_ENDPOINT_URL_KINESIS": kinesis,
+            "AWS_ENDPOINT_URL_KINESIS": line.endpoint,
             "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
             "KINESIS_HANDLER_APP": "user_limits.wiring:application",
             "LOG_LEVEL": "info",
             "STORAGE_TTL": "0",
         }
-        clients = kinesis_client(endpoint=kinesis), dynamodb_connection(endpoint=dynamodb).client
+        lab = Lab(kinesis_client(endpoint=kinesis), line, dynamodb_connection(endpoint=dynamodb).client)
         progress("warm-up")
-        run(*clients, "warm-up", Contender("consume", 1), events[:WARM_UP])
+        run(lab, "warm-up", Contender("consume", 1), events[:WARM_UP])
         measured = {}
         for number, (title, contender) in enumerate(CONTENDERS.items()):
             progress(title)
-            measured[title] = run(*clients, f"{number}", contender, events)
+            measured[title] = run(lab, f"{number}", contender, events)
     return {"records": len(events), "contenders": measured}
 
 
-def run(
-    kinesis: "KinesisClient",
-    dynamodb: "DynamoDBClient",
-    name: str,
-    contender: Contender,
-    events: Sequence[SyntheticEvent],
-) -> Figures:
+def run(lab: Lab, name: str, contender: Contender, events: Sequence[SyntheticEvent]) -> Figures:
     """Let a contender handle all records, and return its figures."""
     stream, table = f"facts-{name}", f"Limits-{name}"
-    create_stream(kinesis, stream, SHARDS)
+    create_stream(lab.kinesis, stream, SHARDS)
     application(os.environ, f"dynamodb://{table}").store.provision()  # type: ignore[union-attr]
     arguments = [contender.command, "--stream", stream, "--store", f"dynamodb://{table}", *contender.options]
     shares = contender.processes > 1
     leases = None
     if not shares:
-        put(kinesis, stream, events)
+        put(lab.kinesis, stream, events)
     with TemporaryDirectory() as folder, ExitStack() as stack:
         logs = [Path(folder, f"{each}.log") for each in range(contender.processes)]
         begun = time.time()
         running = [stack.enter_context(started(arguments, log)) for log in logs]
         if shares:
-            until(lambda: owners(dynamodb, f"{table}-{stream}-leases") == len(running), running, logs)
+            until(lambda: owners(lab.dynamodb, f"{table}-{stream}-leases") == len(running), running, logs)
             leases = time.time() - begun
-            with suspended(running):
-                put(kinesis, stream, events)
+            with lab.line.held():
+                put(lab.kinesis, stream, events)
             begun = time.time()
         until(lambda: applied(batches(logs)) == len(events), running, logs)
         handled = batches(logs)
-    kinesis.delete_stream(StreamName=stream)  # else the emulator has the records of all
+    lab.kinesis.delete_stream(StreamName=stream)  # else the emulator has the records of all
     ends = [datetime.fromisoformat(each["time"]).timestamp() for each in handled]
     first = min(end - each["duration_ms"] / 1_000 for end, each in zip(ends, handled, strict=True))
     speed = len(events) / (max(ends) - first)
@@ -158,18 +160,6 @@ def started(arguments: Sequence[str], log: Path) -> "Iterator[Process]":
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-@contextmanager
-def suspended(processes: "Sequence[Process]") -> Iterator[None]:
-    """Let processes stand still, for less time than their leases last."""
-    for each in processes:
-        each.send_signal(SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in processes:
-            each.send_signal(SIGCONT)
 
 
 def until(done: Callable[[], bool], running: "Sequence[Process]", logs: Sequence[Path]) -> None:

@@ -1,10 +1,7 @@
 """The benchmarks' own arithmetic, and that README and docs say what was measured."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -210,18 +207,3 @@ def test_events_are_counted_from_whole_lines_of_all_processes_and_once_each(tmp_
     handled = workers.batches(logs)
     assert len(handled) == 2
     assert workers.applied(handled) == 2
-
-
-def test_processes_stand_still_while_they_are_suspended() -> None:
-    def state() -> str:
-        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
-
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        try:
-            with workers.suspended([process]):
-                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
-                assert state() == "T"
-            os.waitid(os.P_PID, process.pid, os.WCONTINUED)
-            assert state() != "T"
-        finally:
-            process.kill()

@@ -1,10 +1,9 @@
 """Workers share a stream while shards split and merge, the store is down, and a release is rolled out."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -16,6 +15,7 @@ from kcl.fleet import Worker, Workers, until
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from stream.real_stream import Stream
 from stream.test_killed_consumers import Producing, applied, limits_of
+from testkit.emulators.line import Line, line_to
 from testkit.tables import Tables
 
 if TYPE_CHECKING:
@@ -32,67 +32,10 @@ PATIENCE = 240
 OUTAGE = 120
 
 
-class Line:
-    """A line to an endpoint that can be cut: what is on it then breaks, and nobody answers."""
-
-    def __init__(self, endpoint: str) -> None:
-        host, _, port = endpoint.removeprefix("http://").partition(":")
-        self._to = (host, int(port))
-        self._open: set[socket.socket] = set()
-        self._is_cut = False
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"http://127.0.0.1:{self._server.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        """Break all that is on it."""
-        self._is_cut = True
-        for each in tuple(self._open):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def restore(self) -> None:
-        """Let requests through again."""
-        self._is_cut = False
-
-    def close(self) -> None:
-        """Take no more."""
-        self.cut()
-        self._server.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._server.accept()
-                if self._is_cut:
-                    near.close()
-                    continue
-                far = socket.create_connection(self._to)
-                for one, other in ((near, far), (far, near)):
-                    self._open.add(one)
-                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
-
-    def _pass(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
-            while data := one.recv(65_536):
-                other.sendall(data)
-        self._open.discard(one)
-        with suppress(OSError):
-            other.shutdown(socket.SHUT_RDWR)
-        one.close()  # the thread of the other direction closes the other end
-
-
-@contextmanager
-def line(endpoint: str) -> Iterator[Line]:
-    """Open a line."""
-    with closing(Line(endpoint)) as made:
-        yield made
-
-
 @pytest.fixture
 def wire(tables: Tables, kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     """Return the line to DynamoDB of all workers: of the state, the checkpoints and the leases."""
-    with line(tables.endpoint) as made:
+    with line_to(tables.endpoint) as made:
         monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", made.endpoint)
         yield made
