@@ -5,6 +5,8 @@ How to read it: the seconds of a batch, and how many events a later one of their
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,12 +20,14 @@ from msgspec.json import decode
 
 from benchmarks.records import handle_all
 from benchmarks.results import Figures
-from benchmarks.rounds import progress
 from kinesis_handler import Event, KinesisHandler, event_processor
 from kinesis_handler.testing import invocation
 
 EVENTS, KEYS, WAIT = 1_000, 200, 0.020
 AT_ONCE = (16, 64, KEYS)
+
+Function = Callable[[Any, Any], Any]
+"""A Lambda function."""
 
 
 class Sent(Struct):
@@ -60,28 +64,35 @@ class Receiver:
         self.take(sent)
 
 
-def measure(*, full: bool) -> Figures:  # noqa: ARG001 - there is one length
-    """Return the seconds of a batch, and the overtaken events, of each contender."""
+def ours(receiver: Receiver, at_once: int | None = None) -> Function:
     options: Any = {"event_types": {"SENT": Sent}, "key": lambda event: event.payload.to}
-    ways = {"one by one": run(lambda by: KinesisHandler([event_processor(**options)(by.one_by_one)]))}
-    for number in AT_ONCE:
-        at_once = event_processor(**options, concurrency=number)
-        ways[str(number)] = run(lambda by, at_once=at_once: KinesisHandler([at_once(by.at_once)]))
-    peer = AsyncBatchProcessor(event_type=EventType.KinesisDataStreams)
-    ways["powertools"] = run(
-        lambda by: lambda batch, _: async_process_partial_response(batch, by.of_powertools, peer, None)
-    )
-    return {"events": EVENTS, "keys": KEYS, "ways": ways}
+    if at_once is None:
+        return KinesisHandler([event_processor(**options)(receiver.one_by_one)])
+    return KinesisHandler([event_processor(**options, concurrency=at_once)(receiver.at_once)])
 
 
-def run(handler_of: Any) -> Figures:
-    progress("waiting")
+def powertools(receiver: Receiver) -> Function:
+    processor = AsyncBatchProcessor(event_type=EventType.KinesisDataStreams)
+    return lambda batch, _: async_process_partial_response(batch, receiver.of_powertools, processor, None)
+
+
+def measure(*, full: bool) -> Figures:  # noqa: ARG001 - there is one length
+    """Return the seconds of a batch, and the overtaken events, of each way."""
+    ways: dict[str, Callable[[Receiver], Function]] = {
+        "one by one": ours,
+        **{str(number): partial(ours, at_once=number) for number in AT_ONCE},
+        "powertools": powertools,
+    }
+    return {"events": EVENTS, "keys": KEYS, "ways": {name: run(way) for name, way in ways.items()}}
+
+
+def run(way: Callable[[Receiver], Function]) -> Figures:
     receiver = Receiver()
-    handler = handler_of(receiver)
+    function = way(receiver)
     batch = invocation(
         {"eventId": f"{n}", "type": "SENT", "createdAt": 0, "payload": {"to": f"{n % KEYS}", "number": n}}
         for n in range(EVENTS)
     )
     begun = time.perf_counter()
-    handle_all(handler, [batch])
+    handle_all(function, [batch])
     return {"seconds": time.perf_counter() - begun, "overtaken": receiver.overtaken}
