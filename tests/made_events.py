@@ -15,7 +15,10 @@ def event(
 ) -> Event[str]:
     """Make an event whose payload is its id; its record's number says when it was created, too."""
     sequence_number, sub_sequence_number = position
-    source: Any = {"kinesis": {} if arrived is None else {"approximateArrivalTimestamp": arrived}}
+    kinesis = {"sequenceNumber": str(sequence_number), "partitionKey": "a", "data": ""}
+    source: Any = {
+        "kinesis": kinesis if arrived is None else {**kinesis, "approximateArrivalTimestamp": arrived}
+    }
     record = Record(source, str(sequence_number), sub_sequence_number, "a")
     return Event(id_, "LETTER", CREATED + sequence_number, id_, record, number)
 

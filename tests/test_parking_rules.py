@@ -134,7 +134,7 @@ def test_what_lies_at_or_before_the_last_applied_event_of_a_parked_key_is_no_lon
 
 
 @pytest.mark.parametrize("position", [(11, 0), (20, 3)])
-def test_what_waits_is_a_duplicate_when_its_stream_delivers_it_again_and_fails_when_redriven_alone(
+def test_what_waits_is_a_duplicate_when_it_is_delivered_again_and_fails_when_redriven_alone(
     position: tuple[int, int],
 ) -> None:
     assert parked(PARKED, event("b", position), parking=AT_ONCE) == (PARKED, [DUPLICATE])
@@ -153,9 +153,7 @@ def test_what_comes_behind_a_note_fails_where_nothing_can_be_parked() -> None:
     assert outcomes[1:] == [HELD_BACK, HELD_BACK]
 
 
-def test_a_repeat_of_a_recent_id_waits_uncounted_behind_a_note_and_is_a_duplicate_where_nothing_can_wait() -> (
-    None
-):
+def test_a_repeat_of_a_recent_id_is_not_counted_and_where_nothing_can_wait_it_is_a_duplicate() -> None:
     repeat = event("a", (21, 0))
     assert parked(PARKED, repeat, parking=NOWHERE) == (PARKED, [DUPLICATE])
     after, [outcome] = parked(PARKED, repeat)

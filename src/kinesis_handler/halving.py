@@ -14,8 +14,8 @@ class Halving:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self.begin_again()
         self._unfit = count  # up to here the next ones do not fit; 0 if that is not known
-        self._step = 1
 
     def next_is_unfit(self, done: int) -> bool:
         """Return whether the event behind those that are done is known not to fit: without it they did."""

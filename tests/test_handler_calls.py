@@ -1,0 +1,234 @@
+"""What a call of the handler hands to its processors, and what it leaves in log, metrics and quarantine."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from kinesis_handler import (
+    BusinessError,
+    ConfigurationError,
+    Event,
+    Key,
+    KinesisHandler,
+    Projection,
+    RejectedError,
+    event_processor,
+)
+from kinesis_handler.batch import Batch, Source
+from kinesis_handler.envelopes import EventBridge, Native
+from kinesis_handler.errors import InvalidInvocationError
+from kinesis_handler.outcome import APPLIED, BatchResult, Status
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.testing import FakeClock, invocation
+from testkit.quarantine import MemoryQuarantine
+
+
+class Said(Struct):
+    word: str
+
+
+class Words(Projection[str, Said]):
+    event_types = {"SAID": Said}
+
+    def key(self, event: Event[Said]) -> Key:
+        return "words", event.payload.word
+
+    def apply(self, state: str | None, event: Event[Said]) -> str:  # noqa: ARG002 - the last one counts
+        if event.payload.word == "!":
+            raise BusinessError("not now")
+        if event.payload.word == "#":
+            raise RejectedError("never")
+        return event.payload.word
+
+
+class Recorder:
+    """A processor that notes with which batch it was called."""
+
+    def __init__(self, event_type: str = "SAID") -> None:
+        self.event_types: Mapping[str, Any] = {event_type: Said}
+        self.calls: list[tuple[list[str], Batch]] = []
+
+    def process(self, events: Sequence[Event[Any]], batch: Batch) -> None:
+        self.calls.append(([each.payload.word for each in events], batch))
+        batch.settle(dict.fromkeys(events, APPLIED))
+
+
+class Collected:
+    """Metrics that keep what they are handed."""
+
+    def __init__(self) -> None:
+        self.results: list[BatchResult] = []
+
+    def batch(self, result: BatchResult, counted: Any) -> None:
+        assert counted is not None
+        self.results.append(result)
+
+
+def said(*words: str, kind: str = "SAID") -> dict[str, Any]:
+    return invocation(
+        [
+            {"eventId": f"{n}", "type": kind, "createdAt": n, "payload": {"word": word}}
+            for n, word in enumerate(words)
+        ]
+    )
+
+
+def statuses(result: BatchResult) -> list[str]:
+    return [each.outcome.status.value for each in result]
+
+
+def context(milliseconds: int) -> Any:
+    """Make a context whose time stands still."""
+    return SimpleNamespace(aws_request_id="r1", get_remaining_time_in_millis=lambda: milliseconds)
+
+
+@pytest.mark.parametrize(("left", "expected"), [(1_000, ["applied"] * 2), (999, ["applied", "failed"])])
+def test_a_second_before_the_deadline_no_further_slice_is_begun_unless_it_is_said_otherwise(
+    left: int, expected: list[str]
+) -> None:
+    handler = KinesisHandler([Words(MemoryRepository(), slice_size=1)])
+    assert statuses(handler.handle(said("a", "b"), context(left))) == expected
+
+
+def test_a_processor_learns_where_the_records_come_from_and_what_they_are_for() -> None:
+    recorder, quarantine, clock = Recorder(), MemoryQuarantine(), FakeClock()
+    handler = KinesisHandler([recorder], quarantine=quarantine, now=clock, reserve_ms=3_000)
+    handler.handle(said("a"))
+    last = SimpleNamespace(**vars(context(9_000)), is_last_delivery=True)
+    handler.handle(said("a"), last, source=Source.PARKED, parked={(1, 0): ["x"]}, rebuild=True)
+    (words, first), (_, second) = recorder.calls
+    assert words == ["a"]
+    assert (first.source, first.parked, first.is_rebuild, first.is_last_delivery) == (
+        *(Source.STREAM, {}),
+        *(False, False),
+    )
+    assert (second.source, second.parked, second.is_rebuild, second.is_last_delivery) == (
+        *(Source.PARKED, {(1, 0): ["x"]}),
+        *(True, True),
+    )
+    assert first.now() == second.now() == clock()
+    assert first.may_park
+    assert not second.may_park
+    assert (first.reader, first._reserve, first.has_time) == ("Recorder", 3.0, True)
+
+
+def test_each_processor_has_the_events_of_its_types_and_none_is_called_without_any() -> None:
+    said_too, other, none = Recorder(), Recorder("OTHER"), Recorder("NONE")
+    handler = KinesisHandler([Recorder(), said_too, other, none])
+    batch = said("a", "b")
+    batch["Records"] += said("c", kind="OTHER")["Records"]
+    for number, record in enumerate(batch["Records"]):
+        record["kinesis"]["sequenceNumber"] = str(number)
+    result = handler.handle(batch)
+    assert [words for words, _ in said_too.calls] == [["a", "b"]]
+    assert [words for words, _ in other.calls] == [["c"]]
+    assert not none.calls
+    assert result.readers == {
+        "Recorder": {Status.APPLIED: 2},
+        "Recorder-2": {Status.APPLIED: 2},
+        "Recorder-3": {Status.APPLIED: 1},
+    }
+    assert KinesisHandler([Recorder()]).handle(said("a")).readers == {}
+
+
+def test_metrics_are_handed_the_result_and_without_them_there_are_none() -> None:
+    metrics: Any = Collected()
+    result = KinesisHandler([Recorder()], metrics=metrics).handle(said("a"))
+    assert metrics.results == [result]
+
+
+def test_the_first_call_is_logged_as_a_cold_start_with_its_request_and_its_time(
+    log_lines: io.StringIO,
+) -> None:
+    clock = FakeClock()
+
+    @event_processor({"SAID": Said})
+    def slow(event: Event[Said]) -> None:  # noqa: ARG001
+        clock.advance(0.25)
+
+    handler = KinesisHandler([slow], quarantine=MemoryQuarantine(), clock=clock)
+    handler.handle(said("a"), context(9_000))
+    handler.handle(said("a"))
+    first, second = (json.loads(line) for line in log_lines.getvalue().splitlines())
+    assert (first["cold_start"], first["request_id"], first["duration_ms"]) == (True, "r1", 250)
+    assert (second["cold_start"], second.get("request_id")) == (False, None)
+    assert first["component"] == "handler"
+
+
+def test_without_a_quarantine_the_first_call_warns_of_it_and_no_other(log_lines: io.StringIO) -> None:
+    def warnings(handler: KinesisHandler) -> list[dict[str, Any]]:
+        handler(said("a"))
+        handler(said("a"))
+        lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+        return [line for line in lines if line["level"] == "warning"]
+
+    assert not warnings(KinesisHandler([Recorder()], quarantine=MemoryQuarantine()))
+    [warning] = warnings(KinesisHandler([Recorder()]))
+    assert (warning["message"], warning["detail"]) == (
+        "no quarantine",
+        "what can never succeed is logged, skipped, and lost; nothing is parked",
+    )
+
+
+@pytest.mark.parametrize("not_a_batch", [None, [], {}, {"Records": {}}, {"Records": None}])
+def test_what_is_no_batch_is_refused_in_words(not_a_batch: object) -> None:
+    with pytest.raises(InvalidInvocationError) as raised:
+        KinesisHandler([Recorder()]).handle(not_a_batch)
+    assert str(raised.value) == "there is no list of `Records`: is the trigger a Kinesis stream?"
+
+
+def test_what_is_rejected_is_in_the_quarantine_unless_it_comes_from_there() -> None:
+    for source, objects in ((Source.STREAM, 1), (Source.QUARANTINE, 0), (Source.PARKED, 0)):
+        quarantine = MemoryQuarantine()
+        handler = KinesisHandler([Words(MemoryRepository())], quarantine=quarantine)
+        handler.handle(invocation([b"{"]), source=source)
+        assert len(quarantine.objects) == objects
+
+
+def test_what_the_quarantine_does_not_take_is_not_acknowledged() -> None:
+    class Down:
+        def keep(self, name: str, content: bytes) -> None:  # noqa: ARG002 - it fails
+            raise ConnectionError("s3cr3t")
+
+    handler = KinesisHandler([Words(MemoryRepository())], quarantine=Down())
+    batch = invocation([b"{", b"}"])
+    batch["Records"] = [*batch["Records"], *said("#", "a")["Records"]]
+    for number, record in enumerate(batch["Records"]):
+        record["kinesis"]["sequenceNumber"] = str(number)
+    result = handler.handle(batch)
+    assert statuses(result) == ["failed", "failed", "failed", "applied"]
+    assert {str(each.outcome.error) for each in result.notable} == {"it raised ConnectionError"}
+    assert result.response() == {"batchItemFailures": [{"itemIdentifier": str(n)} for n in range(3)]}
+
+
+def test_the_handler_names_its_processors_and_their_repositories() -> None:
+    words, recorder = Words(MemoryRepository()), Recorder()
+    handler = KinesisHandler([words, recorder])
+    assert list(handler.processors) == [words, recorder]
+    assert handler.repositories == {"Words": words.repository}
+    assert isinstance(KinesisHandler().envelope, Native)
+
+
+def test_upcasters_need_an_envelope_that_carries_a_version() -> None:
+    class Old(Words):
+        upcast = {("SAID", 1): lambda payload: payload}
+
+    with pytest.raises(ConfigurationError) as raised:
+        KinesisHandler([Old(MemoryRepository())], envelope=EventBridge())
+    assert str(raised.value) == (
+        "Old has upcasters, and the envelope EventBridge carries no version: "
+        "say which field has it, by its argument `version`"
+    )
+
+
+def test_a_processor_that_is_refused_is_registered_nowhere() -> None:
+    handler = KinesisHandler()
+    with pytest.raises(ConfigurationError, match="Recorder"):
+        handler.register(Recorder.__new__(type("Recorder", (Recorder,), {"event_types": {"SAID": 7}})))
+    assert not handler.processors
+    assert statuses(handler.handle(said("a"))) == ["ignored"]

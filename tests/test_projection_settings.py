@@ -1,0 +1,125 @@
+"""What a projection takes and refuses when it is made, and what it does where nothing is said."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from kinesis_handler import ConfigurationError, Event, Key, KinesisHandler, Projection
+from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS
+from kinesis_handler.stores import Change, Loaded, Saved
+from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.testing import invocation
+
+
+class Added(Struct):
+    key: str
+
+
+class Counts(Projection[int, Added]):
+    event_types = {"ADDED": Added}
+
+    def key(self, event: Event[Added]) -> Key:
+        return "counts", event.payload.key
+
+    def apply(self, state: int | None, event: Event[Added]) -> int:  # noqa: ARG002 - each counts
+        return (state or 0) + 1
+
+
+class Busy(MemoryRepository[int]):
+    """Notes how many keys are loaded at a time; another writer gets in between so many times."""
+
+    def __init__(self, conflicts: int = 0) -> None:
+        super().__init__()
+        self._conflicts = conflicts
+        self.loaded: list[int] = []
+
+    def load(self, keys: Collection[Key]) -> Loaded[int]:
+        self.loaded.append(len(keys))
+        return super().load(keys)
+
+    def save(self, changes: Sequence[Change[int]]) -> Saved:
+        if self._conflicts:
+            self._conflicts -= 1
+            return Saved(conflicts={each.key for each in changes})
+        return super().save(changes)
+
+
+def added(*keys: str) -> dict[str, Any]:
+    return invocation(
+        [
+            {"eventId": f"{number}", "type": "ADDED", "createdAt": 1, "payload": {"key": key}}
+            for number, key in enumerate(keys)
+        ]
+    )
+
+
+def test_a_thousand_keys_are_a_slice_unless_it_is_said_otherwise() -> None:
+    repository = Busy()
+    KinesisHandler([Counts(repository)]).handle(added(*map(str, range(1_001))))
+    assert repository.loaded == [1_000, 1]
+
+
+@pytest.mark.parametrize(("conflicts", "status"), [(4, "applied"), (5, "failed")])
+def test_a_key_is_tried_five_times_unless_it_is_said_otherwise(conflicts: int, status: str) -> None:
+    repository = Busy(conflicts)
+    [handled] = KinesisHandler([Counts(repository)]).handle(added("a"))
+    assert handled.outcome.status == status
+    assert repository.loaded == [1] * 5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"slice_size": 1, "attempts": 1},
+        {"recent_event_ids": 1},
+        {"recent_event_ids": MAX_RECENT_EVENT_IDS},
+        {"park_after": None},
+        {"park_after": 0},
+    ],
+)
+def test_the_first_and_the_last_of_what_is_allowed_is_taken(options: dict[str, Any]) -> None:
+    [handled] = KinesisHandler([Counts(MemoryRepository(), **options)]).handle(added("a"))
+    assert handled.outcome.status == "applied"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"slice_size": 0}, "slice_size is 0 and attempts is 5; allowed: from 1 up"),
+        ({"attempts": 0}, "slice_size is 1000 and attempts is 0; allowed: from 1 up"),
+        ({"recent_event_ids": 0}, "recent_event_ids is 0; allowed: from 1 to 1,000"),
+        ({"recent_event_ids": 1_001}, "recent_event_ids is 1001; allowed: from 1 to 1,000"),
+        ({"park_after": -1}, "park_after is -1; allowed: from 0 up, or None for never"),
+        ({"park_after": float("inf")}, "park_after is inf; allowed: from 0 up, or None for never"),
+    ],
+)
+def test_what_is_not_allowed_is_an_error_that_says_what_is(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Counts(MemoryRepository(), **options)
+    assert str(raised.value) == message
+
+
+class Without(Projection[int, Added]):
+    event_types = {"ADDED": Added}
+
+    def apply(self, state: int | None, event: Event[Added]) -> int:  # noqa: ARG002 - it is never called
+        return 0
+
+
+async def coroutine(*_: Any) -> Any: ...
+
+
+@pytest.mark.parametrize("name", ["key", "keys", "apply", "is_snapshot", "on_change"])
+def test_a_coroutine_function_is_refused_by_its_name(name: str) -> None:
+    refused = type("Refused", (Counts,), {name: coroutine})
+    with pytest.raises(ConfigurationError) as raised:
+        refused(MemoryRepository())
+    assert str(raised.value).startswith(f"`{name}` of Refused is a coroutine function: ")
+
+
+def test_a_projection_without_a_key_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Without(MemoryRepository())
+    assert str(raised.value) == "Without has neither `key` nor `keys`: write one of them"
