@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve check test matrix coverage e2e lint docs reference bench bench-full chaos simulate fuzz build deploy \
+.PHONY: help run serve check test matrix coverage e2e lint docs reference bench bench-full chaos simulate fuzz mutation build deploy \
   pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
@@ -67,6 +67,10 @@ fuzz: $(VENV)/.dev ## Search for input that breaks a part that takes any: INPUTS
 	@$(PIP) --only-binary :all: --requirement requirements/fuzz.txt || true
 	@$(BIN)/python -m fuzz
 
+mutation: $(VENV)/.dev ## Change the code that decides in small ways, and see whether a test notices (MODULES="fold parking")
+	@$(PIP) --requirement requirements/mutation.txt
+	@$(BIN)/python -m mutation $(MODULES) $(if $(REPORT),--report)
+
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 	@$(BIN)/python -m testkit.emulators.dynamodb_local
 
@@ -85,6 +89,7 @@ lock: $(VENV)/.dev ## Pin the current versions of the dependencies
 	$(BIN)/uv pip compile $(AS_TESTED) --output-file requirements/consumer.txt pyproject.toml
 	$(BIN)/uv pip compile $(AS_TESTED)  $(NOT_ON_LAMBDA) --output-file requirements/api.txt pyproject.toml apps/user_limits/pyproject.toml --extra api
 	$(BIN)/uv pip compile $(LOCK) --group fuzz --output-file requirements/fuzz.txt
+	$(BIN)/uv pip compile $(AS_TESTED) --group mutation --output-file requirements/mutation.txt
 
 build: $(VENV)/bin/python ## Build the artifacts: a folder and a zip for each function, in build/
 	@PYTHONPATH=apps/user_limits $(BIN)/python -m deploy.build $(if $(RUNTIME_PYTHON),--python $(RUNTIME_PYTHON))

@@ -44,6 +44,7 @@ ONLY_LOOKED_UP = {
             "bench-full",
             "chaos",
             "fuzz",
+            "mutation",
             "build",
             "deploy",
         ),

@@ -62,8 +62,10 @@ def test_an_event_without_a_number_is_past_up_to_the_last_applied_record_and_num
     for known in (aggregate(), aggregate(number=5)):
         assert is_past(known, event("b", position)) is past
         assert is_new(known, event("b", position)) is not past
-        _, outcomes = folded(known, event("b", position))
+        after, outcomes = folded(known, event("b", position))
         assert statuses(outcomes) == [Status.SUPERSEDED if past else Status.APPLIED]
+        assert after is not None
+        assert after.sequence_number == known.sequence_number
 
 
 def test_a_recent_id_shows_a_repeat_of_an_event_that_has_no_number_and_of_no_other() -> None:
