@@ -24,7 +24,10 @@ MAY_IMPORT = {
 }
 """Arrows point one way: from the test kit to both others, from the application to the library."""
 
-OURS = {*SOURCES, "tests", "chaos", "simulation", "fuzz", "mutation", "benchmarks", "examples", "reference", "deploy"}
+OURS = {
+    *SOURCES,
+    *("tests", "chaos", "simulation", "fuzz", "mutation", "benchmarks", "examples", "reference", "deploy"),
+}
 MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / part).rglob("*.py"))
 
 PURE = {

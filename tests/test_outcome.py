@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from kinesis_handler import Event, RejectedError, Remark
+from kinesis_handler import RejectedError, Remark
 from kinesis_handler.errors import BusinessError, InvalidEventError, ParkedError, UnexpectedError
-from kinesis_handler.ingest.record import Record
 from kinesis_handler.outcome import (
     APPLIED,
     DUPLICATE,
@@ -126,7 +125,7 @@ def test_the_quarantine_gets_what_is_rejected_or_parked_and_nothing_else() -> No
 def result(*outcomes: Outcome) -> BatchResult:
     """Make a batch; of its events the last is no event, but a record."""
     events = [event(str(number), (number, 0)) for number in range(len(outcomes))]
-    in_order: list[Event[Any] | Record] = [*events[:-1], events[-1].record]
+    in_order: list[Any] = [*events[:-1], events[-1].record]
     return BatchResult(in_order, dict(zip(in_order, outcomes, strict=True)))
 
 
@@ -164,7 +163,7 @@ def test_what_is_rejected_for_one_reader_and_parked_for_another_is_among_the_rej
 
 
 def test_the_response_names_each_failed_record_once() -> None:
-    failing: list[Event[Any] | Record] = [
+    failing: list[Any] = [
         event("a", (7, 0)),
         event("b", (7, 1)),
         event("c", (9, 0)),
