@@ -146,6 +146,13 @@ def test_what_waits_is_a_duplicate_when_it_is_delivered_again_and_fails_when_red
     assert outcomes[1] is HELD_BACK
 
 
+def test_where_events_have_numbers_these_say_what_waits_and_not_the_records() -> None:
+    known = replace(PARKED, parked=replace(NOTE, sequence_number=9))
+    assert parked(known, event("b", (25, 0), 9)) == (known, [DUPLICATE])
+    _, [outcome] = parked(known, event("b", (11, 0), 10))
+    assert outcome.status is Status.PARKED
+
+
 def test_what_comes_behind_a_note_fails_where_nothing_can_be_parked() -> None:
     after, outcomes = parked(PARKED, *(event("b", (21, n)) for n in range(3)), parking=NOWHERE)
     assert after is PARKED
@@ -187,6 +194,14 @@ def test_a_snapshot_behind_a_note_releases_its_key_and_goes_beyond_the_highest_n
         record_sub_sequence_number=0,
         recent_event_ids=("a", "bS", "c"),
     )
+
+
+def test_a_snapshot_above_the_highest_number_that_waits_keeps_its_own() -> None:
+    known = replace(PARKED, parked=replace(NOTE, sequence_number=9))
+    after, outcomes = parked(known, event("bS", (21, 0), 12))
+    assert outcomes == [APPLIED]
+    assert after is not None
+    assert after.sequence_number == 12
 
 
 def test_a_snapshot_is_one_by_the_state_that_is_stored() -> None:

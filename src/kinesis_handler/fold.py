@@ -68,8 +68,8 @@ def fold(
     After an event has failed the later ones are held back; one that is rejected lets them pass.
 
     Args:
-        aggregate: as it is stored, vacant or not, without a note that its key is parked: see `parking`. None
-            if it is not stored. It may remember more ids than are asked for, or fewer.
+        aggregate: as it is stored, vacant or not; None if it is not. It may remember more ids than are asked
+            for, or fewer. A note that its key is parked is gone where an event is applied: see `parking`.
         key: (partition, sort).
         events: in stream order.
         rules: of the projection.

@@ -115,8 +115,8 @@ def _parked(
     event, failed = events[first], outcomes[first]
     if not parking.parks(event):
         return aggregate, outcomes
-    now = parking.now()
-    known = aggregate if aggregate is not None else replace(ABSENT, key=key, updated_at=int(now * 1_000))
+    now = int(parking.now() * 1_000)
+    known = aggregate if aggregate is not None else replace(ABSENT, key=key, updated_at=now)
     parked = Outcome(Status.PARKED, failed.error, parked=(key,))
     return _noted(known, event, shortened(failed), now), [*outcomes[:first], parked]
 
@@ -136,7 +136,7 @@ def _behind(
         return aggregate, _WAITS if parking.redriven else DUPLICATE
     error: ProcessingError | None = _BEHIND
     if not is_repeat and rules.is_snapshot(event, aggregate.state):
-        after, [outcome] = fold(replace(aggregate, parked=None), aggregate.key, [event], rules)
+        after, [outcome] = fold(aggregate, aggregate.key, [event], rules)
         if outcome.status is Status.APPLIED and after is not None:
             return replace(after, sequence_number=note.highest(after.sequence_number)), outcome
         if outcome.status is Status.REJECTED:
@@ -145,11 +145,11 @@ def _behind(
     if parking.park_after is None:
         return aggregate, _WAITS
     outcome = Outcome(Status.PARKED, error, parked=(aggregate.key,))
-    return _noted(aggregate, event, note.reason, parking.now(), counts=not is_repeat), outcome
+    return _noted(aggregate, event, note.reason, note.since, counts=not is_repeat), outcome
 
 
 def _noted(
-    aggregate: Aggregate[State | None], event: Event[object], reason: str, now: float, *, counts: bool = True
+    aggregate: Aggregate[State | None], event: Event[object], reason: str, since: int, *, counts: bool = True
 ) -> Aggregate[State | None]:
     """Return the aggregate with the note that one more event of its key waits.
 
@@ -160,7 +160,7 @@ def _noted(
         aggregate,
         parked=Parked(
             count=note.count + counts if note is not None else 1,
-            since=note.since if note is not None else int(now * 1_000),
+            since=since,
             reason=reason,
             sequence_number=note.highest(number) if note is not None else number,
             record_sequence_number=record.sequence_number,
