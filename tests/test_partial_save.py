@@ -1,6 +1,6 @@
 """Saving in parts what cannot be saved together: what is tried, given up, and left for later."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
@@ -121,6 +121,35 @@ def test_what_is_rejected_is_in_the_quarantine_before_what_lies_behind_it_is_sav
     assert seen
     assert all(state != ["abc"] for state in seen)
     assert len(quarantine.objects) == 3
+
+
+class Noting(Batch):
+    """Notes what is quarantined at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quarantined: list[list[str]] = []
+
+    def quarantine(self, outcomes: Mapping[Event[str], Outcome]) -> None:
+        self.quarantined.append([each.id for each in outcomes])
+
+
+@pytest.mark.parametrize(
+    ("letters", "quarantined"),
+    [("x#a", [["x0", "#1"]]), ("ax##bxc", [["x1", "#2", "#3"], ["x5"]]), ("#ax", [["#0"]])],
+)
+def test_all_that_was_rejected_since_the_last_save_is_quarantined_before_the_next(
+    letters: str, quarantined: list[list[str]]
+) -> None:
+    batch = Noting()
+    save(Small(knows=True), letters, batch=batch)
+    assert batch.quarantined == quarantined
+
+
+def test_where_nothing_is_applied_behind_what_is_stored_nothing_is_saved() -> None:
+    repository = Small(knows=True)
+    assert save(repository, "ax#") == [APPLIED, REJECTED, ("rejected", "never")]
+    assert repository.tried == ["a"]
 
 
 def test_where_nothing_lies_behind_what_is_rejected_the_handler_puts_it_there() -> None:
