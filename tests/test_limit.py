@@ -274,7 +274,7 @@ def test_a_limit_that_has_been_rebuilt_is_a_usual_one_once_it_is_defined() -> No
 def test_a_reset_of_an_unknown_limit_that_does_not_say_all_is_a_business_error(missing: str) -> None:
     part: dict[str, Any] = {name: value for name, value in WHOLE_RESET.items() if name != missing}
     with pytest.raises(
-        BusinessError, match="^the limit is not known, and its reset does not carry all of it$"
+        BusinessError, match=r"^the limit is not known, and its reset does not carry all of it$"
     ):
         apply(None, event("RESET", **part))
 
@@ -312,13 +312,16 @@ def test_a_limit_that_was_rebuilt_without_type_and_period_has_them_from_a_later_
 @pytest.mark.parametrize("missing", WHOLE_CHANGE)
 def test_progress_of_an_unknown_limit_that_does_not_say_all_is_a_business_error(missing: str) -> None:
     part: dict[str, Any] = {name: value for name, value in WHOLE_CHANGE.items() if name != missing}
-    message = "^the limit is not known, and the change of its progress does not carry all of it$"
+    message = r"^the limit is not known, and the change of its progress does not carry all of it$"
     with pytest.raises(BusinessError, match=message):
         apply(None, changed("1", **part))
 
 
 def test_a_rebuilt_value_that_would_have_to_be_rounded_is_rejected() -> None:
-    with localcontext(EXACT), pytest.raises(RejectedError, match="^an exact result has more than 38 digits$"):
+    with (
+        localcontext(EXACT),
+        pytest.raises(RejectedError, match=r"^an exact result has more than 38 digits$"),
+    ):
         apply(None, changed("0", previousProgress="9" * 38, remainingAmount="0.1"))
 
 
@@ -355,7 +358,7 @@ def test_a_snapshot_applies_to_a_limit_whether_or_not_it_is_known() -> None:
 )
 def test_an_event_in_another_currency_is_a_business_error(in_sek: Event[Any]) -> None:
     limit, _ = after(created(currencyCode="EUR"))
-    with pytest.raises(BusinessError, match="^the event is in another currency than the limit$"):
+    with pytest.raises(BusinessError, match=r"^the event is in another currency than the limit$"):
         apply(limit, in_sek)
 
 
@@ -371,7 +374,10 @@ def test_sums_of_38_digits_are_exact() -> None:
 
 def test_a_sum_that_would_have_to_be_rounded_is_rejected_and_not_rounded() -> None:
     limit, _ = after(created(value="9" * 38), changed("9" * 38))
-    with localcontext(EXACT), pytest.raises(RejectedError, match="^an exact result has more than 38 digits$"):
+    with (
+        localcontext(EXACT),
+        pytest.raises(RejectedError, match=r"^an exact result has more than 38 digits$"),
+    ):
         apply(limit, changed("0.1"))
 
 
