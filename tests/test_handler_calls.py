@@ -226,6 +226,20 @@ def test_upcasters_need_an_envelope_that_carries_a_version() -> None:
     )
 
 
+def test_without_upcasters_an_envelope_needs_no_version() -> None:
+    handler = KinesisHandler([Words(MemoryRepository())], envelope=EventBridge())
+    assert len(handler.processors) == 1
+
+
+def test_who_decodes_a_type_in_another_way_is_refused_by_its_name() -> None:
+    class Shouted(Recorder):
+        event_types = {"SAID": dict[str, str]}
+
+    with pytest.raises(ConfigurationError) as raised:
+        KinesisHandler([Words(MemoryRepository()), Shouted.__new__(Shouted)])
+    assert str(raised.value).startswith("Shouted ")
+
+
 def test_a_processor_that_is_refused_is_registered_nowhere() -> None:
     handler = KinesisHandler()
     with pytest.raises(ConfigurationError, match="Recorder"):

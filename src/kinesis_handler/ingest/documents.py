@@ -75,7 +75,7 @@ def _array(content: bytes) -> Iterator[Span]:
         yield 0, len(content)
         return
     depth, begin, any_comma = 0, opening.end(), False
-    for found in _TOKEN.finditer(content, opening.start()):
+    for found in _TOKEN.finditer(content):
         token = found[0]
         if token in {b"{", b"["}:
             depth += 1
