@@ -324,9 +324,13 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Envelope(cast("Any", dict), id="", type="", created_at="", payload=""),
         "dict: it is no msgspec.Struct",
     ),
+    "a text": (
+        lambda: Envelope(cast("Any", "message"), id="", type="", created_at="", payload=""),
+        "the envelope 'message': it is no msgspec.Struct",
+    ),
     "documents of one's own bytes": (
         lambda: own(decoder=len, documents="lines"),
-        "allowed with a decoder of one's own: 'one'",
+        "documents is 'lines'; allowed with a decoder of one's own: 'one'",
     ),
 }
 
