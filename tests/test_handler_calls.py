@@ -188,6 +188,7 @@ def test_what_is_rejected_is_in_the_quarantine_unless_it_comes_from_there() -> N
         handler = KinesisHandler([Words(MemoryRepository())], quarantine=quarantine)
         handler.handle(invocation([b"{"]), source=source)
         assert len(quarantine.objects) == objects
+        assert not any("released" in name for name in quarantine.objects)
 
 
 def test_what_the_quarantine_does_not_take_is_not_acknowledged() -> None:
@@ -224,6 +225,25 @@ def test_upcasters_need_an_envelope_that_carries_a_version() -> None:
         "Old has upcasters, and the envelope EventBridge carries no version: "
         "say which field has it, by its argument `version`"
     )
+
+
+def test_what_an_older_producer_sent_passes_the_upcasters() -> None:
+    class Newer(Words):
+        upcast = {("SAID", 1): lambda payload: {"word": payload["text"]}}
+
+    repository: MemoryRepository[str] = MemoryRepository()
+    older = {"eventId": "1", "type": "SAID", "createdAt": 1, "version": 1, "payload": {"text": "hello"}}
+    assert statuses(KinesisHandler([Newer(repository)]).handle(invocation([older]))) == ["applied"]
+    assert [each.state for each in repository.scan()] == ["hello"]
+
+
+def test_upcasters_that_make_no_chain_are_refused_by_the_name_of_their_processor() -> None:
+    class Gap(Words):
+        upcast = {("OTHER", 1): lambda payload: payload}
+
+    with pytest.raises(ConfigurationError) as raised:
+        KinesisHandler([Gap(MemoryRepository())])
+    assert "Gap" in str(raised.value)
 
 
 def test_without_upcasters_an_envelope_needs_no_version() -> None:

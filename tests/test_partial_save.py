@@ -29,6 +29,7 @@ class Small(MemoryRepository[str]):
         self.tried: list[str | None] = []
         self.intruders = 0
         self.down_at: str | None = None
+        self.taken_at: str | None = None
         self.unreadable = False
 
     def refusal(self, aggregate: Aggregate[str | None]) -> UnstorableError | None:
@@ -44,6 +45,9 @@ class Small(MemoryRepository[str]):
         self.tried.append(change.after.state)
         if self.intruders:
             self.intruders -= 1
+            return Saved(conflicts={change.key})
+        if change.after.state == self.taken_at:
+            self.taken_at = None
             return Saved(conflicts={change.key})
         if "x" in (change.after.state or ""):
             return Saved(failed={change.key: TOO_LARGE})
@@ -184,6 +188,13 @@ def test_other_writers_may_get_in_between_less_often_than_there_are_attempts(
     else:
         assert found == [("failed", "changed by other writers 3 times in a row"), HELD_BACK, HELD_BACK]
         assert len(repository.tried) == 3
+
+
+def test_behind_another_writer_it_goes_on_from_what_is_stored_by_then() -> None:
+    repository = Small()
+    repository.taken_at = "ab"
+    assert save(repository, "axbc") == [APPLIED, REJECTED, APPLIED, APPLIED]
+    assert stored(repository) == ["abc"]
 
 
 def test_a_key_that_cannot_be_read_again_fails_for_that() -> None:
