@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from kinesis_handler import (
     event_processor,
 )
 from kinesis_handler.batch import Batch, Source
+from kinesis_handler.deadline import ENDLESS, current_deadline
 from kinesis_handler.envelopes import EventBridge, Native
 from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.outcome import APPLIED, BatchResult, Status
@@ -52,8 +54,10 @@ class Recorder:
     def __init__(self, event_type: str = "SAID") -> None:
         self.event_types: Mapping[str, Any] = {event_type: Said}
         self.calls: list[tuple[list[str], Batch]] = []
+        self.seconds_left: list[float] = []
 
     def process(self, events: Sequence[Event[Any]], batch: Batch) -> None:
+        self.seconds_left.append(current_deadline().seconds_left())
         self.calls.append(([each.payload.word for each in events], batch))
         batch.settle(dict.fromkeys(events, APPLIED))
 
@@ -119,7 +123,7 @@ def test_a_processor_learns_where_the_records_come_from_and_what_they_are_for() 
 
 def test_each_processor_has_the_events_of_its_types_and_none_is_called_without_any() -> None:
     said_too, other, none = Recorder(), Recorder("OTHER"), Recorder("NONE")
-    handler = KinesisHandler([Recorder(), said_too, other, none])
+    handler = KinesisHandler([Recorder(), none, said_too, other])
     batch = said("a", "b")
     batch["Records"] += said("c", kind="OTHER")["Records"]
     for number, record in enumerate(batch["Records"]):
@@ -130,10 +134,18 @@ def test_each_processor_has_the_events_of_its_types_and_none_is_called_without_a
     assert not none.calls
     assert result.readers == {
         "Recorder": {Status.APPLIED: 2},
-        "Recorder-2": {Status.APPLIED: 2},
-        "Recorder-3": {Status.APPLIED: 1},
+        "Recorder-3": {Status.APPLIED: 2},
+        "Recorder-4": {Status.APPLIED: 1},
     }
     assert KinesisHandler([Recorder()]).handle(said("a")).readers == {}
+
+
+def test_while_a_processor_is_at_work_the_deadline_is_when_the_reserve_begins() -> None:
+    recorder = Recorder()
+    KinesisHandler([recorder], reserve_ms=3_000).handle(said("a"), context(9_000))
+    KinesisHandler([recorder]).handle(said("a"))
+    assert recorder.seconds_left == [6.0, inf]
+    assert current_deadline() is ENDLESS
 
 
 def test_metrics_are_handed_the_result_and_without_them_there_are_none() -> None:
@@ -191,11 +203,24 @@ def test_what_is_rejected_is_in_the_quarantine_unless_it_comes_from_there() -> N
         assert not any("released" in name for name in quarantine.objects)
 
 
-def test_what_the_quarantine_does_not_take_is_not_acknowledged() -> None:
-    class Down:
-        def keep(self, name: str, content: bytes) -> None:  # noqa: ARG002 - it fails
-            raise ConnectionError("s3cr3t")
+class Down:
+    """A quarantine that takes nothing."""
 
+    def keep(self, name: str, content: bytes) -> None:  # noqa: ARG002 - it fails
+        raise ConnectionError("s3cr3t")
+
+
+def test_what_each_reader_made_of_a_batch_is_known_even_if_the_quarantine_fails() -> None:
+    handler = KinesisHandler([Words(MemoryRepository()), Recorder()], quarantine=Down())
+    result = handler.handle(said("#", "a"))
+    assert statuses(result) == ["failed", "applied"]
+    assert result.readers == {
+        "Words": {Status.REJECTED: 1, Status.APPLIED: 1},
+        "Recorder": {Status.APPLIED: 2},
+    }
+
+
+def test_what_the_quarantine_does_not_take_is_not_acknowledged() -> None:
     handler = KinesisHandler([Words(MemoryRepository())], quarantine=Down())
     batch = invocation([b"{", b"}"])
     batch["Records"] = [*batch["Records"], *said("#", "a")["Records"]]
