@@ -118,7 +118,8 @@ def _parked(
     now = int(parking.now() * 1_000)
     known = aggregate if aggregate is not None else replace(ABSENT, key=key, updated_at=now)
     parked = Outcome(Status.PARKED, failed.error, parked=(key,))
-    return _noted(known, event, shortened(failed), now), [*outcomes[:first], parked]
+    noted = _noted(known, event, count=1, since=now, reason=shortened(failed))
+    return noted, [*outcomes[:first], parked]
 
 
 def _behind(
@@ -145,21 +146,20 @@ def _behind(
     if parking.park_after is None:
         return aggregate, _WAITS
     outcome = Outcome(Status.PARKED, error, parked=(aggregate.key,))
-    return _noted(aggregate, event, note.reason, note.since, counts=not is_repeat), outcome
+    # A repeat of a recent id does not count: `release` expects those that are new to the aggregate.
+    count = note.count if is_repeat else note.count + 1
+    return _noted(aggregate, event, count=count, since=note.since, reason=note.reason), outcome
 
 
 def _noted(
-    aggregate: Aggregate[State | None], event: Event[object], reason: str, since: int, *, counts: bool = True
+    aggregate: Aggregate[State | None], event: Event[object], *, count: int, since: int, reason: str
 ) -> Aggregate[State | None]:
-    """Return the aggregate with the note that one more event of its key waits.
-
-    One that repeats a recent id does not count: `release` expects those that are new to the aggregate.
-    """
+    """Return the aggregate with the note that an event of its key waits, and how many do with it."""
     note, number, record = aggregate.parked, event.sequence_number, event.record
     return replace(
         aggregate,
         parked=Parked(
-            count=note.count + counts if note is not None else 1,
+            count=count,
             since=since,
             reason=reason,
             sequence_number=note.highest(number) if note is not None else number,
