@@ -148,6 +148,16 @@ def test_while_a_processor_is_at_work_the_deadline_is_when_the_reserve_begins() 
     assert current_deadline() is ENDLESS
 
 
+def test_a_record_holds_as_many_documents_as_the_envelope_says() -> None:
+    lines = b"\n".join(
+        json.dumps({"eventId": each, "type": "SAID", "createdAt": 1, "payload": {"word": each}}).encode()
+        for each in "ab"
+    )
+    handler = KinesisHandler([Recorder()], envelope=Native(documents="lines"))
+    assert statuses(handler.handle(invocation([lines]))) == ["applied", "applied"]
+    assert statuses(KinesisHandler([Recorder()]).handle(invocation([lines]))) == ["rejected"]
+
+
 def test_metrics_are_handed_the_result_and_without_them_there_are_none() -> None:
     metrics: Any = Collected()
     result = KinesisHandler([Recorder()], metrics=metrics).handle(said("a"))
