@@ -25,6 +25,7 @@ from kinesis_handler.deadline import ENDLESS, current_deadline
 from kinesis_handler.envelopes import EventBridge, Native
 from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.outcome import APPLIED, BatchResult, Status
+from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
 from testkit.quarantine import MemoryQuarantine
@@ -180,6 +181,26 @@ def test_the_first_call_is_logged_as_a_cold_start_with_its_request_and_its_time(
     assert (first["cold_start"], first["request_id"], first["duration_ms"]) == (True, "r1", 250)
     assert (second["cold_start"], second.get("request_id")) == (False, None)
     assert first["component"] == "handler"
+
+
+class Contested(MemoryRepository[str]):
+    """Another writer gets in before the first save."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_first = True
+
+    def save(self, changes: Sequence[Change[str]]) -> Saved:
+        if self._is_first:
+            self._is_first = False
+            return Saved(conflicts={each.key for each in changes})
+        return super().save(changes)
+
+
+def test_what_the_stores_have_counted_during_a_call_is_logged_with_it(log_lines: io.StringIO) -> None:
+    handler = KinesisHandler([Words(Contested())], quarantine=MemoryQuarantine())
+    assert statuses(handler.handle(said("a"))) == ["applied"]
+    assert json.loads(log_lines.getvalue())["conflicts"] == 1
 
 
 def test_without_a_quarantine_the_first_call_warns_of_it_and_no_other(log_lines: io.StringIO) -> None:

@@ -1,6 +1,7 @@
 """What a projection takes and refuses when it is made, and what it does where nothing is said."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from kinesis_handler import ConfigurationError, Event, Key, KinesisHandler, Proj
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
+from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
 
 
@@ -123,3 +125,21 @@ def test_a_projection_without_a_key_is_refused() -> None:
     with pytest.raises(ConfigurationError) as raised:
         Without(MemoryRepository())
     assert str(raised.value) == "Without has neither `key` nor `keys`: write one of them"
+
+
+class Wrong(Counts):
+    def apply(self, state: int | None, event: Event[Added]) -> int:  # noqa: ARG002 - it is another type
+        return "text"  # type: ignore[return-value]
+
+
+def test_a_result_of_another_type_fails_with_the_names_of_the_projection_and_of_its_type() -> None:
+    [handled] = KinesisHandler([Wrong(MemoryRepository())]).handle(added("a"))
+    assert handled.outcome.status == "failed"
+    assert "Wrong" in str(handled.outcome.error)
+    assert "int" in str(handled.outcome.error)
+
+
+def test_a_repository_of_another_type_is_refused(tmp_path: Path) -> None:
+    other: Any = SQLiteRepository(tmp_path / "states.db", str)
+    with pytest.raises(ConfigurationError, match="Counts"):
+        Counts(other)
