@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from kinesis_handler import ConfigurationError, Event, Key, KinesisHandler, Projection
+from kinesis_handler import BusinessError, ConfigurationError, Event, Key, KinesisHandler, Projection
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import invocation
+from testkit.quarantine import MemoryQuarantine
 
 
 class Added(Struct):
@@ -143,3 +144,34 @@ def test_a_repository_of_another_type_is_refused(tmp_path: Path) -> None:
     other: Any = SQLiteRepository(tmp_path / "states.db", str)
     with pytest.raises(ConfigurationError, match="Counts"):
         Counts(other)
+
+
+class Late(Counts):
+    """Fails at its first event."""
+
+    def apply(self, state: int | None, event: Event[Added]) -> int:
+        if event.id == "0":
+            raise BusinessError("not now")
+        return super().apply(state, event)
+
+
+class Whole(Late):
+    def is_snapshot(self, event: Event[Added], state: int | None) -> bool:  # noqa: ARG002 - all are
+        return True
+
+
+@pytest.mark.parametrize(
+    ("projection", "park_after", "expected"),
+    [
+        (Late, 0, ["parked", "parked"]),
+        (Late, None, ["failed", "failed"]),
+        (Whole, 0, ["parked", "applied"]),
+    ],
+)
+def test_a_projection_says_when_its_events_are_parked_and_which_release_their_key(
+    projection: type[Late], park_after: float | None, expected: list[str]
+) -> None:
+    handler = KinesisHandler(
+        [projection(MemoryRepository(), park_after=park_after)], quarantine=MemoryQuarantine()
+    )
+    assert [each.outcome.status for each in handler.handle(added("a", "a"))] == expected

@@ -140,6 +140,7 @@ def test_a_batch_in_which_nothing_failed_is_none(traces: Traces) -> None:
 def test_to_keep_what_is_rejected_is_a_child_too(traces: Traces, tmp_path: Any) -> None:
     handle(traces, [b"{"], quarantine=DirectoryQuarantine(str(tmp_path)))
     assert traces.named("quarantine").parent == traces.named("process batch").context
+    assert (traces.named("quarantine").attributes or {})["records"] == 1
 
 
 @pytest.mark.other_programs
