@@ -18,7 +18,7 @@ from mutmut.utils.format_utils import get_module_from_key
 
 from mutation.mutants import Mutant, Verdict
 
-TESTS_SECONDS = 0.5
+TESTS_SECONDS = 1.0
 """CPU time of those tests of its function that a mutant gets: a survivor costs no more."""
 
 CPU_SECONDS, TIMES = 1.0, 4.0

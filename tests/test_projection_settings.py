@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from kinesis_handler import BusinessError, ConfigurationError, Event, Key, KinesisHandler, Projection
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS
+from kinesis_handler.batch import Source
+from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
-from kinesis_handler.testing import invocation
+from kinesis_handler.testing import FakeClock, invocation
 from testkit.quarantine import MemoryQuarantine
 
 
@@ -175,3 +177,34 @@ def test_a_projection_says_when_its_events_are_parked_and_which_release_their_ke
         [projection(MemoryRepository(), park_after=park_after)], quarantine=MemoryQuarantine()
     )
     assert [each.outcome.status for each in handler.handle(added("a", "a"))] == expected
+
+
+@pytest.mark.parametrize(
+    ("age", "is_last", "source", "expected"),
+    [
+        (61, False, Source.STREAM, "parked"),
+        (59, False, Source.STREAM, "failed"),
+        (59, True, Source.STREAM, "parked"),
+        (61, True, Source.QUARANTINE, "failed"),
+    ],
+)
+def test_what_fails_is_parked_a_minute_after_its_arrival_or_at_its_last_delivery(
+    age: int, source: Source, expected: str, *, is_last: bool
+) -> None:
+    clock = FakeClock()
+    handler = KinesisHandler([Late(MemoryRepository())], quarantine=MemoryQuarantine(), now=clock)
+    batch = added("a")
+    batch["Records"][0]["kinesis"]["approximateArrivalTimestamp"] = clock() - age
+    context = LocalContext(clock, clock() + 60, is_last_delivery=is_last)
+    [handled] = handler.handle(batch, context, source=source)
+    assert handled.outcome.status == expected
+
+
+def test_what_waits_of_a_key_is_released_by_its_records() -> None:
+    repository: MemoryRepository[int] = MemoryRepository()
+    waiting = added("a", "a")
+    KinesisHandler([Late(repository, park_after=0)], quarantine=MemoryQuarantine()).handle(waiting)
+    positions = {(int(each["kinesis"]["sequenceNumber"]), 0): ["Counts"] for each in waiting["Records"]}
+    result = KinesisHandler([Counts(repository)]).handle(waiting, source=Source.PARKED, parked=positions)
+    assert [each.outcome.status for each in result] == ["applied", "applied"]
+    assert [(each.state, each.is_parked) for each in repository.scan()] == [(2, False)]
