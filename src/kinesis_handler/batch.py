@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from kinesis_handler.deadline import ENDLESS, Deadline
 from kinesis_handler.errors import QuarantineError
@@ -103,7 +103,7 @@ class Batch:
         takes half as long again as the slowest one so far.
         """
         # A Mapping is invariant in its keys, but an update only reads them.
-        self.outcomes.update(cast("Mapping[Event[Any] | Record, Outcome]", outcomes))
+        self.outcomes.update(outcomes)  # type: ignore[arg-type]
         left = self._seconds_left()
         self._slowest = max(self._slowest, self._left - left)
         self._left = left
