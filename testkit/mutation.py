@@ -1,6 +1,6 @@
 """The tests of `make mutation`: those of `make check`, with the same few examples each time.
 
-mutmut runs pytest several times in one process, first to find which tests call which function.
+They are called many times: once to find which functions each calls, then for each change of one of these.
 """
 
 from hypothesis import HealthCheck, Phase, settings

@@ -15,6 +15,7 @@ from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, invocation
+from made_events import event
 from testkit.quarantine import MemoryQuarantine
 
 
@@ -208,3 +209,9 @@ def test_what_waits_of_a_key_is_released_by_its_records() -> None:
     result = KinesisHandler([Counts(repository)]).handle(waiting, source=Source.PARKED, parked=positions)
     assert [each.outcome.status for each in result] == ["applied", "applied"]
     assert [(each.state, each.is_parked) for each in repository.scan()] == [(2, False)]
+
+
+def test_a_projection_with_one_key_names_it_as_all_of_its_keys() -> None:
+    payload = Added("a")
+    of_a = Event("1", "ADDED", 1, payload, event("1").record)
+    assert [*Counts(MemoryRepository()).keys(of_a)] == [("counts", "a")]
