@@ -151,17 +151,17 @@ class FailingQuarantine:
         return {
             (each.shard_id, each.sequence_number, each.position.sub_sequence_number): each.data
             for each in self._waiting()
-            if each.released or not each.parked
+            if not each.is_only_parked
         }
 
     def waiting(self) -> set[Key]:
         """Return the keys of the records that are parked."""
-        return {key for each in self._waiting() if not each.released for key in each.parked}
+        return {key for each in self._waiting() if each.is_only_parked for key in each.parked_keys}
 
     def parked(self) -> set[Key]:
         """Return the keys of all records that ever were parked."""
         entries = [entry for each in read_contents(self).objects.values() for entry in each]
-        return {key for entry in entries for key in entry.parked}
+        return {key for entry in entries for key in entry.parked_keys}
 
     def _waiting(self) -> list[Entry]:
         return [each.entry for each in waiting_in([read_contents(self)]).values()]

@@ -74,7 +74,7 @@ RATES: dict[str, dict[Fault, float]] = {
         Fault.HELD_UP: 100,
         Fault.REWIND: 10,
         Fault.REBUILD: 4,
-        Fault.EXPIRED: 20,
+        Fault.EXPIRED: 60,
     },
 }
 """Kinds of moment, and how often each fault occurs at a thousand of them."""

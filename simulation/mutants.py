@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from kinesis_handler import aggregate, fold, parking, projection, release
 from kinesis_handler.batch import Batch
 from kinesis_handler.outcome import APPLIED, Status
+from kinesis_handler.recipients import Recipients
 from kinesis_handler.stores.memory import MemoryRepository
 from simulation import pages
 from simulation.application import Name
@@ -92,6 +93,10 @@ def _quarantine_is_skipped(_: Any) -> Any:
     return lambda _self, _outcomes: None
 
 
+def _handed_to_all(_: Any) -> Any:
+    return lambda _self, _record: None
+
+
 def _failed_is_applied(not_saved: Any) -> Any:
     def broken(outcomes: Any, error: Any) -> Any:
         return [APPLIED if each.status is Status.FAILED else each for each in not_saved(outcomes, error)]
@@ -110,6 +115,7 @@ MUTANTS = {
         aggregate.Parked, "covers", lambda _: lambda _self, _position, _number: False
     ),
     "what waits is not counted at a release": Mutant(release, "_waiting", lambda _: lambda *_args: 1_000),
+    "a redriven record is handed to all": Mutant(Recipients, "_of", _handed_to_all),
     "what is rejected or parked is put into the quarantine late": Mutant(
         Batch, "quarantine", _quarantine_is_skipped
     ),

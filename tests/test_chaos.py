@@ -24,7 +24,7 @@ from kinesis_handler.fold import fold
 from kinesis_handler.local.redrive import Result, Verdict
 from kinesis_handler.local.redrive.items import Item
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
-from kinesis_handler.outcome import BatchResult
+from kinesis_handler.outcome import BatchResult, ReaderKey
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.stores.dynamodb.answer import Meaning, Problem
@@ -159,9 +159,9 @@ def release_without_counting(patch: pytest.MonkeyPatch) -> None:
     """Release a key without all that waits of it."""
     send = ThroughHandler.release
 
-    def broken(self: ThroughHandler, items: Sequence[Item]) -> Any:
-        done = send(self, items[-1:])
-        left = [entry for item in items[:-1] for entry in item.entries]
+    def broken(self: ThroughHandler, who: ReaderKey, items: Sequence[Item]) -> Any:
+        done = send(self, who, items[-1:])
+        left = [entry for item in items[:-1] for entry in item.entries if who in entry.parked]
         return {**done, **{entry.position: Verdict(Result.HELD_BACK, done=False) for entry in left}}
 
     patch.setattr(ThroughHandler, "release", broken)

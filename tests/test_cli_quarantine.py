@@ -9,7 +9,7 @@ import pytest
 
 from command_line import call
 from kinesis_handler import KinesisHandler
-from kinesis_handler.quarantine.contents import marks, read_contents, waiting_in
+from kinesis_handler.quarantine.contents import Done, marks, read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
@@ -100,7 +100,7 @@ def test_what_is_done_with_is_counted_and_not_shown(folder: Path) -> None:
     kept = DirectoryQuarantine(folder)
     waiting = waiting_in([read_contents(kept)])
     last = max(waiting)
-    kept.keep(*marks(waiting[last].name, {last: "applied"}, "handler", 1_795_000_000))
+    kept.keep(*marks(waiting[last].name, {last: Done("applied")}, "handler", 1_795_000_000))
     told = command(folder, "list").stdout
     assert told.endswith("1 more is done with\n")
     assert [line.split()[0] for line in told.splitlines() if "InvalidEventError" in line] == ["2"]

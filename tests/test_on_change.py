@@ -16,7 +16,8 @@ from kinesis_handler.batch import Source
 from kinesis_handler.errors import HeldBackError, OnChangeError, OutOfTimeError, UnstorableError
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import LocalContext
-from kinesis_handler.outcome import BatchResult
+from kinesis_handler.outcome import BatchResult, ReaderKey
+from kinesis_handler.recipients import Recipients, place_of
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
@@ -219,7 +220,10 @@ def test_a_key_that_is_released_is_called_for_and_if_that_raises_at_the_next_red
     parked = handler.handle(invoked)
     assert statuses(parked) == ["parked", "parked"]
     projection.broken, projection.problem = False, ConnectionError()
-    released: dict[str, Any] = {"source": Source.PARKED, "parked": {each.record.position for each in parked}}
+    recipients = Recipients(
+        released=ReaderKey("Mended", ("bank", "a")), parked=[place_of(each.record) for each in parked]
+    )
+    released: dict[str, Any] = {"source": Source.PARKED, "recipients": recipients}
     assert statuses(handler.handle(invoked, **released)) == ["failed", "failed"]
     projection.problem = None
     assert statuses(handler.handle(invoked, **released)) == ["duplicate", "duplicate"]

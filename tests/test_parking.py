@@ -29,7 +29,7 @@ from kinesis_handler.local.redrive import Redrive, Sent
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.local.redrive.through_stream import ThroughStream
 from kinesis_handler.local.stream.writer import StreamWriter
-from kinesis_handler.outcome import BatchResult
+from kinesis_handler.outcome import BatchResult, ReaderKey
 from kinesis_handler.quarantine.contents import read_contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.stores import Repository
@@ -126,7 +126,7 @@ class World:
         self.interruptions = 0
         for _ in range(20):
             waiting = waiting_in([read_contents(self.quarantine)]).values()
-            if all(each.entry.released for each in waiting) and not self.parked_keys():
+            if all(not each.entry.is_only_parked for each in waiting) and not self.parked_keys():
                 break
             self._redrive()
 
@@ -240,7 +240,7 @@ def check_nothing_is_parked(world: World) -> None:
     assert world.parked_keys() == []
     waiting = [each.entry for each in waiting_in([read_contents(world.quarantine)]).values()]
     assert {each.event_id for each in waiting} <= world.accounts.rejecting
-    assert all(each.released or not each.parked for each in waiting)
+    assert all(not each.is_only_parked for each in waiting)
 
 
 class Bank:
@@ -300,9 +300,10 @@ def test_what_fails_for_too_long_is_parked_with_all_behind_it_and_other_keys_go_
     assert note is not None
     assert (note.count, note.reason) == (2, "BusinessError: e2 cannot be applied yet")
     assert note.since == int(bank.clock() * 1_000)
+    parked = (ReaderKey("Breaking", ("bank", "a")),)
     assert [(each.event_id, each.parked, each.reason) for each in bank.waiting()] == [
-        ("e2", (("bank", "a"),), "e2 cannot be applied yet"),
-        ("e4", (("bank", "a"),), "an earlier event of the same key is parked"),
+        ("e2", parked, "e2 cannot be applied yet"),
+        ("e4", parked, "an earlier event of the same key is parked"),
     ]
 
 
@@ -485,11 +486,8 @@ def test_each_reader_and_each_key_is_parked_by_itself() -> None:
     result = handler.handle({"Records": bank.records("xy", "xy", "y", "z")})
     assert statuses(result) == ["parked", "parked", "parked", "applied"]
     assert visible(bank.repository) == {"xy": (1, 2), "y": (3,), "z": (4,)}
-    assert [each.parked for each in bank.waiting()] == [
-        (("bank", "x"), ("bank", "y")),
-        (("bank", "x"), ("bank", "y")),
-        (("bank", "y"),),
-    ]
+    for_x, for_y = (ReaderKey("Both", ("bank", letter)) for letter in "xy")
+    assert [each.parked for each in bank.waiting()] == [(for_x, for_y), (for_x, for_y), (for_y,)]
     both.failing.clear()
     redrive(handler, bank.quarantine)
     assert visible(second) == {"x": (1, 2), "y": (1, 2, 3), "z": (4,)}

@@ -15,9 +15,10 @@ import msgspec
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint
-from kinesis_handler.quarantine.contents import done_in, read_contents
+from kinesis_handler.outcome import ReaderKey
+from kinesis_handler.quarantine.contents import Done, done_in, read_contents
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
-from kinesis_handler.quarantine.entry import Position, decode_entries
+from kinesis_handler.quarantine.entry import Position, decode_entries, parts_of
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.dynamodb.attributes import to_attribute
 from kinesis_handler.stores.dynamodb.item import ItemCodec
@@ -79,6 +80,24 @@ def test_a_quarantined_record_is_written_as_in_version_0_2_and_read() -> None:
     assert msgspec.json.encode(entry) + b"\n" == ENTRY
 
 
+def test_an_entry_and_a_mark_that_name_readers_are_those_of_version_0_2_with_two_more_fields(
+    tmp_path: Path,
+) -> None:
+    parked, rejected = b'{"reader":"Activity","key":["anna","bets"]}', b'{"reader":"Limits"}'
+    names = b',"parked":[%b],"rejected":[%b],"data":"e30="}' % (parked, rejected)
+    [entry] = decode_entries(ENTRY.replace(b',"data":"e30="}', names))
+    whom = parts_of([ReaderKey("Activity", ("anna", "bets"))], [ReaderKey("Limits")])
+    assert entry.parts == whom
+    assert msgspec.json.encode(entry).endswith(names)
+    quarantine = DirectoryQuarantine(tmp_path)
+    quarantine.keep(OBJECT, msgspec.json.encode(entry))
+    position = Position(STREAM, "shardId-000000000006", NUMBER, 0)
+    read_contents(quarantine).mark(OBJECT, {position: Done("applied", whom)}, "handler", 1_795_420_800)
+    [name] = [each for each in quarantine.names() if each.startswith("done/")]
+    assert quarantine.read(name) == MARK.replace(b"}\n", names.removesuffix(b',"data":"e30="}') + b"}\n")
+    assert done_in([read_contents(quarantine)]) == {position}
+
+
 def test_a_field_that_a_later_version_adds_to_a_quarantined_record_is_passed_over() -> None:
     later = {**json.loads(ENTRY), "addedLater": {"any": "thing"}}
     assert decode_entries(json.dumps(later).encode()) == decode_entries(ENTRY)
@@ -89,7 +108,10 @@ def test_a_mark_of_redrive_is_written_as_in_version_0_2_and_read(tmp_path: Path)
     quarantine.keep(OBJECT, ENTRY)
     contents = read_contents(quarantine)
     contents.mark(
-        OBJECT, {Position(STREAM, "shardId-000000000006", NUMBER, 0): "applied"}, "handler", 1_795_420_800
+        OBJECT,
+        {Position(STREAM, "shardId-000000000006", NUMBER, 0): Done("applied")},
+        "handler",
+        1_795_420_800,
     )
     [name] = [each for each in quarantine.names() if each.startswith("done/")]
     assert name == f"done/{OBJECT}/{NUMBER}-0.jsonl"

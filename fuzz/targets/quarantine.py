@@ -11,16 +11,18 @@ from fuzz.samples import EVENTS, aggregated, gzipped, words
 from fuzz.targets import Target
 from kinesis_handler.local.event_source import DiscardedBatch
 from kinesis_handler.local.redrive.items import items_of, parked_groups
+from kinesis_handler.outcome import ReaderKey
 from kinesis_handler.quarantine import on_failure
 from kinesis_handler.quarantine.contents import (
     DONE,
+    Done,
     done_in,
     marks,
     read_contents,
     remove_finished,
     waiting_in,
 )
-from kinesis_handler.quarantine.entry import ENDING, Position
+from kinesis_handler.quarantine.entry import ENDING, Position, parts_of
 
 _FIGURES = pattern(r"\d+")
 
@@ -94,7 +96,11 @@ def _documents() -> list[bytes]:
 
 
 def _marks() -> list[bytes]:
-    done = {Position("limits", "shard", 7, -1): "applied", Position("limits", "shard", 8, 2): "superseded"}
+    whom = parts_of([ReaderKey("limits", ("anna", "bet"))], [ReaderKey("activity")])
+    done = {
+        Position("limits", "shard", 7, -1): Done("applied"),
+        Position("limits", "shard", 8, 2): Done("superseded", whom),
+    }
     return [marks("2024-01-15/limits/shard/0.jsonl", done, "handler", 1_705_329_000.0)[1]]
 
 

@@ -13,7 +13,8 @@ from kinesis_handler.batch import Batch, Source
 from kinesis_handler.deadline import current_deadline
 from kinesis_handler.errors import OnChangeError, OutOfTimeError, RepositoryError, RetryableError
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Status, broken_off, not_applied
+from kinesis_handler.key_outcomes import broken_off
+from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Status, not_applied
 from kinesis_handler.partial_save import Fold, Save
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.telemetry.spans import span

@@ -1,15 +1,17 @@
 """The batch that a processor is called for, and through which it reports what became of the events."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from kinesis_handler.aggregate import Key
 from kinesis_handler.deadline import ENDLESS, Deadline
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import HandledRecord, Outcome
+from kinesis_handler.outcome import APPLIED, HandledRecord, Outcome, ReaderKey, Status, add_outcomes
 from kinesis_handler.quarantine.entry import objects
+from kinesis_handler.recipients import EVERYONE, Recipients
 from kinesis_handler.telemetry.spans import span
 
 if TYPE_CHECKING:
@@ -17,10 +19,6 @@ if TYPE_CHECKING:
     from kinesis_handler.quarantine import Quarantine
 
 __all__ = ["Batch"]
-
-
-ParkedFor = Mapping[tuple[int, int], Collection[str]]
-"""Positions of parked records, each with the names of the projections for which they were parked."""
 
 
 class Source(Enum):
@@ -45,8 +43,7 @@ class Batch:
         reserve: seconds from there until the invocation is stopped.
         quarantine: where rejected and parked events are put; None if there is none.
         source: where the records come from.
-        parked: the positions of those that were parked, if `source` is PARKED, each with the names of the
-            projections for which it was.
+        recipients: for whom the records are, if they are redriven.
         now: returns the seconds since epoch.
         is_last_delivery: whether what fails is given up, so that it is parked whatever its age.
         is_rebuild: whether the records have been processed before, into another store.
@@ -59,7 +56,7 @@ class Batch:
         quarantine: "Quarantine | None" = None,
         *,
         source: Source = Source.STREAM,
-        parked: ParkedFor | None = None,
+        recipients: Recipients = EVERYONE,
         now: Callable[[], float] = time.time,
         is_last_delivery: bool = False,
         is_rebuild: bool = False,
@@ -72,8 +69,12 @@ class Batch:
         self._reserve = reserve
         self.source = source
         """Where the records come from."""
-        self.parked: ParkedFor = parked or {}
-        """The positions of the records that were parked, if they come to be released, and for whom."""
+        self.recipients = recipients
+        """For whom the records are."""
+        self.parts: dict[Event[Any], dict[ReaderKey, Outcome]] = {}
+        """Where records are redriven, what became of an event for each reader and key that took it."""
+        self.rejections: dict[Event[Any], Outcome] = {}
+        """The events that a reader or key rejected, whatever becomes of them elsewhere."""
         self.reader = ""
         """Name of the processor at work."""
         self.is_rebuild = is_rebuild
@@ -89,12 +90,42 @@ class Batch:
     @property
     def may_park(self) -> bool:
         """Whether there is a quarantine in which a parked event can wait."""
-        return self.source is Source.STREAM and self._quarantine is not None
+        return self.quarantines
 
-    def is_parked_for_others(self, position: tuple[int, int]) -> bool:
-        """Return whether the record at a position was parked, and not for the processor at work."""
-        readers = self.parked.get(position)
-        return readers is not None and len(readers) > 0 and self.reader not in readers
+    def of_key(self, key: Key, events: Sequence[Event[Any]], outcomes: list[Outcome]) -> list[Outcome]:
+        """Return the outcomes of the events of a key, with who rejected or parked them."""
+        is_redriven = self.source is not Source.STREAM
+        if not is_redriven and outcomes.count(APPLIED) == len(outcomes):  # nearly always, and counted in C
+            return outcomes
+        who = ReaderKey(self.reader, key)
+        named = [outcome.named(who) for outcome in outcomes]
+        for event, outcome in zip(events, named, strict=True):
+            if is_redriven:
+                self.parts.setdefault(event, {})[who] = outcome
+            if outcome.status is Status.REJECTED:
+                add_outcomes(self.rejections, {event: outcome})
+        return named
+
+    def complete_parts(self, events: Sequence[Event[Any]]) -> None:
+        """Note what became of redriven events for the processor at work, where it did so for no key."""
+        for event in events:
+            parts = self.parts.setdefault(event, {})
+            if all(who.reader != self.reader for who in parts):
+                who = ReaderKey(self.reader)
+                self.outcomes[event] = parts[who] = self.outcomes[event].named(who)
+
+    def name_rejections(self) -> None:
+        """Let the events that the processor at work rejected say so, where no key has."""
+        who = ReaderKey(self.reader)
+        for event, outcome in self.outcomes.items():
+            if outcome.status is Status.REJECTED and not outcome.rejected and isinstance(event, Event):
+                self.outcomes[event] = named = outcome.named(who)
+                add_outcomes(self.rejections, {event: named})
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether what is rejected is put into a quarantine, out of which it may be redriven at any time."""
+        return self.source is Source.STREAM and self._quarantine is not None
 
     def settle(self, outcomes: Mapping[Event[Any], Outcome]) -> None:
         """Report the outcomes of a slice of the events: what it changed is durable from now on.
@@ -121,25 +152,22 @@ class Batch:
         """
         if self._quarantine is not None and self.source is not Source.QUARANTINE:
             records = [HandledRecord(event.record, event, outcome) for event, outcome in outcomes.items()]
-            put_into(self._quarantine, records, self.reader, released=self.source is Source.PARKED)
+            put_into(self._quarantine, records, self.reader)
 
 
-def put_into(
-    quarantine: "Quarantine", handled: Sequence[HandledRecord], reader: str = "", *, released: bool = False
-) -> None:
+def put_into(quarantine: "Quarantine", handled: Sequence[HandledRecord], reader: str = "") -> None:
     """Put rejected or parked records into a quarantine.
 
     Args:
         quarantine: where to.
         handled: the records, with their outcomes.
-        reader: name of the processor that parks them.
-        released: they were parked before, and have been rejected now.
+        reader: name of the processor that rejected the events whose outcomes do not say it.
 
     Raises QuarantineError if they are not known to be there.
     """
     try:
         with span("quarantine", records=len(handled)):
-            for name, content in objects(handled, reader, released=released).items():
+            for name, content in objects(handled, reader).items():
                 quarantine.keep(name, content)
     except QuarantineError:
         raise

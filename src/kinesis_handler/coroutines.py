@@ -51,6 +51,8 @@ class CoroutineProcessor(Generic[Payload]):
         concurrency: int,
     ) -> None:
         update_wrapper(self, function)
+        self.reader_name: str | None = None
+        """Its name, if that is not the function's."""
         self._name = str(getattr(self, "__name__", type(self).__name__))
         require_plain(key, f"the key of {self._name}")
         if concurrency < 1:

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.ingest.event import Event
+from kinesis_handler.ingest.record import Record
 from kinesis_handler.outcome import IGNORED, Outcome, not_applied, worst
 from kinesis_handler.results import checked_key, checked_keys
 
@@ -46,12 +47,22 @@ class Groups(Generic[Payload]):
                 group.append(event)
 
     def add_by_keys(
-        self, events: Iterable[Event[Payload]], keys_of: Callable[[Event[Payload]], Iterable[Key]]
+        self,
+        events: Iterable[Event[Payload]],
+        keys_of: Callable[[Event[Payload]], Iterable[Key]],
+        only: Callable[[Record, list[Key]], list[Key]] | None = None,
     ) -> None:
-        """Add events that have any number of keys each. One that has none is ignored."""
+        """Add events that have any number of keys each. One that has none is ignored.
+
+        Args:
+            events: in stream order.
+            keys_of: returns the keys of an event.
+            only: returns those of the keys of a record that it is for; None for all.
+        """
         for event in events:
             try:
                 keys = checked_keys(keys_of(event), self._projection)
+                keys = only(event.record, keys) if only is not None else keys
             except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
                 self.without_key[event] = not_applied(error)
                 continue

@@ -6,16 +6,17 @@ as many each time. Of a thousand events of which the last does not fit, that is 
 
 
 class Halving:
-    """Says up to which of some events the next attempt goes. That all of them together do not fit is known.
+    """Says up to which of some events the next attempt goes.
 
     Args:
         count: how many events there are.
+        is_unfit: whether it is known that all of them together do not fit.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, is_unfit: bool = True) -> None:
         self._count = count
-        self.begin_again()
-        self._unfit = count  # up to here the next ones do not fit; 0 if that is not known
+        self._unfit = count if is_unfit else 0  # up to here the next ones do not fit; 0: that is not known
+        self._step = 1 if is_unfit else count
 
     def next_is_unfit(self, done: int) -> bool:
         """Return whether the event behind those that are done is known not to fit: without it they did."""

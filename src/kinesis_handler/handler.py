@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from kinesis_handler.batch import Batch, ParkedFor, Source, put_into
+from kinesis_handler.batch import Batch, Source, put_into
 from kinesis_handler.deadline import ENDLESS, Deadline, within
 from kinesis_handler.envelopes import Envelope, Native
 from kinesis_handler.errors import (
@@ -40,6 +40,7 @@ from kinesis_handler.outcome import (
 from kinesis_handler.processor import EventProcessor, RoutingTable, name_of
 from kinesis_handler.projection import Projection
 from kinesis_handler.quarantine import Quarantine
+from kinesis_handler.recipients import EVERYONE, Recipients
 from kinesis_handler.stores import Repository
 from kinesis_handler.telemetry.logs import log_batch
 from kinesis_handler.telemetry.metrics import Metrics, counting
@@ -110,6 +111,14 @@ class KinesisHandler:
         return tuple(self._routes.processors)
 
     @property
+    def readers(self) -> Mapping[str, Sequence[str]]:
+        """The names of its processors, each with the event types that it takes."""
+        return {
+            name: list(each.event_types)
+            for name, each in zip(self._routes.names, self._routes.processors, strict=True)
+        }
+
+    @property
     def repositories(self) -> Mapping[str, Repository[Any]]:
         """The repositories of its projections, by the projections' names."""
         readers = zip(self._routes.names, self._routes.processors, strict=True)
@@ -153,7 +162,7 @@ class KinesisHandler:
         context: LambdaContext | None = None,
         *,
         source: Source = Source.STREAM,
-        parked: ParkedFor | None = None,
+        recipients: Recipients = EVERYONE,
         rebuild: bool = False,
     ) -> BatchResult:
         """Handle an invocation as a call does, and return the outcome of each record.
@@ -162,7 +171,7 @@ class KinesisHandler:
             invocation: as Lambda hands it over, with its `Records`.
             context: Lambda's.
             source: where the records come from. What comes out of the quarantine is not put there again.
-            parked: the positions of the records that were parked, and for whom, if `source` is PARKED.
+            recipients: for which readers and keys redriven records are.
             rebuild: whether they have been processed before, into another store: then no `on_change` is
                 called.
         """
@@ -172,7 +181,7 @@ class KinesisHandler:
         bound = bind_contextvars(request_id=request_id, cold_start=cold_start)
         try:
             with batch_span(self._tracer, request_id) as handling, counting() as counted:
-                result = self._handle(invocation, context, source, parked, rebuild=rebuild)
+                result = self._handle(invocation, context, source, recipients, rebuild=rebuild)
                 log_batch(self._log, result, counted, duration_ms=(self._clock() - started) * 1_000)
                 annotate_span(handling, result)
                 if self._metrics is not None:
@@ -186,7 +195,7 @@ class KinesisHandler:
         invocation: object,
         context: LambdaContext | None,
         source: Source,
-        parked: ParkedFor | None,
+        recipients: Recipients,
         *,
         rebuild: bool,
     ) -> BatchResult:
@@ -195,13 +204,13 @@ class KinesisHandler:
             raise InvalidInvocationError("there is no list of `Records`: is the trigger a Kinesis stream?")
         refuse_repeated_numbers(records)
         deadline = _deadline(context, self._reserve_ms)
-        in_order, queues, outcomes = self._read(records, deadline)
+        in_order, queues, outcomes = self._read(records, deadline, recipients)
         batch = Batch(
             deadline,
             self._reserve_ms / 1_000,
             self._quarantine,
             source=source,
-            parked=parked,
+            recipients=recipients,
             now=self._now,
             is_rebuild=rebuild,
             is_last_delivery=getattr(context, "is_last_delivery", False),
@@ -215,25 +224,30 @@ class KinesisHandler:
                 batch.reader = name
                 batch.outcomes = {} if several else outcomes  # of one processor it needs no copy
                 _process(processor, events, batch)
+                if source is not Source.STREAM:
+                    batch.complete_parts(events)
                 if several:
-                    readers[name] = Counter(outcome.status for outcome in batch.outcomes.values())
+                    counts = Counter(outcome.status for outcome in batch.outcomes.values())
+                    readers[name] = counts
+                    if counts[Status.REJECTED]:
+                        batch.name_rejections()
                     add_outcomes(outcomes, batch.outcomes)
-        result = BatchResult(in_order, outcomes, readers)
+        result = BatchResult(in_order, outcomes, readers, batch.parts, batch.rejections)
         quarantine = self._quarantine if source is Source.STREAM else None
         if quarantine is not None and (rejected := result.rejected()):
             try:
-                put_into(quarantine, rejected)
+                put_into(quarantine, rejected, "" if several else batch.reader)
             except QuarantineError as error:  # they must not be acknowledged: they fail, and come again
                 failed = not_applied(error)
                 outcomes.update({each.event or each.record: failed for each in rejected})
-                result = BatchResult(in_order, outcomes, readers)
+                result = BatchResult(in_order, outcomes, readers, batch.parts, batch.rejections)
         return result
 
     def _read(
-        self, records: list[LambdaRecord], deadline: Deadline
+        self, records: list[LambdaRecord], deadline: Deadline, recipients: Recipients
     ) -> tuple[list[Event[Any] | Record], list[list[Event[Any]]], dict[Event[Any] | Record, Outcome]]:
         """Return the batch in stream order; the events of each processor; the outcomes of the rest."""
-        decode, indexes_of = self._decoder.decode, self._routes.indexes_of
+        decode, indexes_of, names = self._decoder.decode, self._routes.indexes_of, self._routes.names
         in_order: list[Event[Any] | Record] = []
         queues: list[list[Event[Any]]] = [[] for _ in self._routes.processors]
         outcomes: dict[Event[Any] | Record, Outcome] = {}
@@ -246,7 +260,9 @@ class KinesisHandler:
                 continue
             in_order.append(event)
             indexes = indexes_of.get(event.type)
-            if indexes is None:
+            if recipients is not EVERYONE and indexes is not None:
+                indexes = tuple(each for each in indexes if recipients.include(record, names[each]))
+            if not indexes:
                 outcomes[event] = IGNORED
                 continue
             for index in indexes:

@@ -11,11 +11,13 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
-from kinesis_handler.aggregate import Key
+from kinesis_handler.aggregate import Aggregate, Key
+from kinesis_handler.batch import Batch
 from kinesis_handler.errors import RejectedError
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import APPLIED, Outcome, add_outcomes, not_applied, to_quarantine
-from kinesis_handler.partial_save import Fold
+from kinesis_handler.key_outcomes import behind_change, to_quarantine
+from kinesis_handler.outcome import APPLIED, Outcome, ReaderKey, add_outcomes, not_applied
+from kinesis_handler.partial_save import Fold, Save
 from kinesis_handler.stores import Change, Repository, Saved
 from kinesis_handler.telemetry.spans import span
 
@@ -29,12 +31,28 @@ class Folded(Struct, Generic[State, Payload]):
     Args:
         changes: what is to be saved.
         quarantined: what of it goes into the quarantine first.
+        in_parts: the keys of which something is rejected behind a change, with what is stored of them. What
+            lies before it is saved first: once it is in the quarantine, it may be redriven and overtake that.
         remembered: the keys whose change rests on what was not read.
     """
 
     changes: list[Change[State]] = field(default_factory=list)
     quarantined: dict[Event[Payload], Outcome] = field(default_factory=dict)
+    in_parts: dict[Key, Aggregate[State | None] | None] = field(default_factory=dict)
     remembered: set[Key] = field(default_factory=set)
+
+    def save(self, store: Save[State], batch: Batch) -> Saved:
+        """Save the changes, behind what goes into the quarantine.
+
+        Raises QuarantineError if that is not known to be there: then nothing is saved.
+        """
+        if not self.changes:
+            return Saved()
+        if self.quarantined:
+            batch.quarantine(self.quarantined)
+        saved = store(self.changes)
+        self.read_again(saved)
+        return saved
 
     def read_again(self, saved: Saved) -> None:
         """Take those for conflicts that the store can never hold, behind what was not read.
@@ -47,11 +65,13 @@ class Folded(Struct, Generic[State, Payload]):
                 saved.conflicts.add(key)
 
 
-def load_and_fold(
+def load_and_fold(  # noqa: PLR0913 - each is of the slice
     repository: Repository[State],
     keys: Collection[Key],
     groups: Mapping[Key, list[Event[Payload]]],
     fold_one: Fold[State, Payload],
+    batch: Batch,
+    *,
     folding: Callable[[], AbstractContextManager[object]],
 ) -> tuple[Folded[State, Payload], dict[Key, list[Outcome]]]:
     """Load and fold keys; return what is to be saved, and the outcomes of their events once it is.
@@ -61,6 +81,7 @@ def load_and_fold(
         keys: of the slice.
         groups: their events.
         fold_one: applies the events of a key.
+        batch: whose events they are.
         folding: the context to do so in.
     """
     result: Folded[State, Payload] = Folded()
@@ -82,13 +103,15 @@ def load_and_fold(
                 has_changed = after is not None and after is not before
                 quarantined: dict[Event[Payload], Outcome] = {}
                 if has_changed and folded.count(APPLIED) < len(folded):  # nearly never, and counted in C
-                    quarantined = to_quarantine(events, folded)
+                    quarantined = to_quarantine(events, folded, ReaderKey(batch.reader, key))
                 if key in remembered:
                     if not has_changed or quarantined:
                         undecided.append(key)
                         continue
                     result.remembered.add(key)
-                if after is not None and has_changed:
+                if quarantined and batch.quarantines and behind_change(folded) is not None:
+                    result.in_parts[key] = before
+                elif after is not None and has_changed:
                     result.changes.append(Change(before, after))
                     if quarantined:
                         add_outcomes(result.quarantined, quarantined)

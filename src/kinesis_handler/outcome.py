@@ -77,6 +77,13 @@ DELETED = Deleted.DELETED
 """What `apply` returns when its key has no state any more: the next event of the key begins from None."""
 
 
+class ReaderKey(Struct, frozen=True, omit_defaults=True):
+    """A reader of an event, by its name, and one of the keys that it names of it; None for all of them."""
+
+    reader: str
+    key: Key | None = None
+
+
 class Outcome(Struct, frozen=True):
     """What became of one event.
 
@@ -84,15 +91,23 @@ class Outcome(Struct, frozen=True):
         status: in one word.
         error: why it was rejected or parked, or failed; None of any other.
         remarks: on an event that was applied.
-        parked: the keys for which it waits in the quarantine.
-        rejection: why it was rejected by one processor or key, while it is parked for another.
+        parked: for whom it waits in the quarantine until its key is released.
+        rejected: who rejected it.
     """
 
     status: Status
     error: ProcessingError | None = None
     remarks: tuple[Remark, ...] = ()
-    parked: tuple[Key, ...] = ()
-    rejection: ProcessingError | None = None
+    parked: tuple[ReaderKey, ...] = ()
+    rejected: tuple[ReaderKey, ...] = ()
+
+    def named(self, who: ReaderKey) -> "Outcome":
+        """Return the outcome with who rejected or parked the event, if it was and does not say it yet."""
+        if self.status is Status.REJECTED and not self.rejected:
+            return replace(self, rejected=(who,))
+        if self.status is Status.PARKED and not self.parked:
+            return replace(self, parked=(who,))
+        return self
 
 
 APPLIED = Outcome(Status.APPLIED)
@@ -135,18 +150,17 @@ _WORST_FIRST = {
 def worst(one: Outcome, other: Outcome) -> Outcome:
     """Return the outcome of an event that has two, of two processors or two keys: the worse one.
 
-    It has the remarks and the parked keys of both. What succeeded is found to be a duplicate when the event
-    is delivered again.
+    It has the remarks of both, and for whom it was parked or rejected. What succeeded is found to be a
+    duplicate when the event is delivered again.
     """
     worse, better = sorted((one, other), key=lambda outcome: _WORST_FIRST[outcome.status])
-    if not (one.remarks or other.remarks or worse.parked):
+    if not (one.remarks or other.remarks or worse.parked or better.rejected):
         return worse
-    rejection = better.error if better.status is Status.REJECTED else better.rejection
     return replace(
         worse,
         remarks=one.remarks + other.remarks,
         parked=one.parked + other.parked,
-        rejection=worse.rejection or rejection,
+        rejected=one.rejected + other.rejected,
     )
 
 
@@ -157,35 +171,6 @@ def add_outcomes(known: dict[Keyed, Outcome], further: Mapping[Keyed, Outcome]) 
     known.update(worse)
 
 
-_QUARANTINED = (Status.REJECTED, Status.PARKED)
-
-
-def broken_off(outcomes: list[Outcome], first: Outcome, count: int) -> list[Outcome]:
-    """Complete the outcomes of `count` events: the next one has `first`, and the rest are held back."""
-    left = count - len(outcomes)
-    return [*outcomes, first, *[HELD_BACK] * (left - 1)] if left else outcomes
-
-
-def not_saved(outcomes: list[Outcome], error: ProcessingError) -> list[Outcome]:
-    """Fail what was applied or parked, and hold back what came behind it: what came before was known."""
-    changed = (Status.APPLIED, Status.PARKED)
-    first = next(index for index, outcome in enumerate(outcomes) if outcome.status in changed)
-    return [*outcomes[:first], not_applied(error), *[HELD_BACK] * (len(outcomes) - first - 1)]
-
-
-def to_quarantine(
-    events: Sequence[Event[Payload]], outcomes: Sequence[Outcome]
-) -> dict[Event[Payload], Outcome]:
-    """Return the events that were rejected or parked, with their outcomes.
-
-    Args:
-        events: of one key, say.
-        outcomes: one for each of them, in the same order.
-    """
-    pairs = zip(events, outcomes, strict=True)
-    return {event: outcome for event, outcome in pairs if outcome.status in _QUARANTINED}
-
-
 class Identity(NamedTuple):
     """What an event calls itself, as far as it could be read."""
 
@@ -194,12 +179,22 @@ class Identity(NamedTuple):
     correlation_id: str | None
 
 
+Parts = Mapping[ReaderKey, Outcome]
+"""What became of one event for each reader and key that took it."""
+
+_NO_PARTS: Parts = {}
+
+
 class HandledRecord(Struct, frozen=True):
-    """A record with its outcome, and its event if it could be decoded."""
+    """A record with its outcome, and its event if it could be decoded.
+
+    `parts` has the outcomes of which this is the worst, if the record was redriven.
+    """
 
     record: Record
     event: Event[Any] | None
     outcome: Outcome
+    parts: Parts = {}
 
     @property
     def identity(self) -> Identity:
@@ -220,6 +215,8 @@ class BatchResult:
         outcomes: one for each of them.
         readers: where there are several processors: by the name of each, how many of its events had which
             outcome.
+        parts: where records are redriven: by event, what became of it for each reader and key.
+        rejections: the events that a reader or key rejected, whatever became of them elsewhere.
     """
 
     def __init__(
@@ -227,7 +224,11 @@ class BatchResult:
         in_order: Sequence[Event[Any] | Record],
         outcomes: Mapping[Event[Any] | Record, Outcome],
         readers: Mapping[str, Mapping[Status, int]] | None = None,
+        parts: Mapping[Event[Any], Parts] | None = None,
+        rejections: Mapping[Event[Any], Outcome] | None = None,
     ) -> None:
+        self._rejections = rejections or {}
+        self._parts = parts or {}
         self._in_order = in_order
         self._outcomes = outcomes
         self.readers = readers or {}
@@ -244,7 +245,7 @@ class BatchResult:
     def _handled(self, each: Event[Any] | Record) -> HandledRecord:
         if isinstance(each, Record):
             return HandledRecord(each, None, self._outcomes[each])
-        return HandledRecord(each.record, each, self._outcomes[each])
+        return HandledRecord(each.record, each, self._outcomes[each], self._parts.get(each, _NO_PARTS))
 
     def applied(self) -> list[Event[Any]]:
         """Return the events that were applied, in stream order."""
@@ -260,13 +261,19 @@ class BatchResult:
         return (each for each in self.notable if each.outcome.error is not None or each.outcome.remarks)
 
     def rejected(self) -> list[HandledRecord]:
-        """Return the records that can never succeed, for one of their processors or keys at least."""
-        return [
-            each if each.outcome.rejection is None else _rejected(each, each.outcome.rejection)
-            for each in self.notable
-            if each.outcome.status is Status.REJECTED
-            or (each.outcome.status is Status.PARKED and each.outcome.rejection is not None)
-        ]
+        """Return the records that can never succeed, for one of their processors or keys at least.
+
+        One that comes again for others is among them: what lies behind it may be redriven before that, and
+        then it would be superseded where it was rejected.
+        """
+        found = []
+        for each in self.notable:
+            rejection = self._rejections.get(each.event) if each.event is not None else None
+            if rejection is not None:
+                found.append(replace(each, outcome=rejection))
+            elif each.outcome.status is Status.REJECTED:
+                found.append(each)
+        return found
 
     def counts(self) -> dict[Status, int]:
         """Count the records by status: every status is there, and the counts add up to the batch."""
@@ -290,7 +297,3 @@ class BatchResult:
             each.record.sequence_number for each in self.notable if each.outcome.status is Status.FAILED
         )
         return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
-
-
-def _rejected(handled: HandledRecord, rejection: ProcessingError) -> HandledRecord:
-    return replace(handled, outcome=Outcome(Status.REJECTED, rejection))

@@ -117,7 +117,7 @@ def _parked(
         return aggregate, outcomes
     now = int(parking.now() * 1_000)
     known = aggregate if aggregate is not None else replace(ABSENT, key=key, updated_at=now)
-    parked = Outcome(Status.PARKED, failed.error, parked=(key,))
+    parked = Outcome(Status.PARKED, failed.error)
     noted = _noted(known, event, count=1, since=now, reason=shortened(failed))
     return noted, [*outcomes[:first], parked]
 
@@ -145,7 +145,7 @@ def _behind(
         error = outcome.error
     if parking.park_after is None:
         return aggregate, _WAITS
-    outcome = Outcome(Status.PARKED, error, parked=(aggregate.key,))
+    outcome = Outcome(Status.PARKED, error)
     # A repeat of a recent id does not count: `release` expects those that are new to the aggregate.
     count = note.count if is_repeat else note.count + 1
     return _noted(aggregate, event, count=count, since=note.since, reason=note.reason), outcome

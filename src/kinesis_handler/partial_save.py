@@ -1,4 +1,4 @@
-"""Saves what it can of the events of one key that together lead to what the store can never keep."""
+"""Saves events of one key in parts: together the store can never keep them, or one in between is rejected."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -9,16 +9,8 @@ from kinesis_handler.deadline import current_deadline
 from kinesis_handler.errors import ProcessingError, RejectedError, conflict_error
 from kinesis_handler.halving import Halving
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import (
-    HELD_BACK,
-    OUT_OF_TIME,
-    Outcome,
-    Status,
-    broken_off,
-    not_applied,
-    not_saved,
-    to_quarantine,
-)
+from kinesis_handler.key_outcomes import behind_change, broken_off, not_saved, to_quarantine
+from kinesis_handler.outcome import HELD_BACK, OUT_OF_TIME, Outcome, ReaderKey, Status, not_applied
 from kinesis_handler.stores import Change, Repository, Saved
 from kinesis_handler.telemetry.metrics import CONFLICTS, count
 from kinesis_handler.telemetry.spans import span
@@ -37,7 +29,7 @@ Save = Callable[[Sequence[Change[State]]], Saved]
 
 
 class PartialSave(Generic[State, Payload]):
-    """Folds and saves in parts, in the order of the events.
+    """Folds and saves in parts, in the order of the events. None holds a rejected one behind what it changes.
 
     What still fits is found by halving, and what lies behind an event that does not fit by doubling: a save
     costs as much as the whole state, so that one for each event would not end in time.
@@ -69,7 +61,7 @@ class PartialSave(Generic[State, Payload]):
         before: Aggregate[State | None] | None,
         key: Key,
         events: Sequence[Event[Payload]],
-        error: RejectedError,
+        error: ProcessingError | None = None,
     ) -> list[Outcome]:
         """Fold and save the events, and return their outcomes.
 
@@ -77,26 +69,28 @@ class PartialSave(Generic[State, Payload]):
             before: what was loaded.
             key: whose events they are.
             events: more than one.
-            error: why they cannot be stored together.
+            error: why they cannot be stored together; None if that is not known.
 
         Raises QuarantineError if what was rejected is not known to be in the quarantine.
         """
         outcomes: list[Outcome] = []
         rejected: dict[Event[Payload], Outcome] = {}
-        halving, conflicts = Halving(len(events)), 0
+        halving, conflicts = Halving(len(events), is_unfit=error is not None), 0
+        who = ReaderKey(self._batch.reader, key)
         while (done := len(outcomes)) < len(events):
-            if halving.next_is_unfit(done):
+            if error is not None and halving.next_is_unfit(done):
                 outcomes.append(not_applied(error))
-                rejected[events[done]] = outcomes[-1]
+                rejected[events[done]] = outcomes[-1].named(who)
                 halving.begin_again()
                 continue
             late = current_deadline().has_passed()
             if late and outcomes:
                 return broken_off(outcomes, OUT_OF_TIME, len(events))
             end = done + 1 if late else halving.end(done)  # the first makes some progress
+            after, part_outcomes = self._fold_part(before, key, events[done:end])
+            end = done + len(part_outcomes)
             part = events[done:end]
-            after, part_outcomes = self._fold(before, key, part)
-            found = to_quarantine(part, part_outcomes)
+            found = to_quarantine(part, part_outcomes, who)
             if after is None or after is before:
                 rejected |= found  # nothing is saved with them, but perhaps behind them
             else:
@@ -121,6 +115,15 @@ class PartialSave(Generic[State, Payload]):
                 return broken_off(outcomes, HELD_BACK, len(events))
             halving.fits()
         return outcomes
+
+    def _fold_part(
+        self, before: Aggregate[State | None] | None, key: Key, part: Sequence[Event[Payload]]
+    ) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
+        """Fold events up to what is rejected behind a change: it may be redriven once it is quarantined."""
+        after, outcomes = self._fold(before, key, part)
+        if self._batch.quarantines and (cut := behind_change(outcomes)) is not None:
+            return self._fold(before, key, part[:cut])
+        return after, outcomes
 
     def _save(
         self,

@@ -52,6 +52,8 @@ class FunctionProcessor(Generic[Payload]):
         upcast: Upcasters,
     ) -> None:
         update_wrapper(self, function)
+        self.reader_name: str | None = None
+        """Its name, if that is not the function's."""
         self._name = name_of(self)
         require_plain(function, self._name)
         require_plain(key, f"the key of {self._name}")
@@ -116,6 +118,7 @@ def event_processor(
     key: Callable[[Event[Any]], object] = partition_key,
     concurrency: int | None = None,
     upcast: Upcasters | None = None,
+    name: str | None = None,
 ) -> MakesProcessor:
     """Make a processor of a function that takes one event.
 
@@ -132,6 +135,8 @@ def event_processor(
         concurrency: how many events a coroutine function processes at once, at most; None for 16.
         upcast: what turns payloads of older versions into newer ones, by event type and version: see
             `Projection.upcast`.
+        name: in logs, metrics and the quarantine; None for that of the function. When the function is
+            renamed, set it to the old one: what waits in a quarantine waits for it by this name.
 
     Raises ConfigurationError if the function is a generator function, or `key` this or a coroutine function:
     its call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
@@ -143,8 +148,11 @@ def event_processor(
             from kinesis_handler.coroutines import DEFAULT_CONCURRENCY, CoroutineProcessor
 
             at_once = DEFAULT_CONCURRENCY if concurrency is None else concurrency
-            return CoroutineProcessor(function, event_types, key, upcast or {}, at_once)
+            coroutine_processor = CoroutineProcessor(function, event_types, key, upcast or {}, at_once)
+            coroutine_processor.reader_name = name
+            return coroutine_processor
         processor = FunctionProcessor(function, event_types, key, upcast or {})
+        processor.reader_name = name
         if concurrency is not None:
             raise ConfigurationError(
                 f"{name_of(processor)} has a concurrency of {concurrency}, and is no coroutine function: one "
@@ -203,4 +211,5 @@ def _require_apart(one: EventProcessor, other: EventProcessor, event_type: str) 
 
 def name_of(processor: EventProcessor) -> str:
     """Return the name of a processor for a message."""
-    return str(getattr(processor, "__name__", type(processor).__name__))
+    name = getattr(processor, "reader_name", None) or getattr(processor, "__name__", None)
+    return str(name or type(processor).__name__)

@@ -13,6 +13,7 @@ from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Ag
 from kinesis_handler.batch import Batch, Source
 from kinesis_handler.errors import (
     ConfigurationError,
+    ProcessingError,
     QuarantineError,
     RejectedError,
     RepositoryError,
@@ -23,14 +24,9 @@ from kinesis_handler.functions import require_plain
 from kinesis_handler.grouping import Groups
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.upcast import Upcasters
+from kinesis_handler.key_outcomes import not_saved
 from kinesis_handler.loading import load_and_fold
-from kinesis_handler.outcome import (
-    Deleted,
-    Outcome,
-    Remarked,
-    not_applied,
-    not_saved,
-)
+from kinesis_handler.outcome import Deleted, Outcome, Remarked, not_applied
 from kinesis_handler.parking import DEFAULT_PARK_AFTER, NOWHERE, REDRIVEN, Parking, fold_or_park
 from kinesis_handler.partial_save import Fold, PartialSave, Save, save
 from kinesis_handler.release import release
@@ -75,6 +71,12 @@ class Projection(ABC, Generic[State, Payload]):
     """What turns payloads of older versions into newer ones: `{("PARCEL_SCANNED", 1): from_v1}`.
 
     Each is a pure function of a decoded payload, before its schema, and makes the next version of it.
+    """
+
+    reader_name: str | None = None
+    """Its name in logs, metrics and the quarantine; None for that of its class.
+
+    What waits in a quarantine waits for it by this name: when the class is renamed, set it to the old one.
     """
 
     decimal_context: Context | None = None
@@ -185,7 +187,11 @@ class Projection(ABC, Generic[State, Payload]):
     def process(self, events: Sequence[Event[Payload]], batch: Batch) -> None:
         """Fold the events into their states, a slice of keys at a time. See `EventProcessor.process`."""
         groups: Groups[Payload] = Groups(self._name)
-        if self._has_keys:
+        if batch.source is not Source.STREAM:
+            groups.add_by_keys(
+                events, self.keys, lambda record, keys: batch.recipients.keys(record, batch.reader, keys)
+            )
+        elif self._has_keys:
             groups.add_by_keys(events, self.keys)
         else:
             groups.add_by_key(events, self.key)
@@ -202,7 +208,8 @@ class Projection(ABC, Generic[State, Payload]):
                 raise
             except Exception as error:  # noqa: BLE001 - a store that raises fails this slice, not the next
                 outcomes = {key: [not_applied(error)] * len(events) for key, events in part.items()}
-            batch.settle(groups.settled(part, outcomes))
+            named = {key: batch.of_key(key, part[key], each) for key, each in outcomes.items()}
+            batch.settle(groups.settled(part, named))
 
     def _fold_and_save(
         self, groups: Mapping[Key, list[Event[Payload]]], batch: Batch
@@ -219,35 +226,43 @@ class Projection(ABC, Generic[State, Payload]):
         if self._has_on_change and not batch.is_rebuild:
             after_change = AfterChange(self.on_change, self._name, fold_one, store, batch)
             fold_one, store = after_change.fold, after_change.save
+        parts = PartialSave(self.repository, fold_one, store, self._attempts, batch)
         for _ in range(self._attempts):
             folded, folded_outcomes = load_and_fold(
-                self.repository, unsaved, groups, fold_one, self._decimal_context
+                self.repository, unsaved, groups, fold_one, batch, folding=self._decimal_context
             )
             outcomes |= folded_outcomes
-            changes = folded.changes
-            if not changes:
-                break
-            if folded.quarantined:
-                batch.quarantine(folded.quarantined)
-            saved = store(changes)
-            folded.read_again(saved)
+            saved = folded.save(store, batch)
             for key, error in saved.failed.items():
-                if batch.source is Source.PARKED:  # none of them may be left out
-                    outcomes[key] = not_saved(outcomes[key], RepositoryError(str(error)))
-                elif isinstance(error, RejectedError) and len(groups[key]) > 1:
-                    [before] = [each.before for each in changes if each.key == key]
-                    parts = PartialSave(self.repository, fold_one, store, self._attempts, batch)
-                    with self._decimal_context():
-                        outcomes[key] = parts.save(before, key, groups[key], error)
+                if self._may_fit_in_parts(error, groups[key], batch):
+                    folded.in_parts[key] = next(each.before for each in folded.changes if each.key == key)
                 else:
-                    outcomes[key] = not_saved(outcomes[key], error)
+                    outcomes[key] = self._not_saved(outcomes[key], error, batch)
+            with self._decimal_context():
+                for key, before in folded.in_parts.items():
+                    outcomes[key] = parts.save(before, key, groups[key], saved.failed.get(key))
             unsaved = saved.conflicts
             if not unsaved:
                 break
         else:
             for key in unsaved:
-                outcomes[key] = not_saved(outcomes[key], conflict_error(self._attempts))
+                outcomes[key] = self._not_saved(outcomes[key], conflict_error(self._attempts), batch)
         return outcomes
+
+    @staticmethod
+    def _may_fit_in_parts(error: ProcessingError, events: Sequence[Event[Payload]], batch: Batch) -> bool:
+        """Return whether some of the events of a key may be stored that cannot be together."""
+        is_whole = batch.source is Source.PARKED  # none of them may be left out
+        return isinstance(error, RejectedError) and len(events) > 1 and not is_whole
+
+    @staticmethod
+    def _not_saved(outcomes: list[Outcome], error: ProcessingError, batch: Batch) -> list[Outcome]:
+        """Fail what was to be saved. Of a key that was not released all waits on, as its note says."""
+        if batch.source is not Source.PARKED:
+            return not_saved(outcomes, error)
+        if isinstance(error, RejectedError):
+            error = RepositoryError(str(error))
+        return [not_applied(error)] * len(outcomes)
 
     def _decimal_context(self) -> AbstractContextManager[object]:
         return localcontext(self.decimal_context)

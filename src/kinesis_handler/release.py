@@ -10,7 +10,7 @@ from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ParkedError
 from kinesis_handler.fold import Rules, fold, is_new, repeated
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import DUPLICATE, Outcome, Status
+from kinesis_handler.outcome import Outcome, Status
 from kinesis_handler.parking import shortened
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - as in fold
@@ -40,14 +40,14 @@ def release(
         events: all of the key that are in the quarantine, in stream order. Those that were given up lie
             between those that were parked, and are applied where they belong.
         rules: of the projection.
-        batch: knows which of them were parked, which is what the note counts, and for which projections.
+        batch: knows which of them were parked, which is what the note counts.
 
     Returns:
         The aggregate, the very same object if nothing of it changed, and an outcome for each of the events.
     """
     note = aggregate.parked if aggregate is not None else None
     if aggregate is None or note is None:
-        return aggregate, [_without_note(aggregate, event, batch) for event in events]
+        return aggregate, [_without_note(aggregate, event) for event in events]
     covered = [event for event in events if note.covers(event.record.position, event.sequence_number)]
     missing = note.count - _waiting(aggregate, covered, batch)
     if missing > 0:
@@ -56,7 +56,8 @@ def release(
             "without them the others would be applied out of order"
         )
         return aggregate, [Outcome(Status.FAILED, error)] * len(events)
-    after, folded = fold(replace(aggregate, parked=None), key, covered, rules)
+    before = replace(aggregate, parked=None)
+    after, folded = fold(before, key, covered, rules)
     known = after if after is not None else aggregate
     outcome_of = dict(zip(covered, folded, strict=True))
     outcomes = [outcome_of.get(event, _NOT_NOTED) for event in events]
@@ -65,19 +66,18 @@ def release(
         return up_to(known, note), outcomes
     count = _waiting(known, covered[first:], batch)
     left = replace(note, count=count, reason=shortened(folded[first])) if count else None
-    return (aggregate if left == note else replace(known, parked=left)), outcomes
+    is_same = after is before and left == note  # what was given up or rejected does not count in the note
+    return (aggregate if is_same else replace(known, parked=left)), outcomes
 
 
 def _waiting(aggregate: Aggregate[object], events: Sequence[Event[object]], batch: Batch) -> int:
     """Count the events that were parked and have not been applied since."""
-    return sum(event.record.position in batch.parked and is_new(aggregate, event) for event in events)
+    return sum(batch.recipients.counts(event.record) and is_new(aggregate, event) for event in events)
 
 
-def _without_note(aggregate: Aggregate[object] | None, event: Event[object], batch: Batch) -> Outcome:
+def _without_note(aggregate: Aggregate[object] | None, event: Event[object]) -> Outcome:
     if aggregate is None or is_new(aggregate, event):
-        # Where it was parked for others, this projection has settled it, or its stream delivers it again; or
-        # the projection is younger than the event, and begins with what has come since.
-        return DUPLICATE if batch.is_parked_for_others(event.record.position) else _NOT_NOTED
+        return _NOT_NOTED
     return repeated(aggregate, event)
 
 

@@ -66,9 +66,7 @@ def test_a_drop_gives_the_events_of_a_key_up_with_who_and_why(operated: Operated
     job = finished(page, "drop", {"id": "1", "key": ["bank", "anna"], "because": " a test account "})
     assert job["said"] == ["bank anna: 2 events dropped, the key goes on"]
     assert operated.movements("anna") == ()
-    outcomes = {
-        text for marks in read_contents(operated.quarantine).marks.values() for text in marks.values()
-    }
+    outcomes = {mark.outcome for marks in read_contents(operated.quarantine).marks.values() for mark in marks}
     assert outcomes == {"dropped by ops: a test account"}
     operated.move("anna", 5)
     assert operated.movements("anna") == (5,)

@@ -43,7 +43,9 @@ def test_the_events_that_wait_for_a_key_are_shown_in_their_order(operated: Opera
     operated.broken.add("anna")
     operated.move("anna", 1, 2)
     found = ask(operated.page(), "/operator/api/records?partition=bank&sort=anna").json
-    assert [each["event"] for each in found] == ["event e1 of type MOVED", "event e2 of type MOVED"]
+    assert [each["event"] for each in found] == [
+        f"event {name} of type MOVED, parked for Strict (bank anna)" for name in ("e1", "e2")
+    ]
     assert '"number":2' in found[1]["data"]
 
 
@@ -62,7 +64,9 @@ def test_what_was_rejected_is_grouped_by_its_reason_and_parked_events_are_not_am
     assert shown["records"] == 3
     group = shown["waiting"][0]["group"]
     found = ask(operated.page(), f"/operator/api/records?group={group}").json
-    assert [each["event"] for each in found] == ["event e3 of type MOVED", "event e2 of type MOVED"]
+    assert [each["event"] for each in found] == [
+        f"event {name} of type MOVED, rejected by Strict (bank ben)" for name in ("e3", "e2")
+    ]
 
 
 def test_of_very_many_the_first_are_shown_and_all_are_counted(operated: Operated) -> None:

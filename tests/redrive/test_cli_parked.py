@@ -58,7 +58,8 @@ def test_parked_keys_are_listed_with_how_many_wait_and_why(shell: Shell) -> None
 def test_the_events_of_one_parked_key_are_shown_in_their_order(shell: Shell) -> None:
     done = shell("parked", "show", "anna", "bet")
     assert [line for line in lines(done.stdout) if line.startswith("event ")] == [
-        f"event {name} of type USER_LIMIT_PROGRESS_CHANGED" for name in ("e2", "e4", "e5")
+        f"event {name} of type USER_LIMIT_PROGRESS_CHANGED, parked for UserLimitEventProcessor (anna bet)"
+        for name in ("e2", "e4", "e5")
     ]
     assert len(json.loads(shell("parked", "show", "anna", "bet", "--json").stdout)) == 3
     other = shell("parked", "show", "ben", "bet")

@@ -7,7 +7,7 @@ import pytest
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.quarantine import ReadableQuarantine
-from kinesis_handler.quarantine.contents import DONE, marks, read_contents, remove_finished, waiting_in
+from kinesis_handler.quarantine.contents import DONE, Done, marks, read_contents, remove_finished, waiting_in
 from kinesis_handler.quarantine.entry import WHOLE
 from redrive.documents import KEY, whole
 from redrive.waiting import (
@@ -34,7 +34,9 @@ def mark(quarantine: ReadableQuarantine, *places: int) -> None:
     numbers = [int(RECORDS[place]["kinesis"]["sequenceNumber"]) for place in places]
     for place, waiting in waiting_in([read_contents(quarantine)]).items():
         if place.sequence_number in numbers:
-            waiting.contents.mark(waiting.name, {place: "applied"}, "handler", ARRIVED_AT)
+            waiting.contents.mark(
+                waiting.name, {place: Done("applied", waiting.entry.parts)}, "handler", ARRIVED_AT
+            )
 
 
 def test_entries_and_documents_lie_side_by_side(quarantine: MemoryQuarantine) -> None:
@@ -56,7 +58,7 @@ def test_what_is_marked_is_not_open_any_more_and_its_object_is_untouched(kept: R
 def test_a_mark_says_which_record_went_which_way_and_when(quarantine: MemoryQuarantine) -> None:
     give_up(quarantine, RECORDS[:1])
     [(place, (_, name, _))] = waiting_in([read_contents(quarantine)]).items()
-    mark_name, content = marks(name, {place: "put onto the stream"}, "stream", ARRIVED_AT)
+    mark_name, content = marks(name, {place: Done("put onto the stream")}, "stream", ARRIVED_AT)
     number = RECORDS[0]["kinesis"]["sequenceNumber"]
     assert mark_name == f"{DONE}{name}/{number}-{WHOLE}.jsonl"
     assert json.loads(content) == {

@@ -48,6 +48,8 @@ class Stopped(BaseException):
 class BrokenProcessor(UserLimitEventProcessor):
     """From some event of a limit on, it rejects or fails all events of that limit."""
 
+    reader_name = "UserLimitEventProcessor"
+
     def __init__(self, repository: Repository[Limit], broken_from: dict[Key, int], random: Random) -> None:
         super().__init__(repository)
         self._broken_from = broken_from

@@ -11,6 +11,7 @@ from redrive.waiting import (
     clean_pass,
     created,
     event,
+    give_up,
     on_shard,
     open_in,
     progress,
@@ -71,3 +72,16 @@ def test_what_one_redrive_rejects_is_not_hidden_by_another_that_had_read_the_qua
     assert remove_finished(contents) == 1
     assert open_in(quarantine) == [2]
     assert state_of(limits) == clean_pass(records)
+
+
+def test_what_was_given_up_among_parked_events_is_applied_though_one_behind_it_fails_again() -> None:
+    records = on_shard([created("e1"), progress("e2", 5), progress("broken", 1)])
+    limits, quarantine = repository(), MemoryQuarantine()
+    park(limits, quarantine, [records[0], records[2]], "broken")
+    give_up(quarantine, records[1:2])
+    still = FailingProcessor(limits, "broken")
+    redrive(through_handler(limits, quarantine, still), quarantine)
+    assert (open_in(quarantine), state_of(limits)["anna", "bet"].version) == ([2], 2)
+    still.failing.clear()
+    redrive(through_handler(limits, quarantine, still), quarantine)
+    assert (open_in(quarantine), state_of(limits)) == ([], clean_pass(records))

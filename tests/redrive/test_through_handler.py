@@ -6,7 +6,8 @@ from aggregates import aggregate
 from kinesis_handler import KinesisHandler
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.redrive import Redrive
-from kinesis_handler.local.redrive.through_handler import TOO_LATE, ThroughHandler
+from kinesis_handler.local.redrive.through_handler import ThroughHandler
+from kinesis_handler.local.redrive.verdicts import TOO_LATE
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import DONE, read_contents, waiting_in
 from kinesis_handler.stores.memory import MemoryRepository

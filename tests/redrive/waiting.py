@@ -71,6 +71,7 @@ class CreatedWithBrand(UserLimitCreated, kw_only=True):
 class StrictProcessor(UserLimitEventProcessor):
     """Its schema asks for more than the producer sends."""
 
+    reader_name = "UserLimitEventProcessor"
     event_types = {**UserLimitEventProcessor.event_types, "USER_LIMIT_CREATED": CreatedWithBrand}
 
     def __init__(self, repository: Repository[Limit]) -> None:
@@ -79,6 +80,8 @@ class StrictProcessor(UserLimitEventProcessor):
 
 class FailingProcessor(UserLimitEventProcessor):
     """Fails at some events, by their ids."""
+
+    reader_name = "UserLimitEventProcessor"
 
     def __init__(self, repository: Repository[Limit], *failing: str, park_after: float | None = None) -> None:
         super().__init__(repository, park_after=park_after)

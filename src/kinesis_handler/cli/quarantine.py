@@ -9,7 +9,7 @@ from rich.table import Column
 from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
 from kinesis_handler.cli.console import echo_json, echo_problems, plain_table, standard_output, styled
 from kinesis_handler.quarantine.contents import Contents, read_quarantines, waiting_in
-from kinesis_handler.quarantine.entry import Entry, readable
+from kinesis_handler.quarantine.entry import Entry, described, readable
 from kinesis_handler.quarantine.groups import Group, done_sentence, grouped, unfetched_in
 
 MAX_SHOWN = 20
@@ -83,8 +83,7 @@ def print_entries(entries: Iterable[Entry]) -> None:
         position = f"{entry.shard_id} {entry.sequence_number}{part}"
         console.print(styled(f"{entry.arrived_at or 'unknown'}  {position}", "bold"))
         console.print(styled(f"  {entry.error}: {entry.reason}", "yellow"))
-        event = f"  event {entry.event_id} of type {entry.event_type}" if entry.event_id else "  no event"
-        console.print(styled(event))
+        console.print(styled(f"  {described(entry)}"))
         console.print(styled(f"  {readable(entry.data)}", "dim"))
 
 

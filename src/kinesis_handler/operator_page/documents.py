@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from kinesis_handler.local.redrive.notes import ParkedKey
 from kinesis_handler.printable import printable
-from kinesis_handler.quarantine.entry import Entry, readable
+from kinesis_handler.quarantine.entry import Entry, described, readable
 from kinesis_handler.quarantine.groups import Group
 
 MAX_TEXT = 2_000
@@ -237,12 +237,11 @@ def waiting_document(each: Group) -> Waiting:
 def record_document(entry: Entry) -> ShownRecord:
     """Return a record as a document."""
     part = "" if entry.sub_sequence_number is None else f"-{entry.sub_sequence_number}"
-    event = f"event {entry.event_id} of type {entry.event_type}" if entry.event_id else "no event"
     return ShownRecord(
         arrived=entry.arrived_at or "unknown",
         position=shown(f"{entry.shard_id} {entry.sequence_number}{part}"),
         error=shown(entry.error),
         reason=shown(entry.reason),
-        event=shown(event),
+        event=shown(described(entry)),
         data=shown(readable(entry.data)),
     )

@@ -42,7 +42,7 @@ class RedriveRequest(Struct, frozen=True, forbid_unknown_fields=True):
         """Return what tells whether a record is to be sent."""
         key, group = self.key, self.group
         if key is not None:
-            return lambda entry: key in entry.parked
+            return lambda entry: key in entry.parked_keys
         return lambda entry: group is None or is_in_group(entry, group)
 
 

@@ -138,7 +138,9 @@ class Watched:
                 read.problems["parked"] = shown(str(error))
         read.entries = [each.entry for each in waiting_in(read.contents).values()]
         keys = {(each.partition, each.sort) for each in read.parked}
-        read.groups = grouped(each for each in read.entries if each.released or keys.isdisjoint(each.parked))
+        read.groups = grouped(
+            each for each in read.entries if not each.is_only_parked or keys.isdisjoint(each.parked_keys)
+        )
         if self._minutes is not None:
             own = source_of(self._minutes.report(now), "this process", int(now * 1_000))
             read.sources = [own, *read.sources]

@@ -1,22 +1,32 @@
 """Reads a whole quarantine: each record once, without those that have been dealt with.
 
 A quarantine holds three kinds of objects: lines of entries, documents of an on-failure destination, and
-marks. Marks name the records of an object that have been dealt with since, under
+marks. Marks name the records of an object that have been dealt with since, and for whom, under
 `done/<name of the object>/<first record>.jsonl`. No object is ever changed in place, so an interruption
 leaves nothing half done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from kinesis_handler.errors import ConfigurationError, UnreadableObjectError
-from kinesis_handler.outcome import Status
+from kinesis_handler.outcome import ReaderKey
 from kinesis_handler.quarantine import ReadableQuarantine, on_failure
-from kinesis_handler.quarantine.entry import ENDING, Entry, Position, decode_entries, rfc3339
+from kinesis_handler.quarantine.entry import (
+    ENDING,
+    EVERYBODY,
+    Entry,
+    Part,
+    Position,
+    decode_entries,
+    names_of,
+    parts_of,
+    rfc3339,
+)
 from kinesis_handler.quarantine.on_failure import FailedBatch
 
 DONE = "done/"
@@ -24,10 +34,11 @@ DONE = "done/"
 MOVE_AWAY = "see what it is, and repair it or move it away"
 
 
-class Mark(Struct, frozen=True, rename="camel"):
+class Mark(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A record that has been dealt with: its position, how it was sent, and when (RFC 3339 in UTC).
 
-    `outcome` is what `redrive` reports of it; marks of older versions lack it.
+    `outcome` is what `redrive` reports of it; marks of older versions lack it. `parked` and `rejected` are
+    the readers and keys for which it has been dealt with: a mark without any is about an entry without any.
     """
 
     stream: str
@@ -37,11 +48,25 @@ class Mark(Struct, frozen=True, rename="camel"):
     through: str
     at: str
     outcome: str = ""
+    parked: tuple[ReaderKey, ...] = ()
+    rejected: tuple[ReaderKey, ...] = ()
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """The readers and keys for which it has been dealt with."""
+        return parts_of(self.parked, self.rejected)
 
     @property
     def position(self) -> Position:
         """The position on the stream."""
         return Position(self.stream, self.shard_id, int(self.sequence_number), self.sub_sequence_number)
+
+
+class Done(NamedTuple):
+    """The outcome of a record that has been dealt with, and for whom it has been."""
+
+    outcome: str
+    parts: frozenset[Part] = frozenset({EVERYBODY})
 
 
 class Contents(Struct, frozen=True):
@@ -51,7 +76,7 @@ class Contents(Struct, frozen=True):
         quarantine: the quarantine itself.
         objects: the entries of each object, including those that have been dealt with.
         unfetched: documents that do not carry their records, by the name of their object.
-        marks: the outcomes in each object of marks, by position.
+        marks: the marks in each object of marks.
         unreadable: why an object cannot be read or does not belong there, and what to do, by its name. The
             records in it are neither counted nor sent, and it is not deleted.
     """
@@ -59,17 +84,17 @@ class Contents(Struct, frozen=True):
     quarantine: ReadableQuarantine
     objects: dict[str, list[Entry]]
     unfetched: dict[str, FailedBatch]
-    marks: dict[str, dict[Position, str]]
+    marks: dict[str, list[Mark]]
     unreadable: dict[str, str]
 
-    def mark(self, name: str, done: Mapping[Position, str], through: str, at: float) -> None:
-        """Mark records of an object as dealt with, each with its outcome.
+    def mark(self, name: str, done: Mapping[Position, Done], through: str, at: float) -> None:
+        """Mark records of an object as dealt with, each with its outcome, and for whom.
 
         Raises QuarantineError unless the mark is known to be stored.
         """
         mark, content = marks(name, done, through, at)
         self.quarantine.keep(mark, content)
-        self.marks[mark] = dict(done)
+        self.marks[mark] = _MARKS.decode_lines(content)
 
 
 class Waiting(NamedTuple):
@@ -82,66 +107,62 @@ class Waiting(NamedTuple):
 
 def done_in(contents: Sequence[Contents]) -> set[Position]:
     """Return the positions of the records that have been dealt with, in several quarantines."""
-    return _outcomes_in(contents).keys() - waiting_in(contents).keys()
+    return _done_parts(contents).keys() - waiting_in(contents).keys()
 
 
 def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
-    """Return the records that wait in several quarantines, each once, in the order of the stream."""
-    outcomes = _outcomes_in(contents)
+    """Return the records that wait in several quarantines, each once, in the order of the stream.
+
+    Its entry names those for whom it still waits.
+    """
+    done = _done_parts(contents)
     found: dict[Position, Waiting] = {}
     for each in contents:
         for name, entries in each.objects.items():
             for entry in entries:
-                if _waits(entry, outcomes):
+                if left := _left_of(entry, done):
                     known = found.get(entry.position)
-                    found[entry.position] = Waiting(each, name, _with_keys(entry, known))
+                    found[entry.position] = Waiting(each, name, _merged(left, known and known.entry))
     return {position: found[position] for position in sorted(found)}
 
 
 def mark_all(
-    waiting: Mapping[Position, Waiting], outcomes: Mapping[Position, str], through: str, at: float
+    waiting: Mapping[Position, Waiting], done: Mapping[Position, Done], through: str, at: float
 ) -> None:
-    """Mark waiting records as dealt with, each with its outcome; see `Contents.mark`."""
-    by_object: dict[tuple[int, str], dict[Position, str]] = {}
-    for position, outcome in outcomes.items():
+    """Mark waiting records as dealt with; see `Contents.mark`."""
+    by_object: dict[tuple[int, str], dict[Position, Done]] = {}
+    for position, settled in done.items():
         each = waiting[position]
-        by_object.setdefault((id(each.contents), each.name), {})[position] = outcome
+        by_object.setdefault((id(each.contents), each.name), {})[position] = settled
     for (_, name), marked in by_object.items():
         waiting[next(iter(marked))].contents.mark(name, marked, through, at)
 
 
-def _outcomes_in(contents: Sequence[Contents]) -> dict[Position, set[str]]:
-    """Return the outcomes of the records that are marked, in several quarantines."""
-    found: dict[Position, set[str]] = {}
+def _done_parts(contents: Sequence[Contents]) -> dict[Position, set[Part]]:
+    """Return for whom the records that are marked have been dealt with, in several quarantines."""
+    found: dict[Position, set[Part]] = {}
     for each in contents:
-        for outcomes in each.marks.values():
-            for position, outcome in outcomes.items():
-                found.setdefault(position, set()).add(outcome)
+        for marked in each.marks.values():
+            for mark in marked:
+                found.setdefault(mark.position, set()).update(mark.parts)
     return found
 
 
-def _waits(entry: Entry, outcomes: Mapping[Position, set[str]]) -> bool:
-    """Return whether an entry has not been dealt with.
+def _left_of(entry: Entry, done: Mapping[Position, Collection[Part]]) -> Entry | None:
+    """Return an entry with those for whom it still waits; None if it has been dealt with."""
+    settled = done.get(entry.position)
+    return entry if settled is None else entry.only(entry.parts.difference(settled))
 
-    One that was rejected when its key was released waits for a person, whatever a redrive that had read the
-    quarantine before found: to that one it was a parked event that has been superseded.
+
+def _merged(entry: Entry, known: Entry | None) -> Entry:
+    """Return an entry with what another one of its record says, for each reader has its own.
+
+    It says why it was rejected, if it was: what is parked, `parked` shows.
     """
-    found = outcomes.get(entry.position)
-    return not found or (entry.released and found == {Status.SUPERSEDED})
-
-
-def _with_keys(entry: Entry, known: Waiting | None) -> Entry:
-    """Return an entry with what another one of its record says, for each projection parks by itself."""
     if known is None:
         return entry
-    both = (known.entry, entry)
-    rejected = [each for each in both if each.released or not each.parked]
-    return replace(
-        rejected[-1] if rejected else entry,
-        parked=tuple(dict.fromkeys(key for each in both for key in each.parked)),
-        readers=tuple(dict.fromkeys(reader for each in both for reader in each.readers)),
-        released=bool(rejected) and any(each.parked for each in both),
-    )
+    first, last = sorted((known, entry), key=lambda each: not each.is_only_parked)
+    return last.only(first.parts | last.parts) or last
 
 
 def remove_finished(contents: Sequence[Contents]) -> int:
@@ -153,11 +174,11 @@ def remove_finished(contents: Sequence[Contents]) -> int:
 
     Raises QuarantineError if an object cannot be deleted.
     """
-    outcomes = _outcomes_in(contents)
+    done = _done_parts(contents)
     removed = 0
     for each in contents:
         for name, entries in list(each.objects.items()):
-            if not any(_waits(entry, outcomes) for entry in entries):
+            if not any(_left_of(entry, done) for entry in entries):
                 each.quarantine.delete(name)
                 del each.objects[name]
                 removed += 1
@@ -165,10 +186,10 @@ def remove_finished(contents: Sequence[Contents]) -> int:
         return removed
     left = {entry.position for each in contents for entries in each.objects.values() for entry in entries}
     for each in contents:
-        for mark, positions in list(each.marks.items()):
-            if left.isdisjoint(positions):
-                each.quarantine.delete(mark)
-                del each.marks[mark]
+        for name, marked in list(each.marks.items()):
+            if left.isdisjoint(mark.position for mark in marked):
+                each.quarantine.delete(name)
+                del each.marks[name]
     return removed
 
 
@@ -215,7 +236,7 @@ def _hold_back_unmarked(contents: Contents) -> None:
 
 def _take(contents: Contents, name: str, content: bytes) -> None:
     if name.startswith(DONE):
-        contents.marks[name] = {mark.position: mark.outcome for mark in _MARKS.decode_lines(content)}
+        contents.marks[name] = _MARKS.decode_lines(content)
     elif name.endswith(ENDING):
         contents.objects[name] = decode_entries(content)
     else:  # Lambda's names for them have no extension
@@ -227,20 +248,31 @@ def _take(contents: Contents, name: str, content: bytes) -> None:
             contents.unfetched[name] = document
 
 
-def marks(name: str, done: Mapping[Position, str], through: str, at: float) -> tuple[str, bytes]:
+def marks(name: str, done: Mapping[Position, Done], through: str, at: float) -> tuple[str, bytes]:
     """Return the name and the content of the object that marks records of another object as dealt with.
 
     Args:
         name: the name of the other object.
-        done: the outcomes of the records, by their positions.
+        done: the outcomes of the records, and for whom, by their positions.
         through: how they were sent.
         at: seconds since epoch.
     """
     positions = sorted(done)
     when = rfc3339(at) or ""
     lines = [
-        Mark(*each[:2], str(each.sequence_number), each.sub_sequence_number, through, when, done[each])
+        Mark(
+            *each[:2],
+            str(each.sequence_number),
+            each.sub_sequence_number,
+            through,
+            when,
+            done[each].outcome,
+            *names_of(done[each].parts),
+        )
         for each in positions
     ]
-    number = f"{positions[0].sequence_number}-{positions[0].sub_sequence_number}"
-    return f"{DONE}{name}/{number}.jsonl", _LINES.encode_lines(lines)
+    ending = f"-{positions[0].sub_sequence_number}"
+    if any(each.parked or each.rejected for each in lines):  # a record may be marked again, for others
+        whom = [(*each.position, each.parked, each.rejected) for each in lines]
+        ending += f".{blake2b(repr(whom).encode(), digest_size=6).hexdigest()}"
+    return f"{DONE}{name}/{positions[0].sequence_number}{ending}.jsonl", _LINES.encode_lines(lines)

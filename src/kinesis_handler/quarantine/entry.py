@@ -10,7 +10,7 @@ the first of them has the data: a few kilobytes may hold thousands of user recor
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import groupby
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from kinesis_handler.aggregate import Key
 from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.record import arrival_time
-from kinesis_handler.outcome import HandledRecord
+from kinesis_handler.outcome import HandledRecord, ReaderKey, Status
 from kinesis_handler.version import __version__
 
 ENDING = ".jsonl"
@@ -53,6 +53,35 @@ class Position(NamedTuple):
     sub_sequence_number: int
 
 
+class Part(NamedTuple):
+    """A reader and key for which a record waits: what is redriven, and dealt with, by itself."""
+
+    who: ReaderKey
+    is_parked: bool
+
+
+ALL = ReaderKey("")
+"""Stands for every reader and key: of a record that nobody could read, or that was given up."""
+
+EVERYBODY = Part(ALL, is_parked=False)
+
+
+def parts_of(parked: Iterable[ReaderKey], rejected: Iterable[ReaderKey]) -> frozenset[Part]:
+    """Return the parts of a record that was parked and rejected by these; if it names none, it is for all."""
+    parts = {Part(each, is_parked=True) for each in parked}
+    parts |= {Part(each, is_parked=False) for each in rejected}
+    return frozenset(parts or {EVERYBODY})
+
+
+def names_of(parts: Collection[Part]) -> tuple[tuple[ReaderKey, ...], tuple[ReaderKey, ...]]:
+    """Return those by whom a record is parked, and was rejected, as an entry has them: see `parts_of`."""
+    if EVERYBODY in parts and len(parts) == 1:
+        return (), ()
+    found = sorted(parts, key=lambda part: (part.who.reader, part.who.key or ()))
+    parked = tuple(part.who for part in found if part.is_parked)
+    return parked, tuple(part.who for part in found if not part.is_parked)
+
+
 class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A record that was not applied: enough to see why, and to send it again.
 
@@ -67,9 +96,10 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
         partition_key: the producer's; a user record of a KPL record has its own; None if it has none.
         arrived_at: when it arrived on the stream, RFC 3339 in UTC; None if that is not known.
         handler_version: the version that rejected it.
-        parked: the keys that are parked by it; empty if it was rejected or given up.
-        readers: the names of the projections for which it is parked: another one has none to release.
-        released: it was parked, and rejected when its key was to be released, or when it came again.
+        parked: the projections for which it is parked, each with the key.
+        rejected: the processors that rejected it, with the key if it was a projection with its state. If
+            there is neither, it waits for all: it could not be decoded, or was given up, or version 0.2 wrote
+            it.
         data: the Kinesis record's data, base64, unchanged. In an object, an entry of the same record as the
             one before it omits it.
     """
@@ -86,11 +116,32 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
     partition_key: str | None
     arrived_at: Annotated[str, Meta(pattern=_RFC3339)] | None
     handler_version: str
-    parked: tuple[Key, ...] = ()
-    readers: tuple[str, ...] = ()
-    released: bool = False
+    parked: tuple[ReaderKey, ...] = ()
+    rejected: tuple[ReaderKey, ...] = ()
     data: str
     packed: Documents | UnsetType = UNSET
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """The readers and keys for which it waits."""
+        return parts_of(self.parked, self.rejected)
+
+    def only(self, parts: Collection[Part]) -> "Entry | None":
+        """Return the entry for some readers and keys alone; None if these are none."""
+        if not parts:
+            return None
+        parked, rejected = names_of(parts)
+        return replace(self, parked=parked, rejected=rejected)
+
+    @property
+    def parked_keys(self) -> set[Key]:
+        """The keys that are parked by it, of any projection."""
+        return {who.key for who in self.parked if who.key is not None}
+
+    @property
+    def is_only_parked(self) -> bool:
+        """Whether it waits for nothing but the release of its keys."""
+        return bool(self.parked) and not self.rejected
 
     @property
     def documents(self) -> Documents:
@@ -112,34 +163,34 @@ class Entry(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tru
 _ENTRIES = msgspec.json.Decoder(Entry)
 
 
-def objects(
-    handled: Iterable[HandledRecord], reader: str = "", *, released: bool = False
-) -> dict[str, bytes]:
+def objects(handled: Iterable[HandledRecord], reader: str = "") -> dict[str, bytes]:
     """Return objects with rejected or parked records, by name: one for each shard, a line for each record.
 
     Args:
         handled: the records, with their outcomes.
-        reader: name of the projection that parks them.
-        released: they were parked before, and have been rejected now.
+        reader: name of the processor that rejected the events whose outcomes do not say it.
 
     A name is `date/stream/shard/sequence number-sub-sequence number.digest.jsonl`: the numbers of the first
-    record in it, and a digest of the positions of all, and of the keys and readers that are parked by them.
+    record in it, and a digest of the positions of all, and of the readers and keys for which they wait.
     """
-    entries = sorted(
-        (_entry(each, reader, released=released) for each in handled), key=lambda entry: entry.position
-    )
+    entries = sorted((_entry(each, reader) for each in handled), key=lambda entry: entry.position)
     return {
-        object_name(group[0], _ending(group, released=released)): _LINES.encode_lines(_without_repeats(group))
+        object_name(group[0], _ending(group)): _LINES.encode_lines(_without_repeats(group))
         for _, each in groupby(entries, key=lambda entry: (entry.stream, entry.shard_id))
         if (group := list(each))
     }
 
 
-def _ending(entries: Sequence[Entry], *, released: bool) -> str:
+def _ending(entries: Sequence[Entry]) -> str:
     # Several projections may park or reject one record, each in an object of its own.
-    records = [(*entry.position, *entry.parked, *entry.readers) for entry in entries]
+    records = [(*entry.position, *_names(entry)) for entry in entries]
     digest = blake2b(repr(records).encode(), digest_size=6).hexdigest()
-    return f"-{entries[0].sub_sequence_number}.{digest}{'.released' if released else ''}{ENDING}"
+    return f"-{entries[0].sub_sequence_number}.{digest}{ENDING}"
+
+
+def _names(entry: Entry) -> Iterator[tuple[str, str, Key | None]]:
+    for status, names in ((Status.PARKED, entry.parked), (Status.REJECTED, entry.rejected)):
+        yield from ((status.value, each.reader, each.key) for each in names)
 
 
 def decode_entries(content: bytes) -> list[Entry]:
@@ -161,11 +212,13 @@ def _without_repeats(entries: Sequence[Entry]) -> Iterator[Entry]:
         before = entry.sequence_number
 
 
-def _entry(handled: HandledRecord, reader: str, *, released: bool) -> Entry:
-    record = handled.record
+def _entry(handled: HandledRecord, reader: str) -> Entry:
+    record, outcome = handled.record, handled.outcome
+    if reader and handled.event is not None:
+        outcome = outcome.named(ReaderKey(reader))
     return Entry(
-        reason=str(handled.outcome.error),
-        error=type(handled.outcome.error).__name__,
+        reason=str(outcome.error),
+        error=type(outcome.error).__name__,
         **handled.identity._asdict(),
         stream=str(record.source.get("eventSourceARN") or ""),
         shard_id=record.shard_id,
@@ -174,9 +227,8 @@ def _entry(handled: HandledRecord, reader: str, *, released: bool) -> Entry:
         partition_key=None if record.partition_key is None else _text(record.partition_key),
         arrived_at=rfc3339(arrival_time(record.source)),
         handler_version=__version__,
-        parked=handled.outcome.parked,
-        readers=(reader,) if handled.outcome.parked else (),
-        released=released,
+        parked=outcome.parked,
+        rejected=outcome.rejected,
         data=_text(record.source["kinesis"]["data"]),
         packed=UNSET if record.documents == "one" else record.documents,
     )
@@ -189,6 +241,19 @@ def readable(data: str) -> str:
     except ValueError:
         text = data
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+
+
+def described(entry: Entry) -> str:
+    """Return in words which event it was, and by whom it was rejected or for whom it is parked."""
+    event = f"event {entry.event_id} of type {entry.event_type}" if entry.event_id else "no event"
+    rejected = ", ".join(_in_words(each) for each in entry.rejected if each != ALL)
+    parked = ", ".join(map(_in_words, entry.parked))
+    event += f", rejected by {rejected}" if rejected else ""
+    return event + (f", parked for {parked}" if parked else "")
+
+
+def _in_words(who: ReaderKey) -> str:
+    return who.reader if who.key is None else f"{who.reader} ({' '.join(who.key)})"
 
 
 def object_name(first: Entry, ending: str) -> str:

@@ -63,4 +63,4 @@ class ScheduledRedrive:
 
 def may_get_through(entry: Entry) -> bool:
     """Return whether an entry may be applied without anybody's help: it was parked, or given up whole."""
-    return (bool(entry.parked) and not entry.released) or entry.sub_sequence_number is None
+    return entry.is_only_parked or entry.sub_sequence_number is None

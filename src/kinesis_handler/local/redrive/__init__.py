@@ -12,8 +12,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from kinesis_handler.local.redrive.items import Item, items_of, parked_groups
-from kinesis_handler.quarantine.contents import Contents, mark_all, waiting_in
-from kinesis_handler.quarantine.entry import Entry, Position
+from kinesis_handler.outcome import ReaderKey
+from kinesis_handler.quarantine.contents import Contents, Done, mark_all, waiting_in
+from kinesis_handler.quarantine.entry import Entry, Part, Position
 
 
 class Result(StrEnum):
@@ -36,6 +37,23 @@ class Result(StrEnum):
     """Its outcome is decided by the consumers of the stream."""
     REFUSED = "refused"
     """The stream does not accept it."""
+    NO_READER = "no reader"
+    """It waits for a reader that the application does not have."""
+
+
+_WORST_FIRST = (
+    Result.FAILED,
+    Result.NO_READER,
+    Result.REFUSED,
+    Result.REJECTED,
+    Result.TOO_LATE,
+    Result.HELD_BACK,
+    Result.SUPERSEDED,
+    Result.PUT,
+    Result.APPLIED,
+    Result.DUPLICATE,
+    Result.IGNORED,
+)
 
 
 class Verdict(Struct, frozen=True):
@@ -44,12 +62,19 @@ class Verdict(Struct, frozen=True):
     Args:
         result: the outcome.
         reason: why it was not accepted; empty if it was.
-        done: whether it has been dealt with, and is to be marked.
+        done: whether it has been dealt with for all that it was sent to.
+        parts: for whom it has been, to be marked.
     """
 
     result: Result
     reason: str = ""
     done: bool = True
+    parts: frozenset[Part] = frozenset()
+
+    def and_also(self, other: "Verdict") -> "Verdict":
+        """Return the verdict on an entry that was sent to several: the worse result."""
+        worse = min(self, other, key=lambda each: _WORST_FIRST.index(each.result))
+        return Verdict(worse.result, worse.reason, self.done and other.done, self.parts | other.parts)
 
     @property
     def needs_attention(self) -> bool:
@@ -68,8 +93,11 @@ class RedriveTarget(Protocol):
     def batch_size(self) -> int:
         """How many records are sent at once."""
 
-    def release(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
-        """Send all that waits of some parked keys; return the verdict on each entry, by its position."""
+    def release(self, who: ReaderKey, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+        """Send all that waits for a parked key; return the verdict on entries, by their positions.
+
+        There is one on each entry that is parked for it, and on others that have been dealt with.
+        """
 
     def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
         """Send records, in stream order; return the verdict on each entry, by its position."""
@@ -107,7 +135,7 @@ class Redrive:
         if parked_since is not None:
             first = [each for each in first if each.parked and each.position not in parked_since]
         positions = {each.position for each in first}
-        keys = {key for each in first for key in each.parked}
+        keys = {who for each in first for who in each.parked}
         self.entries = [
             each for each in waiting if each.position in positions or not keys.isdisjoint(each.parked)
         ]
@@ -118,40 +146,29 @@ class Redrive:
 
         Raises QuarantineError if a mark cannot be stored.
         """
-        verdicts: dict[Position, Verdict] = {}  # the last one on each entry
-        for group in parked_groups(items_of(self.entries)):
-            entries = [entry for item in group for entry in item.entries]
-            if all(_is_done(verdicts, each) for each in entries if each.parked):
-                continue
-            for position, verdict in target.release(group).items():
-                # What one key has rejected is superseded for the next one: it waits on as rejected.
-                if position not in verdicts or verdicts[position].result is not Result.REJECTED:
-                    verdicts[position] = verdict
-            settled = [each for each in entries if each.parked or _is_done(verdicts, each)]
-            yield self._sent(settled, verdicts, target)
-        items = items_of([each for each in self.entries if _is_left(verdicts, each)])
+        self._verdicts: dict[Position, Verdict] = {}
+        for who, group in parked_groups(items_of(self.entries)):
+            yield self._sent(
+                [entry for item in group for entry in item.entries], target.release(who, group), target
+            )
+        items = items_of([left for each in self.entries if (left := self._left_of(each)) is not None])
         for first in range(0, len(items), target.batch_size):
             batch = items[first : first + target.batch_size]
             yield self._sent([entry for item in batch for entry in item.entries], target.send(batch), target)
 
+    def _left_of(self, entry: Entry) -> Entry | None:
+        """Return an entry for whom it is still to be sent, now that the parked keys have had their turn."""
+        known = self._verdicts.get(entry.position)
+        done = known.parts if known is not None else frozenset()
+        return entry.only({part for part in entry.parts - done if not part.is_parked})
+
     def _sent(
-        self, entries: Sequence[Entry], verdicts: Mapping[Position, Verdict], target: RedriveTarget
+        self, entries: Sequence[Entry], found: Mapping[Position, Verdict], target: RedriveTarget
     ) -> Sent:
-        sent = [(entry, verdicts[entry.position]) for entry in entries]
-        done = {entry.position: verdict.result for entry, verdict in sent if verdict.done}
+        """Mark what has been dealt with; return the entries that were sent, with what is known of each."""
+        done = {at: Done(each.result, each.parts) for at, each in found.items() if each.parts}
         mark_all(self._waiting, done, target.name, self._clock())
-        return sent
-
-
-def _is_done(verdicts: Mapping[Position, Verdict], entry: Entry) -> bool:
-    return entry.position in verdicts and verdicts[entry.position].done
-
-
-def _is_left(verdicts: Mapping[Position, Verdict], entry: Entry) -> bool:
-    """Return whether an entry is still to be sent, now that the parked keys have had their turn.
-
-    One that was also rejected is, if no key waits for it.
-    """
-    if entry.parked:
-        return entry.released and verdicts[entry.position].result is Result.HELD_BACK
-    return not _is_done(verdicts, entry)
+        for position, verdict in found.items():
+            known = self._verdicts.get(position)
+            self._verdicts[position] = verdict if known is None else known.and_also(verdict)
+        return [(each, self._verdicts[each.position]) for each in entries if each.position in found]

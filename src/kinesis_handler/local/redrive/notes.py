@@ -1,13 +1,15 @@
 """The notes of parked keys as a person sees them, and how one is taken back without applying anything."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.errors import conflict_error
-from kinesis_handler.quarantine.contents import Contents, mark_all, waiting_in
+from kinesis_handler.outcome import ReaderKey
+from kinesis_handler.quarantine.contents import Contents, Done, mark_all, waiting_in
 from kinesis_handler.quarantine.entry import rfc3339
 from kinesis_handler.release import up_to
 from kinesis_handler.stores import Change, Repository
@@ -60,19 +62,19 @@ def parked_keys(repositories: Repositories, contents: Sequence[Contents]) -> lis
 
     Raises RepositoryError if a note cannot be read.
     """
-    waiting: dict[Key, int] = {}
-    for each in waiting_in(contents).values():
-        for key in each.entry.parked:
-            waiting[key] = waiting.get(key, 0) + 1
+    waiting = Counter(who for each in waiting_in(contents).values() for who in each.entry.parked)
+    keys = list(dict.fromkeys(who.key for who in waiting if who.key is not None))
     found = []
     for reader, repository in repositories.items():
-        loaded = repository.load(list(waiting))
+        loaded = repository.load(keys)
         for error in loaded.failed.values():
             raise error
         for key, aggregate in loaded.stored().items():
             if (note := aggregate.parked) is not None:
                 since = rfc3339(note.since / 1_000) or ""
-                found.append(ParkedKey(reader, *key, since, note.count, waiting[key], note.reason))
+                found.append(
+                    ParkedKey(reader, *key, since, note.count, waiting[ReaderKey(reader, key)], note.reason)
+                )
     return sorted(found, key=lambda each: (each.since, each.partition, each.sort, each.reader))
 
 
@@ -91,17 +93,19 @@ def drop(
         at: seconds since epoch.
 
     Returns:
-        How many notes were taken back, and how many records are marked. A record that waits for another key
-        too still does.
+        How many notes were taken back, and how many records are marked. One that waits for another key or
+        reader too still does, for these.
 
     Raises RepositoryError if a note cannot be taken back, and QuarantineError if a mark cannot be stored.
     """
     notes = sum(_take_back(repository, key) for repository in repositories.values())
-    mine = {position: each for position, each in waiting_in(contents).items() if key in each.entry.parked}
-    others = {other for each in mine.values() for other in each.entry.parked if other != key}
-    parked = _parked_among(repositories, others)
-    dropped = [position for position, each in mine.items() if parked.isdisjoint(each.entry.parked)]
-    mark_all(mine, dict.fromkeys(dropped, f"dropped {why}"), "drop", at)
+    mine = {
+        position: (each, parts)
+        for position, each in waiting_in(contents).items()
+        if (parts := frozenset(part for part in each.entry.parts if part.is_parked and part.who.key == key))
+    }
+    dropped = {position: Done(f"dropped {why}", parts) for position, (_, parts) in mine.items()}
+    mark_all({position: each for position, (each, _) in mine.items()}, dropped, "drop", at)
     return notes, len(dropped)
 
 
@@ -120,13 +124,3 @@ def _take_back(repository: Repository[Any], key: Key) -> bool:
         if not saved.conflicts:
             return True
     raise conflict_error(ATTEMPTS)
-
-
-def _parked_among(repositories: Repositories, keys: Iterable[Key]) -> set[Key]:
-    wanted = list(keys)
-    return {
-        key
-        for repository in repositories.values()
-        for key, aggregate in repository.load(wanted).stored().items()
-        if aggregate.is_parked
-    }

@@ -66,7 +66,7 @@ def left_of(verdicts: Iterable[tuple[Entry, Verdict]]) -> list[Group]:
 
 def parked_for(contents: Sequence[Contents], key: Key) -> list[Entry]:
     """Return the events that wait for a key, in their order."""
-    return [each.entry for each in waiting_in(contents).values() if key in each.entry.parked]
+    return [each.entry for each in waiting_in(contents).values() if key in each.entry.parked_keys]
 
 
 def drop_question(key: Key, waiting: int) -> str:

@@ -2,47 +2,38 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
 from kinesis_handler.batch import Source, put_into
-from kinesis_handler.errors import ParkedError, UndecodableRecordError
+from kinesis_handler.errors import UndecodableRecordError
 from kinesis_handler.handler import KinesisHandler
-from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.local.redrive import Result, Verdict
 from kinesis_handler.local.redrive.items import Item
-from kinesis_handler.outcome import HandledRecord, Status
+from kinesis_handler.local.redrive.verdicts import Judge, of_entry
+from kinesis_handler.outcome import HandledRecord, Outcome, ReaderKey, Status
 from kinesis_handler.quarantine import Quarantine
-from kinesis_handler.quarantine.entry import Entry, Position
+from kinesis_handler.quarantine.entry import ALL, EVERYBODY, Entry, Part, Position
+from kinesis_handler.recipients import OTHERS, Place, Recipients, place_of
 
 TIMEOUT = 300.0
 """Seconds that a batch may take: no Lambda would end it."""
 
 HELD_BACK = "an earlier record of the same partition key failed again"
 
-TOO_LATE = "later events of its key have been applied; whether this one was before them is not known"
-
-_RESULTS = {
-    Status.FAILED: Result.FAILED,
-    Status.REJECTED: Result.REJECTED,
-    Status.SUPERSEDED: Result.TOO_LATE,
-    Status.APPLIED: Result.APPLIED,
-    Status.DUPLICATE: Result.DUPLICATE,
-    Status.IGNORED: Result.IGNORED,
-}
-"""Results by status, the worst first: a record has the result of its worst user record."""
-
-_ORDER = list(_RESULTS)
+_SETTLED = (Status.APPLIED, Status.DUPLICATE, Status.REJECTED)
+"""What became of a record among those of a key that was released, if it is not sent to that key again."""
 
 
 class ThroughHandler:
     """Passes records to the handler, in stream order.
 
+    A record goes to those for whom it waits, and to no other reader and key.
+
     When one has failed again, later ones of its partition key are held back, in later batches too. An entry
-    that is rejected again, or comes too late, stays in the quarantine. Rejected user records of a given-up
-    batch get entries of their own, with the reason, and the document has been dealt with.
+    that is rejected again, or comes too late, stays in the quarantine. What is rejected of a record that was
+    for all gets an entry of its own, with who rejected it and why, and the other one has been dealt with.
 
     A record without a partition key holds back no other: the stream does not order it.
 
@@ -69,9 +60,11 @@ class ThroughHandler:
         self.batch_size = batch_size
         self._handler = handler
         self._quarantine = quarantine
-        self._accept_too_late = accept_too_late
         self._clock = clock
+        self._judge = Judge(handler.readers, quarantine is not None, accept_too_late)
         self._failed_keys: set[str] = set()
+        self._settled: defaultdict[Place, dict[ReaderKey, Outcome]] = defaultdict(dict)
+        """What became of records that are for all, among those of keys that were released."""
 
     def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
         """See `RedriveTarget.send`. Raises QuarantineError if a rejected record cannot be stored."""
@@ -85,38 +78,87 @@ class ThroughHandler:
                 self._failed_keys |= keys
                 held_back = Verdict(Result.HELD_BACK, HELD_BACK, done=False)
                 verdicts |= dict.fromkeys((entry.position for entry in each.entries), held_back)
-        return verdicts | self._handle(batch, Source.QUARANTINE)
-
-    def release(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
-        """See `RedriveTarget.release`. All of them are one batch: a key is released as a whole."""
-        return self._handle(items, Source.PARKED)
-
-    def _handle(self, batch: Sequence[Item], source: Source) -> dict[Position, Verdict]:
-        parked = {
-            (int(entry.sequence_number), entry.sub_sequence_number or 0): _parked_for(entry)
-            for each in batch
-            for entry in each.entries
-            if entry.parked
-        }
-        context = LocalContext(self._clock, self._clock() + TIMEOUT)
-        invocation = {"Records": [each.record for each in batch]}
-        result = self._handler.handle(invocation, context, source=source, parked=parked)
-        of_record: defaultdict[int, list[HandledRecord]] = defaultdict(list)
-        for handled in result:
-            of_record[id(handled.record.source)].append(handled)
-            key = handled.record.partition_key
-            if source is Source.QUARANTINE and handled.outcome.status is Status.FAILED and key is not None:
-                self._failed_keys.add(key)
-        verdicts: dict[Position, Verdict] = {}
-        for each in batch:
-            handled_records = of_record[id(each.record)]
-            failure = self._handle_without_entry(each.entries, handled_records)
-            for entry in each.entries:
-                verdict = self._verdict(entry, handled_records)
+        for item, handled in self._handle(batch, Source.QUARANTINE, self._recipients(batch)):
+            failed = (one.record.partition_key for one in handled if one.outcome.status is Status.FAILED)
+            self._failed_keys.update(key for key in failed if key is not None)
+            failure = self._failure_of_others(item.entries, handled)
+            for entry in item.entries:
+                verdict = self._verdict(entry, of_entry(entry, handled))
                 verdicts[entry.position] = failure if verdict.done and failure is not None else verdict
         return verdicts
 
-    def _handle_without_entry(
+    def release(self, who: ReaderKey, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+        """See `RedriveTarget.release`. All of them are one batch: a key is released as a whole."""
+        parked, rejected = Part(who, is_parked=True), Part(who, is_parked=False)
+        positions = [entry.position for each in items for entry in each.entries if parked in entry.parts]
+        recipients = Recipients(released=who, parked=frozenset(positions))
+        verdicts: dict[Position, Verdict] = {}
+        for item, handled in self._handle(items, Source.PARKED, recipients):
+            for entry in item.entries:
+                found = of_entry(entry, handled)
+                if parked in entry.parts:
+                    self._keep_rejected(each for each in found if each.event is not None)
+                    verdicts[entry.position] = self._judge.on_part(parked, entry, found)
+                    continue
+                verdict = self._judge.on_part(rejected, entry, found)
+                if rejected in entry.parts and verdict.done:
+                    verdicts[entry.position] = verdict
+                if EVERYBODY in entry.parts:  # it was given up, and lies between the parked ones
+                    self._settle(who, found)
+        return verdicts
+
+    def _settle(self, who: ReaderKey, handled: Iterable[HandledRecord]) -> None:
+        """Note what one key has dealt with of a record that is for all."""
+        for each in handled:
+            outcome = each.parts.get(who)
+            if outcome is not None and outcome.status in _SETTLED:
+                self._settled[place_of(each.record)][who] = outcome
+
+    def _recipients(self, batch: Sequence[Item]) -> Recipients:
+        """Return for whom records are that are sent by themselves."""
+        of: dict[Place, Collection[ReaderKey] | None] = {}
+        for item in batch:
+            first, *_ = entries = item.entries
+            if any(each.sub_sequence_number is None or self._may_hold_more(each) for each in entries):
+                continue
+            of[first.stream, first.shard_id, int(first.sequence_number), OTHERS] = ()
+            for each in entries:
+                names = {part.who for part in each.parts}
+                of[each.position] = None if ALL in names else names
+        return Recipients(of, self._settled)
+
+    def _handle(
+        self, batch: Sequence[Item], source: Source, recipients: Recipients
+    ) -> Iterator[tuple[Item, Sequence[HandledRecord]]]:
+        """Pass records to the handler; yield each with what became of it."""
+        context = LocalContext(self._clock, self._clock() + TIMEOUT)
+        invocation = {"Records": [each.record for each in batch]}
+        result = self._handler.handle(invocation, context, source=source, recipients=recipients)
+        of_record: defaultdict[int, list[HandledRecord]] = defaultdict(list)
+        for handled in result:
+            of_record[id(handled.record.source)].append(handled)
+        for each in batch:
+            yield each, of_record[id(each.record)]
+
+    def _verdict(self, entry: Entry, handled: Sequence[HandledRecord]) -> Verdict:
+        """Return the verdict on an entry; of one that is for all, store what is rejected."""
+        if EVERYBODY not in entry.parts:
+            return self._judge.on_entry(entry, handled)
+        is_whole = entry.sub_sequence_number is None
+        self._keep_rejected(each for each in handled if is_whole or each.event is not None)
+        settled = [
+            outcome for each in handled for outcome in self._settled.get(place_of(each.record), {}).values()
+        ]
+        return self._judge.on_entry(entry, handled, settled)
+
+    def _keep_rejected(self, handled: Iterable[HandledRecord]) -> bool:
+        """Store what was rejected, with who did it; return whether nothing is rejected that is not stored."""
+        rejected = [each for each in handled if each.outcome.status is Status.REJECTED]
+        if self._quarantine is not None:
+            put_into(self._quarantine, rejected)
+        return self._quarantine is not None or not rejected
+
+    def _failure_of_others(
         self, entries: Sequence[Entry], handled: Sequence[HandledRecord]
     ) -> Verdict | None:
         """Store what is rejected of a record and has no entry; return a verdict if some of that failed.
@@ -124,50 +166,18 @@ class ThroughHandler:
         When its entries were made it could not be divided as it is now: it was too large, or not known to
         hold several documents.
         """
-        if not any(map(_may_hold_more, entries, repeat(handled[0].record.documents))):
+        if not any(map(self._may_hold_more, entries)):
             return None
         with_entry = {entry.sub_sequence_number for entry in entries}
         others = [each for each in handled if each.record.sub_sequence_number not in with_entry]
-        rejected = [each for each in others if each.outcome.status is Status.REJECTED]
-        if self._quarantine is not None:
-            put_into(self._quarantine, rejected)
-        elif rejected:
-            return Verdict(Result.REJECTED, str(rejected[0].outcome.error), done=False)
+        if not self._keep_rejected(others):
+            rejected = next(each.outcome for each in others if each.outcome.status is Status.REJECTED)
+            return Verdict(Result.REJECTED, str(rejected.error), done=False)
         failed = (each.outcome.error for each in others if each.outcome.status is Status.FAILED)
         return next((Verdict(Result.FAILED, str(error), done=False) for error in failed), None)
 
-    def _verdict(self, entry: Entry, handled: Sequence[HandledRecord]) -> Verdict:
-        """Return the verdict on an entry; for a whole record, store its rejected user records."""
-        if entry.sub_sequence_number is not None:
-            sub_sequence_number = entry.sub_sequence_number
-            of_entry = [each for each in handled if each.record.sub_sequence_number == sub_sequence_number]
-            # A record that cannot be unpacked has only one outcome.
-            handled = of_entry or handled
-        waiting = {Status.FAILED, Status.REJECTED, Status.SUPERSEDED}
-        is_superseded = bool(entry.parked) and not entry.released
-        if self._accept_too_late or is_superseded:
-            waiting.remove(Status.SUPERSEDED)
-        if entry.sub_sequence_number is None and self._quarantine is not None:
-            put_into(self._quarantine, [each for each in handled if each.outcome.status is Status.REJECTED])
-            waiting.remove(Status.REJECTED)
-        worst = min(handled, key=lambda each: _ORDER.index(each.outcome.status)).outcome
-        done = waiting.isdisjoint(each.outcome.status for each in handled)
-        if worst.status is Status.SUPERSEDED:
-            return Verdict(Result.SUPERSEDED) if is_superseded else Verdict(Result.TOO_LATE, TOO_LATE, done)
-        if isinstance(worst.error, ParkedError):
-            return Verdict(Result.HELD_BACK, str(worst.error), done=False)
-        return Verdict(_RESULTS[worst.status], str(worst.error or ""), done)
-
-
-def _parked_for(entry: Entry) -> Sequence[str]:
-    """Return the names of the only projections that an entry concerns; none if it may concern any.
-
-    One that was also rejected is to be tried by all: which of them rejected it is not known.
-    """
-    return () if entry.released else entry.readers
-
-
-def _may_hold_more(entry: Entry, documents: Documents) -> bool:
-    """Tell whether what an entry stands for may be several records now."""
-    cannot_be_unpacked = entry.error == UndecodableRecordError.__name__
-    return entry.sub_sequence_number is not None and (cannot_be_unpacked or entry.documents != documents)
+    def _may_hold_more(self, entry: Entry) -> bool:
+        """Return whether what an entry stands for may be several records now."""
+        cannot_be_unpacked = entry.error == UndecodableRecordError.__name__
+        documents = self._handler.envelope.packing.documents
+        return entry.sub_sequence_number is not None and (cannot_be_unpacked or entry.documents != documents)

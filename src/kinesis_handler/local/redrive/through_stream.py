@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 import pybase64
+from msgspec.structs import replace
 
 from kinesis_handler.errors import StreamError, UndecodableRecordError
 from kinesis_handler.ingest.documents import Documents
@@ -14,6 +15,7 @@ from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.redrive import Result, Verdict
 from kinesis_handler.local.redrive.items import Item
 from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter
+from kinesis_handler.outcome import ReaderKey
 from kinesis_handler.quarantine.entry import Entry, Position
 
 NOT_BASE64 = "its data is not base64: what was on the stream is not known"
@@ -42,6 +44,9 @@ class ThroughStream:
     A record without a partition key gets its sequence number as key: it was ordered with no other, and a
     stream that distributes records itself ignores the key.
 
+    A record on the stream goes to all its readers, whoever has rejected it: those that have applied it have
+    to recognise it.
+
     A user record of a KPL record is put alone, and so is one document of several: the others succeeded. When
     a record is refused, later ones of its partition key are held back, in later batches too.
 
@@ -56,12 +61,13 @@ class ThroughStream:
         self._writer_of = writer_of
         self._refused: set[tuple[str, str]] = set()
 
-    def release(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
+    def release(self, who: ReaderKey, items: Sequence[Item]) -> Mapping[Position, Verdict]:
         """See `RedriveTarget.release`. A new record would be parked behind those that it stands for."""
         return {
             entry.position: Verdict(Result.HELD_BACK, PARKED, done=False)
             for each in items
             for entry in each.entries
+            if who in entry.parked
         }
 
     def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
@@ -78,7 +84,10 @@ class ThroughStream:
                     verdict = Verdict(Result.REFUSED, put.problem, done=False)
                 else:
                     of_stream.setdefault(stream, []).append(put)
-                verdicts |= dict.fromkeys((entry.position for entry in put.entries), verdict)
+                verdicts |= {
+                    each.position: replace(verdict, parts=each.parts) if verdict.done else verdict
+                    for each in put.entries
+                }
         for stream, puts in of_stream.items():
             for put, why in self._refusals(stream, puts):
                 self._refused.add((stream, put.partition_key))
