@@ -39,7 +39,8 @@ class Mutant:
     @property
     def traced(self) -> str:
         """The name under which mutmut notes that its function was called."""
-        return mangled_name_from_mutant_name(self.name)
+        name: str = mangled_name_from_mutant_name(self.name)
+        return name
 
     @property
     def module(self) -> str:

@@ -11,8 +11,9 @@ from kinesis_handler.batch import Batch, Source
 from kinesis_handler.deadline import ENDLESS
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.ingest.record import unpack
-from kinesis_handler.outcome import APPLIED, BatchResult, Outcome, Status, not_applied
+from kinesis_handler.outcome import APPLIED, BatchResult, Outcome, ReaderKey, Status, not_applied
 from kinesis_handler.quarantine.entry import decode_entries
+from kinesis_handler.recipients import EVERYONE
 from kinesis_handler.testing import FakeClock, invocation
 from testkit.quarantine import MemoryQuarantine
 
@@ -98,7 +99,7 @@ def test_without_a_quarantine_nothing_is_done_and_a_test_can_make_a_batch_of_its
 
 def test_a_batch_of_its_own_is_of_a_stream_that_goes_on() -> None:
     batch = Batch()
-    assert (batch.source, batch.parked, batch.reader) == (Source.STREAM, {}, "")
+    assert (batch.source, batch.recipients, batch.reader) == (Source.STREAM, EVERYONE, "")
     assert not batch.is_last_delivery
     assert not batch.is_rebuild
     assert not batch.may_park
@@ -108,11 +109,12 @@ def test_what_is_parked_is_kept_for_the_processor_at_work() -> None:
     quarantine = MemoryQuarantine()
     batch = Batch(quarantine=quarantine)
     batch.reader = "Words"
-    parked = Outcome(Status.PARKED, BusinessError("not now"), parked=(("words", "a"),))
+    who = ReaderKey("Words", ("words", "a"))
+    parked = Outcome(Status.PARKED, BusinessError("not now"), parked=(who,))
     batch.quarantine({event("a"): parked})
     [content] = quarantine.objects.values()
     [entry] = decode_entries(content)
-    assert (entry.readers, entry.parked) == (("Words",), (("words", "a"),))
+    assert (entry.parked, entry.rejected) == ((who,), ())
 
 
 def test_after_a_slice_there_is_time_for_one_that_takes_half_as_long_again_or_there_is_none() -> None:

@@ -24,7 +24,8 @@ from kinesis_handler.batch import Batch, Source
 from kinesis_handler.deadline import ENDLESS, current_deadline
 from kinesis_handler.envelopes import EventBridge, Native
 from kinesis_handler.errors import InvalidInvocationError
-from kinesis_handler.outcome import APPLIED, BatchResult, Status
+from kinesis_handler.outcome import APPLIED, BatchResult, ReaderKey, Status
+from kinesis_handler.recipients import EVERYONE, Recipients
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
@@ -103,17 +104,18 @@ def test_a_second_before_the_deadline_no_further_slice_is_begun_unless_it_is_sai
 def test_a_processor_learns_where_the_records_come_from_and_what_they_are_for() -> None:
     recorder, quarantine, clock = Recorder(), MemoryQuarantine(), FakeClock()
     handler = KinesisHandler([recorder], quarantine=quarantine, now=clock, reserve_ms=3_000)
+    recipients = Recipients(released=ReaderKey("Recorder"))
     handler.handle(said("a"))
     last = SimpleNamespace(**vars(context(9_000)), is_last_delivery=True)
-    handler.handle(said("a"), last, source=Source.PARKED, parked={(1, 0): ["x"]}, rebuild=True)
+    handler.handle(said("a"), last, source=Source.PARKED, recipients=recipients, rebuild=True)
     (words, first), (_, second) = recorder.calls
     assert words == ["a"]
-    assert (first.source, first.parked, first.is_rebuild, first.is_last_delivery) == (
-        *(Source.STREAM, {}),
+    assert (first.source, first.recipients, first.is_rebuild, first.is_last_delivery) == (
+        *(Source.STREAM, EVERYONE),
         *(False, False),
     )
-    assert (second.source, second.parked, second.is_rebuild, second.is_last_delivery) == (
-        *(Source.PARKED, {(1, 0): ["x"]}),
+    assert (second.source, second.recipients, second.is_rebuild, second.is_last_delivery) == (
+        *(Source.PARKED, recipients),
         *(True, True),
     )
     assert first.now() == second.now() == clock()

@@ -4,9 +4,11 @@ from itertools import permutations, product
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kinesis_handler import RejectedError, Remark
 from kinesis_handler.errors import BusinessError, InvalidEventError, ParkedError, UnexpectedError
+from kinesis_handler.key_outcomes import behind_change, broken_off, not_saved, to_quarantine
 from kinesis_handler.outcome import (
     APPLIED,
     DUPLICATE,
@@ -18,21 +20,19 @@ from kinesis_handler.outcome import (
     HandledRecord,
     Identity,
     Outcome,
+    ReaderKey,
     Status,
     add_outcomes,
-    broken_off,
     not_applied,
-    not_saved,
-    to_quarantine,
     worst,
 )
 from made_events import KEY, event
 
 REJECTED = Outcome(Status.REJECTED, RejectedError("never"))
 FAILED = Outcome(Status.FAILED, BusinessError("not now"))
-PARKED = Outcome(Status.PARKED, BusinessError("not now"), parked=(KEY,))
+WHO, OTHER = ReaderKey("Letters", KEY), ReaderKey("Letters", ("letters", "b"))
+PARKED = Outcome(Status.PARKED, BusinessError("not now"), parked=(WHO,))
 WORST_FIRST = [FAILED, PARKED, REJECTED, SUPERSEDED, APPLIED, DUPLICATE, IGNORED]
-OTHER = ("letters", "b")
 
 
 def test_what_waits_says_why_in_words() -> None:
@@ -54,20 +54,35 @@ def test_of_two_outcomes_one_has_the_remarks_and_the_parked_keys_of_both() -> No
     assert worst(one, other) == Outcome(Status.APPLIED, remarks=(Remark("one"), Remark("other")))
     assert worst(APPLIED, one).remarks == worst(one, APPLIED).remarks == (Remark("one"),)
     elsewhere = Outcome(Status.PARKED, ParkedError("behind"), parked=(OTHER,))
-    assert worst(PARKED, elsewhere).parked == (KEY, OTHER)
-    assert worst(elsewhere, PARKED).parked == (OTHER, KEY)
+    assert worst(PARKED, elsewhere).parked == (WHO, OTHER)
+    assert worst(elsewhere, PARKED).parked == (OTHER, WHO)
     assert worst(FAILED, PARKED) == worst(PARKED, FAILED) == FAILED
 
 
-def test_while_an_event_waits_for_one_key_it_is_not_forgotten_why_another_one_rejects_it() -> None:
-    for outcomes in permutations((PARKED, REJECTED, APPLIED)):
+def test_who_rejected_an_event_is_not_forgotten_whatever_becomes_of_it_elsewhere() -> None:
+    rejected = REJECTED.named(WHO)
+    for outcomes in permutations((PARKED, rejected, APPLIED)):
         found = worst(worst(outcomes[0], outcomes[1]), outcomes[2])
-        assert (found.status, found.error, found.rejection) == (Status.PARKED, PARKED.error, REJECTED.error)
-    both = worst(PARKED, REJECTED)
-    later = Outcome(Status.REJECTED, RejectedError("nor here"))
-    assert worst(both, later).rejection is REJECTED.error
-    assert worst(PARKED, both).rejection is REJECTED.error
-    assert worst(PARKED, APPLIED).rejection is None
+        assert (found.status, found.error, found.parked, found.rejected) == (
+            *(Status.PARKED, PARKED.error),
+            *((WHO,), (WHO,)),
+        )
+    assert worst(rejected, REJECTED.named(OTHER)).rejected == (WHO, OTHER)
+
+
+def test_an_outcome_names_who_rejected_or_parked_the_event_once() -> None:
+    assert REJECTED.named(WHO) == replace(REJECTED, rejected=(WHO,))
+    assert replace(PARKED, parked=()).named(WHO) == PARKED
+    assert REJECTED.named(WHO).named(OTHER) == REJECTED.named(WHO)
+    assert PARKED.named(OTHER) is PARKED
+    for outcome in (APPLIED, FAILED, DUPLICATE):
+        assert outcome.named(WHO) is outcome
+
+
+def test_a_rejected_event_is_behind_a_change_if_one_before_it_is_applied_or_parked() -> None:
+    assert behind_change([APPLIED, DUPLICATE, REJECTED, REJECTED]) == 2
+    assert behind_change([REJECTED, PARKED, REJECTED]) == 2
+    assert behind_change([DUPLICATE, REJECTED, APPLIED, FAILED]) is None
 
 
 def test_outcomes_are_added_and_the_worse_one_stays_of_an_event_that_has_two() -> None:
@@ -117,9 +132,12 @@ def test_what_is_not_saved_fails_from_the_first_change_on(changed: Outcome) -> N
 
 def test_the_quarantine_gets_what_is_rejected_or_parked_and_nothing_else() -> None:
     events = [event(str(number)) for number in range(len(WORST_FIRST))]
-    assert to_quarantine(events, WORST_FIRST) == {events[1]: PARKED, events[2]: REJECTED}
+    assert to_quarantine(events, WORST_FIRST, WHO) == {
+        events[1]: PARKED,
+        events[2]: REJECTED.named(WHO),
+    }
     with pytest.raises(ValueError, match="zip"):
-        to_quarantine(events, WORST_FIRST[1:])
+        to_quarantine(events, WORST_FIRST[1:], WHO)
 
 
 def result(*outcomes: Outcome) -> BatchResult:
@@ -154,12 +172,13 @@ def test_what_is_notable_was_not_simply_applied() -> None:
     assert batch.counts()[Status.APPLIED] == 3
 
 
-def test_what_is_rejected_for_one_reader_and_parked_for_another_is_among_the_rejected_ones() -> None:
-    both = worst(PARKED, REJECTED)
-    failed = worst(FAILED, both)
-    batch = result(REJECTED, PARKED, both, failed, APPLIED)
-    assert [each.outcome for each in batch.rejected()] == [REJECTED, REJECTED]
-    assert [each.record.sequence_number for each in batch.rejected()] == ["0", "2"]
+def test_what_one_reader_rejects_is_among_the_rejected_ones_whatever_becomes_of_it_elsewhere() -> None:
+    events: list[Any] = [event(str(number), (number, 0)) for number in range(4)]
+    outcomes = dict(zip(events, [REJECTED, PARKED, FAILED, APPLIED], strict=True))
+    rejections = {events[1]: REJECTED.named(WHO), events[2]: REJECTED.named(OTHER)}
+    found = BatchResult(events, outcomes, rejections=rejections).rejected()
+    assert [each.outcome for each in found] == [REJECTED, REJECTED.named(WHO), REJECTED.named(OTHER)]
+    assert [each.record.sequence_number for each in found] == ["0", "1", "2"]
 
 
 def test_the_response_names_each_failed_record_once() -> None:

@@ -11,6 +11,7 @@ from kinesis_handler.errors import UnstorableError
 from kinesis_handler.fold import Rules, fold
 from kinesis_handler.outcome import Outcome
 from kinesis_handler.partial_save import PartialSave
+from kinesis_handler.quarantine.entry import decode_entries
 from kinesis_handler.results import StateCheck
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
@@ -124,7 +125,8 @@ def test_what_is_rejected_is_in_the_quarantine_before_what_lies_behind_it_is_sav
     assert stored(repository) == ["abc"]
     assert seen
     assert all(state != ["abc"] for state in seen)
-    assert len(quarantine.objects) == 3
+    entries = [each for content in quarantine.objects.values() for each in decode_entries(content)]
+    assert {entry.sequence_number for entry in entries} == {"2", "3", "5"}
 
 
 class Noting(Batch):

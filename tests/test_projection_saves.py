@@ -9,6 +9,7 @@ from kinesis_handler import BusinessError, Event, Key, KinesisHandler, Projectio
 from kinesis_handler.batch import Source
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.outcome import BatchResult
+from kinesis_handler.recipients import Recipients, place_of
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
@@ -82,8 +83,9 @@ def test_what_waits_stays_where_the_store_refuses_what_it_leads_to() -> None:
     repository, waiting = Small(), said(1, "ax")
     parking = Words(repository, park_after=0)
     parking.fails = True
-    KinesisHandler([parking], quarantine=MemoryQuarantine()).handle(waiting)
-    positions = {(int(each["kinesis"]["sequenceNumber"]), 0): ["Words"] for each in waiting["Records"]}
-    result = KinesisHandler([Words(repository)]).handle(waiting, source=Source.PARKED, parked=positions)
-    assert described(result) == [("failed", "no x"), HELD_BACK]
+    noted = KinesisHandler([parking], quarantine=MemoryQuarantine()).handle(waiting)
+    [who] = {who for each in noted for who in each.outcome.parked}
+    recipients = Recipients(released=who, parked=[place_of(each.record) for each in noted])
+    result = KinesisHandler([Words(repository)]).handle(waiting, source=Source.PARKED, recipients=recipients)
+    assert described(result) == [("failed", "no x")] * 2
     assert type(next(iter(result)).outcome.error) is RepositoryError

@@ -11,6 +11,8 @@ from kinesis_handler import BusinessError, ConfigurationError, Event, Key, Kines
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS
 from kinesis_handler.batch import Source
 from kinesis_handler.local.event_source import LocalContext
+from kinesis_handler.outcome import ReaderKey
+from kinesis_handler.recipients import Recipients, place_of
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
@@ -204,9 +206,10 @@ def test_what_fails_is_parked_a_minute_after_its_arrival_or_at_its_last_delivery
 def test_what_waits_of_a_key_is_released_by_its_records() -> None:
     repository: MemoryRepository[int] = MemoryRepository()
     waiting = added("a", "a")
-    KinesisHandler([Late(repository, park_after=0)], quarantine=MemoryQuarantine()).handle(waiting)
-    positions = {(int(each["kinesis"]["sequenceNumber"]), 0): ["Counts"] for each in waiting["Records"]}
-    result = KinesisHandler([Counts(repository)]).handle(waiting, source=Source.PARKED, parked=positions)
+    parking = KinesisHandler([Late(repository, park_after=0)], quarantine=MemoryQuarantine())
+    parked = [place_of(each.record) for each in parking.handle(waiting)]
+    recipients = Recipients(released=ReaderKey("Counts", ("counts", "a")), parked=parked)
+    result = KinesisHandler([Counts(repository)]).handle(waiting, source=Source.PARKED, recipients=recipients)
     assert [each.outcome.status for each in result] == ["applied", "applied"]
     assert [(each.state, each.is_parked) for each in repository.scan()] == [(2, False)]
 
