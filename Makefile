@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve check test matrix coverage e2e lint docs reference bench bench-full chaos simulate fuzz mutation build deploy \
-  pictures browser dynamodb kinesis lock clean
+.PHONY: help run serve check test matrix coverage e2e lint docs reference bench bench-full chaos simulate fuzz mutation audit \
+  wheels build deploy pictures browser dynamodb kinesis lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,12 @@ fuzz: $(VENV)/.dev ## Search for input that breaks a part that takes any: INPUTS
 mutation: $(VENV)/.dev ## Change the code that decides in small ways, and see whether a test notices (MODULES="fold parking")
 	@$(PIP) --requirement requirements/mutation.txt
 	@$(BIN)/python -m mutation $(MODULES) $(if $(REPORT),--report)
+
+audit: $(VENV)/.dev ## Check versions, licences and known vulnerabilities of all that is pinned. OFFLINE=1 leaves out the last
+	@$(BIN)/python -m audit $(if $(OFFLINE),--offline)
+
+wheels: $(VENV)/.dev ## Build the wheels of library and application, each with its bill of materials, in build/wheels
+	@$(BIN)/python -m audit.wheels
 
 dynamodb: $(VENV)/.dev ## Run DynamoDB Local on this machine until Ctrl-C
 	@$(BIN)/python -m testkit.emulators.dynamodb_local

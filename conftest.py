@@ -48,7 +48,7 @@ ONLY_LOOKED_UP = {
             "build",
             "deploy",
         ),
-        *("dynamodb", "kinesis", "serve", "docs", "reference", "pictures", "lock"),
+        *("dynamodb", "kinesis", "serve", "docs", "reference", "pictures", "lock", "audit", "wheels"),
     )
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from audit.licences import page as licences_page
 from reference.command_line import command_line_page
 from reference.errors import errors_page
 from reference.python import python_page
@@ -15,4 +16,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "command-line.md": command_line_page,
     "errors.md": errors_page,
+    "licences.md": licences_page,
 }

@@ -26,7 +26,7 @@ MAY_IMPORT = {
 
 OURS = {
     *SOURCES,
-    *("tests", "chaos", "simulation", "fuzz", "mutation", "benchmarks", "examples", "reference", "deploy"),
+    *("tests", "audit", "chaos", "simulation", "fuzz", "mutation", "benchmarks", "examples", "reference", "deploy"),
 }
 MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / part).rglob("*.py"))
 

@@ -10,8 +10,17 @@ from reference.docstrings import arguments, markdown
 from reference.python import MODULES, public_names
 from user_limits.settings import Settings
 
+WITH_ALL_INSTALLED = {"licences.md"}
+"""It lists what every extra brings: more than `make check` installs."""
 
-@pytest.mark.parametrize("name", PAGES)
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=pytest.mark.other_programs) if each in WITH_ALL_INSTALLED else each
+        for each in PAGES
+    ],
+)
 def test_the_page_is_what_make_reference_writes(name: str) -> None:
     assert (FOLDER / name).read_text() == PAGES[name]()
 

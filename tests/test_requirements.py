@@ -8,28 +8,16 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tomllib
 import zipfile
-from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
-from packaging.markers import default_environment
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+
+from audit.artifacts import pinned
+from audit.locks import COMPILED_OF, FILES, HERE, missing, unhashed
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted((ROOT / "requirements").glob("*.txt"))
-WANTED = {
-    "dev": ("cli", "aws", "app:api", "serve", "group:dev"),
-    "check": ("cli", "aws", "app:api", "serve", "group:check"),
-    "run": ("cli", "aws", "group:build", "group:tutorial"),
-    "serve": ("cli", "aws", "app:api", "serve", "group:build", "group:tutorial"),
-    "worker": ("cli", "aws", "kcl", "metrics", "group:build"),
-    "consumer": (),
-}
-"""What each file is compiled of, as `make lock` has it. The others are one package, or leave some out."""
 
 
 def name_of(path: Path) -> str:
@@ -38,75 +26,14 @@ def name_of(path: Path) -> str:
 
 def pins(file: str) -> dict[str, str]:
     """Return name → version of all that a file pins for this machine and this Python."""
-    text = (ROOT / "requirements" / f"{file}.txt").read_text()
-    lines = re.findall(r"^([^\s#][^\\\n]*)", text, flags=re.MULTILINE)
-    found = [Requirement(line.strip()) for line in lines]
-    return {
-        canonicalize_name(each.name): str(each.specifier).removeprefix("==")
-        for each in found
-        if each.marker is None or each.marker.evaluate()
-    }
-
-
-def roots(file: str) -> Iterator[Requirement]:
-    """Yield what pyproject.toml asks for."""
-    pyproject, application = (
-        tomllib.loads((ROOT / folder / "pyproject.toml").read_text()) for folder in ("", "apps/user_limits")
-    )
-    project, groups = pyproject["project"], pyproject["dependency-groups"]
-
-    def of_group(name: str) -> Iterator[str]:
-        for entry in groups[name]:
-            if isinstance(entry, dict):
-                yield from of_group(entry["include-group"])
-            else:
-                yield entry
-
-    yield from map(Requirement, project["dependencies"])
-    for part in WANTED[file]:
-        kind, _, name = part.rpartition(":")
-        match kind:
-            case "group":
-                wanted: Iterable[str] = of_group(name)
-            case "app":
-                wanted = application["project"]["optional-dependencies"][name]
-            case _:
-                wanted = project["optional-dependencies"][name]
-        yield from map(Requirement, wanted)
-
-
-def missing(file: str) -> list[str]:
-    """Return what the pins leave out of all that is asked for, by whomever, with or without an extra."""
-    pinned, environment = pins(file), {key: str(value) for key, value in default_environment().items()}
-    seen: set[tuple[str, str]] = set()
-    waiting = [(each, "pyproject.toml") for each in roots(file)]
-    found: list[str] = []
-    while waiting:
-        requirement, by = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        version = pinned.get(name)
-        if version is None or version not in requirement.specifier:
-            found.append(f"{by} asks for {requirement}, and {file}.txt has {version}")
-            continue
-        installed = distribution(name)
-        assert installed.version == version, f"{name} {installed.version} is installed, not {version}"
-        for extra in {"", *requirement.extras}:
-            if (name, extra) not in seen:
-                seen.add((name, extra))
-                of_it = map(Requirement, installed.requires or ())
-                waiting += [
-                    (each, f"{name}[{extra}]" if extra else name)
-                    for each in of_it
-                    if each.marker is None or each.marker.evaluate(environment | {"extra": extra})
-                ]
-    return found
+    return pinned(ROOT / "requirements" / f"{file}.txt", HERE)
 
 
 # Not all of it is there in an environment for `make check`.
 COMPLETE = [
     pytest.param("dev", marks=pytest.mark.other_programs),
     pytest.param("worker", marks=pytest.mark.other_programs),
-    *(each for each in WANTED if each not in {"dev", "worker"}),
+    *(each for each in COMPILED_OF if each not in {"dev", "worker"}),
 ]
 
 
@@ -115,12 +42,35 @@ def test_a_pinned_file_names_all_that_is_asked_for_extras_included(file: str) ->
     assert missing(file) == []
 
 
+@pytest.mark.parametrize("leaves_out", ["botocore", "rich", "typing-extensions"])
+def test_a_file_that_leaves_something_out_is_found(
+    leaves_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    for name in ("", "apps/user_limits"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name / "pyproject.toml", tmp_path / name)
+    file = tmp_path / "requirements" / "run.txt"
+    file.write_text(re.sub(rf"^{leaves_out}==.*\n(?: .*\n)+", "", file.read_text(), flags=re.MULTILINE))
+    monkeypatch.setattr("audit.locks.ROOT", tmp_path)
+    found = missing("run")
+    assert found
+    assert all(f" asks for {leaves_out}" in each and "run.txt has None" in each for each in found)
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_each_pin_has_a_hash_and_no_file_names_an_index(path: Path) -> None:
-    text = path.read_text()
-    with_hash = re.findall(r"^\S.*==.* \\\n {4}--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
-    assert len(with_hash) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)) > 0
-    assert "://" not in text
+    assert unhashed(path) == []
+    assert "://" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "line", ["msgspec==0.22.0", "msgspec>=0.22 \\\n    --hash=sha256:" + "0" * 64, "msgspec"]
+)
+def test_a_line_without_version_or_hash_is_found(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "some.txt"
+    file.write_text((ROOT / "requirements" / "consumer.txt").read_text() + line + "\n")
+    assert unhashed(file) == [line.partition("\n")[0]]
 
 
 def test_what_runs_and_what_is_deployed_has_the_versions_that_are_tested() -> None:

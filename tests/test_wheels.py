@@ -1,41 +1,34 @@
 """The wheels: the library brings itself alone, the application brings itself and asks for the library."""
 
+import hashlib
+import json
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from cyclonedx.validation import make_schemabased_validator
+
+from audit.artifacts import installed
+from audit.wheels import bill_of_materials, build
 
 pytestmark = pytest.mark.other_programs
 
 ROOT = Path(__file__).parent.parent
-PARTS = {"kinesis_handler": ROOT, "user_limits": ROOT / "apps" / "user_limits"}
-SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE")
+PARTS = ("kinesis_handler", "user_limits")
 NAMES_AN_APPLICATION = re.compile(rb"user_?limits|testkit|apps/", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Build the wheel of each part from a copy: a build leaves traces."""
-    built = {}
-    for name, part in PARTS.items():
-        folder = tmp_path_factory.mktemp(name)
-        for source in SOURCES:
-            if (part / source).is_dir():
-                shutil.copytree(
-                    part / source, folder / source, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
-                )
-            elif (part / source).exists():
-                shutil.copy(part / source, folder)
-        build = f"from setuptools.build_meta import build_wheel; build_wheel({str(folder)!r})"
-        subprocess.run([sys.executable, "-c", build], cwd=folder, check=True, capture_output=True)
-        [built[name]] = folder.glob("*.whl")
-    return built
+    built = build(tmp_path_factory.mktemp("wheels"))
+    return {name.replace("-", "_"): wheel for name, wheel in built.items()}
 
 
 def files(wheel: Path) -> dict[str, bytes]:
@@ -112,4 +105,63 @@ def test_what_the_application_needs_is_the_library_and_its_api(wheels: dict[str,
     assert [each for each in asked if "extra ==" not in each] == ["kinesis-handler[aws]"]
     assert {"litestar", "mangum", "joserfc"} == {
         re.split(r"[^a-z]", each)[0] for each in asked if 'extra == "api"' in each
+    }
+
+
+def bill(wheels: dict[str, Path], name: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(bill_of_materials(name.replace("_", "-"), wheels[name]))
+    return read
+
+
+def scopes(wheels: dict[str, Path], name: str) -> dict[str, str]:
+    return {each["name"]: each["scope"] for each in bill(wheels, name)["components"]}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_wheels_bill_of_materials_is_valid_by_the_official_schema_and_names_the_wheel(
+    wheels: dict[str, Path], name: str
+) -> None:
+    document = bill(wheels, name)
+    validator = make_schemabased_validator(OutputFormat.JSON, SchemaVersion.V1_6)
+    assert validator.validate_str(json.dumps(document)) is None
+    assert validator.validate_str(json.dumps({**document, "components": 1})) is not None
+    subject = document["metadata"]["component"]
+    assert subject["version"] == metadata(wheels[name])["Version"]
+    assert subject["hashes"] == [
+        {"alg": "SHA-256", "content": hashlib.sha256(wheels[name].read_bytes()).hexdigest()}
+    ]
+
+
+def test_it_says_what_an_installation_always_brings_and_what_an_extra_adds(wheels: dict[str, Path]) -> None:
+    library, application = scopes(wheels, "kinesis_handler"), scopes(wheels, "user_limits")
+    required = {name for name, scope in library.items() if scope == "required"}
+    assert required == {"msgspec", "pybase64", "structlog"}
+    assert {library[name] for name in ("botocore", "typer", "uvicorn", "kcl-rs", "aws-cdk-lib")} == {
+        "optional"
+    }
+    assert {application[name] for name in (*required, "kinesis-handler", "botocore", "urllib3")} == {
+        "required"
+    }
+    assert {application[name] for name in ("litestar", "cryptography", "cffi")} == {"optional"}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_each_component_has_a_licence_the_installed_version_and_what_it_needs(
+    wheels: dict[str, Path], name: str
+) -> None:
+    document = bill(wheels, name)
+    assert all(each["licenses"] for each in document["components"])
+    for each in document["components"]:
+        found = installed(each["name"])
+        assert each.get("version") == (found and found.version)
+    refs = {each["bom-ref"] for each in document["components"]}
+    needs = {each["ref"]: set(each["dependsOn"]) for each in document["dependencies"]}
+    assert refs <= needs.keys()
+    assert set().union(*needs.values()) == refs
+
+
+def test_built_again_a_wheel_has_the_same_bytes(wheels: dict[str, Path], tmp_path: Path) -> None:
+    again = build(tmp_path / "again")
+    assert {wheel.read_bytes() for wheel in again.values()} == {
+        wheel.read_bytes() for wheel in wheels.values()
     }

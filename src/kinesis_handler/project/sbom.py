@@ -34,44 +34,53 @@ def bill_of_materials(name: str, folder: Path, zipped: Path) -> bytes:
         zipped: the zip, whose digest identifies the artifact.
     """
     digest = hashlib.sha256(zipped.read_bytes()).hexdigest()
-    found = sorted(distributions(path=[str(folder)]), key=_name_of)
-    library = _component(LIBRARY, __version__, [{"license": {"id": "Apache-2.0"}}])
+    found = sorted(distributions(path=[str(folder)]), key=lambda each: canonicalize_name(each.name))
+    library = component(LIBRARY, __version__, [{"license": {"id": "Apache-2.0"}}])
     has_library = (folder / "kinesis_handler").is_dir()
-    components = [*([library] if has_library else []), *map(_described, found)]
-    bill = {
+    components = [*([library] if has_library else []), *map(described, found)]
+    subject = {"type": "application", "bom-ref": name, "name": name, "version": digest[:12]}
+    return bill(subject, zipped, components, {name: [each["bom-ref"] for each in components]})
+
+
+def bill(
+    subject: Json, file: Path, components: Sequence[Json], depends_on: Mapping[str, Sequence[str]]
+) -> bytes:
+    """Return the bill of materials of a file.
+
+    Args:
+        subject: what the file is, as a component.
+        file: its digest identifies it.
+        components: what it is made of, or needs.
+        depends_on: reference of a component, or of the subject → references of those that it needs.
+    """
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    document = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "serialNumber": f"urn:uuid:{uuid5(NAMESPACE_URL, digest)}",
         "version": 1,
         "metadata": {
-            "component": {
-                "type": "application",
-                "bom-ref": name,
-                "name": name,
-                "version": digest[:12],
-                "hashes": [{"alg": "SHA-256", "content": digest}],
-            },
+            "component": {**subject, "hashes": [{"alg": "SHA-256", "content": digest}]},
             "tools": {"components": [{"type": "library", "name": LIBRARY, "version": __version__}]},
         },
         "components": components,
-        "dependencies": [{"ref": name, "dependsOn": [each["bom-ref"] for each in components]}],
+        "dependencies": [{"ref": ref, "dependsOn": needed} for ref, needed in depends_on.items()],
     }
-    return msgspec.json.format(msgspec.json.encode(bill), indent=2)
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
 
-def _described(found: Distribution) -> Json:
-    return _component(_name_of(found), found.version, list(_licences(found)))
+def described(found: Distribution) -> Json:
+    """Return a distribution as a component, with its licence as its metadata names it."""
+    return component(canonicalize_name(found.name), found.version, list(_licences(found)))
 
 
-def _component(name: str, version: str, licences: Sequence[Json]) -> Json:
-    url = f"pkg:pypi/{name}@{version}"
-    component = {"type": "library", "bom-ref": url, "name": name, "version": version, "purl": url}
-    return {**component, **({"licenses": list(licences)} if licences else {})}
-
-
-def _name_of(found: Distribution) -> str:
-    return canonicalize_name(found.metadata["Name"])
+def component(name: str, version: str | None, licences: Sequence[Json]) -> Json:
+    """Return a package of Python as a component; without a version where none is known."""
+    url = f"pkg:pypi/{name}@{version}" if version else f"pkg:pypi/{name}"
+    of_release = {"version": version} if version else {}
+    of_licence = {"licenses": list(licences)} if licences else {}
+    return {"type": "library", "bom-ref": url, "name": name, **of_release, "purl": url, **of_licence}
 
 
 def _licences(found: Distribution) -> Iterator[Json]:
