@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -278,6 +279,18 @@ def test_every_command_and_option_has_help() -> None:
         assert command.help, name
         for parameter in command.params:
             assert parameter.help, f"{name} {parameter.name}"
+
+
+def test_help_fills_the_lines_of_a_terminal_of_any_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in ("80", "50"):
+        monkeypatch.setenv("COLUMNS", width)
+        shown = call("consume", "--help").stdout.partition("╭")[0]
+        [paragraph] = [each for each in re.split(r"\n\s*\n", shown) if "outage" in each]
+        lines = [line.strip() for line in paragraph.splitlines() if line.strip()]
+        following = [line.split()[0] for line in lines[1:]]
+        assert all(
+            len(line) + len(word) >= int(width) - 3 for line, word in zip(lines, following, strict=False)
+        )
 
 
 @pytest.mark.other_programs

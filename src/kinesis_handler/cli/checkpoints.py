@@ -24,6 +24,7 @@ PLAIN_WIDTH = 160
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     help="Show how far `consume` has read a stream into a store, or move its checkpoints.",
 )
 
@@ -90,7 +91,7 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Move where the next `consume` continues, if --yes is given.
 
-    Records that are read again are recognized, and counted once. Skipped records are missing in the store.
+    Records that are read again are recognised, and counted once. Skipped records are missing in the store.
     The command is refused while a process reads the stream into this store.
     """
     with exit_on_error():

@@ -40,6 +40,7 @@ from kinesis_handler.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # else a paragraph keeps the line breaks of its source
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

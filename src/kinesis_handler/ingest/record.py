@@ -199,7 +199,7 @@ _MILLISECONDS_FROM = 100_000_000_000
 def arrival_time(record: LambdaRecord) -> float | None:
     """Return when a record arrived on its stream, in seconds since epoch; None if it does not say.
 
-    Lambda gives seconds. Some emulators give milliseconds, recognized by their size.
+    Lambda gives seconds. Some emulators give milliseconds, recognised by their size.
     """
     value: object = record["kinesis"].get("approximateArrivalTimestamp")
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""Sends records through the handler again, with their original positions: duplicates are recognized."""
+"""Sends records through the handler again, with their original positions: duplicates are recognised."""
 
 import time
 from collections import defaultdict
