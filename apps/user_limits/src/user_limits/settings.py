@@ -68,46 +68,46 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What can be set from outside.
 
     Args:
-        service_name: SERVICE_NAME, what log lines and metrics call this deployment.
-        repository_type: REPOSITORY_TYPE, where the limits are kept; memory is refused in a Lambda function.
-        sqlite_path: SQLITE_PATH, the file that they are kept in.
+        service_name: SERVICE_NAME, the name of this deployment in log lines and metrics.
+        repository_type: REPOSITORY_TYPE, where the limits are stored; memory is refused in a Lambda function.
+        sqlite_path: SQLITE_PATH, the file in which sqlite stores them.
         user_limit_table_name: USER_LIMIT_TABLE_NAME, the DynamoDB table, with the keys `userId` and
             `limitId`.
-        aws_region: AWS_REGION, where all of AWS's services are asked; if it is not set, the one that the AWS
-            SDK finds.
-        quarantine_url: QUARANTINE_URL, where rejected records are kept, `file:///FOLDER` or
-            `s3://BUCKET/PREFIX`; `none` to log and skip them, which has to be said in a Lambda function.
-        on_failure_url: ON_FAILURE_URL, where Lambda keeps what it gave up, for `quarantine` and `redrive`:
+        aws_region: AWS_REGION, the region of all AWS services; if it is not set, the one that the AWS SDK
+            finds.
+        quarantine_url: QUARANTINE_URL, where rejected records are stored, `file:///FOLDER` or
+            `s3://BUCKET/PREFIX`; `none` to log and skip them. A Lambda function must have one or the other.
+        on_failure_url: ON_FAILURE_URL, where Lambda stores what it gave up, for `quarantine` and `redrive`:
             likewise.
-        storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 keeps for ever.
-            In a Lambda function it has to be said.
+        storage_ttl: STORAGE_TTL, seconds after its last write at which a limit expires; 0 for never. It must
+            be set in a Lambda function.
         park_after: PARK_AFTER, seconds from its arrival for which an event that fails is retried while its
             shard waits. Then it is parked in the quarantine, and all later ones of its limit behind it; the
             shard goes on. `never`: it is retried until Lambda gives it up.
         log_level: LOG_LEVEL, the lowest level that is logged, by any name that Python, structlog or Lambda
-            has for it; above debug no value of a payload is.
-        migration_phase: MIGRATION_PHASE, how far the move to another store is, or where that is said.
+            has for it. Only at debug are values of a payload logged.
+        migration_phase: MIGRATION_PHASE, how far the move to another store is, or where to read that.
         migration_target: MIGRATION_TARGET, the URL of that store; empty if there is no move.
-        migration_read: MIGRATION_READ, which of the two stores is shown, source or target, or where that is
-            said; empty for the one that decides.
-        aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, where AppConfig answers.
-        metrics: METRICS, whether figures are written for CloudWatch: by default in a Lambda function only.
-        tracing: TRACING, whether spans are told to OpenTelemetry.
-        max_unpacked_bytes: MAX_UNPACKED_BYTES, how much one record may hold when it is unpacked.
-        auth: AUTH, whether the API asks for a token; the function of the API needs it set.
+        migration_read: MIGRATION_READ, which of the two stores is read, source or target, or where to read
+            that; empty for the one that decides.
+        aws_appconfig_extension_http_port: AWS_APPCONFIG_EXTENSION_HTTP_PORT, the port of AppConfig's agent.
+        metrics: METRICS, whether metrics are written for CloudWatch: by default in a Lambda function only.
+        tracing: TRACING, whether spans are sent to OpenTelemetry.
+        max_unpacked_bytes: MAX_UNPACKED_BYTES, the size of one record, at most, when it is unpacked.
+        auth: AUTH, whether the API asks for a token. It must be set in the function of the API.
         jwt_issuer: JWT_ISSUER, who issues the tokens.
         jwt_audience: JWT_AUDIENCE, what tokens for this API are issued for.
         jwt_jwks: JWT_JWKS, where the issuer's public keys are, `https://HOST/PATH` or `file:///FILE`.
-        oidc_client_id: OIDC_CLIENT_ID, what the page is called at the issuer, where its readers sign in; with
-            AUTH=jwt and without it, no page is served.
-        oidc_scope: OIDC_SCOPE, what the page asks for there.
+        oidc_client_id: OIDC_CLIENT_ID, the page's id at the issuer, where its readers sign in; with AUTH=jwt
+            and without it, no page is served.
+        oidc_scope: OIDC_SCOPE, the scopes that the page asks the issuer for.
         oidc_origins: OIDC_ORIGINS, where the issuer exchanges a code for a token, if that is not the issuer's
             own origin.
         operator_scope: OPERATOR_SCOPE, the scope of a token whose bearer may operate: see `serve --operator`.
         cors_allow_origins: CORS_ALLOW_ORIGINS, the origins whose pages may read the API's answers, with
             commas between.
         help_text: HELP_TEXT, what the page says to a player who has reached a limit; empty for nothing.
-        help_url: HELP_URL, where that line leads.
+        help_url: HELP_URL, the address to which that line links.
     """
 
     service_name: Service = "user-limits"

@@ -215,15 +215,15 @@ def test_a_locale_that_is_none_is_no_reason_to_show_nothing(open_page: OpenPage,
 @pytest.mark.parametrize(
     ("levels", "summary"),
     [
-        (["calm"], "The limit is well in hand."),
-        (["calm", "calm"], "Both limits are well in hand."),
-        (["calm", "calm", "idle"], "Both limits are well in hand. 1 more is not in force."),
+        (["calm"], "The limit has room left."),
+        (["calm", "calm"], "Both limits have room left."),
+        (["calm", "calm", "idle"], "Both limits have room left. 1 more is not in force."),
         (["idle"], "The limit is not in force."),
         (["idle", "idle"], "None of 2 limits is in force."),
         (["near"], "Almost used up: 0."),
         (
             ["near", "exceeded", "calm", "near"],
-            "Limit exceeded: 1. Almost used up: 0, 3. The other limit is well in hand.",
+            "Limit exceeded: 1. Almost used up: 0, 3. The other limit has room left.",
         ),
     ],
 )

@@ -174,7 +174,7 @@ def test_the_focus_goes_to_the_user_when_what_had_it_is_gone(open_page: OpenPage
     page.locator("#summary").get_by_role("link", name="a").focus()
     site.use("sol", "a", "-50")
     wait_for_refresh(page)
-    expect(page.locator("#summary")).to_have_text("The limit is well in hand.")
+    expect(page.locator("#summary")).to_have_text("The limit has room left.")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 

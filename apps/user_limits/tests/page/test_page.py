@@ -66,7 +66,7 @@ def test_a_user_who_is_asked_for_is_found(open_page: OpenPage) -> None:
     expect(page.get_by_role("heading", level=3)).to_have_text(
         ["Daily deposits", "Monthly budget", "Time to play"]
     )
-    expect(page.locator("#summary")).to_have_text("All 3 limits are well in hand.")
+    expect(page.locator("#summary")).to_have_text("All 3 limits have room left.")
 
 
 def test_an_address_leads_to_a_user_and_back(open_page: OpenPage) -> None:
@@ -123,7 +123,7 @@ def test_what_needs_attention_is_said_in_words(
     shown = card(page, title)
     expect(shown.locator(".pill")).to_have_text(word)
     expect(shown.locator(".figure")).to_have_text(figure)
-    expect(page.locator("#summary")).to_have_text(f"{word}: {title}. The other 2 limits are well in hand.")
+    expect(page.locator("#summary")).to_have_text(f"{word}: {title}. The other 2 limits have room left.")
     page.get_by_role("link", name=title).press("Enter")
     expect(page.get_by_role("heading", name=title)).to_be_focused()
 

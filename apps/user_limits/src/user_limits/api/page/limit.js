@@ -136,15 +136,15 @@ export function summary(limits, now) {
     parts.push(`${word}: `, ...(those.length > NAMED ? [`${those.length} limits`] : named), ". ");
   }
   const calm = inForce.filter((limit) => level(limit, now) === "calm").length;
-  if (calm > 0) parts.push(`${wellInHand(calm, calm < inForce.length)} well in hand. `);
+  if (calm > 0) parts.push(`${withRoom(calm, calm < inForce.length)} room left. `);
   if (idle > 0) parts.push(`${idle} more ${idle === 1 ? "is" : "are"} not in force.`);
   return parts;
 }
 
-function wellInHand(count, areOthers) {
-  if (count === 1) return areOthers ? "The other limit is" : "The limit is";
-  if (areOthers) return `The other ${count} limits are`;
-  return count === 2 ? "Both limits are" : `All ${count} limits are`;
+function withRoom(count, areOthers) {
+  if (count === 1) return areOthers ? "The other limit has" : "The limit has";
+  if (areOthers) return `The other ${count} limits have`;
+  return count === 2 ? "Both limits have" : `All ${count} limits have`;
 }
 
 /** Tell whether a limit's time is over before it would be reset once more. */
