@@ -64,3 +64,9 @@ def test_every_decision_is_in_the_index() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text()
     assert all(path.name in index for path in folder.glob("0*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_link_to_a_decision_has_the_decisions_number(page: Path) -> None:
+    linked = re.findall(r"\[(?:[Dd]ecision\s+)?(\d+)\]\((?:[^)]*/)?(\d{4})-[^)]*\)", page.read_text())
+    assert not [(said, number) for said, number in linked if int(said) != int(number)]
