@@ -9,7 +9,7 @@ from uuid import uuid4
 from msgspec import Struct, field
 
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.stores.url import TABLE_NAME, Address, DynamoDB, SQLite
+from kinesis_handler.stores.url import TABLE_FORM, TABLE_NAME, Address, DynamoDB, SQLite
 
 
 class Fleet(Struct, frozen=True):
@@ -49,6 +49,6 @@ def lease_table_name(name: str | None, address: Address, stream: str) -> str:
     table = f"{store}-{stream}-leases" if name is None else name
     if not re.fullmatch(TABLE_NAME, table):
         raise ConfigurationError(
-            f"--leases is {table!r}; allowed: the name of a DynamoDB table, 3 to 255 of A-Z a-z 0-9 _ . -"
+            f"--leases is {table!r}; allowed: the name of a DynamoDB table, {TABLE_FORM}"
         )
     return table

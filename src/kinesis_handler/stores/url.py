@@ -10,6 +10,7 @@ from kinesis_handler.errors import ConfigurationError
 __all__ = ["Address", "DynamoDB", "InMemory", "SQLite", "parse_url", "url_of"]
 
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
+TABLE_FORM = "3 to 255 letters, digits, _ . and -"
 REGION = "[a-z0-9-]+"
 REGION_FORM = "a region's code, such as eu-north-1"
 
@@ -68,4 +69,5 @@ def parse_url(
             name, found = path.removeprefix("//") or table or "", options.get("region", region)
             if re.fullmatch(TABLE_NAME, name) and (found is None or re.fullmatch(REGION, found)):
                 return DynamoDB(name, found, options.get("endpoint"))
-    raise ConfigurationError(f"the store is {url!r}; allowed: {STORE_FORMS}")
+    of_name = f", where TABLE has {TABLE_FORM}" if scheme.lower() == "dynamodb" else ""
+    raise ConfigurationError(f"the store is {url!r}; allowed: {STORE_FORMS}{of_name}")

@@ -12,7 +12,7 @@ from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.parking import DEFAULT_PARK_AFTER
 from kinesis_handler.quarantine.opening import NO_QUARANTINE, QUARANTINE_FORMS, QUARANTINE_URL
-from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_NAME
+from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_FORM, TABLE_NAME
 from kinesis_handler.telemetry.logs import LogLevel
 
 RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]
@@ -51,7 +51,7 @@ ParkAfter = Annotated[
     Annotated[int, _number(0)] | Literal["never"], Meta(description="a whole number from 0 up, or never")
 ]
 Service = Annotated[str, _text("[A-Za-z0-9_./-]{1,255}", "1 to 255 letters, digits, _ . / and -")]
-Table = Annotated[str, _text(TABLE_NAME, "3 to 255 letters, digits, _ . and -")]
+Table = Annotated[str, _text(TABLE_NAME, TABLE_FORM)]
 Region = Annotated[str, _text(REGION, REGION_FORM)]
 Quarantine = Annotated[str, _text(f"{QUARANTINE_URL}|{NO_QUARANTINE}", QUARANTINE_OR_NONE)]
 OnFailure = Annotated[str, _text(QUARANTINE_URL, QUARANTINE_FORMS)]
