@@ -4,8 +4,8 @@ python -m audit
 python -m audit --offline
 python -m audit --osv-url http://mirror.example/v1/query
 
-The exit status is 1 if a check finds something, and also if one cannot be made: with `--offline`, known
-vulnerabilities are not looked for, and the last line says so.
+The exit status is 1 if a check finds something, and also if no database answers. With `--offline` known
+vulnerabilities are not looked for: the last line says so, and that is no failure.
 """
 
 import argparse

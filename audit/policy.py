@@ -51,5 +51,9 @@ def refused(expression: str | None) -> list[str]:
     """Return what a licence names that is not allowed."""
     if expression is None:
         return ["no licence that can be read"]
-    named = re.findall(r"[^\s()]+", expression)
-    return [each for each in named if each not in ALLOWED and each not in {"AND", "OR"}]
+    return [each for each in named(expression) if each not in ALLOWED]
+
+
+def named(expression: str) -> list[str]:
+    """Return all that an expression names. An exception (`WITH`) is one more thing to be allowed."""
+    return [each for each in re.findall(r"[^\s()]+", expression) if each not in {"AND", "OR"}]

@@ -79,12 +79,7 @@ def test_a_licence_that_is_not_listed_is_refused(expression: str | None, refused
 def test_each_package_of_an_artifact_has_a_licence_that_is_allowed_and_no_allowance_is_unused() -> None:
     packages = [*licences.of_artifacts(), *licences.of_toolchains()]
     assert licences.not_allowed(packages) == []
-    assert policy.ALLOWED.keys() == {
-        each
-        for package in packages
-        for each in (package.licence or "").strip("()").split()
-        if each.strip("()") == each and each not in {"AND", "OR"}
-    }
+    assert policy.ALLOWED.keys() == {each for one in packages for each in policy.named(one.licence or "")}
     assert policy.READ.keys() <= {package.name for package in packages}
 
 
@@ -174,7 +169,6 @@ def test_a_release_with_a_known_vulnerability_is_found_in_each_version_and_whate
 ) -> None:
     pins = ["good==1.0", "bad==1.0 ; python_full_version < '3.0'", "bad==3.0 ; python_full_version >= '3.0'"]
     with database(KNOWN) as url:
-        assert asked_of(url, tmp_path, "good==1.0", "bad==2.0") == []
         assert asked_of(url, tmp_path, *pins) == [
             "bad 1.0: PYSEC-1, fixed in 9.9",
             "bad 3.0: PYSEC-3, fixed in 9.9",
@@ -182,7 +176,7 @@ def test_a_release_with_a_known_vulnerability_is_found_in_each_version_and_whate
 
 
 @pytest.mark.other_programs
-@pytest.mark.parametrize(("known", "status"), [({}, 200), (KNOWN, 405), (KNOWN, 500)])
+@pytest.mark.parametrize(("known", "status"), [({}, 200), (KNOWN, 405)])
 def test_without_a_database_nothing_has_been_checked(known: Answers, status: int, tmp_path: Path) -> None:
     with database(known, status=status) as url, pytest.raises(NotCheckedError):
         asked_of(url, tmp_path, "good==1.0")
