@@ -4,6 +4,7 @@ python -m fuzz
 python -m fuzz BASE64
 """
 
+import argparse
 import base64
 import importlib.util
 import os
@@ -30,8 +31,12 @@ MEGABYTES = 1024
 
 
 def main() -> int:
-    if len(sys.argv) > 1:
-        return handle_once(base64.b64decode(sys.argv[1], validate=True))
+    """Search for inputs that break the handler, guided by coverage, for FUZZ_SECONDS."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=main.__doc__)
+    parser.add_argument("again", nargs="?", metavar="BASE64", help="handle this input once more instead")
+    given = parser.parse_args()
+    if given.again is not None:
+        return handle_once(base64.b64decode(given.again, validate=True))
     value = os.environ.get("FUZZ_SECONDS", SECONDS)
     if not value.isascii() or not value.isdigit() or int(value) == 0:
         sys.exit(f"FUZZ_SECONDS is {value!r}; allowed: a whole number of seconds, from 1 up")

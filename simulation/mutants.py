@@ -5,6 +5,7 @@
 tries seed after seed with each, and writes into results.json which one found it.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -148,7 +149,8 @@ def found_by(mutant: Mutant, most: int = MOST_SEEDS) -> int | None:
 
 
 def main() -> None:
-    """Try all of them, and write into results.json how many seeds each took."""
+    """Try all broken rules, and write into simulation/results.json how many seeds each took."""
+    argparse.ArgumentParser(prog="python -m simulation.mutants", description=main.__doc__).parse_args()
     be_quiet()
     known = pages.read()
     known["mutants"] = {}

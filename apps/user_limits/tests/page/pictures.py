@@ -1,9 +1,10 @@
-"""The pictures in the README, of the page and of a terminal: `PYTHONPATH=tests python -m page.pictures`.
+"""The pictures in the README, of the page and of a terminal: `make pictures`.
 
 The same events, the same standing clock, the same size: they change only with the page, and with the browser
 and the fonts of the machine. Inter is taken if it is there (Debian's fonts-inter).
 """
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Literal
@@ -31,6 +32,7 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 def main() -> None:
     """Make all pictures, and print their names and sizes."""
+    argparse.ArgumentParser(prog="python -m page.pictures", description=main.__doc__).parse_args()
     configure_logging("pictures", "error")
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "run.svg").write_text(terminal_picture("run"))

@@ -4,6 +4,7 @@ Decision 33 has the figures. They depend on the machine, and on what else it doe
 test holds that only a screen of limits is made before the page is painted.
 """
 
+import argparse
 import sys
 from itertools import product
 from statistics import median
@@ -41,6 +42,7 @@ WATCH = """() => {
 
 def main() -> None:
     """Print the median of some rounds, and the best one, in milliseconds."""
+    argparse.ArgumentParser(prog="python -m page.speed", description=main.__doc__).parse_args()
     configure_logging("speed", "error")
     try:
         with chromium() as browser, website() as site:
