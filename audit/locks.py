@@ -26,7 +26,7 @@ COMPILED_OF = {
 The others are one package each, without dependencies.
 """
 
-HERE: Mapping[str, str] = {name: str(value) for name, value in default_environment().items()}
+THIS_ENVIRONMENT: Mapping[str, str] = {name: str(value) for name, value in default_environment().items()}
 
 
 def unhashed(file: Path) -> list[str]:
@@ -41,7 +41,7 @@ def missing(name: str) -> list[str]:
 
     It is asked for in this environment, whose installed packages say what they need in turn.
     """
-    pins, absent = pinned(ROOT / "requirements" / f"{name}.txt", HERE), left_out(name)
+    pins, absent = pinned(ROOT / "requirements" / f"{name}.txt", THIS_ENVIRONMENT), left_out(name)
     seen: set[tuple[str, str]] = set()
     waiting = [(each, "pyproject.toml") for each in _asked_for(name)]
     found: list[str] = []
@@ -62,7 +62,7 @@ def missing(name: str) -> list[str]:
             if (package, extra) not in seen:
                 seen.add((package, extra))
                 asks = f"{package}[{extra}]" if extra else package
-                waiting += [(each, asks) for each in needed_by(package, extra, HERE)]
+                waiting += [(each, asks) for each in needed_by(package, extra, THIS_ENVIRONMENT)]
     return found
 
 
@@ -104,5 +104,7 @@ def _asked_for(name: str) -> Iterator[Requirement]:
             case _:
                 asked = project["optional-dependencies"][wanted]
         yield from (
-            each for each in map(Requirement, asked) if each.marker is None or each.marker.evaluate({**HERE})
+            each
+            for each in map(Requirement, asked)
+            if each.marker is None or each.marker.evaluate({**THIS_ENVIRONMENT})
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from audit.artifacts import pinned
-from audit.locks import COMPILED_OF, FILES, HERE, missing, unhashed
+from audit.locks import COMPILED_OF, FILES, THIS_ENVIRONMENT, missing, unhashed
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,7 +26,7 @@ def name_of(path: Path) -> str:
 
 def pins(file: str) -> dict[str, str]:
     """Return name → version of all that a file pins for this machine and this Python."""
-    return pinned(ROOT / "requirements" / f"{file}.txt", HERE)
+    return pinned(ROOT / "requirements" / f"{file}.txt", THIS_ENVIRONMENT)
 
 
 # Not all of it is there in an environment for `make check`.
