@@ -141,6 +141,14 @@ def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) 
     assert run(answer()).status_code < 500
 
 
+@pytest.mark.parametrize("host", [":c", "[", "localhost:http", "a:65536", ""])
+def test_a_host_that_is_none_stops_no_answer(host: str) -> None:
+    asked = client(repository_of(EXAMPLE))
+    assert asked.get(LIMITS, headers={"Host": host}).status_code == 200
+    refused = asked.get(f"{LIMITS}?limit=", headers={"Host": host})
+    assert (refused.status_code, refused.json()["parameter"]) == (400, "limit")
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [

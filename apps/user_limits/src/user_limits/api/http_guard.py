@@ -92,7 +92,9 @@ class HttpGuard:
                 await answer.whole(204, [allow, *self._cors.preflight_headers(origin)])
             else:
                 method = "GET" if scope["method"] == "HEAD" else scope["method"]
-                inner = {**scope, "method": method, "path": path}
+                # The framework makes a URL of the Host, and fails where it is none. No answer needs one.
+                headers = [each for each in scope["headers"] if each[0] != b"host"]
+                inner = {**scope, "method": method, "path": path, "headers": headers, "server": None}
                 await self._run(inner, receive, answer)
                 if (route := (scope.get("extensions") or {}).get(ROUTE)) is not None:
                     route["template"] = inner.get("path_template")
