@@ -26,7 +26,8 @@ MAY_IMPORT = {
 
 OURS = {
     *SOURCES,
-    *("tests", "audit", "chaos", "simulation", "fuzz", "mutation", "benchmarks", "examples", "reference", "deploy"),
+    *("tests", "chaos", "simulation", "fuzz", "mutation", "benchmarks"),
+    *("audit", "examples", "reference", "deploy"),
 }
 MODULES = sorted(path for part, folder in SOURCES.items() for path in (folder / part).rglob("*.py"))
 
