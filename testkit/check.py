@@ -21,7 +21,7 @@ FIXTURES = frozenset({"browser", "dynamodb_endpoint", "kinesis_endpoint", "moto_
 
 IMPORTS = re.compile(
     r"^(?:from|import) "
-    r"(?:benchmarks\.report|hcl2|moto|playwright|samtranslator|schemathesis|deploy|deployed)\b",
+    r"(?:benchmarks\.report|cyclonedx|hcl2|moto|playwright|samtranslator|schemathesis|deploy|deployed)\b",
     re.MULTILINE,
 )
 """Packages that requirements/check.txt lacks, and those of ours that import them or install with pip."""
