@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from reference.docstrings import markdown
@@ -132,6 +133,7 @@ def _type(annotation: ast.expr | None) -> str:
     return ast.unparse(annotation) if annotation else ""
 
 
+@cache
 def _tree(module: str) -> ast.Module:
     path = SRC.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -127,7 +127,7 @@ def test_a_message_cut_short_under_a_valid_checksum_never_yields_a_changed_recor
         assert len(part) < len(whole)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=6 * settings().max_examples)
 @given(message=st.binary() | st.lists(strangers, max_size=8).map(b"".join))
 def test_no_message_raises_anything_but_its_rejection(message: bytes) -> None:
     try:

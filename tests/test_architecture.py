@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,14 @@ def name_of(path: Path) -> str:
     return ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports_of(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -101,12 +107,12 @@ def imports_of(path: Path) -> set[str]:
 
 
 def attributes_of(path: Path) -> set[str]:
-    return {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    return {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
 
 
 def strings_of(path: Path) -> set[str]:
     """Return all strings of a module but its docstrings: those that the program sees."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     prose = {
         id(node.value)
         for node in ast.walk(tree)

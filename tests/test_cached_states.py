@@ -180,7 +180,7 @@ def test_the_bound_in_bytes_is_what_python_takes_for_it() -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for start in range(0, 40_000, 100):
+        for start in range(0, 10_000, 100):
             numbers = range(start, start + 100)
             recent.put(0, [((f"user-{n}-ä", f"limit-{n}"), f"{n:0300}".encode(), 1e9) for n in numbers])
         taken = tracemalloc.get_traced_memory()[0] - before
@@ -413,7 +413,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=4 * settings().max_examples, deadline=None)
 @given(EVENTS, STEPS, st.sampled_from([MB, 1_200, 0]))
 def test_two_workers_that_both_believe_to_own_a_shard_lose_nothing_and_count_nothing_twice(
     described: list[tuple[str, str, int]], steps: list[tuple[int, int, str]], max_bytes: int

@@ -22,7 +22,7 @@ def line(server: socket.socket) -> Iterator[Line]:
 
 def connect(line: Line) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", int(line.endpoint.rpartition(":")[2])))
-    connection.settimeout(5)
+    connection.settimeout(20)
     return connection
 
 
@@ -35,7 +35,7 @@ def test_requests_wait_while_a_line_is_held_and_answers_pass(server: socket.sock
             far.settimeout(0.05)
             with pytest.raises(TimeoutError):
                 far.recv(99)
-        far.settimeout(5)
+        far.settimeout(20)
         assert far.recv(99) == b"request"
 
 

@@ -263,7 +263,7 @@ class Witness(MemoryRepository[Account]):
         return super().save(changes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=6 * settings().max_examples, deadline=None)
 @given(seed=st.integers(0, 2**32), numbered=st.booleans())
 def test_wherever_the_process_is_killed_each_change_that_was_stored_has_been_called_for(
     seed: int, numbered: bool

@@ -81,7 +81,7 @@ def test_text_is_text_on_the_console_be_it_a_string_or_not(one: str, other: str)
     assert "".join(printable(one).split()) in "".join(written.getvalue().split())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(sent_texts, sent_texts, sent_texts, sent_texts)
 @example(*HOSTILE[:4])
 @example(*HOSTILE[2:])

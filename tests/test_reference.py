@@ -10,6 +10,8 @@ from reference.docstrings import arguments, markdown
 from reference.python import MODULES, public_names
 from user_limits.settings import Settings
 
+PYTHON = PAGES["python.md"]()
+
 WITH_ALL_INSTALLED = {"licences.md"}
 """It lists what every extra brings: more than `make check` installs."""
 
@@ -35,7 +37,7 @@ def test_there_is_no_other_page_and_the_index_has_each() -> None:
 def test_the_public_names_are_those_of_all_and_each_is_in_the_reference_with_a_docstring(module: str) -> None:
     names = public_names(module)
     assert names == importlib.import_module(module).__all__
-    section = PAGES["python.md"]().partition(f"## {module}\n")[2].partition("\n## ")[0]
+    section = PYTHON.partition(f"## {module}\n")[2].partition("\n## ")[0]
     told = dict(re.findall(r"^### (\w+)\n\n```py\n.*?\n```\n\n(.*?)$", section, re.MULTILINE | re.DOTALL))
     assert list(told) == names
     assert all(told.values())

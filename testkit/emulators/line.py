@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 _CHUNK = 1 << 18
 
@@ -20,6 +20,7 @@ class Line:
         self._to = host, int(port)
         self._open: set[socket.socket] = set()
         self._is_cut = False
+        self._lock = Lock()  # or a connection that is being made would outlive the cut
         self._passes = Event()
         self._passes.set()
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -28,10 +29,11 @@ class Line:
 
     def cut(self) -> None:
         """Break all that is on it; nobody answers from now on."""
-        self._is_cut = True
-        for each in tuple(self._open):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._is_cut = True
+            for each in self._open:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
     def restore(self) -> None:
         """Accept connections again."""
@@ -55,12 +57,13 @@ class Line:
         with suppress(OSError):
             while True:
                 near, _ = self._server.accept()
-                if self._is_cut:
-                    near.close()
-                    continue
-                far = socket.create_connection(self._to)
+                with self._lock:
+                    if self._is_cut:
+                        near.close()
+                        continue
+                    far = socket.create_connection(self._to)
+                    self._open |= {near, far}
                 for source, target, passes in ((near, far, self._passes), (far, near, None)):
-                    self._open.add(source)
                     Thread(target=self._pass, args=(source, target, passes), daemon=True).start()
 
     def _pass(self, source: socket.socket, target: socket.socket, passes: Event | None) -> None:
@@ -69,7 +72,8 @@ class Line:
                 if passes is not None:
                     passes.wait()
                 target.sendall(data)
-        self._open.discard(source)
+        with self._lock:
+            self._open.discard(source)
         with suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
         source.close()  # the thread of the other direction closes the other end

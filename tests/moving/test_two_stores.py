@@ -348,7 +348,9 @@ class Fleet:
         self._depth -= 1
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=6 * settings().max_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(seed=st.integers(0), length=st.integers(10, 120))
 def test_writers_that_see_the_phase_change_at_different_moments_lose_no_update(
     seed: int, length: int
