@@ -13,13 +13,11 @@ def is_newer(one: Aggregate[Any], other: Aggregate[Any]) -> bool:
     older, for to take a note back raises the lineage. Where they are equal too, neither is newer.
     """
     number, other_number = one.sequence_number, other.sequence_number
-    if number is not None and other_number is not None and number != other_number:
-        return number > other_number
-    if one.position != other.position:
-        return one.position > other.position
-    return _note(one) > _note(other)
+    if number is None or other_number is None:
+        return _rank(one) > _rank(other)
+    return (number, _rank(one)) > (other_number, _rank(other))
 
 
-def _note(aggregate: Aggregate[Any]) -> tuple[tuple[int, int], int]:
+def _rank(aggregate: Aggregate[Any]) -> tuple[tuple[int, int], tuple[Any, ...]]:
     parked = aggregate.parked
-    return (parked.position, -parked.count) if parked is not None else ((-1, 0), 0)
+    return aggregate.position, () if parked is None else (parked.position, -parked.count)

@@ -134,7 +134,8 @@ def differing_fields(one: Any, other: Any, name: str = "") -> Iterator[str]:
         yield name
         return
     for each in {**one, **other}:
-        yield from differing_fields(one.get(each, ...), other.get(each, ...), f"{name}.{each}".lstrip("."))
+        inner = f"{name}.{each}" if name else each
+        yield from differing_fields(one.get(each, ...), other.get(each, ...), inner)
 
 
 def _load(repository: Repository[State], keys: Collection[Key]) -> Chunk[State]:
