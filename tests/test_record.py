@@ -425,3 +425,32 @@ def test_what_is_no_record_is_not_refused_for_its_number() -> None:
     malformed: list[Any] = [{}, None, {"kinesis": None}, {"kinesis": {"sequenceNumber": []}}]
     for each in malformed:
         refuse_repeated_numbers([each, each])
+
+
+def test_a_sequence_number_has_128_digits_at_most() -> None:
+    [(record, _)] = unpack([with_kinesis(sequenceNumber="9" * 128)])
+    assert record.sequence_number == "9" * 128
+    with pytest.raises(
+        InvalidInvocationError, match=r"^Records\[0\]\.kinesis\.sequenceNumber is not a number$"
+    ):
+        list(unpack([with_kinesis(sequenceNumber="9" * 129)]))
+
+
+def test_the_clock_is_looked_at_as_soon_as_so_many_bytes_have_been_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Bytes that are not JSON by their first letter count, and those of a KPL record with its overhead."""
+    monkeypatch.setattr("kinesis_handler.ingest.record.LOOK_EVERY_BYTES", 600)
+    packed = aggregated(b"a", b"b")  # two of them cost 512 bytes more
+    for sizes, looks in (
+        ([600, 1], 1),
+        ([599, 1, 1], 1),
+        ([300, 299, 1], 0),
+        ([300, 300, 599, 1], 1),
+        ([len(packed), 88 - len(packed), 1], 1),
+        ([len(packed), 87 - len(packed), 1], 0),
+    ):
+        counted = Looks(too_late_from=100)
+        data = [packed if size == len(packed) else b"x" * size for size in sizes]
+        assert len(list(unpack(on_shard(*data), out_of_time=counted))) >= len(sizes)
+        assert counted.count == looks, sizes
