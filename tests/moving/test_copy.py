@@ -1,6 +1,6 @@
 """A copy of a few items: in which order, how many at a time, what it costs, and what is damaged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ class Unordered(MemoryRepository[LawState]):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[int] = []
+        self.before_write: Callable[[], object] = lambda: None
 
     def scan_stored(self, after: Key | None = None, **options: Any) -> Iterator[Aggregate[LawState | None]]:
         items = list(super().scan_stored(after, **options))
         return iter(items if after is not None else items[::-1])
 
     def save(self, changes: Sequence[Change[LawState]]) -> Saved:
+        self.before_write()
         self.writes.append(len(changes))
         return super().save(changes)
 
@@ -75,6 +77,20 @@ def test_no_more_is_written_at_a_time_than_a_second_may_write(
     clock = FakeClock()
     copy.run(rate=rate, clock=clock, sleep=clock.advance)
     assert copy.target.writes == writes
+
+
+def test_a_copy_waits_for_what_it_has_written_unless_that_took_as_long(copy: Copy) -> None:
+    insert(copy.source, *ITEMS)
+    clock, pauses, took = FakeClock(), list[float](), iter([0.25, 5, 0, 0])
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.advance(seconds)
+
+    copy.target.before_write = lambda: clock.advance(next(took))
+    copy.run(rate=2.5, clock=clock, sleep=sleep)
+    assert copy.target.writes == [3, 3, 3, 1]
+    assert pauses == pytest.approx([1.2 - 0.25, 0, 1.2, 0.4])
 
 
 @pytest.mark.parametrize(("length", "units"), [(0, 1), (700, 1), (1_024, 2), (5_000, 6)])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -76,3 +77,61 @@ def test_an_extension_that_is_not_there_or_silent_is_named(monkeypatch: pytest.M
         for port, why in ((1, "ConnectionRefused"), (silent.getsockname()[1], "TimeoutError")):
             with pytest.raises(RepositoryError, match=f"AppConfig's extension does not answer: {why}"):
                 switch_of(Phase, PROFILE, port)()
+
+
+def test_a_setting_may_be_the_value_itself() -> None:
+    assert switch_of(Phase, "target-dual", 0)() is Phase.TARGET_DUAL
+    with pytest.raises(ValueError, match="appconfig"):
+        switch_of(Phase, "appconfig:limits", 0)
+
+
+def test_a_path_may_have_anything_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "a:" / "phase"
+    file.parent.mkdir()
+    file.write_text("dual")
+    assert switch_of(Phase, f"file://{tmp_path}/a://phase", 0)() is Phase.DUAL
+
+
+def test_a_change_is_logged_once_and_a_value_that_stays_is_not(
+    tmp_path: Path, log_lines: io.StringIO
+) -> None:
+    clock, file = FakeClock(), tmp_path / "side"
+    side = switch_of(Side, f"file://{file}", 0, clock)
+    for text in ("source", "source", "target", "target", "both"):
+        file.write_text(text)
+        side()
+        clock.advance(switch.FILE_EVERY)
+    changed, unreadable = map(json.loads, log_lines.getvalue().splitlines())
+    assert (changed["message"], changed["component"]) == ("side changed", "side")
+    assert (changed["level"], changed["before"], changed["side"]) == ("info", "source", "target")
+    assert (unreadable["message"], unreadable["side"]) == ("side not readable", "target")
+    assert unreadable["reason"] == "it says 'both'; allowed: source, target"
+
+
+def test_what_a_file_says_is_quoted_at_its_beginning(tmp_path: Path) -> None:
+    file = tmp_path / "phase"
+    phase, unknown = switch_of(Phase, f"file://{file}", 0), "the phase of the migration is not known"
+    with pytest.raises(RepositoryError, match=rf"^{unknown}: {file}: .*No such file"):
+        phase()
+    file.write_text("x" * 41)
+    allowed = "source, dual, target-dual, target"
+    with pytest.raises(RepositoryError, match=rf"^{unknown}: it says '{'x' * 40}'; allowed: {allowed}$"):
+        phase()
+
+
+@pytest.mark.parametrize(
+    ("flag", "status", "body", "reason"),
+    [
+        ("", 500, b"", f"AppConfig's extension answers 500 for {PATH}"),
+        (FLAG, 200, b"{}", "the flag is disabled, or has no text attribute `phase`: 'phase'"),
+        ("", 200, b" " * (switch.MAX_ANSWER - 2) + b"dual", "it says 'du'; allowed: "),
+    ],
+    ids=["a status", "no attribute", "too long"],
+)
+def test_an_answer_of_appconfig_that_is_none_is_named(
+    flag: str, status: int, body: bytes, reason: str
+) -> None:
+    with running_extension() as extension:
+        extension.answers[PATH + flag] = status, body
+        with pytest.raises(RepositoryError, match=f"is not known: {re.escape(reason)}"):
+            switch_of(Phase, PROFILE + flag, extension.port)()

@@ -36,7 +36,7 @@ TIMEOUT = 1.0
 NOT_READABLE = "phase_not_readable"
 """Metric counted at each attempt that fails."""
 
-MAX_ANSWER, HTTP_OK = 10_000, 200
+EXTENSION, MAX_ANSWER, HTTP_OK = "localhost", 10_000, 200
 
 
 class Switch(Generic[Value]):
@@ -52,17 +52,16 @@ class Switch(Generic[Value]):
         self._values, self._name = values, values.__name__.lower()
         self._read, self._every, self._clock = read, every, clock
         self._lock = Lock()
-        self._value: Value | None = None
-        self._read_at = clock()
+        self._last: tuple[Value, float] | None = None
         self._log = structlog.get_logger(component=self._name)
 
     def __call__(self) -> Value:
         """Return the value. Raises RepositoryError if it has never been readable."""
         with self._lock:
-            now = self._clock()
-            if self._value is None or now - self._read_at >= self._every:
-                self._value, self._read_at = self._refreshed(self._value), now
-            return self._value
+            now, last = self._clock(), self._last
+            if last is None or now - last[1] >= self._every:
+                last = self._last = self._refreshed(last and last[0]), now
+            return last[0]
 
     def _refreshed(self, before: Value | None) -> Value:
         try:
@@ -100,7 +99,7 @@ def switch_of(
 
 def _read_file(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -113,7 +112,7 @@ def _read_profile(profile: str, port: int, attribute: str) -> str:
     names, _, query = profile.partition("?")
     path = "/applications/{}/environments/{}/configurations/{}".format(*names.split("/"))
     try:
-        with closing(HTTPConnection("localhost", port, timeout=TIMEOUT)) as connection:
+        with closing(HTTPConnection(EXTENSION, port, timeout=TIMEOUT)) as connection:
             connection.request("GET", f"{path}?{query}" if query else path)
             response = connection.getresponse()
             body = response.read(MAX_ANSWER)
