@@ -188,59 +188,93 @@ def test_a_number_may_fill_64_bits() -> None:
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        pytest.param(b"", "no user record", id="nothing is in it"),
-        pytest.param(ONE_KEY, "no user record", id="only a partition key is in it"),
-        pytest.param(ONE_RECORD, "not in the table", id="there is no partition key table"),
+        pytest.param(b"", "there is no user record in it", id="nothing is in it"),
+        pytest.param(ONE_KEY, "there is no user record in it", id="only a partition key is in it"),
+        pytest.param(
+            ONE_RECORD,
+            "a user record names a partition key that is not in the table",
+            id="there is no partition key table",
+        ),
         pytest.param(
             ONE_KEY + user_record(key_index(1), data(b"d")),
-            "not in the table",
+            "a user record names a partition key that is not in the table",
             id="the index is one too high",
         ),
         pytest.param(
             ONE_KEY + user_record(key_index(2**64 - 1), data(b"d")),
-            "not in the table",
+            "a user record names a partition key that is not in the table",
             id="the index would be -1 if signed",
         ),
         pytest.param(
-            ONE_KEY + user_record(key_index(0)), "lacks its partition key or its data", id="no data"
+            ONE_KEY + user_record(key_index(0)),
+            "a user record lacks its partition key or its data",
+            id="no data",
         ),
-        pytest.param(ONE_KEY + user_record(data(b"d")), "lacks its partition key or its data", id="no index"),
         pytest.param(
-            ONE_KEY + user_record(), "lacks its partition key or its data", id="an empty user record"
+            ONE_KEY + user_record(data(b"d")),
+            "a user record lacks its partition key or its data",
+            id="no index",
+        ),
+        pytest.param(
+            ONE_KEY + user_record(),
+            "a user record lacks its partition key or its data",
+            id="an empty user record",
         ),
         pytest.param(
             ONE_KEY + ONE_RECORD + user_record(key_index(0)),
-            "lacks its partition key",
+            "a user record lacks its partition key or its data",
             id="only the second lacks its data",
         ),
         pytest.param(
-            ONE_KEY + ONE_RECORD + bytes_field(1, b"\xff"), "not UTF-8", id="a partition key is not UTF-8"
+            ONE_KEY + ONE_RECORD + bytes_field(1, b"\xff"),
+            "a partition key is not UTF-8",
+            id="a partition key is not UTF-8",
         ),
         pytest.param(
             ONE_RECORD + key_in_table("k" * 257),
-            "longer than 256 characters",
+            "a partition key is longer than 256 characters",
             id="a partition key is too long",
         ),
-        pytest.param(ONE_RECORD + ONE_KEY[:-1], "cut short", id="bytes end too early"),
         pytest.param(
-            ONE_KEY + ONE_RECORD + tag(9, FIXED32) + bytes(3), "cut short", id="a fixed32 ends too early"
+            ONE_RECORD + ONE_KEY[:-1], "the protobuf message is cut short", id="bytes end too early"
         ),
         pytest.param(
-            ONE_KEY + ONE_RECORD + tag(9, FIXED64) + bytes(7), "cut short", id="a fixed64 ends too early"
+            ONE_KEY + ONE_RECORD + tag(9, FIXED32) + bytes(3),
+            "the protobuf message is cut short",
+            id="a fixed32 ends too early",
         ),
-        pytest.param(ONE_KEY + ONE_RECORD + tag(9, VARINT), "cut short", id="a tag stands without its value"),
-        pytest.param(ONE_KEY + ONE_RECORD + b"\x80", "cut short", id="a number ends too early"),
+        pytest.param(
+            ONE_KEY + ONE_RECORD + tag(9, FIXED64) + bytes(7),
+            "the protobuf message is cut short",
+            id="a fixed64 ends too early",
+        ),
+        pytest.param(
+            ONE_KEY + ONE_RECORD + tag(9, VARINT),
+            "the protobuf message is cut short",
+            id="a tag stands without its value",
+        ),
+        pytest.param(
+            ONE_KEY + ONE_RECORD + b"\x80", "the protobuf message is cut short", id="a number ends too early"
+        ),
         pytest.param(
             ONE_KEY + tag(3, LENGTH_DELIMITED) + varint(2**64 - 1),
-            "cut short",
+            "the protobuf message is cut short",
             id="a size of all the memory there is",
         ),
-        pytest.param(ONE_KEY + ONE_RECORD + tag(9, 3), "wire type 3", id="a group"),
-        pytest.param(ONE_KEY + ONE_RECORD + tag(9, 7), "wire type 7", id="a wire type that does not exist"),
+        pytest.param(ONE_KEY + ONE_RECORD + tag(9, 3), "the protobuf wire type 3 is not known", id="a group"),
+        pytest.param(
+            ONE_KEY + ONE_RECORD + tag(9, 7),
+            "the protobuf wire type 7 is not known",
+            id="a wire type that does not exist",
+        ),
     ],
 )
 def test_a_broken_message_under_a_valid_checksum_is_rejected(message: bytes, reason: str) -> None:
-    assert reason in refusal(seal(message))
+    assert refusal(seal(message)) == f"KPL record: {reason}"
+
+
+def test_a_partition_key_may_have_256_characters() -> None:
+    assert disaggregate(seal(key_in_table("é" * 256) + ONE_RECORD), LIMIT) == [("é" * 256, b"d")]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +283,8 @@ def test_a_broken_message_under_a_valid_checksum_is_rejected(message: bytes, rea
 def test_a_number_longer_than_64_bits_is_refused(before: bytes) -> None:
     endless = before + b"\x80" * 1_000_000
 
-    assert "longer than 64 bits" in refusal(seal(ONE_KEY + ONE_RECORD + endless))
+    reason = refusal(seal(ONE_KEY + ONE_RECORD + endless))
+    assert reason == "KPL record: a protobuf number is longer than 64 bits"
 
 
 def test_what_comes_to_exactly_the_limit_is_not_refused() -> None:

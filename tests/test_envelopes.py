@@ -15,7 +15,8 @@ from msgspec import Raw, Struct, UnsetType
 
 from kinesis_handler import ConfigurationError, Event, KinesisHandler, event_processor
 from kinesis_handler.envelopes import CloudEvents, Envelope, EventBridge, Native
-from kinesis_handler.ingest.headers import MAX_HEADERS
+from kinesis_handler.ingest.facts import FieldError
+from kinesis_handler.ingest.headers import MAX_HEADERS, headers_of_values
 from kinesis_handler.ingest.times import EARLIEST, LATEST, milliseconds
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.outcome import Status
@@ -267,6 +268,19 @@ def test_headers_have_a_bound(envelope: Envelope, content: object, path: str) ->
     assert refusal(envelope, content) == f"The headers come to more than {MAX_HEADERS} bytes - at {path}"
 
 
+def test_headers_may_come_to_exactly_their_bound() -> None:
+    name = "n" * 64  # as long as a name that is quoted may be
+    size = MAX_HEADERS - len(name)
+    assert headers_of_values([(name, "x" * size)]) == {name: "x" * size}
+    with pytest.raises(FieldError, match=rf"bytes - at `\$\.{name}`$"):
+        headers_of_values([(name, "x" * (size + 1))])
+
+
+def test_json_in_a_header_is_decoded_and_a_header_that_is_null_is_none() -> None:
+    assert headers_of_values([("a", Raw(b"[1.5]"))]) == {"a": (Decimal("1.5"),)}
+    assert dict(event_of(Native(headers=["tenant"]), NATIVE | {"tenant": None}).headers) == {}
+
+
 BAD: dict[str, tuple[Envelope, dict[str, object], str]] = {
     "an unknown specversion": (CloudEvents(), CLOUD | {"specversion": SECRET}, "`$.specversion`"),
     "no specversion": (CloudEvents(), NATIVE, "`specversion` - at `$`"),
@@ -402,6 +416,8 @@ TIMES: list[tuple[object, str, int]] = [
     (1_763_800_000.001, "s", 1_763_800_000_001),
     (Decimal("1763800000.0019999999999999999999999999999999999"), "s", 1_763_800_000_001),
     (Decimal("-0.0001"), "s", -1),
+    (Decimal(LATEST), "ms", LATEST),
+    (Decimal(EARLIEST), "ms", EARLIEST),
     (-1, "ms", -1),
     ("1970-01-01T00:00:00Z", "ms", 0),
     ("1969-12-31T23:59:59.9999Z", "s", -1),

@@ -10,6 +10,7 @@ import attrs
 import pydantic
 import pytest
 from msgspec import Struct
+from pydantic_core import PydanticCustomError
 
 from kinesis_handler import Event, KinesisHandler, Projection, event_processor
 from kinesis_handler.envelopes import Envelope
@@ -79,6 +80,8 @@ class Owner(pydantic.BaseModel):
             raise ValueError(f"{SECRET} is not allowed")
         if value == 2:
             raise KeyError(SECRET)
+        if value == 3:
+            raise PydanticCustomError("own", f"{SECRET} is not allowed")  # type: ignore[arg-type]
         return value
 
 
@@ -146,6 +149,7 @@ CAT = {"kind": "cat", "lives": 9}
         ({"pet": CAT, "since": SECRET}, "Not valid (datetime_from_date_parsing) - at `$.payload.since`"),
         ({"pet": CAT, "ageInYears": 3}, "greater than or equal to 18 - at `$.payload.ageInYears`"),
         ({"pet": CAT, "checked": 1}, "Not valid (value_error) - at `$.payload.checked`"),
+        ({"pet": CAT, "checked": 3}, "Not valid (own) - at `$.payload.checked`"),
         ({"pet": CAT, "checked": 2}, "A validator: KeyError raised at test_payloads.py:"),
         ({"pet": CAT, "tags": [1, SECRET, SECRET]}, "as an integer, and 1 more - at `$.payload.tags[1]`"),
         ({"pet": CAT, SECRET: 1}, "Extra inputs are not permitted - at `$.payload[…]`"),
@@ -158,6 +162,40 @@ def test_errors_of_pydantic_name_the_field_and_quote_no_value(payload: object, r
     assert decoded is None
     assert reason in sentence
     assert SECRET not in sentence
+
+
+class Folder(pydantic.BaseModel):
+    size: int
+    inner: "Folder | None" = None
+
+
+def test_a_model_may_be_made_of_itself() -> None:
+    assert handled(Folder, {"size": 1, "inner": {"size": 2}})[0] == Folder(size=1, inner=Folder(size=2))
+    assert "at `$.payload.inner.size`" in handled(Folder, {"size": 1, "inner": {"size": SECRET}})[1]
+
+
+def test_a_model_may_be_json_in_a_text() -> None:
+    class Message(Struct):
+        id: str
+        at: int
+        body: str
+
+    seen: list[Any] = []
+
+    @event_processor({"1": Cat})
+    def take(event: Event[Cat]) -> None:
+        seen.append(event.payload)
+
+    envelope = Envelope(Message, id="id", type="id", created_at="at", payload="body")
+    KinesisHandler([take], envelope=envelope).handle(
+        invocation([{"id": "1", "at": 1, "body": json.dumps(CAT)}])
+    )
+    assert seen == [Cat(kind="cat", lives=9)]
+
+
+def test_a_number_without_a_type_is_exact() -> None:
+    payload, _ = handled(Any, {"amount": 0.1})
+    assert (payload, type(payload["amount"])) == ({"amount": Decimal("0.1")}, Decimal)
 
 
 def test_a_class_that_raises_anything_rejects_its_event_alone() -> None:

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import tracemalloc
+import zlib
 from typing import Any, cast
 
 import aws_kinesis_agg.aggregator  # noqa: F401 - it puts on the path what messages_pb2 imports
@@ -15,9 +16,11 @@ from kinesis_handler.ingest.kpl import MAGIC
 from kinesis_handler.ingest.record import (
     DEFAULT_MAX_UNPACKED_BYTES,
     LOOK_EVERY_BYTES,
+    Packing,
     Record,
     arrival_time,
     refuse_repeated_numbers,
+    shard_of,
     unpack,
 )
 from kinesis_handler.lambda_types import LambdaRecord
@@ -378,6 +381,7 @@ def test_what_is_not_unpacked_in_time_is_out_of_time_and_the_first_record_never_
     [first, *others] = unpack(on_shard(*[gzipped(bytes(LOOK_EVERY_BYTES))] * 3), out_of_time=late)
     assert isinstance(first[1], bytes)
     assert all(isinstance(content, OutOfTimeError) for _, content in others)
+    assert str(others[0][1]) == "the deadline of the invocation came near"
 
 
 def on_shard_of(unpacked: list[tuple[Record, Any]]) -> list[LambdaRecord]:
@@ -387,7 +391,8 @@ def on_shard_of(unpacked: list[tuple[Record, Any]]) -> list[LambdaRecord]:
 
 def test_of_plain_records_the_clock_is_never_looked_at() -> None:
     looks = Looks(1)
-    assert len(list(unpack(on_shard(*[EVENT] * 10_000), out_of_time=looks))) == 10_000
+    content = b"{" + bytes(LOOK_EVERY_BYTES)
+    assert [each for _, each in unpack(on_shard(*[content] * 3), out_of_time=looks)] == [content] * 3
     assert looks.count == 0
 
 
@@ -396,6 +401,8 @@ def test_of_plain_records_the_clock_is_never_looked_at() -> None:
     [
         (1545084650.987, 1545084650.987),
         (1671562498449.0, 1671562498.449),
+        (100_000_000_000, 100_000_000),
+        (99_999_999_999, 99_999_999_999),
         (0, 0),
         (None, None),
         ("noon", None),
@@ -419,6 +426,19 @@ def test_records_of_one_shard_with_one_number_are_refused_unless_they_are_the_sa
         refuse_repeated_numbers([first, second, third, twin])
     twin["eventID"] = twin["eventID"].replace("shardId-0", "shardId-1")
     refuse_repeated_numbers([first, second, third, twin])
+
+
+def test_records_of_two_streams_may_have_one_number() -> None:
+    [first] = on_shard(EVENT)
+    other = with_kinesis(**(first["kinesis"] | {"data": "W10="}))
+    refuse_repeated_numbers([first, cast("LambdaRecord", {**other, "eventSourceARN": "arn:other"})])
+    with pytest.raises(InvalidInvocationError) as caught:
+        refuse_repeated_numbers([first, other])
+    assert str(caught.value) == (
+        "Records[0] and Records[1] have the same sequence number, "
+        f"{first['kinesis']['sequenceNumber']}, and hold different data: "
+        "Kinesis never hands out a number twice"
+    )
 
 
 def test_what_is_no_record_is_not_refused_for_its_number() -> None:
@@ -449,8 +469,49 @@ def test_the_clock_is_looked_at_as_soon_as_so_many_bytes_have_been_unpacked(
         ([300, 300, 599, 1], 1),
         ([len(packed), 88 - len(packed), 1], 1),
         ([len(packed), 87 - len(packed), 1], 0),
+        ([599, 1], 0),
     ):
         counted = Looks(too_late_from=100)
         data = [packed if size == len(packed) else b"x" * size for size in sizes]
         assert len(list(unpack(on_shard(*data), out_of_time=counted))) >= len(sizes)
         assert counted.count == looks, sizes
+
+
+LINES = Packing("lines")
+
+
+def test_each_document_of_a_kpl_record_has_a_number_of_its_own() -> None:
+    unpacked = list(unpack(on_shard(aggregated(b"{}\n[]", EVENT)), packing=LINES))
+    assert [content for _, content in unpacked] == [b"{}", b"[]", EVENT]
+    assert [each.sub_sequence_number for each, _ in unpacked] == [0, 1, 2]
+    assert {each.documents for each, _ in unpacked} == {"lines"}
+    assert [content for _, content in unpack(on_shard(b"{}\n[]"), packing=LINES)] == [b"{}", b"[]"]
+    [(broken, _)] = unpack(on_shard(aggregated(b"{}")[:-1]), packing=LINES)
+    assert broken.documents == "lines"
+
+
+def test_documents_beyond_the_limit_end_their_record_and_say_so() -> None:
+    (holds,) = on_shard(aggregated(b"{}\n" * 99, b"{}"))
+    first, second = (str(content) for _, content in unpack([holds], 2_000, packing=LINES))
+    assert first == "it holds more documents than the limit of 2000 bytes allows"
+    assert second == "an earlier part of its record unpacks to more than the limit"
+
+
+def test_documents_beyond_the_limit_cost_the_limit_and_one_byte_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, limit = b"[]\n" * 100, 1_000
+    for more, looks in ((1, 1), (2, 0)):
+        monkeypatch.setattr("kinesis_handler.ingest.record.LOOK_EVERY_BYTES", len(data) + limit + more)
+        counted = Looks(too_late_from=100)
+        list(unpack(on_shard(data, b"{}"), limit, counted, LINES))
+        assert counted.count == looks
+
+
+@pytest.mark.parametrize(("undone", "content"), [(True, EVENT), (False, zlib.compress(EVENT))])
+def test_zlib_is_undone_if_producers_pack_so(undone: bool, content: bytes) -> None:
+    assert [each for _, each in unpack(on_shard(zlib.compress(EVENT)), packing=Packing(zlib=undone))] == [
+        content
+    ]
+
+
+def test_the_shard_ends_at_the_first_colon() -> None:
+    assert shard_of(cast("LambdaRecord", {"eventID": "shardId-000000000006:49:59"})) == "shardId-000000000006"

@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping, Sized
+from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, TypedDict
 
+import msgspec
 import pytest
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 from pydantic import BaseModel
 
 from kinesis_handler import ConfigurationError, Event, KinesisHandler, event_processor
-from kinesis_handler.ingest.schema import type_problem
+from kinesis_handler.ingest.schema import RAW_IN_UNION, reason, type_problem
 from kinesis_handler.testing import invocation
 
 
@@ -136,3 +138,63 @@ def test_a_schema_that_can_be_decoded_into_is_taken(schema: Any) -> None:
 def test_what_is_written_too_may_have_no_field_that_msgspec_knows_nothing_of() -> None:
     assert type_problem(WithSpareModel) is None
     assert type_problem(WithSpareModel, written=True) == "msgspec knows nothing of Model"
+
+
+class Deep(Struct):
+    inner: WithSpareModel
+
+
+def test_what_is_written_is_looked_at_all_through() -> None:
+    assert type_problem(Deep) is None
+    assert type_problem(Deep, written=True) == "msgspec knows nothing of Model"
+
+
+class WithRaw(Struct):
+    body: Raw
+    note: Raw | UnsetType = UNSET
+
+
+class WithSpareUnion(Struct):
+    body: Raw | None = None
+
+
+def test_a_union_with_raw_is_refused_for_msgspec_never_decodes_it() -> None:
+    for schema in (Raw | None, list[Raw | str], WithSpareUnion):
+        assert type_problem(schema) == RAW_IN_UNION
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b"{}", type=Raw | None)
+    assert type_problem(WithRaw) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OverflowError("987"), "A number is beyond all bounds - at `$.payload`"),
+        (RecursionError("deep"), "Nested too deeply - at `$.payload`"),
+        (
+            ValueError("Invalid enum value 's3cr3t' - at `$.x`"),
+            "Not one of the allowed values - at `$.payload.x`",
+        ),
+        (ValueError("Invalid value 's3cr3t'"), "Not one of the allowed values - at `$.payload`"),
+    ],
+)
+def test_the_reason_says_what_is_wrong_and_where_and_quotes_nothing(error: Exception, sentence: str) -> None:
+    assert reason(error, ".payload") == sentence
+
+
+@pytest.mark.parametrize("module", ["attr.validators", "attrs.validators"])
+def test_what_a_validator_of_attrs_raises_is_not_quoted(module: str) -> None:
+    validators: dict[str, Any] = {"__name__": module}
+    exec(  # noqa: S102 - a validator's module is known by its name
+        "def one(attr): raise ValueError('s3cr3t')\ndef whole(value): raise ValueError('s3cr3t')", validators
+    )
+    for call, path in (
+        (lambda: validators["one"](SimpleNamespace(name="account")), ".payload.account"),
+        (lambda: validators["whole"](1), ".payload"),
+    ):
+        error = ValueError("s3cr3t")
+        try:
+            call()
+        except ValueError as cause:
+            error.__cause__ = cause
+        assert reason(error, ".payload") == f"Refused by its validator - at `${path}`"

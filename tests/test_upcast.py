@@ -17,6 +17,7 @@ from kinesis_handler import (
     event_processor,
 )
 from kinesis_handler.envelopes import CloudEvents, Envelope, EventBridge, Native
+from kinesis_handler.ingest.upcast import Chain, chains
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
@@ -146,13 +147,58 @@ def test_an_event_of_eventbridge_has_its_version_in_its_detail() -> None:
         envelope=EventBridge(version="meta.version"),
     )
     assert [payload.cents for payload in payloads] == [250, 250]
+    wrong = BRIDGE | {"version": "0", "detail": {"meta": {"version": "new"}}}
+    result, _ = handled(wrong, envelope=EventBridge(version="meta.version"))
+    assert "- at `$.detail.meta.version`" in str(result.rejected()[0].outcome.error)
+
+
+def test_a_payload_in_the_newest_version_is_left_as_it_is() -> None:
+    payload = object()
+    assert Chain(1, (from_v1,)).apply(payload, 2, ".version") is payload
+
+
+def test_objects_that_a_decoder_made_pass_the_upcasters_as_objects() -> None:
+    class Message(Struct):
+        id: str
+        payload: Any
+        version: int
+
+    def decode(content: bytes) -> dict[str, Any]:
+        version, _, account = content.decode().partition(" ")
+        return {"id": account, "payload": {"account": account, "amount": 2.5}, "version": int(version)}
+
+    envelope = Envelope(
+        Message,
+        id="id",
+        type="id",
+        created_at="version",
+        payload="payload",
+        version="version",
+        decoder=decode,
+    )
+    seen: list[Any] = []
+
+    @event_processor({"x": Deposited}, upcast={("x", 1): from_v1, ("x", 2): from_v2})
+    def deposit(event: Event[Deposited]) -> None:
+        seen.append(event.payload)
+
+    KinesisHandler([deposit], envelope=envelope).handle(invocation([b"1 x"]))
+    assert seen == [Deposited("x", 250, "EUR")]
+
+
+def test_the_types_that_a_processor_takes_are_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"it does not take; allowed: 'OPENED', 'CLOSED'$"):
+        chains({("WITHDRAWN", 1): from_v1}, {"OPENED": dict, "CLOSED": dict}, "deposit")
 
 
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
         (native(V3, version=4), "Version 4 is not one of 1 to 3 - at `$.version`"),
-        (native(V3, version=0), "an integer from 1 up, or a text that ends with one - at `$.version`"),
+        (
+            native(V3, version=0),
+            "Expected a version: an integer from 1 up, or a text that ends with one - at `$.version`",
+        ),
         (native(V3, version=True), "- at `$.version`"),
         (native(V3, version={"s3cr3t": 1}), "- at `$.version`"),
         (native(V3, version="latest"), "- at `$.version`"),
@@ -211,9 +257,18 @@ async def later(payload: object) -> object:
         ({("WITHDRAWN", 1): from_v1}, "deposit has an upcaster of 'WITHDRAWN', which it does not take"),
         ({("DEPOSITED", 0): from_v1}, "version 0; allowed: from 1 up"),
         ({("DEPOSITED", True): from_v1}, "allowed: an event type and a version"),
-        ({"DEPOSITED": from_v1}, "allowed: an event type and a version, such as ('OPENED', 1)"),
-        ({("DEPOSITED", 1): "from_v1"}, "allowed: a function of a payload"),
-        ({("DEPOSITED", 1): later}, "is a coroutine function"),
+        (
+            {"DEPOSITED": from_v1},
+            "an upcaster of 'DEPOSITED'; allowed: an event type and a version, such as ('OPENED', 1)",
+        ),
+        (
+            {("DEPOSITED", 1): "from_v1"},
+            "the upcaster of 'DEPOSITED', version 1, of deposit is 'from_v1'; allowed: a function of a",
+        ),
+        (
+            {("DEPOSITED", 1): later},
+            "the upcaster of 'DEPOSITED', version 1, of deposit is a coroutine function",
+        ),
     ],
 )
 def test_upcasters_that_make_no_chain_are_refused_at_registration(upcast: Any, sentence: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 from uuid import UUID
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -53,12 +53,14 @@ class Field(NamedTuple):
 
     def text(self, said: Any) -> str | None:
         """Return its text, if it has one. Raises FieldError if that is too long."""
-        value: Any = self.get(said)
-        if value.__class__ is not str and value is not None:
-            value = str(value)
-        if value is not None and len(value) > MAX_TEXT:
+        text: str | None = self.get(said)
+        if text is None:
+            return None
+        if text.__class__ is not str:
+            text = str(text)
+        if len(text) > MAX_TEXT:
             raise FieldError(f"Expected `str` of length <= {MAX_TEXT}", self.path)
-        return cast("str | None", value)
+        return text
 
     def required_text(self, said: Any) -> str:
         """Return its text. Raises FieldError if there is none, or it is empty or too long."""
@@ -148,7 +150,7 @@ def _declared(owner: type[Struct], attribute: str, name: str, part: str) -> tupl
     if part not in known:
         from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
 
-        near = get_close_matches(part, known, 1)
+        near = get_close_matches(part, known)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigurationError(
             f"{attribute} is {name!r}, and {owner.__qualname__} has no field {part!r}{meant}; "
@@ -167,7 +169,7 @@ def _members(declared: Any) -> list[Any]:
 
 
 def _named(kind: Any) -> str:
-    return str(getattr(kind, "__qualname__", kind)) if get_origin(kind) is None else str(kind)
+    return kind.__qualname__ if isinstance(kind, type) else str(kind)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], Any]:

@@ -43,7 +43,7 @@ def headers_of_members(
     found = [(name, bytes(value)) for name, value in members.items() if name in chosen]
     _require_small([(name, len(value)) for name, value in found])
     decoded = [(name, _value(value)) for name, value in found]
-    return _read_only({name: _frozen(value) for name, value in decoded if value is not None})
+    return MappingProxyType({name: _frozen(value) for name, value in decoded if value is not None})
 
 
 def member(content: bytes, name: str) -> Raw | None:
@@ -64,11 +64,7 @@ def headers_of_values(values: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
     if not found:
         return NO_HEADERS
     _require_small([(name, _size(value)) for name, value in found])
-    return _read_only({name: _frozen(value) for name, value in found})
-
-
-def _read_only(headers: dict[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(headers) if headers else NO_HEADERS
+    return MappingProxyType({name: _frozen(value) for name, value in found})
 
 
 def _require_small(sizes: Iterable[tuple[str, int]]) -> None:

@@ -96,4 +96,4 @@ class _ZlibFile:
         if not self._decompressor.eof:
             raise EOFError
         if self._decompressor.unused_data:
-            raise zlib.error("there is something behind its end")
+            raise zlib.error

@@ -46,7 +46,7 @@ def problem_of(schema: Any) -> str | None:
 
 
 def _reason(error: ValidationError, names: frozenset[str]) -> str:
-    first, *others = error.errors(include_url=False, include_input=False)
+    first, *others = error.errors()
     # The code of an error is a constant of pydantic's or of the model's.
     what = f"Not valid ({first['type']})" if _may_quote(first) else first["msg"]
     more = f", and {len(others)} more" if others else ""

@@ -6,8 +6,7 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any, get_args
 
-from msgspec.inspect import CustomType, Field, Type, type_info
-from msgspec.json import Decoder
+from msgspec.inspect import CustomType, Field, RawType, Type, UnionType, type_info
 
 from kinesis_handler.errors import ConfigurationError, UnstorableError, raised
 from kinesis_handler.ingest.facts import FieldError
@@ -16,6 +15,8 @@ ALLOWED = (
     "a msgspec.Struct, dataclass, class of attrs, TypedDict or other type that msgspec can decode into, "
     "or a model of pydantic"
 )
+
+RAW_IN_UNION = "Raw is in a union, where msgspec never decodes it: declare it alone, or as Raw | UnsetType"
 
 # The path of the error, at the very end of msgspec's message.
 _PATH = re.compile(r" - at `(?:key` in `)?\$([^`]*)`$")
@@ -61,13 +62,10 @@ def type_problem(kind: Any, *, written: bool = False) -> str | None:
 
         return problem_of(kind)
     try:
-        Decoder(kind)
         info = type_info(kind)
     except (TypeError, ValueError, NameError, RecursionError) as error:
         return str(error)
-    for custom in _custom_types(info, set(), written=written):
-        return f"msgspec knows nothing of {getattr(custom, '__qualname__', custom)}"
-    return None
+    return next(_problems(info, set(), written=written), None)
 
 
 def is_pydantic(kind: Any) -> bool:
@@ -75,20 +73,30 @@ def is_pydantic(kind: Any) -> bool:
     return hasattr(kind, "__pydantic_validator__") or any(is_pydantic(each) for each in get_args(kind))
 
 
-def _custom_types(part: Any, seen: set[int], *, written: bool) -> Iterator[Any]:
-    """Return the types within a type that msgspec leaves to hooks; this engine has no such hook."""
+def _problems(part: Any, seen: set[int], *, written: bool) -> Iterator[str]:
+    """Yield why a type within a type is never decoded into.
+
+    msgspec leaves a type that it does not know to hooks, and this engine has none. Of a union it decodes all
+    members but Raw.
+    """
     if isinstance(part, tuple):
         for each in part:
-            yield from _custom_types(each, seen, written=written)
+            yield from _problems(each, seen, written=written)
     elif isinstance(part, CustomType):
         if not _is_of_json(part.cls):
-            yield part.cls
+            yield f"msgspec knows nothing of {part.cls.__qualname__}"
+    elif _has_raw(part):
+        yield RAW_IN_UNION
     elif isinstance(part, Type) and id(part) not in seen:
         seen.add(id(part))
         for name in part.__struct_fields__:
-            yield from _custom_types(getattr(part, name), seen, written=written)
-    elif isinstance(part, Field) and (part.required or written):
-        yield from _custom_types(part.type, seen, written=written)
+            yield from _problems(getattr(part, name), seen, written=written)
+    elif isinstance(part, Field) and (part.required or written or _has_raw(part.type)):
+        yield from _problems(part.type, seen, written=written)
+
+
+def _has_raw(part: Any) -> bool:
+    return isinstance(part, UnionType) and any(isinstance(each, RawType) for each in part.types)
 
 
 def _is_of_json(kind: Any) -> bool:
