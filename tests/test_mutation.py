@@ -1,5 +1,6 @@
 """What the docs say of mutation testing is what its runs have come to, and is about the code as it is."""
 
+import ast
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,24 @@ def source_of(name: str) -> str:
 
 def test_the_page_shows_the_figures_of_the_runs() -> None:
     assert figures.PAGE.read_text() == figures.page(), "`make mutation REPORT=1` writes it"
+
+
+def has_functions(path: Path) -> bool:
+    """Return whether a file has a function without a decorator, which can be changed."""
+    if path.suffix != ".py":
+        return False
+    functions = (each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.FunctionDef))
+    return any(not each.decorator_list for each in functions)
+
+
+def test_the_page_has_figures_only_of_modules_that_are_changed() -> None:
+    packages = {"src/kinesis_handler/": "src", "src/user_limits/": "apps/user_limits/src"}
+    changed = set()
+    for named in TOOL["mutmut"]["only_mutate"]:
+        [source] = [ROOT / folder for package, folder in packages.items() if named.startswith(package)]
+        files = [each for each in source.glob(named.removeprefix("src/")) if has_functions(each)]
+        changed |= {".".join(each.relative_to(source).with_suffix("").parts) for each in files}
+    assert changed >= {*figures.read_results()}
 
 
 def test_each_change_that_makes_no_difference_is_one_of_a_line_that_is_there() -> None:

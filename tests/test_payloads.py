@@ -81,7 +81,7 @@ class Owner(pydantic.BaseModel):
         if value == 2:
             raise KeyError(SECRET)
         if value == 3:
-            raise PydanticCustomError("own", f"{SECRET} is not allowed")  # type: ignore[arg-type]
+            raise PydanticCustomError("own", f"{SECRET} is not allowed")
         return value
 
 

@@ -188,13 +188,11 @@ def test_what_a_validator_of_attrs_raises_is_not_quoted(module: str) -> None:
     exec(  # noqa: S102 - a validator's module is known by its name
         "def one(attr): raise ValueError('s3cr3t')\ndef whole(value): raise ValueError('s3cr3t')", validators
     )
-    for call, path in (
-        (lambda: validators["one"](SimpleNamespace(name="account")), ".payload.account"),
-        (lambda: validators["whole"](1), ".payload"),
-    ):
+    account = SimpleNamespace(name="account")
+    for validator, value, path in (("one", account, ".payload.account"), ("whole", 1, ".payload")):
         error = ValueError("s3cr3t")
         try:
-            call()
+            validators[validator](value)
         except ValueError as cause:
             error.__cause__ = cause
         assert reason(error, ".payload") == f"Refused by its validator - at `${path}`"
