@@ -7,17 +7,27 @@ import pytest
 from msgspec import Struct
 
 from kinesis_handler import BusinessError, Event, KinesisHandler, RejectedError
-from kinesis_handler.batch import Batch, Source
+from kinesis_handler.batch import Batch, Source, put_into
 from kinesis_handler.deadline import ENDLESS
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.ingest.record import unpack
-from kinesis_handler.outcome import APPLIED, BatchResult, Outcome, ReaderKey, Status, not_applied
+from kinesis_handler.outcome import (
+    APPLIED,
+    BatchResult,
+    HandledRecord,
+    Outcome,
+    ReaderKey,
+    Status,
+    not_applied,
+)
 from kinesis_handler.quarantine.entry import decode_entries
 from kinesis_handler.recipients import EVERYONE
 from kinesis_handler.testing import FakeClock, invocation
 from testkit.quarantine import MemoryQuarantine
 
 REJECTED = not_applied(RejectedError("never"))
+KEY = ("words", "a")
+WHO = ReaderKey("Words", KEY)
 
 
 class Sent(Struct):
@@ -109,12 +119,88 @@ def test_what_is_parked_is_kept_for_the_processor_at_work() -> None:
     quarantine = MemoryQuarantine()
     batch = Batch(quarantine=quarantine)
     batch.reader = "Words"
-    who = ReaderKey("Words", ("words", "a"))
-    parked = Outcome(Status.PARKED, BusinessError("not now"), parked=(who,))
+    parked = Outcome(Status.PARKED, BusinessError("not now"), parked=(WHO,))
     batch.quarantine({event("a"): parked})
     [content] = quarantine.objects.values()
     [entry] = decode_entries(content)
-    assert (entry.parked, entry.rejected) == ((who,), ())
+    assert (entry.parked, entry.rejected) == ((WHO,), ())
+
+
+def test_what_the_processor_at_work_rejects_names_it_in_the_quarantine() -> None:
+    quarantine = MemoryQuarantine()
+    batch = Batch(quarantine=quarantine)
+    batch.reader = "Words"
+    batch.quarantine({event("a"): REJECTED})
+    [content] = quarantine.objects.values()
+    [entry] = decode_entries(content)
+    assert entry.rejected == (ReaderKey("Words"),)
+
+
+def test_what_is_put_into_a_quarantine_for_no_reader_in_particular_names_nobody() -> None:
+    quarantine, of_all = MemoryQuarantine(), event("a")
+    put_into(quarantine, [HandledRecord(of_all.record, of_all, REJECTED)])
+    [content] = quarantine.objects.values()
+    [entry] = decode_entries(content)
+    assert entry.rejected == ()
+
+
+def at_work(source: Source) -> Batch:
+    batch = Batch(source=source)
+    batch.reader = "Words"
+    return batch
+
+
+def test_what_a_key_rejects_of_the_stream_names_it_and_its_reader() -> None:
+    batch, events = at_work(Source.STREAM), [event("a"), event("b")]
+    assert batch.of_key(KEY, events, [APPLIED, REJECTED]) == [APPLIED, REJECTED.named(WHO)]
+    assert batch.rejections == {events[1]: REJECTED.named(WHO)}
+    assert batch.parts == {}
+
+
+def test_a_key_of_the_stream_of_which_all_is_applied_costs_no_more_than_a_look_at_it() -> None:
+    outcomes = [APPLIED, APPLIED]
+    assert at_work(Source.STREAM).of_key(KEY, [event("a"), event("b")], outcomes) is outcomes
+
+
+@pytest.mark.parametrize("source", [Source.QUARANTINE, Source.PARKED])
+@pytest.mark.parametrize("outcome", [APPLIED, REJECTED])
+def test_what_became_of_a_redriven_event_is_known_for_each_of_its_keys(
+    source: Source, outcome: Outcome
+) -> None:
+    batch, redriven, other = at_work(source), event("a"), ReaderKey("Words", ("words", "b"))
+    batch.of_key(KEY, [redriven], [APPLIED])
+    batch.of_key(("words", "b"), [redriven], [outcome])
+    assert batch.parts == {redriven: {WHO: APPLIED, other: outcome.named(other)}}
+
+
+def test_a_key_has_one_outcome_for_each_of_its_events() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        at_work(Source.STREAM).of_key(KEY, [event("a"), event("b")], [REJECTED])
+
+
+def test_a_redriven_event_that_a_processor_settles_without_a_key_is_settled_for_all_of_it() -> None:
+    batch, keyed, whole = at_work(Source.QUARANTINE), event("a"), event("b")
+    batch.parts[whole] = {ReaderKey("Other", KEY): APPLIED}
+    batch.settle({keyed: REJECTED.named(WHO), whole: REJECTED})
+    batch.of_key(KEY, [keyed], [REJECTED])
+    batch.complete_parts([keyed, whole])
+    named = REJECTED.named(ReaderKey("Words"))
+    assert batch.parts == {
+        keyed: {WHO: REJECTED.named(WHO)},
+        whole: {ReaderKey("Other", KEY): APPLIED, ReaderKey("Words"): named},
+    }
+    assert batch.outcomes == {keyed: REJECTED.named(WHO), whole: named}
+
+
+def test_what_the_processor_at_work_rejected_says_so_unless_a_key_has() -> None:
+    batch, keyed, whole, applied = at_work(Source.STREAM), event("a"), event("b"), event("c")
+    unread = event("d").record
+    batch.settle({keyed: REJECTED.named(WHO), whole: REJECTED, applied: APPLIED})
+    batch.outcomes[unread] = REJECTED
+    batch.name_rejections()
+    named = REJECTED.named(ReaderKey("Words"))
+    assert batch.outcomes == {keyed: REJECTED.named(WHO), whole: named, applied: APPLIED, unread: REJECTED}
+    assert batch.rejections == {whole: named}
 
 
 def test_after_a_slice_there_is_time_for_one_that_takes_half_as_long_again_or_there_is_none() -> None:

@@ -42,6 +42,15 @@ def test_behind_what_does_not_fit_the_next_part_is_one_event_and_then_twice_as_m
     assert found == [0]
 
 
+def test_where_it_is_not_known_that_they_do_not_fit_all_are_tried_together_first() -> None:
+    halving = Halving(8, is_unfit=False)
+    assert not halving.next_is_unfit(0)
+    assert not Halving(1, is_unfit=False).next_is_unfit(0)
+    assert halving.end(0) == 8
+    halving.does_not_fit(8)
+    assert halving.end(0) == 4
+
+
 def test_another_state_makes_it_begin_with_one_event() -> None:
     halving = Halving(8)
     halving.fits()

@@ -25,7 +25,8 @@ from kinesis_handler.deadline import ENDLESS, current_deadline
 from kinesis_handler.envelopes import EventBridge, Native
 from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.outcome import APPLIED, BatchResult, ReaderKey, Status
-from kinesis_handler.recipients import EVERYONE, Recipients
+from kinesis_handler.quarantine.entry import decode_entries
+from kinesis_handler.recipients import EVERYONE, Recipients, place_of
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
@@ -75,13 +76,15 @@ class Collected:
         self.results.append(result)
 
 
+def documents(*words: str, kind: str = "SAID") -> list[dict[str, Any]]:
+    return [
+        {"eventId": f"{n}", "type": kind, "createdAt": n, "payload": {"word": word}}
+        for n, word in enumerate(words)
+    ]
+
+
 def said(*words: str, kind: str = "SAID") -> dict[str, Any]:
-    return invocation(
-        [
-            {"eventId": f"{n}", "type": kind, "createdAt": n, "payload": {"word": word}}
-            for n, word in enumerate(words)
-        ]
-    )
+    return invocation(documents(*words, kind=kind))
 
 
 def statuses(result: BatchResult) -> list[str]:
@@ -236,6 +239,46 @@ def test_what_is_rejected_is_in_the_quarantine_unless_it_comes_from_there() -> N
         assert not any("released" in name for name in quarantine.objects)
 
 
+def test_who_rejected_an_event_is_in_its_entry_and_nobody_where_there_was_none_to_read() -> None:
+    @event_processor({"SAID": Said})
+    def refuses(event: Event[Said]) -> None:  # noqa: ARG001
+        raise RejectedError("never")
+
+    quarantine = MemoryQuarantine()
+    batch = invocation([b"{", *documents("a")])
+    KinesisHandler([refuses], quarantine=quarantine).handle(batch)
+    [content] = quarantine.objects.values()
+    assert [entry.rejected for entry in decode_entries(content)] == [(), (ReaderKey("refuses"),)]
+
+
+def test_what_one_reader_rejects_is_quarantined_by_its_name_though_it_fails_for_another() -> None:
+    class Later(Recorder):
+        def process(self, events: Sequence[Event[Any]], batch: Batch) -> None:  # noqa: ARG002
+            raise BusinessError("not now")
+
+    quarantine = MemoryQuarantine()
+    handler = KinesisHandler([Words(MemoryRepository()), Later()], quarantine=quarantine)
+    assert statuses(handler.handle(said("#"))) == ["failed"]
+    [content] = quarantine.objects.values()
+    assert [entry.rejected for entry in decode_entries(content)] == [(ReaderKey("Words", ("words", "#")),)]
+
+
+def test_a_redriven_record_goes_to_the_readers_that_it_is_for_and_its_parts_say_what_became_of_it() -> None:
+    chosen, other = Recorder(), type("Other", (Recorder,), {})()
+    handler = KinesisHandler([chosen, other])
+    batch = said("a")
+    batch["Records"] += said("b", kind="OTHER")["Records"]
+    [place, _] = [place_of(each.record) for each in handler.handle(batch)]
+    assert [each.parts for each in handler.handle(batch)] == [{}, {}]
+    chosen.calls.clear()
+    other.calls.clear()
+    recipients = Recipients(of={place: (ReaderKey("Recorder"),)})
+    result = handler.handle(batch, source=Source.QUARANTINE, recipients=recipients)
+    assert statuses(result) == ["applied", "ignored"]
+    assert [each.parts for each in result] == [{ReaderKey("Recorder"): APPLIED}, {}]
+    assert (len(chosen.calls), len(other.calls)) == (1, 0)
+
+
 class Down:
     """A quarantine that takes nothing."""
 
@@ -247,6 +290,7 @@ def test_what_each_reader_made_of_a_batch_is_known_even_if_the_quarantine_fails(
     handler = KinesisHandler([Words(MemoryRepository()), Recorder()], quarantine=Down())
     result = handler.handle(said("#", "a"))
     assert statuses(result) == ["failed", "applied"]
+    assert not result.rejected()
     assert result.readers == {
         "Words": {Status.REJECTED: 1, Status.APPLIED: 1},
         "Recorder": {Status.APPLIED: 2},

@@ -83,6 +83,7 @@ def test_a_rejected_event_is_behind_a_change_if_one_before_it_is_applied_or_park
     assert behind_change([APPLIED, DUPLICATE, REJECTED, REJECTED]) == 2
     assert behind_change([REJECTED, PARKED, REJECTED]) == 2
     assert behind_change([DUPLICATE, REJECTED, APPLIED, FAILED]) is None
+    assert behind_change([DUPLICATE, REJECTED]) is None
 
 
 def test_outcomes_are_added_and_the_worse_one_stays_of_an_event_that_has_two() -> None:
@@ -179,6 +180,13 @@ def test_what_one_reader_rejects_is_among_the_rejected_ones_whatever_becomes_of_
     found = BatchResult(events, outcomes, rejections=rejections).rejected()
     assert [each.outcome for each in found] == [REJECTED, REJECTED.named(WHO), REJECTED.named(OTHER)]
     assert [each.record.sequence_number for each in found] == ["0", "1", "2"]
+
+
+def test_a_handled_record_has_what_became_of_it_for_each_reader_and_key_if_it_was_redriven() -> None:
+    events: list[Any] = [event("a", (1, 0)), event("b", (2, 0))]
+    parts = {events[0]: {WHO: APPLIED, OTHER: REJECTED}}
+    batch = BatchResult(events, dict.fromkeys(events, REJECTED), parts=parts)
+    assert [each.parts for each in batch] == [{WHO: APPLIED, OTHER: REJECTED}, {}]
 
 
 def test_the_response_names_each_failed_record_once() -> None:

@@ -7,9 +7,9 @@ import pytest
 from kinesis_handler import Aggregate, BusinessError, Event, Key, RejectedError, RepositoryError
 from kinesis_handler.batch import Batch
 from kinesis_handler.deadline import Deadline, within
-from kinesis_handler.errors import UnstorableError
+from kinesis_handler.errors import ProcessingError, UnstorableError
 from kinesis_handler.fold import Rules, fold
-from kinesis_handler.outcome import Outcome
+from kinesis_handler.outcome import Outcome, ReaderKey
 from kinesis_handler.partial_save import PartialSave
 from kinesis_handler.quarantine.entry import decode_entries
 from kinesis_handler.results import StateCheck
@@ -70,7 +70,12 @@ RULES = Rules(apply, StateCheck("Letters", str))
 
 
 def save(
-    repository: Small, letters: str, *, attempts: int = 3, batch: Batch | None = None
+    repository: Small,
+    letters: str,
+    *,
+    attempts: int = 3,
+    batch: Batch | None = None,
+    error: ProcessingError | None = TOO_LARGE,
 ) -> list[tuple[str, str]]:
     """Fold and save one event for each letter; return the status of each, and the text of its error."""
     parts: PartialSave[str, str] = PartialSave(
@@ -81,7 +86,7 @@ def save(
         batch if batch is not None else Batch(),
     )
     events = [event(f"{letter}{number}", (number + 1, 0)) for number, letter in enumerate(letters)]
-    outcomes = parts.save(None, KEY, events, TOO_LARGE)
+    outcomes = parts.save(None, KEY, events, error)
     return [described(outcome) for outcome in outcomes]
 
 
@@ -127,6 +132,25 @@ def test_what_is_rejected_is_in_the_quarantine_before_what_lies_behind_it_is_sav
     assert all(state != ["abc"] for state in seen)
     entries = [each for content in quarantine.objects.values() for each in decode_entries(content)]
     assert {entry.sequence_number for entry in entries} == {"2", "3", "5"}
+
+
+def test_what_is_rejected_behind_a_change_is_quarantined_when_that_is_saved_and_names_its_key() -> None:
+    repository, quarantine = Small(), MemoryQuarantine()
+    seen: list[list[str]] = []
+    quarantine.before = lambda _: seen.append(stored(repository))
+    batch = Batch(quarantine=quarantine)
+    batch.reader = "Letters"
+    save(repository, "a#b#c", batch=batch, error=None)
+    assert repository.tried == ["a", "ab", "abc"]
+    assert seen == [["a"], ["ab"]]
+    entries = [each for content in quarantine.objects.values() for each in decode_entries(content)]
+    assert [entry.rejected for entry in entries] == [(ReaderKey("Letters", KEY),)] * 2
+
+
+def test_where_it_is_not_known_why_they_cannot_be_saved_together_that_is_tried_first() -> None:
+    repository = Small()
+    assert save(repository, "abcd", error=None) == [APPLIED] * 4
+    assert repository.tried == ["abcd"]
 
 
 class Noting(Batch):

@@ -21,8 +21,11 @@ from kinesis_handler import (
     RepositoryError,
 )
 from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key
+from kinesis_handler.batch import Source
+from kinesis_handler.ingest.record import unpack
 from kinesis_handler.local.event_source import put_on_shard
-from kinesis_handler.outcome import BatchResult
+from kinesis_handler.outcome import BatchResult, ReaderKey
+from kinesis_handler.recipients import Recipients, place_of
 from kinesis_handler.stores import Change, Loaded, Repository, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
@@ -169,6 +172,41 @@ def test_an_event_whose_key_cannot_be_read_fails_alone() -> None:
     repository: MemoryRepository[str] = MemoryRepository()
     result = KinesisHandler([Letters(repository)]).handle(invocation([added("?", "a"), added("x", "a")]))
     assert statuses(result) == ["failed", "applied"]
+
+
+def test_a_key_that_is_none_is_an_error_that_names_the_projection() -> None:
+    class Keyless(Letters):
+        def key(self, event: Event[Added]) -> Key:  # noqa: ARG002
+            return None  # type: ignore[return-value]
+
+    [reason] = reasons(KinesisHandler([Keyless(MemoryRepository())]).handle(invocation([added("x", "a")])))
+    assert "`key` of " in reason
+    assert "Keyless returned None" in reason
+
+
+def test_what_is_rejected_names_the_projection_and_the_key() -> None:
+    [handled] = KinesisHandler([Letters(MemoryRepository())]).handle(invocation([added("x", "#")]))
+    assert handled.outcome.rejected == (ReaderKey("Letters", ("letters", "x")),)
+
+
+class Pairs(Letters):
+    """Adds each event to two keys."""
+
+    def keys(self, event: Event[Added]) -> list[Key]:
+        return [("letters", each) for each in event.payload.key]
+
+
+@pytest.mark.parametrize("source", [Source.QUARANTINE, Source.STREAM])
+def test_a_redriven_event_is_applied_to_the_keys_that_it_is_for_and_one_of_the_stream_to_all(
+    source: Source,
+) -> None:
+    repository: MemoryRepository[str] = MemoryRepository()
+    batch = invocation([added("xy", "a")])
+    [(record, _)] = unpack(batch["Records"])
+    recipients = Recipients(of={place_of(record): (ReaderKey("Pairs", ("letters", "y")),)})
+    handler = KinesisHandler([Pairs(repository)])
+    handler.handle(batch, source=source, recipients=recipients)
+    assert stored(repository) == ({"y": "a"} if source is Source.QUARANTINE else {"x": "a", "y": "a"})
 
 
 def test_a_remark_comes_with_the_outcome_of_its_event() -> None:

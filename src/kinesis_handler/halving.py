@@ -16,7 +16,7 @@ class Halving:
     def __init__(self, count: int, *, is_unfit: bool = True) -> None:
         self._count = count
         self._unfit = count if is_unfit else 0  # up to here the next ones do not fit; 0: that is not known
-        self._step = 1 if is_unfit else count
+        self._step = count
 
     def next_is_unfit(self, done: int) -> bool:
         """Return whether the event behind those that are done is known not to fit: without it they did."""

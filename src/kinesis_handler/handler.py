@@ -236,11 +236,11 @@ class KinesisHandler:
         quarantine = self._quarantine if source is Source.STREAM else None
         if quarantine is not None and (rejected := result.rejected()):
             try:
-                put_into(quarantine, rejected, "" if several else batch.reader)
+                put_into(quarantine, rejected, batch.reader)  # of several each has named its own
             except QuarantineError as error:  # they must not be acknowledged: they fail, and come again
                 failed = not_applied(error)
                 outcomes.update({each.event or each.record: failed for each in rejected})
-                result = BatchResult(in_order, outcomes, readers, batch.parts, batch.rejections)
+                result = BatchResult(in_order, outcomes, readers)
         return result
 
     def _read(

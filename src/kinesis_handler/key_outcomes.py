@@ -25,12 +25,9 @@ def behind_change(outcomes: Sequence[Outcome]) -> int | None:
     Args:
         outcomes: of events of one key, in their order.
     """
-    is_behind = False
-    for index, outcome in enumerate(outcomes):
-        if outcome.status in _CHANGED:
-            is_behind = True
-        elif is_behind and outcome.status is Status.REJECTED:
-            return index
+    numbered = enumerate(outcomes)
+    if any(outcome.status in _CHANGED for _, outcome in numbered):  # what is left lies behind the first one
+        return next((index for index, outcome in numbered if outcome.status is Status.REJECTED), None)
     return None
 
 

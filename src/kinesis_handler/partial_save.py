@@ -68,7 +68,7 @@ class PartialSave(Generic[State, Payload]):
         Args:
             before: what was loaded.
             key: whose events they are.
-            events: more than one.
+            events: in their order; one at least.
             error: why they cannot be stored together; None if that is not known.
 
         Raises QuarantineError if what was rejected is not known to be in the quarantine.

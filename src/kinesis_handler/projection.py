@@ -234,7 +234,7 @@ class Projection(ABC, Generic[State, Payload]):
             outcomes |= folded_outcomes
             saved = folded.save(store, batch)
             for key, error in saved.failed.items():
-                if self._may_fit_in_parts(error, groups[key], batch):
+                if self._may_fit_in_parts(error, batch):
                     folded.in_parts[key] = next(each.before for each in folded.changes if each.key == key)
                 else:
                     outcomes[key] = self._not_saved(outcomes[key], error, batch)
@@ -250,10 +250,10 @@ class Projection(ABC, Generic[State, Payload]):
         return outcomes
 
     @staticmethod
-    def _may_fit_in_parts(error: ProcessingError, events: Sequence[Event[Payload]], batch: Batch) -> bool:
+    def _may_fit_in_parts(error: ProcessingError, batch: Batch) -> bool:
         """Return whether some of the events of a key may be stored that cannot be together."""
         is_whole = batch.source is Source.PARKED  # none of them may be left out
-        return isinstance(error, RejectedError) and len(events) > 1 and not is_whole
+        return isinstance(error, RejectedError) and not is_whole
 
     @staticmethod
     def _not_saved(outcomes: list[Outcome], error: ProcessingError, batch: Batch) -> list[Outcome]:
