@@ -1,5 +1,6 @@
 """The operator's commands on the quarantine."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from kinesis_handler.errors import QuarantineError
 from kinesis_handler.local.redrive import Redrive
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.quarantine.contents import read_contents, remove_finished, waiting_in
+from kinesis_handler.quarantine.entry import EVERYBODY, Entry, Position
 from kinesis_handler.testing import FakeClock
 from simulation.wire import Quarantine
 
@@ -20,18 +22,31 @@ class Waiting(NamedTuple):
     is_rejected: bool
 
 
-def redrive(handler: KinesisHandler, quarantine: Quarantine, clock: FakeClock) -> None:
+def redrive(
+    handler: KinesisHandler, quarantine: Quarantine, clock: FakeClock, left: Collection[Position]
+) -> None:
     """Send what waits through a handler, once. Where the quarantine fails, the rest waits on.
 
     Args:
         handler: of the redrives.
         quarantine: where it waits.
         clock: of the world.
+        left: the positions of records that are sent no more.
     """
+
+    def chosen(entry: Entry) -> bool:
+        return entry.position not in left
+
     target = ThroughHandler(handler, quarantine, clock=clock)
     with suppress(QuarantineError):
-        for _ in Redrive([read_contents(quarantine)], clock=clock).run(target):
+        for _ in Redrive([read_contents(quarantine)], chosen, clock=clock).run(target):
             pass
+
+
+def waiting_for_all(quarantine: Quarantine) -> set[Position]:
+    """Return the records that wait for no reader by its name."""
+    entries = [each.entry for each in waiting_in([read_contents(quarantine)]).values()]
+    return {entry.position for entry in entries if EVERYBODY in entry.parts}
 
 
 def remove_objects(quarantine: Quarantine) -> None:

@@ -12,13 +12,14 @@ from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.moving.phase import Phase
 from kinesis_handler.moving.repository import MovingRepository
 from kinesis_handler.outcome import BatchResult
+from kinesis_handler.quarantine.entry import Position
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.testing import FakeClock
 from simulation.application import Application
 from simulation.delivery import TIMEOUT, Delivery
 from simulation.faults import Fault, Place, Plan
-from simulation.operator import redrive, remove_objects, waiting_records
+from simulation.operator import redrive, remove_objects, waiting_for_all, waiting_records
 from simulation.stores import MakeRepository, Rebuild, Stores, any_phase, in_memory
 from simulation.stream import Sent, Shard, shards_of
 from simulation.troubles import Options, Troubles
@@ -75,6 +76,7 @@ class World:
         self.problems: list[str] = []
         """What is wrong for any records."""
         self.days: list[dict[str, int]] = []
+        self._left = set[Position]()
         """For each time that all that was stored had expired, how many records of each shard were settled."""
         self.parked_on: dict[int, dict[str, set[tuple[str, str]]]] = {}
         """For each of these times, from 1, the keys that were parked, by reader: they did not expire."""
@@ -302,7 +304,7 @@ class World:
         """Redrive what waits, whatever is under way."""
         current, self._current = self._current, None
         try:
-            redrive(self._handlers[-1], self.stores.quarantine, self.clock)
+            redrive(self._handlers[-1], self.stores.quarantine, self.clock, self._left)
         finally:
             self._current = current
 
@@ -310,11 +312,13 @@ class World:
         """Let all that is stored expire, but for parked keys. What waits may be redriven after that.
 
         As G10 asks for, an operator has redriven before: by then a record that is in the quarantine, and of
-        which its key has no note, may have been applied, which an expired state does not say any more.
+        which its key has no note, may have been applied, which an expired state does not say any more. And
+        what names no reader is not redriven after that: who had applied a part of it would do so again.
         """
         self.plan.is_off = True
         self.stores.move.all_see_the_phase()
         self._redrive_all()
+        self._left |= waiting_for_all(self.stores.quarantine)
         self.plan.is_off = False
         self.days.append(dict(self._delivery.settled))
         self.parked_on[len(self.days)] = self.stores.parked()
