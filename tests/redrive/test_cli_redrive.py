@@ -258,6 +258,7 @@ def test_a_setting_that_names_no_place_stops_the_start(url: str) -> None:
 
 
 APPLICATION = '''
+import signal
 import time
 from pathlib import Path
 
@@ -266,6 +267,8 @@ from msgspec.structs import replace
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from user_limits.processor import UserLimitEventProcessor
 from user_limits.wiring import application as built
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where a shell runs the tests behind
 
 
 class Stopped(DirectoryQuarantine):
