@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from random import Random
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import QuarantineError, RepositoryError, UnstorableError
-from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores import Change, Loaded, Repository, Saved
 from kinesis_handler.stores.cached import CachedRepository
 from kinesis_handler.stores.expiry import Expiry
+from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.recent import RecentDocuments
-from kinesis_handler.stores.unreadable import OnUnreadable
 from simulation.faults import Fault, Plan
 from testkit.quarantine import MemoryQuarantine
 
@@ -45,8 +45,8 @@ def remembering(
     return CachedRepository(repository, recent, state_type=state_type, expiry=expiry, clock=clock)
 
 
-class Wire(Generic[State]):
-    """A repository behind a wire.
+class Wire(ForwardingRepository[State]):
+    """A repository behind a wire: each request may fail, before or after it.
 
     Args:
         repository: has the aggregates.
@@ -104,32 +104,16 @@ class Wire(Generic[State]):
         return saved
 
     def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:
-        """Return the refusal of the repository."""
+        """Return the refusal of the repository: nobody is asked."""
         return self._repository.refusal(aggregate)
 
-    def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
-        """Find, unless it raises."""
+    def _read(self) -> Repository[State]:
         self._before("load")
-        return self._repository.find(partition, limit=limit, cursor=cursor)
+        return self._repository
 
-    def delete(self, keys: Collection[Key]) -> None:
-        """Delete, unless it raises."""
+    def _written(self) -> Repository[State]:
         self._before("save")
-        self._repository.delete(keys)
-
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State]]:
-        """Scan, unless it raises."""
-        self._before("load")
-        return self._repository.scan(after, on_unreadable=on_unreadable)
-
-    def scan_stored(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State | None]]:
-        """Scan, unless it raises."""
-        self._before("load")
-        return self._repository.scan_stored(after, on_unreadable=on_unreadable)
+        return self._repository
 
     def _before(self, moment: str) -> Fault | None:
         self._pass_time(LATENCY)
