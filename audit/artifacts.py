@@ -79,9 +79,13 @@ def brought_by(project: str, *extras: str) -> dict[str, Component]:
 def needed_by(name: str, extra: str, environment: Mapping[str, str] = ON_LAMBDA) -> Iterator[Requirement]:
     """Yield what a package asks for, by itself or with an extra."""
     found = installed(name)
-    for each in map(Requirement, (found and found.requires) or ()):
-        if each.marker is None or each.marker.evaluate({**environment, "extra": extra}):
-            yield each
+    asked = map(Requirement, (found and found.requires) or ())
+    yield from (each for each in asked if applies(each, {**environment, "extra": extra}))
+
+
+def applies(requirement: Requirement, environment: Mapping[str, str]) -> bool:
+    """Return whether a requirement is one in an environment."""
+    return requirement.marker is None or requirement.marker.evaluate(dict(environment))
 
 
 def installed(name: str) -> Distribution | None:
@@ -99,7 +103,7 @@ def pinned(file: Path, environment: Mapping[str, str] = ON_LAMBDA) -> dict[str, 
     return {
         canonicalize_name(each.name): str(each.specifier).removeprefix("==")
         for each in found
-        if each.marker is None or each.marker.evaluate(dict(environment))
+        if applies(each, environment)
     }
 
 

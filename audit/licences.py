@@ -46,13 +46,14 @@ def licence_in(found: Distribution) -> str | None:
 
 def of_artifacts() -> list[Licensed]:
     """Return each package of any artifact once, by name."""
-    comes_with: dict[Component, list[str]] = {}
+    comes_with: dict[str, list[str]] = {}
     by_name: dict[str, Component] = {}
     for artifact, components in in_each_artifact().items():
-        for name, component in components.items():
-            comes_with.setdefault(by_name.setdefault(name, component), []).append(artifact)
+        by_name = components | by_name
+        for name in components:
+            comes_with.setdefault(name, []).append(artifact)
     return [
-        Licensed(name, each.version or "not installed here", licence_of(each), tuple(comes_with[each]))
+        Licensed(name, each.version or "not installed here", licence_of(each), tuple(comes_with[name]))
         for name, each in sorted(by_name.items())
     ]
 

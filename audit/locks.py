@@ -9,7 +9,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from audit.artifacts import ROOT, installed, needed_by, pinned
+from audit.artifacts import ROOT, applies, installed, needed_by, pinned
 
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 COMPILED_OF = {
@@ -103,8 +103,4 @@ def _asked_for(name: str) -> Iterator[Requirement]:
                 asked = application["project"]["optional-dependencies"][wanted]
             case _:
                 asked = project["optional-dependencies"][wanted]
-        yield from (
-            each
-            for each in map(Requirement, asked)
-            if each.marker is None or each.marker.evaluate({**THIS_ENVIRONMENT})
-        )
+        yield from (each for each in map(Requirement, asked) if applies(each, THIS_ENVIRONMENT))

@@ -32,9 +32,8 @@ def build(into: Path) -> dict[str, Path]:
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary)
-        for (
-            name
-        ) in SOURCES:  # a build leaves traces: none in the sources, and none of an earlier one in the wheel
+        # A build leaves traces: none in the sources, and none of an earlier one in the wheel.
+        for name in SOURCES:
             _copy(ROOT / name, copy / name)
         folders = [str(copy / folder.relative_to(ROOT)) for folder in PROJECTS.values()]
         subprocess.run(
@@ -56,16 +55,17 @@ def bill_of_materials(project: str, wheel: Path) -> bytes:
     """Return the bill of materials of a wheel."""
     required = brought_by(project)
     everything = brought_by(project, *extras_of(project))
-    refs = {name: _described(each)["bom-ref"] for name, each in everything.items()}
+    described = {name: _described(each) for name, each in everything.items()}
     components = [
-        {**_described(each), "scope": "required" if name in required else "optional"}
-        for name, each in everything.items()
+        {**each, "scope": "required" if name in required else "optional"}
+        for name, each in described.items()
         if name != project
     ]
     depends_on = {
-        refs[name]: sorted(refs[other] for other in each.asks_for) for name, each in everything.items()
+        described[name]["bom-ref"]: sorted(described[other]["bom-ref"] for other in each.asks_for)
+        for name, each in everything.items()
     }
-    return bill(_described(everything[project]), wheel, components, depends_on)
+    return bill(described[project], wheel, components, depends_on)
 
 
 def _described(package: Component) -> Json:

@@ -33,12 +33,11 @@ def bill_of_materials(name: str, folder: Path, zipped: Path) -> bytes:
         folder: what it has been zipped from.
         zipped: the zip, whose digest identifies the artifact.
     """
-    digest = hashlib.sha256(zipped.read_bytes()).hexdigest()
     found = sorted(distributions(path=[str(folder)]), key=lambda each: canonicalize_name(each.name))
     library = component(LIBRARY, __version__, [{"license": {"id": "Apache-2.0"}}])
     has_library = (folder / "kinesis_handler").is_dir()
     components = [*([library] if has_library else []), *map(described, found)]
-    subject = {"type": "application", "bom-ref": name, "name": name, "version": digest[:12]}
+    subject = {"type": "application", "bom-ref": name, "name": name}
     return bill(subject, zipped, components, {name: [each["bom-ref"] for each in components]})
 
 
@@ -49,7 +48,7 @@ def bill(
 
     Args:
         subject: what the file is, as a component.
-        file: its digest identifies it.
+        file: its digest identifies it, and is the version of a subject without one.
         components: what it is made of, or needs.
         depends_on: reference of a component, or of the subject → references of those that it needs.
     """
@@ -61,7 +60,11 @@ def bill(
         "serialNumber": f"urn:uuid:{uuid5(NAMESPACE_URL, digest)}",
         "version": 1,
         "metadata": {
-            "component": {**subject, "hashes": [{"alg": "SHA-256", "content": digest}]},
+            "component": {
+                **subject,
+                "version": subject.get("version", digest[:12]),
+                "hashes": [{"alg": "SHA-256", "content": digest}],
+            },
             "tools": {"components": [{"type": "library", "name": LIBRARY, "version": __version__}]},
         },
         "components": components,
