@@ -226,21 +226,22 @@ class Projection(ABC, Generic[State, Payload]):
         if self._has_on_change and not batch.is_rebuild:
             after_change = AfterChange(self.on_change, self._name, fold_one, store, batch)
             fold_one, store = after_change.fold, after_change.save
-        parts = PartialSave(self.repository, fold_one, store, self._attempts, batch)
         for _ in range(self._attempts):
             folded, folded_outcomes = load_and_fold(
                 self.repository, unsaved, groups, fold_one, batch, folding=self._decimal_context
             )
             outcomes |= folded_outcomes
             saved = folded.save(store, batch)
-            for key, error in saved.failed.items():
-                if self._may_fit_in_parts(error, batch):
-                    folded.in_parts[key] = next(each.before for each in folded.changes if each.key == key)
-                else:
-                    outcomes[key] = self._not_saved(outcomes[key], error, batch)
-            with self._decimal_context():
-                for key, before in folded.in_parts.items():
-                    outcomes[key] = parts.save(before, key, groups[key], saved.failed.get(key))
+            unfit = {key for key, error in saved.failed.items() if self._may_fit_in_parts(error, batch)}
+            for key in saved.failed.keys() - unfit:
+                outcomes[key] = self._not_saved(outcomes[key], saved.failed[key], batch)
+            if unfit:
+                folded.in_parts |= {each.key: each.before for each in folded.changes if each.key in unfit}
+            if folded.in_parts:
+                parts = PartialSave(self.repository, fold_one, store, self._attempts, batch)
+                with self._decimal_context():
+                    for key, before in folded.in_parts.items():
+                        outcomes[key] = parts.save(before, key, groups[key], saved.failed.get(key))
             unsaved = saved.conflicts
             if not unsaved:
                 break
