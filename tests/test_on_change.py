@@ -17,7 +17,8 @@ from kinesis_handler.errors import HeldBackError, OnChangeError, OutOfTimeError,
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.outcome import BatchResult, ReaderKey
-from kinesis_handler.recipients import Recipients, place_of
+from kinesis_handler.quarantine.entry import position_of
+from kinesis_handler.recipients import Recipients
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository
@@ -221,7 +222,7 @@ def test_a_key_that_is_released_is_called_for_and_if_that_raises_at_the_next_red
     assert statuses(parked) == ["parked", "parked"]
     projection.broken, projection.problem = False, ConnectionError()
     recipients = Recipients(
-        released=ReaderKey("Mended", ("bank", "a")), parked=[place_of(each.record) for each in parked]
+        released=ReaderKey("Mended", ("bank", "a")), parked=[position_of(each.record) for each in parked]
     )
     released: dict[str, Any] = {"source": Source.PARKED, "recipients": recipients}
     assert statuses(handler.handle(invoked, **released)) == ["failed", "failed"]

@@ -9,7 +9,8 @@ from kinesis_handler import BusinessError, Event, Key, KinesisHandler, Projectio
 from kinesis_handler.batch import Source
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.outcome import BatchResult
-from kinesis_handler.recipients import Recipients, place_of
+from kinesis_handler.quarantine.entry import position_of
+from kinesis_handler.recipients import Recipients
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
@@ -85,7 +86,7 @@ def test_what_waits_stays_where_the_store_refuses_what_it_leads_to() -> None:
     parking.fails = True
     noted = KinesisHandler([parking], quarantine=MemoryQuarantine()).handle(waiting)
     [who] = {who for each in noted for who in each.outcome.parked}
-    recipients = Recipients(released=who, parked=[place_of(each.record) for each in noted])
+    recipients = Recipients(released=who, parked=[position_of(each.record) for each in noted])
     result = KinesisHandler([Words(repository)]).handle(waiting, source=Source.PARKED, recipients=recipients)
     assert described(result) == [("failed", "no x")] * 2
     assert type(next(iter(result)).outcome.error) is RepositoryError

@@ -12,7 +12,8 @@ from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS
 from kinesis_handler.batch import Source
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.outcome import ReaderKey
-from kinesis_handler.recipients import Recipients, place_of
+from kinesis_handler.quarantine.entry import position_of
+from kinesis_handler.recipients import Recipients
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
@@ -207,7 +208,7 @@ def test_what_waits_of_a_key_is_released_by_its_records() -> None:
     repository: MemoryRepository[int] = MemoryRepository()
     waiting = added("a", "a")
     parking = KinesisHandler([Late(repository, park_after=0)], quarantine=MemoryQuarantine())
-    parked = [place_of(each.record) for each in parking.handle(waiting)]
+    parked = [position_of(each.record) for each in parking.handle(waiting)]
     recipients = Recipients(released=ReaderKey("Counts", ("counts", "a")), parked=parked)
     result = KinesisHandler([Counts(repository)]).handle(waiting, source=Source.PARKED, recipients=recipients)
     assert [each.outcome.status for each in result] == ["applied", "applied"]

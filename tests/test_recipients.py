@@ -5,12 +5,13 @@ from msgspec.structs import replace
 
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.outcome import ReaderKey
-from kinesis_handler.recipients import EVERYONE, OTHERS, Place, Recipients, place_of
+from kinesis_handler.quarantine.entry import Position, position_of
+from kinesis_handler.recipients import EVERYONE, OTHERS, Recipients
 from made_events import event
 
 A, B, C = (("letters", key) for key in "abc")
-PLACE: Place = ("", "", 7, 3)
-ALL: Place = ("", "", 7, OTHERS)
+AT = Position("", "", 7, 3)
+ALL = Position("", "", 7, OTHERS)
 
 
 def record(position: tuple[int, int] = (7, 3), **source: str) -> Record:
@@ -19,9 +20,9 @@ def record(position: tuple[int, int] = (7, 3), **source: str) -> Record:
 
 
 def test_a_record_is_found_by_its_stream_shard_and_numbers() -> None:
-    assert place_of(record()) == PLACE
+    assert position_of(record()) == AT
     source = {"eventSourceARN": "arn:limits", "eventID": "shardId-000000000006:7"}
-    assert place_of(record((8, 0), **source)) == ("arn:limits", "shardId-000000000006", 8, 0)
+    assert position_of(record((8, 0), **source)) == ("arn:limits", "shardId-000000000006", 8, 0)
 
 
 def test_what_is_not_redriven_is_for_each_key_of_all() -> None:
@@ -31,7 +32,7 @@ def test_what_is_not_redriven_is_for_each_key_of_all() -> None:
 
 
 def test_a_record_is_for_the_readers_that_are_named_and_their_keys() -> None:
-    recipients = Recipients({PLACE: [ReaderKey("sums", A), ReaderKey("sums", C), ReaderKey("logs", B)]})
+    recipients = Recipients({AT: [ReaderKey("sums", A), ReaderKey("sums", C), ReaderKey("logs", B)]})
     assert [recipients.include(record(), name) for name in ("sums", "logs", "mails")] == [True, True, False]
     assert recipients.keys(record(), "sums", [A, B, C]) == [A, C]
     assert recipients.keys(record(), "logs", [A, B, C]) == [B]
@@ -42,30 +43,30 @@ def test_a_record_is_for_the_readers_that_are_named_and_their_keys() -> None:
     ("of", "keys"),
     [
         ({ALL: [ReaderKey("sums", B)]}, [B]),
-        ({ALL: [ReaderKey("sums", B)], PLACE: [ReaderKey("sums", A)]}, [A]),
-        ({ALL: [ReaderKey("sums", B)], PLACE: None}, [A, B]),
-        ({("", "", 7, 2): [ReaderKey("sums", B)]}, [A, B]),
+        ({ALL: [ReaderKey("sums", B)], AT: [ReaderKey("sums", A)]}, [A]),
+        ({ALL: [ReaderKey("sums", B)], AT: None}, [A, B]),
+        ({Position("", "", 7, 2): [ReaderKey("sums", B)]}, [A, B]),
     ],
     ids=["one of the others", "named", "named for all", "another is named"],
 )
 def test_what_is_said_of_the_others_is_for_those_that_are_not_named(
-    of: dict[Place, list[ReaderKey] | None], keys: list[tuple[str, str]]
+    of: dict[Position, list[ReaderKey] | None], keys: list[tuple[str, str]]
 ) -> None:
     assert Recipients(of).keys(record(), "sums", [A, B]) == keys
 
 
 def test_a_record_whose_keys_are_not_named_any_more_is_for_all_keys_of_its_reader() -> None:
-    recipients = Recipients({PLACE: [ReaderKey("sums", C)]})
+    recipients = Recipients({AT: [ReaderKey("sums", C)]})
     assert recipients.keys(record(), "sums", [A, B]) == [A, B]
 
 
 def test_a_record_of_a_reader_without_a_key_is_for_all_its_keys() -> None:
-    recipients = Recipients({PLACE: [ReaderKey("sums"), ReaderKey("sums", A)]})
+    recipients = Recipients({AT: [ReaderKey("sums"), ReaderKey("sums", A)]})
     assert recipients.keys(record(), "sums", [A, B]) == [A, B]
 
 
 def test_a_released_key_is_what_all_records_are_for_and_no_other_takes_its_turn() -> None:
-    recipients = Recipients({PLACE: [ReaderKey("logs", B)]}, released=ReaderKey("sums", A), parked={PLACE})
+    recipients = Recipients({AT: [ReaderKey("logs", B)]}, released=ReaderKey("sums", A), parked={AT})
     assert [recipients.include(record(), name) for name in ("sums", "logs")] == [True, False]
     assert recipients.keys(record(), "sums", [A, B]) == [A]
     assert recipients.keys(record(), "sums", [B]) == []
@@ -73,7 +74,7 @@ def test_a_released_key_is_what_all_records_are_for_and_no_other_takes_its_turn(
 
 
 def test_who_has_dealt_with_a_record_in_this_redrive_does_not_get_it_again() -> None:
-    recipients = Recipients(settled={PLACE: [ReaderKey("sums", A), ReaderKey("logs", B)]})
+    recipients = Recipients(settled={AT: [ReaderKey("sums", A), ReaderKey("logs", B)]})
     assert recipients.keys(record(), "sums", [A, B]) == [B]
     assert recipients.keys(record(), "logs", [A, B]) == [A]
     assert recipients.keys(record((8, 0)), "sums", [A, B]) == [A, B]

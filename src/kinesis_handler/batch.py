@@ -89,8 +89,8 @@ class Batch:
 
     @property
     def may_park(self) -> bool:
-        """Whether there is a quarantine in which a parked event can wait."""
-        return self.quarantines
+        """Whether there is a quarantine in which an event can wait, and out of which it may be redriven."""
+        return self.source is Source.STREAM and self._quarantine is not None
 
     def of_key(self, key: Key, events: Sequence[Event[Any]], outcomes: list[Outcome]) -> list[Outcome]:
         """Return the outcomes of the events of a key, with who rejected or parked them."""
@@ -121,11 +121,6 @@ class Batch:
             if outcome.status is Status.REJECTED and not outcome.rejected and isinstance(event, Event):
                 self.outcomes[event] = named = outcome.named(who)
                 add_outcomes(self.rejections, {event: named})
-
-    @property
-    def quarantines(self) -> bool:
-        """Whether what is rejected is put into a quarantine, out of which it may be redriven at any time."""
-        return self.source is Source.STREAM and self._quarantine is not None
 
     def settle(self, outcomes: Mapping[Event[Any], Outcome]) -> None:
         """Report the outcomes of a slice of the events: what it changed is durable from now on.

@@ -109,7 +109,7 @@ def load_and_fold(  # noqa: PLR0913 - each is of the slice
                         undecided.append(key)
                         continue
                     result.remembered.add(key)
-                if quarantined and batch.quarantines and behind_change(folded) is not None:
+                if quarantined and batch.may_park and behind_change(folded) is not None:
                     result.in_parts[key] = before
                 elif after is not None and has_changed:
                     result.changes.append(Change(before, after))

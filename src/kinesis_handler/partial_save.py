@@ -121,7 +121,7 @@ class PartialSave(Generic[State, Payload]):
     ) -> tuple[Aggregate[State | None] | None, list[Outcome]]:
         """Fold events up to what is rejected behind a change: it may be redriven once it is quarantined."""
         after, outcomes = self._fold(before, key, part)
-        if self._batch.quarantines and (cut := behind_change(outcomes)) is not None:
+        if self._batch.may_park and (cut := behind_change(outcomes)) is not None:
             return self._fold(before, key, part[:cut])
         return after, outcomes
 

@@ -11,9 +11,7 @@ from msgspec import Struct
 from kinesis_handler.aggregate import Key
 from kinesis_handler.ingest.record import Record
 from kinesis_handler.outcome import ReaderKey
-
-Place = tuple[str, str, int, int]
-"""Stream, shard, sequence number and sub-sequence number of a record, as `quarantine.entry.Position`."""
+from kinesis_handler.quarantine.entry import Position, position_of
 
 OTHERS = -1
 """Value of a sub-sequence number that stands for all of a record that are not named."""
@@ -29,10 +27,10 @@ class Recipients(Struct, frozen=True):
         parked: those of them that wait for it: its note counts them.
     """
 
-    of: Mapping[Place, Collection[ReaderKey] | None] = {}
-    settled: Mapping[Place, Collection[ReaderKey]] = {}
+    of: Mapping[Position, Collection[ReaderKey] | None] = {}
+    settled: Mapping[Position, Collection[ReaderKey]] = {}
     released: ReaderKey | None = None
-    parked: Collection[Place] = frozenset()
+    parked: Collection[Position] = frozenset()
 
     def include(self, record: Record, reader: str) -> bool:
         """Return whether a record is for any key of a reader."""
@@ -50,31 +48,26 @@ class Recipients(Struct, frozen=True):
             reader: its name.
             keys: those that it names now.
         """
-        found, place = self._of(record), place_of(record)
+        found, position = self._of(record), position_of(record)
         if found is not None:
             named = {each.key for each in found if each.reader == reader}
             chosen = [key for key in keys if key in named]
             if None not in named and (chosen or self.released is not None):
                 keys = chosen
-        settled = self.settled.get(place)
+        settled = self.settled.get(position)
         return [key for key in keys if ReaderKey(reader, key) not in settled] if settled else keys
 
     def counts(self, record: Record) -> bool:
         """Return whether a record is parked for the key that is to be released."""
-        return place_of(record) in self.parked
+        return position_of(record) in self.parked
 
     def _of(self, record: Record) -> Collection[ReaderKey] | None:
         if self.released is not None:
             return (self.released,)
-        place = place_of(record)
-        return self.of[place] if place in self.of else self.of.get((*place[:3], OTHERS))
+        position = position_of(record)
+        others = position._replace(sub_sequence_number=OTHERS)
+        return self.of.get(position if position in self.of else others)
 
 
 EVERYONE = Recipients()
 """What comes from the stream is for all."""
-
-
-def place_of(record: Record) -> Place:
-    """Return where a record is: equal to the position of its entry in a quarantine."""
-    stream = str(record.source.get("eventSourceARN") or "")
-    return stream, record.shard_id, int(record.sequence_number), record.sub_sequence_number

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.ingest.documents import Documents
-from kinesis_handler.ingest.record import arrival_time
+from kinesis_handler.ingest.record import Record, arrival_time
 from kinesis_handler.outcome import HandledRecord, ReaderKey, Status
 from kinesis_handler.version import __version__
 
@@ -51,6 +51,13 @@ class Position(NamedTuple):
     shard_id: str
     sequence_number: int
     sub_sequence_number: int
+
+
+def position_of(record: Record) -> Position:
+    """Return the position of a record, which is that of its entry, too."""
+    return Position(
+        _stream_of(record), record.shard_id, int(record.sequence_number), record.sub_sequence_number
+    )
 
 
 class Part(NamedTuple):
@@ -220,7 +227,7 @@ def _entry(handled: HandledRecord, reader: str) -> Entry:
         reason=str(outcome.error),
         error=type(outcome.error).__name__,
         **handled.identity._asdict(),
-        stream=str(record.source.get("eventSourceARN") or ""),
+        stream=_stream_of(record),
         shard_id=record.shard_id,
         sequence_number=record.sequence_number,
         sub_sequence_number=record.sub_sequence_number,
@@ -232,6 +239,10 @@ def _entry(handled: HandledRecord, reader: str) -> Entry:
         data=_text(record.source["kinesis"]["data"]),
         packed=UNSET if record.documents == "one" else record.documents,
     )
+
+
+def _stream_of(record: Record) -> str:
+    return str(record.source.get("eventSourceARN") or "")
 
 
 def readable(data: str) -> str:

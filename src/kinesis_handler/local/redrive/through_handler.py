@@ -14,8 +14,8 @@ from kinesis_handler.local.redrive.items import Item
 from kinesis_handler.local.redrive.verdicts import Judge, of_entry
 from kinesis_handler.outcome import HandledRecord, Outcome, ReaderKey, Status
 from kinesis_handler.quarantine import Quarantine
-from kinesis_handler.quarantine.entry import ALL, EVERYBODY, Entry, Part, Position
-from kinesis_handler.recipients import OTHERS, Place, Recipients, place_of
+from kinesis_handler.quarantine.entry import ALL, EVERYBODY, Entry, Part, Position, position_of
+from kinesis_handler.recipients import OTHERS, Recipients
 
 TIMEOUT = 300.0
 """Seconds that a batch may take: no Lambda would end it."""
@@ -63,7 +63,7 @@ class ThroughHandler:
         self._clock = clock
         self._judge = Judge(handler.readers, quarantine is not None, accept_too_late)
         self._failed_keys: set[str] = set()
-        self._settled: defaultdict[Place, dict[ReaderKey, Outcome]] = defaultdict(dict)
+        self._settled: defaultdict[Position, dict[ReaderKey, Outcome]] = defaultdict(dict)
         """What became of records that are for all, among those of keys that were released."""
 
     def send(self, items: Sequence[Item]) -> Mapping[Position, Verdict]:
@@ -112,16 +112,16 @@ class ThroughHandler:
         for each in handled:
             outcome = each.parts.get(who)
             if outcome is not None and outcome.status in _SETTLED:
-                self._settled[place_of(each.record)][who] = outcome
+                self._settled[position_of(each.record)][who] = outcome
 
     def _recipients(self, batch: Sequence[Item]) -> Recipients:
         """Return for whom records are that are sent by themselves."""
-        of: dict[Place, Collection[ReaderKey] | None] = {}
+        of: dict[Position, Collection[ReaderKey] | None] = {}
         for item in batch:
-            first, *_ = entries = item.entries
+            entries = item.entries
             if any(each.sub_sequence_number is None or self._may_hold_more(each) for each in entries):
                 continue
-            of[first.stream, first.shard_id, int(first.sequence_number), OTHERS] = ()
+            of[entries[0].position._replace(sub_sequence_number=OTHERS)] = ()
             for each in entries:
                 names = {part.who for part in each.parts}
                 of[each.position] = None if ALL in names else names
@@ -146,15 +146,13 @@ class ThroughHandler:
             return self._judge.on_entry(entry, handled)
         is_whole = entry.sub_sequence_number is None
         self._keep_rejected(each for each in handled if is_whole or each.event is not None)
-        settled = [
-            outcome for each in handled for outcome in self._settled.get(place_of(each.record), {}).values()
-        ]
-        return self._judge.on_entry(entry, handled, settled)
+        known = (self._settled.get(position_of(each.record), {}) for each in handled)
+        return self._judge.on_entry(entry, handled, [outcome for each in known for outcome in each.values()])
 
     def _keep_rejected(self, handled: Iterable[HandledRecord]) -> bool:
         """Store what was rejected, with who did it; return whether nothing is rejected that is not stored."""
         rejected = [each for each in handled if each.outcome.status is Status.REJECTED]
-        if self._quarantine is not None:
+        if rejected and self._quarantine is not None:
             put_into(self._quarantine, rejected)
         return self._quarantine is not None or not rejected
 
