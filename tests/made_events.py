@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kinesis_handler import BusinessError, RejectedError
 from kinesis_handler.aggregate import Aggregate, Parked
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import Record
@@ -42,3 +43,12 @@ def aggregate(
         recent_event_ids=ids,
         parked=parked,
     )
+
+
+def checked(letters: str) -> str:
+    """Return the letters of an event; one that begins with `!` fails, and one with `#` is rejected."""
+    if letters.startswith("!"):
+        raise BusinessError("not now")
+    if letters.startswith("#"):
+        raise RejectedError("never")
+    return letters

@@ -115,7 +115,7 @@ def test_a_batch_of_its_own_is_of_a_stream_that_goes_on() -> None:
     assert not batch.may_park
 
 
-def test_what_is_parked_is_kept_for_the_processor_at_work() -> None:
+def test_what_is_parked_waits_for_the_processor_at_work() -> None:
     quarantine = MemoryQuarantine()
     batch = Batch(quarantine=quarantine)
     batch.reader = "Words"

@@ -5,21 +5,17 @@ from typing import Any
 
 import pytest
 
-from kinesis_handler import DELETED, BusinessError, Deleted, Event, RejectedError, Remark, Remarked
+from kinesis_handler import DELETED, Deleted, Event, Remark, Remarked
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.errors import InvalidEventError, ProcessingError, UnexpectedError
 from kinesis_handler.fold import Rules, fold, is_new, is_past, repeated
 from kinesis_handler.outcome import APPLIED, Outcome, Status
 from kinesis_handler.results import StateCheck
-from made_events import CREATED, KEY, aggregate, event
+from made_events import CREATED, KEY, aggregate, checked, event
 
 
 def apply(state: str | None, event: Event[str]) -> str | Deleted | Remarked[str | Deleted]:
-    match event.payload:
-        case "!":
-            raise BusinessError("not now")
-        case "#":
-            raise RejectedError("never")
+    match checked(event.payload):
         case "-":
             return DELETED
         case "~":

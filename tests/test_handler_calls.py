@@ -25,11 +25,12 @@ from kinesis_handler.deadline import ENDLESS, current_deadline
 from kinesis_handler.envelopes import EventBridge, Native
 from kinesis_handler.errors import InvalidInvocationError
 from kinesis_handler.outcome import APPLIED, BatchResult, ReaderKey, Status
-from kinesis_handler.quarantine.entry import decode_entries
-from kinesis_handler.recipients import EVERYONE, Recipients, place_of
+from kinesis_handler.quarantine.entry import decode_entries, position_of
+from kinesis_handler.recipients import EVERYONE, Recipients
 from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, invocation
+from made_events import checked
 from testkit.quarantine import MemoryQuarantine
 
 
@@ -44,10 +45,7 @@ class Words(Projection[str, Said]):
         return "words", event.payload.word
 
     def apply(self, state: str | None, event: Event[Said]) -> str:  # noqa: ARG002 - the last one counts
-        if event.payload.word == "!":
-            raise BusinessError("not now")
-        if event.payload.word == "#":
-            raise RejectedError("never")
+        checked(event.payload.word)
         return event.payload.word
 
 
@@ -268,7 +266,7 @@ def test_a_redriven_record_goes_to_the_readers_that_it_is_for_and_its_parts_say_
     handler = KinesisHandler([chosen, other])
     batch = said("a")
     batch["Records"] += said("b", kind="OTHER")["Records"]
-    [place, _] = [place_of(each.record) for each in handler.handle(batch)]
+    [place, _] = [position_of(each.record) for each in handler.handle(batch)]
     assert [each.parts for each in handler.handle(batch)] == [{}, {}]
     chosen.calls.clear()
     other.calls.clear()

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from kinesis_handler import BusinessError, Event, RejectedError
+from kinesis_handler import BusinessError, Event
 from kinesis_handler.aggregate import Aggregate, Parked
 from kinesis_handler.fold import Rules
 from kinesis_handler.outcome import APPLIED, DUPLICATE, HELD_BACK, Outcome, Status
 from kinesis_handler.parking import MAX_REASON, NOWHERE, REDRIVEN, Parking, fold_or_park, shortened
 from kinesis_handler.results import StateCheck
-from made_events import CREATED, KEY, aggregate, event
+from made_events import CREATED, KEY, aggregate, checked, event
 
 NOW = 1_000.5
 AT_ONCE = Parking(0, lambda: NOW)
@@ -27,12 +27,7 @@ PARKED = aggregate(parked=NOTE)
 
 
 def apply(state: str | None, event: Event[str]) -> str:
-    match event.payload[0]:
-        case "!":
-            raise BusinessError("not now")
-        case "#":
-            raise RejectedError("never")
-    return (state or "") + event.payload
+    return (state or "") + checked(event.payload)
 
 
 def is_snapshot(event: Event[str], state: Any) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
-from kinesis_handler import Aggregate, BusinessError, Event, Key, RejectedError, RepositoryError
+from kinesis_handler import Aggregate, Event, Key, RepositoryError
 from kinesis_handler.batch import Batch
 from kinesis_handler.deadline import Deadline, within
 from kinesis_handler.errors import ProcessingError, UnstorableError
@@ -15,7 +15,7 @@ from kinesis_handler.quarantine.entry import decode_entries
 from kinesis_handler.results import StateCheck
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.memory import MemoryRepository
-from made_events import KEY, event
+from made_events import KEY, checked, event
 from testkit.quarantine import MemoryQuarantine
 
 TOO_LARGE = UnstorableError("too large")
@@ -58,12 +58,7 @@ class Small(MemoryRepository[str]):
 
 
 def apply(state: str | None, event: Event[str]) -> str:
-    match event.payload[0]:
-        case "!":
-            raise BusinessError("not now")
-        case "#":
-            raise RejectedError("never")
-    return (state or "") + event.payload[0]
+    return (state or "") + checked(event.payload)[0]
 
 
 RULES = Rules(apply, StateCheck("Letters", str))

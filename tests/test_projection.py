@@ -15,7 +15,6 @@ from kinesis_handler import (
     Event,
     KinesisHandler,
     Projection,
-    RejectedError,
     Remark,
     Remarked,
     RepositoryError,
@@ -25,10 +24,12 @@ from kinesis_handler.batch import Source
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.outcome import BatchResult, ReaderKey
-from kinesis_handler.recipients import Recipients, place_of
+from kinesis_handler.quarantine.entry import position_of
+from kinesis_handler.recipients import Recipients
 from kinesis_handler.stores import Change, Loaded, Repository, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
+from made_events import checked
 
 
 class Added(Struct):
@@ -47,11 +48,7 @@ class Letters(Projection[str, Added]):
         return ("letters", event.payload.key)
 
     def apply(self, state: str | None, event: Event[Added]) -> str | Remarked[str]:
-        letter = event.payload.letter
-        if letter == "!":
-            raise BusinessError("not now")
-        if letter == "#":
-            raise RejectedError("never")
+        letter = checked(event.payload.letter)
         if letter == "0":
             raise ZeroDivisionError("s3cr3t")
         if letter == "~":
@@ -203,7 +200,7 @@ def test_a_redriven_event_is_applied_to_the_keys_that_it_is_for_and_one_of_the_s
     repository: MemoryRepository[str] = MemoryRepository()
     batch = invocation([added("xy", "a")])
     [(record, _)] = unpack(batch["Records"])
-    recipients = Recipients(of={place_of(record): (ReaderKey("Pairs", ("letters", "y")),)})
+    recipients = Recipients(of={position_of(record): (ReaderKey("Pairs", ("letters", "y")),)})
     handler = KinesisHandler([Pairs(repository)])
     handler.handle(batch, source=source, recipients=recipients)
     assert stored(repository) == ({"y": "a"} if source is Source.QUARANTINE else {"x": "a", "y": "a"})
