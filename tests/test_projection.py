@@ -21,6 +21,7 @@ from kinesis_handler import (
 )
 from kinesis_handler.aggregate import RECENT_EVENT_IDS, Aggregate, Key
 from kinesis_handler.batch import Source
+from kinesis_handler.errors import UnstorableError
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.outcome import BatchResult, ReaderKey
@@ -30,6 +31,7 @@ from kinesis_handler.stores import Change, Loaded, Repository, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
 from made_events import checked
+from testkit.quarantine import MemoryQuarantine
 
 
 class Added(Struct):
@@ -204,6 +206,26 @@ def test_a_redriven_event_is_applied_to_the_keys_that_it_is_for_and_one_of_the_s
     handler = KinesisHandler([Pairs(repository)])
     handler.handle(batch, source=source, recipients=recipients)
     assert stored(repository) == ({"y": "a"} if source is Source.QUARANTINE else {"x": "a", "y": "a"})
+
+
+class NoX(MemoryRepository[str]):
+    """Stores no x."""
+
+    def save(self, changes: Sequence[Change[str]]) -> Saved:
+        good = [each for each in changes if "x" not in (each.after.state or "")]
+        saved = super().save(good)
+        bad = {each.key for each in changes} - {each.key for each in good}
+        saved.failed |= dict.fromkeys(bad, UnstorableError("no x"))
+        return saved
+
+
+def test_keys_of_a_slice_are_saved_in_parts_for_a_rejected_event_and_for_the_store_alike() -> None:
+    repository = NoX()
+    events = [added("k", "a"), added("k", "#"), added("k", "b"), added("l", "c"), added("l", "x")]
+    handler = KinesisHandler([Letters(repository)], quarantine=MemoryQuarantine())
+    result = handler.handle(invocation(events))
+    assert statuses(result) == ["applied", "rejected", "applied", "applied", "rejected"]
+    assert stored(repository) == {"k": "ab", "l": "c"}
 
 
 def test_a_remark_comes_with_the_outcome_of_its_event() -> None:
