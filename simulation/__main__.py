@@ -31,7 +31,13 @@ def main() -> None:
         "--case", type=Path, help="run this case, a file as a failure prints it, and no seeds"
     )
     parser.add_argument("--application", choices=APPLICATIONS, default="bank", help="default: %(default)s")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures into a file of JSON")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write the figures into a file of JSON, also if it is interrupted",
+    )
+    parser.add_argument("--part", help="name of the figures in that file; default: the application")
     parser.add_argument(
         "--docs", action="store_true", help="write the docs from simulation/results.json, and run nothing"
     )
@@ -46,17 +52,21 @@ def main() -> None:
         if report.differences:
             print_failure(console, report)
         sys.exit(1 if report.differences else 0)
-    figures, began = Figures(), time.monotonic()
+    figures, began = Figures(given.processes), time.monotonic()
     seeds = range(given.first, given.first + given.seeds)
-    for report in reports_of(seeds, given.events, given.processes, given.application):
-        figures.add(report)
-        if report.differences:
-            print_failure(console, shrunk(report))
-        if figures.failed == MOST_FAILURES:
-            break
-    print_figures(console, figures, time.monotonic() - began)
+    try:
+        for report in reports_of(seeds, given.events, given.processes, given.application):
+            figures.add(report)
+            if report.differences:
+                print_failure(console, shrunk(report))
+            if figures.failed == MOST_FAILURES:
+                break
+    except KeyboardInterrupt:
+        console.print("interrupted: these are the figures of the seeds that have ended")
+    figures.seconds = time.monotonic() - began
+    print_figures(console, figures)
     if given.report is not None:
-        write_figures(given.report, given.application, figures)
+        write_figures(given.report, given.part or given.application, figures)
     sys.exit(1 if figures.failed else 0)
 
 

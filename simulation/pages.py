@@ -66,6 +66,8 @@ def _table(results: Results) -> str:
             ("seeds", "seeds"),
             ("seeds that differ from the oracle", "failed"),
             ("events", "events"),
+            ("processes", "processes"),
+            ("events per second, all processes", "eventsPerSecond"),
             ("events per second of CPU time", "eventsPerCpuSecond"),
         )
     ]

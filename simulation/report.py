@@ -18,9 +18,16 @@ MOST_DIFFERENCES = 10
 
 
 class Figures:
-    """The sums of several runs."""
+    """The sums of several runs.
 
-    def __init__(self) -> None:
+    Args:
+        processes: how many there are at once.
+    """
+
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self.seconds = 0.0
+        """How long all of them took."""
         self.runs = self.failed = self.events = 0
         self.cpu_seconds = 0.0
         self.injected: Counter[Fault] = Counter()
@@ -39,6 +46,11 @@ class Figures:
 
     @property
     def rate(self) -> int:
+        """Events per second, in all processes together."""
+        return round(self.events / self.seconds) if self.seconds else 0
+
+    @property
+    def cpu_rate(self) -> int:
         """Events per second of CPU time."""
         return round(self.events / self.cpu_seconds) if self.cpu_seconds else 0
 
@@ -49,8 +61,10 @@ class Figures:
             "seeds": self.runs,
             "failed": self.failed,
             "events": self.events,
-            "cpuSeconds": round(self.cpu_seconds),
-            "eventsPerCpuSecond": self.rate,
+            "processes": self.processes,
+            "seconds": round(self.seconds),
+            "eventsPerSecond": self.rate,
+            "eventsPerCpuSecond": self.cpu_rate,
             "faults": {fault.value: self.injected[fault] for fault in Fault},
             "outcomes": {status.value: self.outcomes[status] for status in Status},
             "checked": dict(sorted(self.checked.items())),
@@ -64,7 +78,7 @@ def write_figures(path: Path, part: str, figures: Figures) -> None:
     path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
-def print_figures(console: Console, figures: Figures, seconds: float) -> None:
+def print_figures(console: Console, figures: Figures) -> None:
     """Print how often what occurred, and whether all runs ended as the oracle says."""
     table = Table(box=None, pad_edge=False)
     table.add_column("injected")
@@ -77,7 +91,8 @@ def print_figures(console: Console, figures: Figures, seconds: float) -> None:
     counts = ", ".join(f"{figures.outcomes[status]:,} {status}" for status in Status)
     console.print(f"{figures.checked['batches']:,} deliveries: {counts}")
     console.print(
-        f"{figures.events:,} events in {seconds:,.0f} seconds; {figures.rate:,} events per second of CPU time"
+        f"{figures.events:,} events in {figures.seconds:,.0f} seconds: {figures.rate:,} a second with "
+        f"{figures.processes} processes, {figures.cpu_rate:,} per second of CPU time"
     )
     console.print()
     print_checks(console, figures)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing import get_context
@@ -16,8 +17,14 @@ def reports_of(seeds: range, events: int, processes: int, application: Name = "b
     """Run the seeds in some processes, which share nothing, and yield a report for each."""
     os.environ["PYTHONHASHSEED"] = "0"  # a set of strings has the same order in each of them
     be_quiet()
-    with get_context("spawn").Pool(processes, be_quiet) as pool:
+    with get_context("spawn").Pool(processes, _begin) as pool:
         yield from pool.imap_unordered(partial(_run_seed, application, events), seeds, chunksize=1)
+
+
+def _begin() -> None:
+    """Set up a process. An interruption ends it by its parent, which prints what there is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    be_quiet()
 
 
 def _run_seed(application: Name, events: int, seed: int) -> Report:

@@ -32,6 +32,8 @@ BATCHES_LATER = 4
 """How many batches are settled while a handler is held up."""
 BATCHES_OF_REBUILD = 2
 """How many batches a rebuild settles between two of the stream."""
+MOST_REBUILDS = 2
+"""Each begins with the oldest record: as many as a longer run has turns for would take most of its time."""
 EARLIER = 80
 """Most records that come again out of turn."""
 HANDLERS = 3
@@ -100,6 +102,7 @@ class World:
         self._handlers = self._all_handlers()
         self._delivery = Delivery(self.shards, self._invoke, self._batch_size, self.clock)
         self._rebuild: Rebuild | None = None
+        self._rebuilds = 0
 
     def run(self) -> None:
         """Deliver everything, then mend everything, and redrive until nothing changes any more."""
@@ -242,7 +245,7 @@ class World:
             case Fault.OTHER_SHARD:
                 self._delivery.go_on(self._turns)
             case Fault.REDRIVE:
-                self._redrive()
+                self._redrive(random)
             case Fault.REMOVAL:
                 remove_objects(self.stores.quarantine)
             case Fault.PHASE:
@@ -295,16 +298,16 @@ class World:
                 self.stores.move.copy()
             case Fault.EXPIRED:
                 self._expire()
-            case Fault.REBUILD if self._rebuild is None:
-                self._rebuild = self._begin_rebuild()
             case Fault.REBUILD if self._rebuild is not None:
                 self._switch(self._rebuild)
+            case Fault.REBUILD if self._rebuilds < MOST_REBUILDS:
+                self._rebuild = self._begin_rebuild()
 
-    def _redrive(self) -> None:
-        """Redrive what waits, whatever is under way."""
+    def _redrive(self, random: Random | None = None) -> None:
+        """Redrive some of what waits, or all of it, whatever is under way."""
         current, self._current = self._current, None
         try:
-            redrive(self._handlers[-1], self.stores.quarantine, self.clock, self._left)
+            redrive(self._handlers[-1], self.stores.quarantine, self.clock, self._left, random)
         finally:
             self._current = current
 
@@ -327,6 +330,7 @@ class World:
 
     def _begin_rebuild(self) -> Rebuild:
         """Begin to fill new stores, with a quarantine of their own, from the oldest record."""
+        self._rebuilds += 1
         stores = self._new_stores(Phase.SOURCE)
         handler = self._make(stores, 0)
 

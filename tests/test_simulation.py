@@ -4,7 +4,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -15,19 +15,21 @@ import pytest
 
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.sqlite import SQLiteRepository
+from simulation import __main__ as command
 from simulation import pages
 from simulation.application import Name
 from simulation.faults import Fault
 from simulation.mutants import EVENTS, MUTANTS, applied
 from simulation.oracle.ledger import Arrived, Ledger
 from simulation.oracle.limit_rules import RULES
-from simulation.run import case_of, read_case, run, write_case
+from simulation.run import Report, case_of, read_case, run, write_case
 from simulation.shrink import shrunk
 from testkit.tables import Tables
 
 SIMULATION = Path(__file__).parents[1] / "simulation"
 FOUND = sorted((SIMULATION / "found").glob("*.json"))
 BOTH: list[Name] = ["bank", "limits"]
+LONG = "bank, long seeds"
 MEASURED = pages.read()
 
 
@@ -147,8 +149,8 @@ def test_the_docs_say_what_the_runs_have_come_to() -> None:
     stale = [page.name for page, text in pages.contents(MEASURED) if page.read_text(encoding="utf-8") != text]
     assert not stale, "`python -m simulation --docs` writes them"
     assert pages.marks() == pages.sections(MEASURED).keys()
-    assert {*MEASURED} == {*BOTH, "mutants"}
-    assert all(MEASURED[name]["failed"] == 0 for name in BOTH)
+    assert {*MEASURED} == {*BOTH, LONG, "mutants"}
+    assert all(MEASURED[name]["failed"] == 0 for name in (*BOTH, LONG))
 
 
 @pytest.mark.other_programs
@@ -163,3 +165,22 @@ def test_the_command_prints_its_figures_and_writes_them(tmp_path: Path) -> None:
     written = json.loads(file.read_text())["bank"]
     assert (written["seeds"], written["events"], written["failed"]) == (2, 600, 0)
     assert written["faults"].keys() == {each.value for each in Fault}
+
+
+def test_an_interrupted_run_prints_and_writes_what_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> Iterator[Report]:
+        yield run(case_of(0, 300))
+        raise KeyboardInterrupt
+
+    file = tmp_path / "report.json"
+    monkeypatch.setattr(command, "reports_of", interrupted)
+    monkeypatch.setattr(sys, "argv", ["simulation", f"--report={file}", f"--part={LONG}"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("interrupted: these are the figures of the seeds that have ended\n")
+    assert printed.endswith("1 seeds, each as the oracle says\n")
+    assert json.loads(file.read_text())[LONG]["events"] == 300
