@@ -69,8 +69,8 @@ def run(case: Case, make_repository: MakeRepository = in_memory) -> Report:
         events=len(case.events),
         differences=found,
         struck=world.plan.struck,
-        outcomes=world.outcomes,
-        checked=world.checked,
+        outcomes=world.tally.outcomes,
+        checked=world.tally.checked,
         seconds=time.process_time() - began,
     )
 

@@ -23,7 +23,7 @@ def differences(world: World) -> list[str]:
     }
     stores = world.stores
     return [
-        *world.problems,
+        *world.tally.problems,
         *(line for name, ledger in ledgers.items() for line in _of_states(world, name, ledger)),
         *_of_notes(stores, ledgers),
         *_of_quarantine(world, ledgers),
@@ -50,8 +50,8 @@ def _of_states(world: World, name: str, ledger: Ledger) -> Iterator[str]:
     }
     books = ledger.at_last(len(world.days))
     right = {key: expected(book) for key, book in books.items() if book.version}
-    world.checked["aggregates"] += len(right)
-    world.checked["events in them"] += sum(book[0] for book in right.values())
+    world.tally.checked["aggregates"] += len(right)
+    world.tally.checked["events in them"] += sum(book[0] for book in right.values())
     for key in sorted(right.keys() | stored.keys()):
         if stored.get(key) != right.get(key):
             yield f"{name} {'/'.join(key)}: expected {right.get(key)}, stored {stored.get(key)}"
@@ -72,8 +72,8 @@ def _of_quarantine(world: World, ledgers: dict[str, Ledger]) -> Iterator[str]:
     parked = {each.event_id for each in waiting if each.is_parked and each.event_id is not None}
     to_reject = {event for ledger in ledgers.values() for event in ledger.rejected}
     to_park = {event for ledger in ledgers.values() for ids in ledger.waiting().values() for event in ids}
-    world.checked["rejected"] += len(to_reject)
-    world.checked["waiting"] += len(to_park)
+    world.tally.checked["rejected"] += len(to_reject)
+    world.tally.checked["waiting"] += len(to_park)
     for event in sorted(to_reject - rejected):
         yield f"quarantine: {event} was rejected, and is not there"
     for event in sorted(to_park - parked):
@@ -82,6 +82,6 @@ def _of_quarantine(world: World, ledgers: dict[str, Ledger]) -> Iterator[str]:
         yield f"quarantine: {event} waits, and nothing is wrong with it"
     broken = sum(each.event_id is None for each in waiting)
     damaged = sum(each.is_damaged for each in world.events)
-    world.checked["damaged"] += damaged
+    world.tally.checked["damaged"] += damaged
     if broken != damaged:
         yield f"quarantine: {broken} damaged records, expected {damaged}"

@@ -1,8 +1,7 @@
 """The world of one run: a stream, its handlers, an operator, and what comes between them."""
 
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 
@@ -10,20 +9,21 @@ from kinesis_handler import KinesisHandler
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.moving.phase import Phase
-from kinesis_handler.moving.repository import MovingRepository
 from kinesis_handler.outcome import BatchResult
 from kinesis_handler.quarantine.entry import Position
 from kinesis_handler.stores import Repository
-from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
+from kinesis_handler.stores.expiry import VACANT_TTL
 from kinesis_handler.testing import FakeClock
 from simulation.application import Application
 from simulation.delivery import TIMEOUT, Delivery
+from simulation.deployment import HANDLERS, Deployment
 from simulation.faults import Fault, Place, Plan
 from simulation.operator import redrive, remove_objects, waiting_for_all, waiting_records
-from simulation.stores import MakeRepository, Rebuild, Stores, any_phase, in_memory
+from simulation.stores import MakeRepository, Rebuild, any_phase, in_memory
 from simulation.stream import Sent, Shard, shards_of
+from simulation.tally import Tally
 from simulation.troubles import Options, Troubles
-from simulation.wire import Quarantine, Wire, remembering
+from simulation.wire import Wire
 
 LITTLE_TIME = 1.0, 1.2
 """Seconds of a short invocation; the handler has one of them in reserve."""
@@ -36,7 +36,6 @@ MOST_REBUILDS = 2
 """Each begins with the oldest record: as many as a longer run has turns for would take most of its time."""
 EARLIER = 80
 """Most records that come again out of turn."""
-HANDLERS = 3
 DEEPEST = 2
 """How many handlers may be interrupted at once, each within the other."""
 ROUNDS = 30  # redrives until nothing changes any more
@@ -72,14 +71,11 @@ class World:
         self.plan = Plan(seed, only, may_expire=application.may_expire)
         self.events = events
         self.shards = shards_of(events)
-        self.outcomes: Counter[str] = Counter()
-        self.checked: Counter[str] = Counter()
-        """What was compared in the middle of the run, and how often."""
-        self.problems: list[str] = []
-        """What is wrong for any records."""
+        self.tally = Tally()
         self.days: list[dict[str, int]] = []
-        self._left = set[Position]()
         """For each time that all that was stored had expired, how many records of each shard were settled."""
+        self._left = set[Position]()
+        """What is redriven no more: it names no reader, and some of it had expired."""
         self.parked_on: dict[int, dict[str, set[tuple[str, str]]]] = {}
         """For each of these times, from 1, the keys that were parked, by reader: they did not expire."""
         random = Random(f"{seed}/world")
@@ -88,10 +84,17 @@ class World:
         slice_size, park_after = random.choice((10, 50, 1_000)), random.choice((0.0, 5.0, 60.0))
         failing = [(name, each) for each in events for name in each.failing]
         self.troubles = Troubles({(name, each.event_id): each.rejects for name, each in failing})
-        self._options = Options(self.troubles, self._perhaps_fail, slice_size, park_after)
-        self._make_repository = make_repository
-        self._ttl = TTL if self.plan.expires else 0
-        self.stores = self._new_stores(any_phase(random))
+        self._deployment = Deployment(
+            application=application,
+            plan=self.plan,
+            clock=self.clock,
+            options=Options(self.troubles, self._perhaps_fail, slice_size, park_after),
+            make_repository=make_repository,
+            ttl=TTL if self.plan.expires else 0,
+            wire=self._wire,
+            interrupt=self._interrupt,
+        )
+        self.stores = self._deployment.stores(any_phase(random))
         self._down_until = 0.0
         self._depth = 0
         self._deliveries = 0
@@ -99,7 +102,7 @@ class World:
         """What a mapping delivers at the moment."""
         self._held_up_in = 0
         """After how many more requests the handler at work is held up; 0 for never."""
-        self._handlers = self._all_handlers()
+        self._handlers = self._deployment.handlers(self.stores)
         self._delivery = Delivery(self.shards, self._invoke, self._batch_size, self.clock)
         self._rebuild: Rebuild | None = None
         self._rebuilds = 0
@@ -126,27 +129,7 @@ class World:
             if after == before:
                 return
             before = after
-        self.problems.append(f"after {ROUNDS} redrives the next one still changes something")
-
-    def _new_stores(self, phase: Phase) -> Stores:
-        def make(state: type) -> Repository[Any]:
-            return self._make_repository(state, ttl=self._ttl, clock=self.clock)
-
-        quarantine = Quarantine(self.plan, self._interrupt)
-        return Stores(self.application.states, make, quarantine, phase, HANDLERS + 1)
-
-    def _all_handlers(self) -> list[KinesisHandler]:
-        """Return the handlers of the stream, and that of the redrives."""
-        return [self._make(self.stores, number) for number in range(HANDLERS + 1)]
-
-    def _make(self, stores: Stores, number: int) -> KinesisHandler:
-        sides = {side: self._wire(each) for side, each in stores.move.sides.items()}
-        moving: MovingRepository[Any] = MovingRepository(sides, lambda: stores.move.seen[number])
-        second: Repository[Any] = self._wire(stores.second)
-        state_type = self.application.states[stores.names[1]]
-        second = remembering(second, self.plan.seed, state_type, Expiry(self._ttl), self.clock)
-        readers = self.application.readers(moving, second, self._options)
-        return KinesisHandler(readers, quarantine=stores.quarantine, clock=self.clock, now=self.clock)
+        self.tally.problems.append(f"after {ROUNDS} redrives the next one still changes something")
 
     def _wire(self, repository: Repository[Any]) -> Wire[Any]:
         return Wire(repository, self.plan, self._interrupt, self._is_down, self._pass_time)
@@ -160,21 +143,17 @@ class World:
         if self._held_up_in:
             self._held_up_in -= 1
             if not self._held_up_in:
-                current = self._current
-                self._depth += 1
-                for _ in range(BATCHES_LATER):
-                    self._delivery.go_on(self._turns)
-                self._depth -= 1
-                self._current = current
+                with self._in_between():
+                    for _ in range(BATCHES_LATER):
+                        self._delivery.go_on(self._turns)
 
     def _perhaps_fail(self) -> None:
         if self.plan.at("apply") is not None:
             raise ConnectionError("injected: a service that the processor asks is down")
 
     def _invoke(self, shard: Shard, invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
-        handler = self._handlers[self._deliveries % HANDLERS]
         self._current = invocation["Records"], shard
-        return self._invoke_one(handler, invocation["Records"], context)
+        return self._invoke_one(self._next(), invocation["Records"], context)
 
     def _invoke_one(
         self, handler: KinesisHandler, records: list[LambdaRecord], context: LambdaContext
@@ -193,27 +172,11 @@ class World:
         return result.response()
 
     def _handle(
-        self,
-        handler: KinesisHandler,
-        records: list[LambdaRecord],
-        context: LambdaContext,
-        *,
-        rebuild: bool = False,
+        self, handler: KinesisHandler, records: list[LambdaRecord], context: LambdaContext
     ) -> BatchResult:
         self._deliveries += 1
-        result = handler.handle({"Records": records}, context, rebuild=rebuild)
-        self.checked["records"] += len(result)
-        self.checked["batches"] += 1
-        self.outcomes.update({status.value: count for status, count in result.counts().items() if count})
-        if sum(result.counts().values()) != len(result):
-            self.problems.append(f"the counts do not add up: {result.counts()} of {len(result)} records")
-        failed = [each["itemIdentifier"] for each in result.response()["batchItemFailures"]]
-        if failed:
-            self.checked["answers"] += 1
-            named = set(failed)
-            numbers = [each["kinesis"]["sequenceNumber"] for each in records]
-            if failed != [each for each in numbers if each in named]:
-                self.problems.append(f"an answer names other records than its batch has: {failed}")
+        result = handler.handle({"Records": records}, context)
+        self.tally.add(records, result)
         return result
 
     def _context(self, seconds: float) -> LocalContext:
@@ -226,20 +189,35 @@ class World:
         if fault is Fault.STORE_DOWN:
             self._down_until = self.clock() + self.plan.random().uniform(1, LONGEST_OUTAGE)
             return
-        if self._depth >= DEEPEST:
-            return
-        self._depth += 1
+        if self._depth < DEEPEST:
+            with suppress(KilledError), self._in_between():
+                self._come_in_between(fault)
+
+    @contextmanager
+    def _in_between(self) -> Iterator[None]:
+        """Let others go on, and then the handler at work."""
         current = self._current
-        with suppress(KilledError):
-            self._come_in_between(fault)
-        self._depth -= 1
-        self._current = current
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            self._current = current
+
+    @contextmanager
+    def _in_no_batch(self) -> Iterator[None]:
+        """Do what no mapping delivers: no second handler can take its records."""
+        current, self._current = self._current, None
+        try:
+            yield
+        finally:
+            self._current = current
 
     def _come_in_between(self, fault: Fault) -> None:
         random = self.plan.random()
         match fault:
             case Fault.SECOND if self._current is not None:
-                self._handle(self._another(), self._current[0], self._context(TIMEOUT))
+                self._handle(self._next(), self._current[0], self._context(TIMEOUT))
             case Fault.EARLIER if self._current is not None:
                 self._take_earlier(self._current[1], random)
             case Fault.OTHER_SHARD:
@@ -262,9 +240,9 @@ class World:
         for record in records:
             self._delivery.arrive(record)
         if records:
-            self._handle(self._another(), records, self._context(TIMEOUT))
+            self._handle(self._next(), records, self._context(TIMEOUT))
 
-    def _another(self) -> KinesisHandler:
+    def _next(self) -> KinesisHandler:
         return self._handlers[self._deliveries % HANDLERS]
 
     def _turn(self) -> None:
@@ -305,11 +283,8 @@ class World:
 
     def _redrive(self, random: Random | None = None) -> None:
         """Redrive some of what waits, or all of it, whatever is under way."""
-        current, self._current = self._current, None
-        try:
+        with self._in_no_batch():
             redrive(self._handlers[-1], self.stores.quarantine, self.clock, self._left, random)
-        finally:
-            self._current = current
 
     def _expire(self) -> None:
         """Let all that is stored expire, but for parked keys. What waits may be redriven after that.
@@ -331,15 +306,12 @@ class World:
     def _begin_rebuild(self) -> Rebuild:
         """Begin to fill new stores, with a quarantine of their own, from the oldest record."""
         self._rebuilds += 1
-        stores = self._new_stores(Phase.SOURCE)
-        handler = self._make(stores, 0)
+        stores = self._deployment.stores(Phase.SOURCE)
+        handler = self._deployment.handler(stores, 0)
 
         def invoke(_: Shard, invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
-            current, self._current = self._current, None
-            try:
+            with self._in_no_batch():
                 return self._invoke_one(handler, invocation["Records"], context)
-            finally:
-                self._current = current
 
         return Rebuild(stores, Delivery(self.shards, invoke, self._batch_size, self.clock))
 
@@ -351,5 +323,5 @@ class World:
         while not rebuild.delivery.has_reached(self._delivery):
             rebuild.delivery.go_on(self._turns)
         self.stores = rebuild.stores
-        self._handlers = self._all_handlers()
+        self._handlers = self._deployment.handlers(self.stores)
         self._rebuild = None
