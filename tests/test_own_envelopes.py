@@ -131,6 +131,13 @@ def test_a_version_may_lie_in_the_payload() -> None:
     assert (beside.version_path, beside.version_inside) == (".meta.trace", ())
 
 
+@pytest.mark.parametrize("payload", ["body", "meta.tenant"])
+def test_a_version_in_what_is_not_the_payload_is_refused(payload: str) -> None:
+    assert mistake(payload=payload, version="meta.body.v") == (
+        "the envelope Message: version is at `$.meta.body.v`, which is in no payload"
+    )
+
+
 FIELDS = "uuid, kind, happened_at, body, number, subject, app_name, meta, version, extra, tags"
 
 
@@ -205,8 +212,12 @@ def test_what_a_decoder_makes_is_read_by_its_attributes() -> None:
     assert envelope.packing == Packing("one", zlib=False)
 
 
-def test_a_struct_that_a_decoder_made_is_taken_as_it_is() -> None:
-    made: Any = Message(uuid=7, kind="K", happened_at=1, body=Raw(b"{}"))  # type: ignore[arg-type]
+class Derived(Message): ...
+
+
+@pytest.mark.parametrize("kind", [Message, Derived])
+def test_a_struct_that_a_decoder_made_is_taken_as_it_is(kind: type[Message]) -> None:
+    made: Any = kind(uuid=7, kind="K", happened_at=1, body=Raw(b"{}"))  # type: ignore[arg-type]
     assert own(decoder=lambda _: made).open(b"").event_id == "7"
 
 

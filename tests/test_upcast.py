@@ -152,6 +152,14 @@ def test_an_event_of_eventbridge_has_its_version_in_its_detail() -> None:
     assert "- at `$.detail.meta.version`" in str(result.rejected()[0].outcome.error)
 
 
+@pytest.mark.parametrize("detail", [{}, {"count": None}, {"meta": []}, [], "text", 7])
+@pytest.mark.parametrize("name", ["count", "meta.count"])
+def test_a_payload_that_has_no_version_inside_is_of_the_first(detail: object, name: str) -> None:
+    upcast = {("DEPOSITED", 1): lambda _: V3}
+    _, payloads = handled(BRIDGE | {"detail": detail}, upcast=upcast, envelope=EventBridge(version=name))
+    assert payloads == [Deposited("x", 250, "EUR")]
+
+
 def test_a_payload_in_the_newest_version_is_left_as_it_is() -> None:
     payload = object()
     assert Chain(1, (from_v1,)).apply(payload, 2, ".version") is payload

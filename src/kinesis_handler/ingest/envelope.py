@@ -220,7 +220,7 @@ def _require_one_of(name: str, value: object, literal: Any) -> None:
 
 
 def _require_in_payload(version: Field | None, payload: Field) -> None:
-    if version is not None and version.inside and version.head != payload.head:
+    if version is not None and version.inside and version.names != (*payload.names, *version.inside):
         raise ConfigurationError(f"version is at `${version.path}`, which is in no payload")
 
 

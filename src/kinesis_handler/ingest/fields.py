@@ -42,11 +42,6 @@ class Field(NamedTuple):
     inside: tuple[str, ...] = ()
 
     @property
-    def head(self) -> str:
-        """The name of the member of a document that it is, or lies in."""
-        return self.names[0]
-
-    @property
     def path(self) -> str:
         """Where it is in a document, such as `.context.tenant`."""
         return "".join(f".{each}" for each in self.names)

@@ -1,6 +1,6 @@
 """Decodes payloads by the schema of their type: JSON, or an object that a decoder of one's own made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -77,6 +77,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _inside(payload: object, names: tuple[str, ...]) -> object:
+    """Return what a decoded payload has under these names; None if it has nothing there."""
     for name in names:
-        payload = payload.get(name) if isinstance(payload, Mapping) else getattr(payload, name, None)
+        payload = payload.get(name) if isinstance(payload, dict) else None
     return payload
