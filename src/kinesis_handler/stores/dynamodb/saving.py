@@ -36,6 +36,8 @@ State = TypeVar("State")
 
 STATEMENTS_PER_REQUEST = 25
 
+_NOT_OF_ALL = Problem(Meaning.UNSURE, "IncompleteAnswer", "it is not about each of the statements")
+
 Failed = dict[Key, RepositoryError | UnstorableError]
 Read = Callable[[Sequence[Key], Backoff], tuple[dict[Key, Item], Failed]]
 
@@ -118,6 +120,8 @@ class Saving(Generic[State]):
         statements = [write.statement for write in writes]
         answer = self._requests.send(BATCH_EXECUTE_STATEMENT, {"Statements": statements})
         if not isinstance(answer, Problem):
+            if len(answer.responses) != len(writes):
+                return [_NOT_OF_ALL] * len(writes)
             errors = [each.error for each in answer.responses]
             return [None if error is None else problem_of_statement(error) for error in errors]
         if answer.meaning is Meaning.NEVER and len(writes) > 1:
