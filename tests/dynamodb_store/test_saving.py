@@ -223,9 +223,7 @@ PARKED = Parked(1, 1, "why", None, "2", 0)
     ],
     ids=["new", "gone", "another of this version", "a later version", "parked", "expired"],
 )
-def test_a_lost_write_in_whose_place_another_is_found_is_a_conflict(
-    change: Change[LawState], found: Item
-) -> None:
+def test_a_lost_write_where_another_is_found_is_a_conflict(change: Change[LawState], found: Item) -> None:
     table = Table(LOST, looks=[{KEY: found} if found else {}])
     assert table.save(change) == Saved(conflicts={KEY})
     assert (len(table.sent), table.pauses) == (1, [])
@@ -433,7 +431,7 @@ def test_with_no_time_from_the_start_what_is_sent_is_looked_up() -> None:
         assert table.save(INSERT) == Saved()
 
 
-def test_what_there_was_no_time_to_send_fails_and_says_so() -> None:
+def test_what_no_time_was_left_to_send_fails_and_says_so() -> None:
     left = iter([1.0, 1.0])  # when the save begins, and when its requests do
     changes = many(26)
     table = Table({})
