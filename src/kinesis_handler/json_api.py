@@ -10,33 +10,16 @@ A list takes `limit`, from 1 to 1,000, and the `cursor` of the page before it. E
 from asyncio import to_thread
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
-
-import msgspec
 
 from kinesis_handler.application import Api, ASGIApp, View
 from kinesis_handler.errors import InvalidCursorError, RepositoryError, UnreadableError
+from kinesis_handler.http_answer import Answer, as_json, as_problem
 
 __all__ = ["JsonApi"]
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-class Answer(NamedTuple):
-    """An answer: its status, and its body of JSON."""
-
-    status: HTTPStatus
-    body: bytes
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers. What is stored may be personal, and changes with each event."""
-        kind = "application/json" if self.status is HTTPStatus.OK else "application/problem+json"
-        allowed = {"allow": "GET"} if self.status is HTTPStatus.METHOD_NOT_ALLOWED else {}
-        return {"content-type": kind, "cache-control": "no-store", **allowed}
 
 
 class JsonApi:
@@ -56,7 +39,11 @@ class JsonApi:
         """
         method = request["requestContext"]["http"]["method"]
         answer = self.answer(method, request["rawPath"], request.get("rawQueryString", ""))
-        return {"statusCode": int(answer.status), "headers": answer.headers, "body": answer.body.decode()}
+        return {
+            "statusCode": int(answer.status),
+            "headers": dict(answer.headers),
+            "body": answer.body.decode(),
+        }
 
     async def __call__(
         self, scope: Mapping[str, Any], receive: Callable[..., Any], send: Callable[..., Any]
@@ -67,10 +54,7 @@ class JsonApi:
         del receive  # a GET has no body
         path, query = scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii")
         answer = await to_thread(self.answer, scope["method"], path, query)
-        headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-        await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await answer.send(send)
 
     def for_command_line(self) -> Api:
         """Return what `kinesis-handler serve` serves."""
@@ -85,43 +69,38 @@ class JsonApi:
     def answer(self, method: str, path: str, query: str) -> Answer:
         """Answer a request. `path` and `query` are as they were sent: in percent-encoding."""
         if method not in {"GET", "HEAD"}:
-            return _problem(HTTPStatus.METHOD_NOT_ALLOWED, "only GET is allowed")
+            return as_problem(HTTPStatus.METHOD_NOT_ALLOWED, "only GET is allowed", {"allow": "GET"})
         parts = [unquote(part) for part in path.strip("/").split("/")]
         if parts[0] not in self._views or not 2 <= len(parts) <= 3:  # noqa: PLR2004 - see the module
             names = ", ".join(f"/{name}/…" for name in self._views)
-            return _problem(HTTPStatus.NOT_FOUND, f"there is nothing here; there is {names}")
+            return as_problem(HTTPStatus.NOT_FOUND, f"there is nothing here; there is {names}")
         view, partition, *rest = self._views[parts[0]], *parts[1:]
         try:
             return _one(view, partition, rest[0]) if rest else _page(view, partition, query)
         except InvalidCursorError as error:
-            return _problem(HTTPStatus.BAD_REQUEST, str(error))
+            return as_problem(HTTPStatus.BAD_REQUEST, str(error))
         except RepositoryError as error:
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the store: {error}")
+            return as_problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the store: {error}")
 
 
 def _one(view: View[Any], partition: str, sort: str) -> Answer:
     key = (partition, sort)
     loaded = view.repository.load([key])
     if (found := loaded.found.get(key)) is not None:
-        return Answer(HTTPStatus.OK, _encode({"data": view.document(found)}))
+        return as_json({"data": view.document(found)})
     error = loaded.failed.get(key)
     if isinstance(error, UnreadableError):
-        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "what is stored there cannot be read")
+        return as_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "what is stored there cannot be read")
     if isinstance(error, RepositoryError):
         raise error
-    return _problem(HTTPStatus.NOT_FOUND, "nothing is stored under this key")
+    return as_problem(HTTPStatus.NOT_FOUND, "nothing is stored under this key")
 
 
 def _page(view: View[Any], partition: str, query: str) -> Answer:
     options = dict(parse_qsl(query))
     limit = options.get("limit", str(DEFAULT_LIMIT))
     if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MAX_LIMIT:
-        return _problem(HTTPStatus.BAD_REQUEST, f"limit is a whole number from 1 to {MAX_LIMIT:,}")
+        return as_problem(HTTPStatus.BAD_REQUEST, f"limit is a whole number from 1 to {MAX_LIMIT:,}")
     page = view.repository.find(partition, limit=int(limit), cursor=options.get("cursor"))
     documents = [view.document(each) for each in page.aggregates]
-    return Answer(HTTPStatus.OK, _encode({"data": documents, "cursor": page.cursor}))
-
-
-def _problem(status: HTTPStatus, detail: str) -> Answer:
-    document = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
-    return Answer(status, _encode(document))
+    return as_json({"data": documents, "cursor": page.cursor})

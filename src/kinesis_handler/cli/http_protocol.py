@@ -7,12 +7,14 @@ request is answered with a problem document (RFC 9457).
 import itertools
 import sys
 from asyncio import TimerHandle, Transport
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from kinesis_handler.http_answer import NO_HEADERS, Answer, as_problem
 
 if sys.platform != "win32":
     from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
@@ -184,10 +186,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.is_waiting():  # an answer is being sent: it is the last one
             self.cycle.keep_alive = False
             return
-        head, body = _problem(status, detail)
-        lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [b"%s: %s" % each for each in head]
-        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        answer = _problem(status, detail)
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"content-length: {len(answer.body)}"]
+        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
         # Closing at once would be a reset if the client still sends: it might never read the reason.
         self.transport.write_eof()
         self._await_client(LINGER)
@@ -207,29 +209,13 @@ def bounded(bounds: Bounds) -> type[BoundedProtocol]:
 
 async def _busy(_scope: Any, _receive: Any, send: Any) -> None:
     """Answer, as an ASGI application, that the server has no room."""
-    head, body = _problem(503, "the server has no room for another connection; try again")
-    await send({"type": "http.response.start", "status": 503, "headers": [*head, (b"retry-after", b"1")]})
-    await send({"type": "http.response.body", "body": body})
+    answer = _problem(503, "the server has no room for another connection; try again", {"retry-after": "1"})
+    await answer.send(send)
 
 
 _CODES = {400: "bad-request", 408: "request-timeout", 431: "headers-too-large", 503: "unavailable"}
 """What was wrong, for a program."""
 
 
-def _problem(status: int, detail: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    title = HTTPStatus(status).phrase
-    problem = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "code": _CODES[status],
-        "detail": detail,
-    }
-    body = msgspec.json.encode(problem)
-    head = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
-    return head, body
+def _problem(status: int, detail: str, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
+    return as_problem(status, detail, {"connection": "close", **headers}, code=_CODES[status])

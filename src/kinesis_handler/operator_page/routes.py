@@ -1,9 +1,9 @@
 """The routes of the page's API: what there is to be seen, redrive, and drop."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, NamedTuple
+from typing import Annotated
 from urllib.parse import parse_qs
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from kinesis_handler.application import Application
 from kinesis_handler.deadline import current_deadline, within
+from kinesis_handler.http_answer import Answer, as_json
 from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.operator_page.actions import dropping, redriving
 from kinesis_handler.operator_page.documents import is_in_group
@@ -24,8 +25,6 @@ PATIENCE = 10.0
 
 METHODS = {"state": "GET", "records": "GET", "redrive": "POST", "drop": "POST"}
 """The method of each route."""
-
-_encode = msgspec.json.Encoder().encode
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 KeyPart = Annotated[str, Meta(min_length=1, max_length=2_048)]
@@ -52,14 +51,6 @@ class DropRequest(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
     key: tuple[KeyPart, KeyPart]
     because: Annotated[str, Meta(max_length=500, pattern=r"\S")]
-
-
-class Answer(NamedTuple):
-    """An answer: its status, its body, and its own headers."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = {}
 
 
 class Routes:
@@ -118,17 +109,3 @@ class Routes:
             return redrive.id, redriving(self._application, redrive.chosen())
         drop = msgspec.json.decode(body, type=DropRequest)
         return drop.id, dropping(self._application, drop.key, operator, drop.because.strip())
-
-
-def as_json(document: object, status: int = HTTPStatus.OK) -> Answer:
-    """Answer with a document. What is stored may be personal, and changes with each event."""
-    headers = {"content-type": "application/json", "cache-control": "no-store"}
-    return Answer(status, _encode(document), headers)
-
-
-def as_problem(error: RefusedError) -> Answer:
-    """Answer with why a request is refused (RFC 9457)."""
-    status = error.status
-    document = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": str(error)}
-    headers = {"content-type": "application/problem+json", "cache-control": "no-store", **error.headers}
-    return Answer(status, _encode(document), headers)

@@ -8,10 +8,11 @@ from typing import Any
 
 from kinesis_handler.application import Application, ASGIApp, Operators
 from kinesis_handler.errors import KinesisHandlerError
+from kinesis_handler.http_answer import Answer, as_problem
 from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.operator_page.guard import Headers, RefusedError, check_host, check_origin, operator_of
 from kinesis_handler.operator_page.pages import PREFIX, page_files
-from kinesis_handler.operator_page.routes import METHODS, Answer, Routes, as_problem
+from kinesis_handler.operator_page.routes import METHODS, Routes
 
 API = f"{PREFIX}/api/"
 
@@ -72,14 +73,11 @@ class OperatorPage:
         try:
             answer = await self._answer(scope, path, receive)
         except RefusedError as error:
-            answer = as_problem(error)
+            answer = as_problem(error.status, str(error), error.headers)
         except KinesisHandlerError as error:
-            answer = as_problem(RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
-        body = b"" if scope["method"] == "HEAD" else answer.body
-        sent = {"content-length": str(len(answer.body)), **self._headers, **answer.headers}
-        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in sent.items()]
-        await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            answer = as_problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        answer = answer._replace(headers={**self._headers, **answer.headers})
+        await answer.send(send, with_body=scope["method"] != "HEAD")
 
     async def _answer(self, scope: Any, path: str, receive: Any) -> Answer:
         headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in scope["headers"]}
