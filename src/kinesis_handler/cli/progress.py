@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event
 
 from rich.progress import (
     BarColumn,
@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from kinesis_handler.cli.console import standard_error
+from kinesis_handler.local.background import in_background
 
 SHOWN_AFTER, EVERY = 1.0, 0.2
 """Seconds before the first update, and between two of them."""
@@ -44,22 +45,16 @@ def progress(what: str, done: Callable[[], int], total: Callable[[], int]) -> It
         transient=True,
     )
     task = bar.add_task(what, total=expected, completed=done())
-    over = Event()
 
-    def follow() -> None:
+    def follow(over: Event) -> None:
         if over.wait(SHOWN_AFTER):
             return
         with bar:
             while not over.wait(EVERY):
                 bar.update(task, completed=done())
 
-    thread = Thread(target=follow, daemon=True)
-    thread.start()
-    try:
+    with in_background(follow, "progress"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 class _Rate(ProgressColumn):

@@ -53,10 +53,10 @@ class ProjectSettings:
         return value
 
 
-def project_settings(folder: Path | None = None) -> ProjectSettings:
-    """Read the settings of a folder, the current one if none is given.
+def project_settings() -> ProjectSettings:
+    """Read the settings of the current folder.
 
     Raises ConfigurationError if its pyproject.toml cannot be read.
     """
-    file = (folder or Path.cwd()) / PYPROJECT
+    file = Path.cwd() / PYPROJECT
     return ProjectSettings(read_table(file, "tool", "kinesis-handler"), file)

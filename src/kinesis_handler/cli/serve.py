@@ -5,9 +5,10 @@ import getpass
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from itertools import islice
-from threading import Event, Thread
+from threading import Event
 from types import FrameType
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from kinesis_handler.cli.tally import Tally
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
 from kinesis_handler.extras import require_extra
 from kinesis_handler.hosts import is_this_machine
+from kinesis_handler.local.background import in_background
 from kinesis_handler.local.event_source import put_on_shard
 from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.operator_page.server import OperatorPage
@@ -125,22 +127,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def _demo_events(application: Application, minutes: Minutes | None, *, live: bool) -> Iterator[None]:
+def _demo_events(
+    application: Application, minutes: Minutes | None, *, live: bool
+) -> AbstractContextManager[None]:
     """Let demo events arrive while the context lasts, if `live`."""
     if not live:
-        yield
-        return
+        return nullcontext()
     if application.demo_events is None:
         raise ConfigurationError("this application makes up no events: leave out --live")
-    over = Event()
-    thread = Thread(target=_trickle, args=(application, application.demo_events(), minutes, over))
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return in_background(partial(_trickle, application, application.demo_events(), minutes), "demo events")
 
 
 def _trickle(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from kinesis_handler.lambda_types import LambdaRecord
+from kinesis_handler.local.batching import batches
 
 
 class Bounds(Struct, frozen=True):
@@ -72,14 +73,7 @@ class Gathering:
 
         A record that is larger than the bound is a batch of its own. Empty if nothing waits.
         """
-        batch: list[LambdaRecord] = []
-        size = 0
-        while self._waiting and len(batch) < self._bounds.records:
-            record, data_size, _ = self._waiting[0]
-            if batch and size + data_size > self._bounds.data_bytes:
-                break
-            self._waiting.popleft()
-            batch.append(record)
-            size += data_size
-        self._bytes -= size
+        waiting = (record for record, _, _ in self._waiting)
+        batch = next(batches(waiting, self._bounds.records, self._bounds.data_bytes), [])
+        self._bytes -= sum(self._waiting.popleft()[1] for _ in batch)
         return batch

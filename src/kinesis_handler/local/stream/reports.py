@@ -5,14 +5,15 @@ which it writes every few seconds. A worker that starts removes the rows of thos
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
-from threading import Event, Thread
+from threading import Event
 
 import structlog
 
 from kinesis_handler.errors import KinesisHandlerError
+from kinesis_handler.local.background import in_background
 from kinesis_handler.local.stream.checkpoint_store import Checkpoint, CheckpointStore
 from kinesis_handler.local.stream.claim import RENEWED_EVERY, MakeReport
 from kinesis_handler.stores import Repository
@@ -58,25 +59,17 @@ class Reporter:
     def _store(self) -> CheckpointStore:
         return CheckpointStore(self._repository, self._stream)
 
-    @contextmanager
-    def reporting(self) -> Iterator[None]:
+    def reporting(self) -> AbstractContextManager[None]:
         """Report every few seconds while the block runs, from a thread, and once at its end."""
-        over = Event()
 
-        def work() -> None:
+        def work(over: Event) -> None:
             self._quietly(self.forget_old)
             while not over.is_set():
                 self._quietly(self.write)
                 over.wait(RENEWED_EVERY)
             self._quietly(lambda: self.write(is_over=True))
 
-        thread = Thread(target=work, name="report", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join(LAST)
+        return in_background(work, "report", LAST)
 
     def write(self, *, is_over: bool = False) -> None:
         """Write a report. Raises RepositoryError if it is not known to be written."""
