@@ -19,8 +19,6 @@ from kinesis_handler.project.programs import compile_with, pip, python_of
 from kinesis_handler.project.runtime import Runtime
 from kinesis_handler.project.sbom import ENDING, bill_of_materials
 
-__all__ = ["LIBRARY", "NOT_ON_LAMBDA", "Artifact", "Contents", "build", "build_with_layer", "install"]
-
 LIBRARY = Path(__file__).parent.parent
 """The folder of this library, which is copied as it is."""
 

@@ -12,8 +12,6 @@ from kinesis_handler.project.programs import ArtifactError
 from kinesis_handler.project.pyproject import read_table
 from kinesis_handler.project.runtime import Runtime
 
-__all__ = ["project_requirements", "requirements_of"]
-
 OF_THE_RUNTIME = {"boto3", "botocore"}
 """Distributions that Lambda's runtime has, with all that they depend on.
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-__all__ = ["EnvelopeName", "with_envelope"]
-
 EnvelopeName = Literal["native", "cloudevents", "eventbridge"]
 
 _IMPORT = "from kinesis_handler.telemetry.metrics import Metrics\n"

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from kinesis_handler.project.runtime import Runtime
 
-__all__ = ["dockerfile", "write_dockerfile"]
-
 _PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
 
 

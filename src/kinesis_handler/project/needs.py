@@ -12,8 +12,6 @@ from kinesis_handler.project.watching import ALARMS, GRAPHS, Alarm, Graph
 from kinesis_handler.stores import Table
 from kinesis_handler.stores.url import url_of
 
-__all__ = ["FUNCTION", "MAPPING", "Needs", "Permission", "Setting", "TableNeeds", "Variable", "needs_of"]
-
 
 class TableNeeds(Struct, frozen=True, rename="camel"):
     """A DynamoDB table: on demand, both keys strings.

@@ -9,8 +9,6 @@ from pathlib import Path
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.project import bytecode
 
-__all__ = ["ArtifactError", "compile_with", "pip", "python_of"]
-
 
 class ArtifactError(ConfigurationError):
     """The artifact cannot be built. The message gives the reason, and what to do."""

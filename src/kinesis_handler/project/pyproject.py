@@ -6,8 +6,6 @@ from typing import Any
 
 from kinesis_handler.errors import ConfigurationError
 
-__all__ = ["PYPROJECT", "read_table"]
-
 PYPROJECT = "pyproject.toml"
 
 

@@ -8,8 +8,6 @@ from types import FrameType
 
 from kinesis_handler.project.needs import Variable
 
-__all__ = ["recorded_variables"]
-
 _BETWEEN = {"os", "collections.abc", "_collections_abc", __name__}
 """Modules between the one that asks for a variable, and the answer."""
 

@@ -12,8 +12,6 @@ from msgspec import Struct
 from kinesis_handler.outcome import Status
 from kinesis_handler.telemetry.metrics import DIMENSION, END_TO_END_AGE, NAMESPACE, metric_of
 
-__all__ = ["ALARMS", "GRAPHS", "Alarm", "Graph", "Metric", "dashboard"]
-
 
 class Metric(Struct, frozen=True):
     """A metric of CloudWatch.

@@ -9,8 +9,6 @@ from kinesis_handler.extras import require_extra
 if TYPE_CHECKING:
     from kinesis_handler.quarantine import ReadableQuarantine
 
-__all__ = ["open_quarantine"]
-
 QUARANTINE_URL = r"file:///[^\0\n]+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
 QUARANTINE_FORMS = "file:///FOLDER or s3://BUCKET/PREFIX"
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from kinesis_handler.stores.dynamodb import Connection
     from kinesis_handler.stores.upgrade import Upgrade
 
-__all__ = ["Store", "named_by", "open_store"]
-
 State = TypeVar("State")
 
 

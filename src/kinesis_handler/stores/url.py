@@ -7,8 +7,6 @@ from msgspec import Struct
 
 from kinesis_handler.errors import ConfigurationError
 
-__all__ = ["Address", "DynamoDB", "InMemory", "SQLite", "parse_url", "url_of"]
-
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 TABLE_FORM = "3 to 255 letters, digits, _ . and -"
 REGION = "[a-z0-9-]+"
