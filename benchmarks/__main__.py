@@ -9,8 +9,8 @@ Prints the tables of each part; writes results.json, the tables in README and do
 """
 
 import argparse
-import importlib
 import io
+import pkgutil
 import subprocess
 import sys
 import time
@@ -22,22 +22,23 @@ from kinesis_handler import configure_logging
 from testkit.emulators.local_settings import use_local_settings
 from testkit.emulators.npm_package import EmulatorError
 
-SHORT = (
-    "hot_path",
-    "dynamodb",
-    "start",
-    "memory",
-    "api",
-    "growth",
-    "sqlite",
-    "load",
-    "gathering",
-    "coroutines",
-)
-LONG = ("workers",)
-"""Those that are measured at full length only, or by name."""
+PARTS = {
+    "hot_path": "hot_path:measure",
+    "dynamodb": "dynamodb:measure",
+    "start": "start:measure",
+    "memory": "start:measure_memory",
+    "api": "api:measure",
+    "growth": "sqlite:measure_growth",
+    "sqlite": "sqlite:measure",
+    "load": "load:measure",
+    "gathering": "gathering:measure",
+    "coroutines": "coroutines:measure",
+    "workers": "workers:measure",
+}
+"""What measures each part."""
 
-PARTS = SHORT + LONG
+LONG = {"workers"}
+"""Those that are measured at full length only, or by name."""
 
 
 def main() -> None:
@@ -52,24 +53,23 @@ def main() -> None:
         "--full", action="store_true", help="more rounds, larger stores, a soak of ten minutes"
     )
     parser.add_argument(
-        "--docs", action="store_true", help="write README, docs and pictures, and measure nothing"
+        "--docs", action="store_true", help="write README, docs and pictures, measure nothing"
     )
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
+    if unknown := set(options.parts) - PARTS.keys():
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if options.docs:
         documents.update(results.read())
         return
-    parts = options.parts or (PARTS if options.full else SHORT)
+    parts = options.parts or [each for each in PARTS if options.full or each not in LONG]
     if len(parts) == 1:
         measure(parts[0], full=options.full)
         return
     for part in parts:
         # Each in a separate process, so that none inherits another's memory or threads.
-        arguments = [part, *(["--full"] if options.full else [])]
-        done = subprocess.run([sys.executable, "-m", "benchmarks", *arguments], check=False)  # noqa: S603 - our own
-        if done.returncode:
-            sys.exit(done.returncode)
+        command = [sys.executable, "-m", "benchmarks", part, *(["--full"] if options.full else [])]
+        if failed := subprocess.run(command, check=False).returncode:  # noqa: S603 - our own
+            sys.exit(failed)
 
 
 def measure(part: str, *, full: bool) -> None:
@@ -78,7 +78,7 @@ def measure(part: str, *, full: bool) -> None:
     configure_logging("benchmark", "info", io.StringIO())
     begun = time.monotonic()
     try:
-        figures = importlib.import_module(f"benchmarks.{part}").measure(full=full)
+        figures = pkgutil.resolve_name(f"benchmarks.{PARTS[part]}")(full=full)
     except EmulatorError as error:
         sys.exit(str(error))
     results.write(part, figures, full=full)

@@ -1,35 +1,36 @@
 """The cost of a request to the API, compared with FastAPI: for a user with 10 limits, and one with 10,000.
 
-Ours uses Litestar and msgspec, the peer FastAPI and pydantic models: see fastapi_peer.py. Both are served by
-uvicorn, uvloop and httptools in a separate process, and read the same limits from a repository in memory.
-Sixteen connections send requests to each in turn, in a closed loop: see http_load.py.
-
-The server's CPU time per request, including the kernel's part, hardly depends on the machine's other load: if
-the ratios differ, trust that one.
-
-First both must return the same; if they do not, nothing is measured.
+Both are served by uvicorn, uvloop and httptools in a separate process, and read the same limits from a
+repository in memory. Connections on loopback send requests to each in turn, in a closed loop: each sends its
+next request after the answer to the last.
 """
 
+import asyncio
 import gc
 import io
 import json
 import multiprocessing
+import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from statistics import quantiles
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import uvicorn
 import uvloop
 
 from benchmarks import fastapi_peer
-from benchmarks.http_load import CONNECTIONS, Server, load
 from benchmarks.records import BEGIN, DAY, Handler, fact, handle_all
 from benchmarks.results import Figures
-from benchmarks.rounds import Prepare, take_turns
+from benchmarks.rounds import Timed, take_turns
 from kinesis_handler import configure_logging
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
@@ -37,6 +38,10 @@ from user_limits import view
 from user_limits.api import etag
 from user_limits.api.app import build_api
 from user_limits.limit import Limit
+
+CONNECTIONS = 16
+WARM_UP = 0.05
+"""Seconds until all are connected."""
 
 USERS = 500
 FEW, MANY = 10, 10_000
@@ -46,7 +51,6 @@ USER_LIMITS = {**{f"user-{user}": FEW for user in range(USERS)}, "many": MANY}
 TYPES = ("DEPOSIT", "BET", "LOSS", "SESSION", "BALANCE")
 PERIODS = ("DAY", "CALENDAR_MONTH")
 
-OURS, FASTAPI = "ours", "fastapi"
 PATHS = {
     f"one of {FEW} limits": [f"/api/v1/users/user-{user}/limits/limit-3" for user in range(USERS)],
     f"all {FEW} limits": [f"/api/v1/users/user-{user}/limits" for user in range(USERS)],
@@ -55,40 +59,80 @@ PATHS = {
 }
 
 
+class Server(NamedTuple):
+    """A server: its process and its port."""
+
+    pid: int
+    port: int
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU time that it has used so far, including the kernel's part."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def get(self, path: str) -> Any:
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+            return json.load(answer, parse_float=str, parse_int=str)
+
+
 def measure(*, full: bool) -> Figures:
     """Return requests per second, latencies and CPU of both, by kind of request."""
     rounds, seconds = (7, 1.5) if full else (3, 0.7)
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(serving(name)) for name in (OURS, FASTAPI)}
-        for paths in PATHS.values():
-            check(servers, paths)
+        servers = {name: stack.enter_context(serving(name)) for name in ("ours", "fastapi")}
+        for path in (path for paths in PATHS.values() for path in paths[::50]):
+            # Apart from whether an amount is a number or text.
+            if servers["ours"].get(path) != servers["fastapi"].get(path):
+                sys.exit(f"the two differ in {path}: nothing was measured")
         asked = {kind: compare(servers, paths, rounds, seconds) for kind, paths in PATHS.items()}
     return {"connections": CONNECTIONS, "rounds": rounds, "seconds": seconds, "asked": asked}
 
 
 def compare(servers: Mapping[str, Server], paths: Sequence[str], rounds: int, seconds: float) -> Figures:
-    def loading(server: Server) -> Prepare:
-        return lambda: lambda: uvloop.run(load(server, paths, seconds))
+    def prepare(server: Server) -> Timed:
+        return lambda: uvloop.run(load(server, paths, seconds))
 
-    taken = take_turns({name: loading(server) for name, server in servers.items()}, rounds)
+    taken = take_turns({name: partial(prepare, server) for name, server in servers.items()}, rounds)
     return {
         **{name: taken.medians(name) for name in servers},
-        "times_rate": taken.compared(OURS, FASTAPI, "rate"),
-        "times_cpu": taken.compared(FASTAPI, OURS, "cpu")["ratio"],
+        "times_rate": taken.compared("ours", "fastapi", "rate"),
+        "times_cpu": taken.compared("fastapi", "ours", "cpu")["ratio"],
     }
 
 
-def check(servers: Mapping[str, Server], paths: Sequence[str]) -> None:
-    """Exit unless both return the same, apart from whether an amount is a number or text."""
-    for path in paths[::50]:
-        ours, fastapi = (get(server.port, path) for server in servers.values())
-        if ours != fastapi:
-            sys.exit(f"the two differ in {path}: nothing was measured")
+async def load(server: Server, paths: Sequence[str], seconds: float) -> dict[str, float]:
+    """Request one path after the other, as fast as the answers arrive.
 
+    Returns the rate of answered requests per second, their p50 and p99 in ms, and the µs of the server's CPU
+    for each.
+    """
+    head = f"Host: 127.0.0.1:{server.port}\r\nAccept: */*\r\n\r\n"
+    requests = cycle([f"GET {path} HTTP/1.1\r\n{head}".encode() for path in paths])
+    latencies: list[float] = []
 
-def get(port: int, path: str) -> Any:
-    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
-        return json.load(answer, parse_float=str, parse_int=str)
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        while True:
+            sent = time.perf_counter()
+            writer.write(next(requests))
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if not head.startswith(b"http/1.1 200"):
+                raise ValueError(head)
+            await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+            latencies.append(time.perf_counter() - sent)
+
+    async with asyncio.TaskGroup() as group:
+        connections = [group.create_task(ask()) for _ in range(CONNECTIONS)]
+        await asyncio.sleep(WARM_UP)
+        latencies.clear()
+        begun, cpu = time.perf_counter(), server.cpu()
+        await asyncio.sleep(seconds)
+        answered, taken, cpu = list(latencies), time.perf_counter() - begun, server.cpu() - cpu
+        for each in connections:
+            each.cancel()
+    hundredths = [each * 1_000 for each in quantiles(answered, n=100)]
+    cpu_us = cpu / len(answered) * 1_000_000
+    return {"rate": len(answered) / taken, "p50": hundredths[49], "p99": hundredths[98], "cpu": cpu_us}
 
 
 @contextmanager
@@ -109,7 +153,7 @@ def serve(contender: str, listener: socket.socket) -> None:
     limits = MemoryRepository[Limit]()
     handle_all(Handler(limits), [invocation(events())])
     shown = SimpleNamespace(**{**vars(view), **vars(etag)})
-    app = build_api(limits) if contender == OURS else fastapi_peer.peer(limits, shown)
+    app = build_api(limits) if contender == "ours" else fastapi_peer.peer(limits, shown)
     gc.freeze()
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
@@ -119,11 +163,12 @@ def events() -> Iterator[bytes]:
     """Yield the events of all limits: each is created, reset, and changed."""
     for user, limits in USER_LIMITS.items():
         for number in range(limits):
-            key, value = (user, f"limit-{number}"), f"{1_000 + number}.{number % 10}"
-            kinds, used = (
-                {"type": TYPES[number % 5], "period": PERIODS[number // 5 % 2]},
+            key, value, used = (
+                (user, f"limit-{number}"),
+                f"{1_000 + number}.{number % 10}",
                 f"{number % 500}.50",
             )
+            kinds = {"type": TYPES[number % 5], "period": PERIODS[number // 5 % 2]}
             created = {"value": value, "progress": used, "activeFrom": BEGIN - DAY, **kinds}
             yield fact("USER_LIMIT_CREATED", key, 3 * number, **created)
             yield fact("USER_LIMIT_RESET", key, 3 * number + 1, resetAmount=used, resetPercentage="1.25")

@@ -1,13 +1,8 @@
 """Read and write units of an event where records are gathered for long, beside batches as Lambda's.
 
-Two thousand events a second change fifty thousand limits, all of them known; by Zipf's law some have far more
-than others. They are on two shards. Time is simulated: `Gathering` gets a second of records at a time. The
-handler is the real one, over limits in memory; each load and each save is weighed as DynamoDB bills it: a
-unit for each key read, and for each KB begun of the larger of what was stored and what is. So the figures are
-the same on every machine.
-
-A worker remembers what it has written, with 256 MB for it. Before it is measured, each limit has been written
-once.
+Time is simulated: `Gathering` gets a second of records at a time. The handler is the real one, over limits in
+memory; each load and each save is weighed as DynamoDB bills it: a unit for each key read, and for each KB
+begun of the larger of what was stored and what is.
 """
 
 import math

@@ -1,12 +1,7 @@
 """The handler under a load: the ages of events at each rate, and whether its memory grows.
 
-`python -m testkit.load` sends the events of a thousand synthetic users to the shard in memory, at one rate
-after the other; then, for ten minutes, at a rate that leaves the machine spare capacity (in the short run for
-20 seconds). Half-way and near the end the memory of its process is measured: in a process that
-stores only the limits of its users, and has seen all users half-way, it must not grow any more.
-
-One process does everything: it generates the events, delivers them, and handles them. The age of an event is
-measured from its scheduled send time, and includes the 50 ms for which events are gathered.
+`python -m testkit.load` runs at one rate after the other; then, for ten minutes, at a rate that leaves the
+machine spare capacity (in the short run for 20 seconds), with its memory measured half-way and near the end.
 """
 
 import json

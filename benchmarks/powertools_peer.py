@@ -235,3 +235,7 @@ def _limit(item: Any) -> Limit:
         if name in _STORED
     }
     return Limit(**known)
+
+
+handler = PowertoolsPeer()
+"""The Lambda function in memory."""

@@ -32,7 +32,6 @@ Invocation = dict[str, Any]
 StoredLimit = tuple[Key, Any, int]
 """Key of a limit, the limit and its version, as each contender shows what it has stored."""
 
-
 _codec = ItemCodec(Limit, PARTITION_KEY, SORT_KEY)
 
 
@@ -121,14 +120,11 @@ def item_of(aggregate: Aggregate[Any]) -> dict[str, Any]:
     return {**_codec.key_attributes(aggregate.key), **_codec.attributes(aggregate)}
 
 
-def rows(limits: Iterable[StoredLimit]) -> set[tuple[str, ...]]:
-    """Return what contenders must agree on, with amounts to the hundredth: a peer's may be floats."""
-    return {
-        (*key, f"{limit.progress:.2f}", f"{limit.value:.2f}", f"{version}") for key, limit, version in limits
-    }
-
-
-def check(contender: str, found: set[tuple[str, ...]], expected: set[tuple[str, ...]]) -> None:
-    """Exit unless a contender has computed the expected rows."""
-    if found != expected:
-        sys.exit(f"{contender} differs in {len(found ^ expected)} limits: nothing was measured")
+def check(contender: str, limits: Iterable[StoredLimit], expected: Handler) -> None:
+    """Exit unless a contender has stored the expected limits: to the hundredth, for a peer has floats."""
+    found, right = (
+        {(key, f"{limit.progress:.2f}", f"{limit.value:.2f}", version) for key, limit, version in each}
+        for each in (limits, expected.limits())
+    )
+    if found != right:
+        sys.exit(f"{contender} differs in {len(found ^ right)} limits: nothing was measured")

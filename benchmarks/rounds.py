@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median, quantiles
-from typing import Any
 
 Run = Callable[[], object]
 Measured = Mapping[str, float]
@@ -82,15 +81,3 @@ def progress(text: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
-
-
-def rounded(figures: Any, digits: int = 4) -> Any:
-    """Round each figure to its significant digits."""
-    match figures:
-        case float():
-            return float(f"{figures:.{digits}g}")
-        case dict():
-            return {name: rounded(each, digits) for name, each in figures.items()}
-        case list() | tuple():
-            return [rounded(each, digits) for each in figures]
-    return figures

@@ -1,20 +1,7 @@
-"""The cost of a cold start: imports and building, then the first invocation, in fresh processes.
+"""The cost of a cold start, and the memory that one batch takes, in fresh processes.
 
-For the stream, a first batch of ten records:
-
-* the consumer with DynamoDB: all that runs on Lambda, including its first request to the table;
-* the consumer in memory;
-* the peer: powertools_lambda.py, which sends its first request with its first record.
-
-For the API, a first request for a user's limits, through Mangum:
-
-* the API, in memory;
-* FastAPI with pydantic models: fastapi_peer.py, which gets an empty store, and imports nothing of this
-  project.
-
-They take turns, with one round that is not counted: it reads and compiles the files. The clock runs from the
-first import; the start of Python itself is left out. Each contender sees only the packages that it would ship
-with, because some libraries import others if they find them.
+Each contender sees only the packages that it would ship with, because some libraries import others if they
+find them. The round that is not counted reads and compiles the files. The clock runs from the first import.
 """
 
 import json
@@ -22,8 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cache, partial
 from importlib.metadata import packages_distributions, requires
 from itertools import count
@@ -35,13 +21,15 @@ from packaging.utils import canonicalize_name
 
 from benchmarks.records import EVENTS_PER_LIMIT, Limits
 from benchmarks.results import ROOT, Figures
-from benchmarks.rounds import Prepare, Timed, take_turns
+from benchmarks.rounds import Rounds, Timed, take_turns
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.http_api import payload
 from testkit.emulators.npm_package import last_lines
 from user_limits.wiring import application
 
 FIRST_BATCH = 10
+LARGEST_BATCH = 10_000
+MB = 1_024 * 1_024
 
 _OURS = ("msgspec", "pybase64", "structlog")
 _OWN = {"kinesis_handler", "user_limits"}
@@ -57,17 +45,19 @@ class Contender(NamedTuple):
     settings: Mapping[str, str] = {}
 
 
+_POWERTOOLS = ("aws-lambda-powertools", "pydantic", "boto3")
 CONSUMERS = {
     "dynamodb": Contender(
         "user_limits.lambda_consumer", (*_OURS, "botocore"), {"REPOSITORY_TYPE": "dynamodb"}
     ),
     "memory": Contender("user_limits.lambda_consumer", _OURS),
-    "powertools": Contender("benchmarks.powertools_lambda", ("aws-lambda-powertools[parser]", "boto3")),
+    "powertools": Contender("benchmarks.powertools_lambda", _POWERTOOLS),
 }
 APIS = {
     "api": Contender("user_limits.lambda_api", (*_OURS, "litestar", "mangum"), {"AUTH": "none"}),
     "fastapi": Contender("benchmarks.fastapi_lambda", ("fastapi", "mangum")),
 }
+IN_MEMORY = {**CONSUMERS, "powertools": Contender("benchmarks.powertools_peer", _POWERTOOLS)}
 
 
 def measure(*, full: bool) -> Figures:
@@ -82,24 +72,40 @@ def measure(*, full: bool) -> Figures:
         route="$default",
     )
     batch = Limits().batch(range(FIRST_BATCH // EVENTS_PER_LIMIT))
-    with starting(CONSUMERS | APIS, dict.fromkeys(CONSUMERS, batch) | dict.fromkeys(APIS, request)) as starts:
-        taken = take_turns(starts, rounds)
+    taken = start_in_turns(
+        CONSUMERS | APIS, dict.fromkeys(CONSUMERS, batch) | dict.fromkeys(APIS, request), rounds
+    )
+    medians = {name: taken.medians(name) for name in taken.taken}
     return {
         "rounds": rounds,
         "first_batch": FIRST_BATCH,
-        "ms": {
-            name: {part: taken.medians(name)[part] for part in ("start", "first")} for name in taken.taken
-        },
+        "ms": {name: {part: each[part] for part in ("start", "first")} for name, each in medians.items()},
         "consumer_of_powertools": taken.compared("dynamodb", "powertools", "start", "first"),
         "api_of_fastapi": taken.compared("api", "fastapi", "start", "first"),
     }
 
 
-@contextmanager
-def starting(
-    contenders: Mapping[str, Contender], invocations: Mapping[str, Any]
-) -> Iterator[dict[str, Prepare]]:
-    """Prepare starts, each with its invocation and a new table."""
+def measure_memory(*, full: bool) -> Figures:
+    """Return the peak MB of each contender: at the start, with the invocation, at the end."""
+    runs = 5 if full else 2
+    batch = Limits().batch(range(LARGEST_BATCH // EVENTS_PER_LIMIT))
+    taken = start_in_turns(IN_MEMORY, dict.fromkeys(IN_MEMORY, batch), runs).taken
+    highest = {name: max(each, key=lambda run: run["handled_mb"]) for name, each in taken.items()}
+    return {
+        "runs": runs,
+        "base64_mb": sum(len(each["kinesis"]["data"]) for each in batch["Records"]) / MB,
+        "json_mb": len(json.dumps(batch)) / MB,
+        "peak_mb": {
+            name: {moment: run[f"{moment}_mb"] for moment in ("start", "invocation", "handled")}
+            for name, run in highest.items()
+        },
+    }
+
+
+def start_in_turns(
+    contenders: Mapping[str, Contender], invocations: Mapping[str, Any], rounds: int
+) -> Rounds:
+    """Let contenders start in turns, each with its invocation and a new table."""
 
     def prepare(name: str) -> Timed:
         # In the table of the last start the first batch would be known already.
@@ -111,7 +117,7 @@ def starting(
 
     with tempfile.TemporaryDirectory() as folder, dynamodb_local() as endpoint:
         os.environ |= {"LOG_LEVEL": "info", "AWS_ENDPOINT_URL_DYNAMODB": endpoint}
-        yield {name: partial(prepare, name) for name in contenders}
+        return take_turns({name: partial(prepare, name) for name in contenders}, rounds)
 
 
 def start(contender: Contender, file: Path) -> dict[str, float]:
@@ -134,17 +140,13 @@ def start(contender: Contender, file: Path) -> dict[str, float]:
 
 @cache
 def modules(distributions: tuple[str, ...]) -> set[str]:
-    """Return the packages that can be imported with these distributions installed."""
-    todo, known = [Requirement(each) for each in distributions], set()
+    """Return the packages that can be imported with these distributions installed, without their extras."""
+    todo, known = [Requirement(each) for each in distributions], set[str]()
     while todo:
-        requirement = todo.pop()
-        if (each := (canonicalize_name(requirement.name), *requirement.extras)) in known:
-            continue
-        known.add(each)
-        for needed in map(Requirement, requires(requirement.name) or ()):
-            extras = requirement.extras or {""}
-            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
-                todo.append(needed)
-    names = {name for name, *_ in known}
+        needed = todo.pop()
+        name = canonicalize_name(needed.name)
+        if name not in known and (needed.marker is None or needed.marker.evaluate({"extra": ""})):
+            known.add(name)
+            todo += map(Requirement, requires(name) or ())
     owners = packages_distributions().items()
-    return {module for module, of in owners if not names.isdisjoint(map(canonicalize_name, of))}
+    return {module for module, of in owners if not known.isdisjoint(map(canonicalize_name, of))}

@@ -3,16 +3,10 @@
 Each contender is started as its user starts it, in processes of its own, on a new stream and a new table, and
 finds all records there. Two workers first share the shards of the empty stream, and what they ask of it then
 waits until all records are there: else the first one would have read them before the second one has a lease.
-
-How to read it: the time is that from the first batch that is begun to the last that has ended, by the
-processes' own logs. So it has no start of a process, no leases, and nothing of the first gathering: these are
-the other columns. "First batch" counts from the start of the process; for two workers, from the moment when
-the records are there. The emulators run on the same machine: with few cores the events a second are
-mostly theirs. Before the first contender an uncounted one warms them up.
+Before the first contender an uncounted one warms the emulators up.
 """
 
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -20,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,21 +35,22 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_kinesis import KinesisClient
 
-    Process = subprocess.Popen[bytes]
-
 SHARDS, USERS = 4, 16_667
 """Three limits of each user make fifty thousand, as where the units of gathering are measured."""
 WARM_UP = 1_000
-PATIENCE, GRACE = 240.0, 40.0
-"""Seconds for each step of a contender, and for the end of a process."""
+PATIENCE = 240.0
+"""Seconds for each step of a contender."""
 
-
-class Contender(NamedTuple):
-    """A command, in how many processes, with which options."""
-
-    command: str
-    processes: int
-    options: Sequence[str] = ()
+GATHERED = ("--gather", "10s", "--remember-mb", "64")
+CONTENDERS: dict[str, tuple[int, Sequence[str]]] = {
+    "`consume`": (1, ["consume"]),
+    "`consume`, gathered 10 s": (1, ["consume", *GATHERED]),
+    "one `worker`": (1, ["worker"]),
+    "one `worker`, gathered 10 s": (1, ["worker", *GATHERED]),
+    "two `worker`s": (2, ["worker"]),
+    "two `worker`s, gathered 10 s": (2, ["worker", *GATHERED]),
+}
+"""In how many processes which command runs."""
 
 
 class Lab(NamedTuple):
@@ -65,21 +61,11 @@ class Lab(NamedTuple):
     dynamodb: "DynamoDBClient"
 
 
-CONTENDERS = {
-    title + suffix: Contender(command, processes, options)
-    for title, command, processes in (
-        ("`consume`", "consume", 1),
-        ("one `worker`", "worker", 1),
-        ("two `worker`s", "worker", 2),
-    )
-    for suffix, options in (("", ()), (", gathered 10 s", ("--gather", "10s", "--remember-mb", "64")))
-}
-
-
 def measure(*, full: bool) -> Figures:
     """Return the events a second of each contender, its batches, and the seconds that go by before them."""
     users, now = SyntheticUsers(1, USERS), time.time_ns() // 1_000_000
     events = [users.event(now) for _ in range(20_000 if full else 12_000)]
+    measured = {}
     with kinesis_local() as kinesis, dynamodb_local(briefly=False) as dynamodb, line_to(kinesis) as line:
         os.environ |= {
             "AWS_ENDPOINT_URL_KINESIS": line.endpoint,
@@ -89,31 +75,30 @@ def measure(*, full: bool) -> Figures:
             "STORAGE_TTL": "0",
         }
         lab = Lab(kinesis_client(endpoint=kinesis), line, dynamodb_connection(endpoint=dynamodb).client)
-        progress("warm-up")
-        run(lab, "warm-up", Contender("consume", 1), events[:WARM_UP])
-        measured = {}
-        for number, (title, contender) in enumerate(CONTENDERS.items()):
+        run(lab, "warm-up", 1, ["consume"], events[:WARM_UP])
+        for number, (title, (processes, command)) in enumerate(CONTENDERS.items()):
             progress(title)
-            measured[title] = run(lab, f"{number}", contender, events)
+            measured[title] = run(lab, f"{number}", processes, command, events)
     return {"records": len(events), "contenders": measured}
 
 
-def run(lab: Lab, name: str, contender: Contender, events: Sequence[SyntheticEvent]) -> Figures:
+def run(
+    lab: Lab, name: str, processes: int, command: Sequence[str], events: Sequence[SyntheticEvent]
+) -> Figures:
     """Let a contender handle all records, and return its figures."""
     stream, table = f"facts-{name}", f"Limits-{name}"
     create_stream(lab.kinesis, stream, SHARDS)
     application(os.environ, f"dynamodb://{table}").store.provision()  # type: ignore[union-attr]
-    arguments = [contender.command, "--stream", stream, "--store", f"dynamodb://{table}", *contender.options]
-    shares = contender.processes > 1
+    arguments = [*command, "--stream", stream, "--store", f"dynamodb://{table}"]
     leases = None
-    if not shares:
+    if processes == 1:
         put(lab.kinesis, stream, events)
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        logs = [Path(folder, f"{each}.log") for each in range(contender.processes)]
+        logs = [Path(folder, f"{each}.log") for each in range(processes)]
         begun = time.time()
         running = [stack.enter_context(started(arguments, log)) for log in logs]
-        if shares:
-            until(lambda: owners(lab.dynamodb, f"{table}-{stream}-leases") == len(running), running, logs)
+        if processes > 1:
+            until(lambda: owners(lab.dynamodb, f"{table}-{stream}-leases") == processes, running, logs)
             leases = time.time() - begun
             with lab.line.held():
                 put(lab.kinesis, stream, events)
@@ -128,10 +113,10 @@ def run(lab: Lab, name: str, contender: Contender, events: Sequence[SyntheticEve
 
 
 def put(kinesis: "KinesisClient", stream: str, events: Sequence[SyntheticEvent]) -> None:
-    for begin in range(0, len(events), MAX_RECORDS):
-        part = events[begin : begin + MAX_RECORDS]
-        records: Any = [{"Data": each.data, "PartitionKey": each.partition_key} for each in part]
-        if kinesis.put_records(StreamName=stream, Records=records)["FailedRecordCount"]:
+    records: Any = [{"Data": each.data, "PartitionKey": each.partition_key} for each in events]
+    for begin in range(0, len(records), MAX_RECORDS):
+        part = records[begin : begin + MAX_RECORDS]
+        if kinesis.put_records(StreamName=stream, Records=part)["FailedRecordCount"]:
             sys.exit("kinesis-local refused records")
 
 
@@ -146,23 +131,17 @@ def owners(dynamodb: "DynamoDBClient", leases: str) -> int:
 
 
 @contextmanager
-def started(arguments: Sequence[str], log: Path) -> "Iterator[Process]":
+def started(arguments: Sequence[str], log: Path) -> Iterator["Popen[bytes]"]:
     """Run the command line, which logs into a file."""
     command = [str(Path(sys.executable).with_name("kinesis-handler")), *arguments]
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=file)  # noqa: S603 - our own
-    try:
-        yield process
-    finally:
-        process.terminate()
+    with log.open("wb") as file, Popen(command, cwd=ROOT, stdout=DEVNULL, stderr=file) as process:  # noqa: S603 - our own
         try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield process
+        finally:
+            process.terminate()
 
 
-def until(done: Callable[[], bool], running: "Sequence[Process]", logs: Sequence[Path]) -> None:
+def until(done: Callable[[], bool], running: Sequence["Popen[bytes]"], logs: Sequence[Path]) -> None:
     """Wait for what processes do, while each of them runs."""
     deadline = time.monotonic() + PATIENCE
     while not done():

@@ -17,7 +17,8 @@ from benchmarks.records import Limits, cut, data_bytes
 from benchmarks.report import documents, scale
 from benchmarks.report.figures import dollars, figure, times
 from benchmarks.report.svg import Bar, bar_chart
-from benchmarks.rounds import Rounds, Timed, rounded, take_turns
+from benchmarks.results import rounded
+from benchmarks.rounds import Rounds, Timed, take_turns
 from kinesis_handler.local.gathering import Bounds
 
 ROOT = Path(__file__).parent.parent

@@ -6,13 +6,15 @@ configured source, and refuses one with another integrity. They go into the user
 
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, Popen
+from types import SimpleNamespace
 from typing import IO, Any, cast
 
+from benchmarks.records import StoredLimit
 from kinesis_handler.lambda_types import LambdaRecord
 from testkit.emulators.npm_package import EmulatorError, on_path
 from testkit.npm_lock import installed
@@ -25,26 +27,23 @@ _FOLDER = Path(__file__).parent
 class NodePeer:
     """A Node process with the stream in its memory. It runs during the whole benchmark, to be warm."""
 
-    def __init__(self, requests: IO[str], answers: IO[str]) -> None:
-        self._requests = requests
-        self._answers = answers
+    def __init__(self, process: "Popen[str]") -> None:
+        self._process = process
 
-    def seconds(self, batch_size: int) -> float:
-        """Let a new handler process the stream, and return the seconds that all its batches took."""
-        return float(self._run(batch_size, with_limits=False)["seconds"])
-
-    def limits(self, batch_size: int) -> list[list[Any]]:
-        """Do the same, and return (user id, limit id, progress, value, version) of each limit."""
-        limits: list[list[Any]] = self._run(batch_size, with_limits=True)["limits"]
-        return limits
-
-    def _run(self, batch_size: int, *, with_limits: bool) -> dict[str, Any]:
-        self._requests.write(json.dumps({"size": batch_size, "withLimits": with_limits}) + "\n")
-        self._requests.flush()
-        if not (line := self._answers.readline()):
+    def run(self, batch_size: int, *, with_limits: bool = False) -> dict[str, Any]:
+        """Let a new handler process the stream: see main.cjs for what is answered."""
+        requests, answers = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
+        requests.write(json.dumps({"size": batch_size, "withLimits": with_limits}) + "\n")
+        requests.flush()
+        if not (line := answers.readline()):
             raise EmulatorError("the Node peer ended; what it said is above")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def limits(self, batch_size: int) -> Iterator[StoredLimit]:
+        """Do so, and return what it has stored."""
+        for user, limit, progress, value, version in self.run(batch_size, with_limits=True)["limits"]:
+            yield (user, limit), SimpleNamespace(progress=float(progress), value=float(value)), version
 
 
 @contextmanager
@@ -56,14 +55,9 @@ def node_peer(records: Sequence[LambdaRecord]) -> Iterator[NodePeer]:
         file = Path(folder, "records.json")
         file.write_text(json.dumps(records))
         command = [node, "--expose-gc", str(_FOLDER / "main.cjs"), str(file)]
-        with subprocess.Popen(  # noqa: S603 - our own code
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "NODE_PATH": str(modules), "NODE_ENV": "production"},
-        ) as process:
+        environment = {**os.environ, "NODE_PATH": str(modules), "NODE_ENV": "production"}
+        with Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment) as process:  # noqa: S603 - our own
             try:
-                yield NodePeer(cast("IO[str]", process.stdin), cast("IO[str]", process.stdout))
+                yield NodePeer(process)
             finally:
                 process.kill()

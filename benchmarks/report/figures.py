@@ -1,25 +1,14 @@
 """Figures for people."""
 
-DIGITS = 3
-"""Number of digits shown: further ones are noise."""
-
-_WHOLE = 100
-
 
 def figure(value: float) -> str:
-    """Write a figure with three significant digits: 118,000, 8.47, 0.042."""
-    if not value:
-        return "0"
-    value = float(f"{value:.{DIGITS}g}")
-    if abs(value) >= _WHOLE:
-        return f"{value:,.0f}"
-    text = f"{value:.{DIGITS + 6}f}".rstrip("0")
-    return text.rstrip(".")
+    """Write a figure with three significant digits, for further ones are noise: 118,000, 8.47, 0.042."""
+    return f"{float(f'{value:.3g}'):,.15g}"
 
 
 def times(ratio: float) -> str:
     """Write a ratio."""
-    return f"{ratio:.1f}" if ratio < _WHOLE else f"{ratio:,.0f}"
+    return f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"  # noqa: PLR2004 - then tenths are noise
 
 
 def dollars(value: float) -> str:
