@@ -24,7 +24,6 @@ PLAIN_WIDTH = 160
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
     help="Show how far `consume` has read a stream into a store, or move its checkpoints.",
 )
 

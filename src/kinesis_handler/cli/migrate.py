@@ -37,9 +37,7 @@ ToUrl = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    help="Move what is stored from one store to another while events keep flowing.",
+    no_args_is_help=True, help="Move what is stored from one store to another while events keep flowing."
 )
 
 

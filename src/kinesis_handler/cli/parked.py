@@ -20,7 +20,6 @@ Sort = Annotated[str, typer.Argument(help="Second part of the key.")]
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
     help="Show the keys whose events wait in the quarantine, because one of them could not be applied.",
 )
 

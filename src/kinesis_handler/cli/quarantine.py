@@ -23,11 +23,7 @@ MAX_UNREADABLE = 20
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    help="Show which records were rejected or given up, and why.",
-)
+app = typer.Typer(no_args_is_help=True, help="Show which records were rejected or given up, and why.")
 
 
 @app.command("list")

@@ -15,7 +15,6 @@ from kinesis_handler.stores import Table
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
     help="Make, describe and remove the DynamoDB tables that the application keeps its state in.",
 )
 
