@@ -33,7 +33,6 @@ Retries = Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch 
 StoreUrl = Annotated[
     str | None,
     typer.Option(
-        "--store",
         metavar="URL",
         help="inmemory:, sqlite:///FILE or dynamodb://TABLE, in place of what the settings say.",
     ),

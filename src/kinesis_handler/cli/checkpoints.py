@@ -77,7 +77,6 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     to: Annotated[
         str,
         typer.Option(
-            "--to",
             metavar="WHERE",
             help="trim-horizon (the oldest record), latest, a time, how long ago, or a sequence number of the"
             " shard, to continue after it.",

@@ -18,7 +18,6 @@ DATA_BYTES = 64 * 1_024 * 1_024
 Gather = Annotated[
     str | None,
     typer.Option(
-        "--gather",
         metavar="TIME",
         help="Gather records for so long, 1s to 5m, so that one write serves more events. Each gets older by "
         "as much.",
@@ -27,7 +26,6 @@ Gather = Annotated[
 GatherRecords = Annotated[
     int,
     typer.Option(
-        "--gather-records",
         min=1,
         max=MOST_RECORDS,
         help="With --gather: deliver sooner if so many records of a shard have been gathered, or 64 MB.",
@@ -37,7 +35,6 @@ GatherRecords = Annotated[
 RememberMb = Annotated[
     int,
     typer.Option(
-        "--remember-mb",
         min=0,
         max=65_536,
         help="Memory, in MB, for the states that it has written last: they need not be read. 0: none.",

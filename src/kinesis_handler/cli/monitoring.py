@@ -17,7 +17,6 @@ ONLY_HERE = "127.0.0.1"
 MetricsPort = Annotated[
     int | None,
     typer.Option(
-        "--metrics-port",
         min=0,
         max=65_535,
         help="Serve /metrics (Prometheus) and /health there; 0 for any free port, which the log names.",
@@ -26,7 +25,6 @@ MetricsPort = Annotated[
 MetricsHost = Annotated[
     str,
     typer.Option(
-        "--metrics-host",
         help="The address to listen on. In a container 0.0.0.0: it shows counts and ids of shards.",
     ),
 ]
