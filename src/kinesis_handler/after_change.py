@@ -6,7 +6,7 @@ last of them is the last event that the stored aggregate has applied. So where t
 """
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, cast
+from typing import Generic, cast
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.batch import Batch, Source
@@ -14,13 +14,10 @@ from kinesis_handler.deadline import current_deadline
 from kinesis_handler.errors import OnChangeError, OutOfTimeError, RepositoryError, RetryableError
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.key_outcomes import broken_off
-from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Status, not_applied
+from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Payload, Status, not_applied
 from kinesis_handler.partial_save import Fold, Save
-from kinesis_handler.stores import Change, Saved
+from kinesis_handler.stores import Change, Saved, State
 from kinesis_handler.telemetry.spans import span
-
-State = TypeVar("State")
-Payload = TypeVar("Payload")
 
 OnChange = Callable[
     [Aggregate[State | None] | None, Aggregate[State | None], Sequence[Event[Payload]]], object

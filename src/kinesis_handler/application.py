@@ -10,11 +10,10 @@ from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.quarantine import ReadableQuarantine
-from kinesis_handler.stores import ReadableRepository, Repository, Store, Table
+from kinesis_handler.stores import ReadableRepository, Repository, State, Store, Table
 
 __all__ = ["ASGIApp", "Api", "Application", "BuildApi", "Cell", "Operators", "Refusal", "View", "plain_view"]
 
-State = TypeVar("State")
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 """A web application, as any ASGI server runs it."""

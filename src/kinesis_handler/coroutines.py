@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from functools import update_wrapper
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Lock, Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from kinesis_handler.batch import Batch
 from kinesis_handler.deadline import Deadline, current_deadline
@@ -25,9 +25,7 @@ from kinesis_handler.errors import ConfigurationError, OutOfTimeError, Retryable
 from kinesis_handler.functions import require_plain, require_run
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.upcast import Upcasters
-from kinesis_handler.outcome import APPLIED, HELD_BACK, OUT_OF_TIME, Outcome, Status, not_applied
-
-Payload = TypeVar("Payload")
+from kinesis_handler.outcome import APPLIED, HELD_BACK, OUT_OF_TIME, Outcome, Payload, Status, not_applied
 
 DEFAULT_CONCURRENCY = 16
 """How many events are processed at once, unless the processor says otherwise."""

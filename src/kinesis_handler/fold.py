@@ -15,6 +15,7 @@ from kinesis_handler.outcome import (
     SUPERSEDED,
     Deleted,
     Outcome,
+    Payload,
     Remarked,
     Status,
     not_applied,
@@ -23,7 +24,6 @@ from kinesis_handler.results import StateCheck
 from kinesis_handler.storable import number_problem
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - a fold takes what is stored, vacant or not
-Payload = TypeVar("Payload")
 
 ABSENT: Aggregate[None] = Aggregate(
     key=("", ""),

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Generic
 
 from kinesis_handler.aggregate import Key
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import Record
-from kinesis_handler.outcome import IGNORED, Outcome, not_applied, worst
+from kinesis_handler.outcome import IGNORED, Outcome, Payload, not_applied, worst
 from kinesis_handler.results import checked_key, checked_keys
-
-Payload = TypeVar("Payload")
 
 
 class Groups(Generic[Payload]):

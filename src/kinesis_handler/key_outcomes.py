@@ -1,13 +1,10 @@
 """The outcomes of the events of one key, in their order. Pure."""
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from kinesis_handler.errors import ProcessingError
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import HELD_BACK, Outcome, ReaderKey, Status, not_applied
-
-Payload = TypeVar("Payload")
+from kinesis_handler.outcome import HELD_BACK, Outcome, Payload, ReaderKey, Status, not_applied
 
 _QUARANTINED = (Status.REJECTED, Status.PARKED)
 _CHANGED = (Status.APPLIED, Status.PARKED)

@@ -7,7 +7,7 @@ condition, and what goes into the quarantine goes there before: both are decided
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from typing import Generic, TypeVar
+from typing import Generic
 
 from msgspec import Struct, field
 
@@ -16,13 +16,10 @@ from kinesis_handler.batch import Batch
 from kinesis_handler.errors import RejectedError
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.key_outcomes import behind_change, to_quarantine
-from kinesis_handler.outcome import APPLIED, Outcome, ReaderKey, add_outcomes, not_applied
+from kinesis_handler.outcome import APPLIED, Outcome, Payload, ReaderKey, add_outcomes, not_applied
 from kinesis_handler.partial_save import Fold, Save
-from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.stores import Change, Repository, Saved, State
 from kinesis_handler.telemetry.spans import span
-
-State = TypeVar("State")
-Payload = TypeVar("Payload")
 
 
 class Folded(Struct, Generic[State, Payload]):

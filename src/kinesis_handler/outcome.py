@@ -21,8 +21,9 @@ from kinesis_handler.ingest.record import Record
 from kinesis_handler.lambda_types import BatchResponse
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - it is in the public signature: Remarked[State]
-Payload = TypeVar("Payload")
 Keyed = TypeVar("Keyed")
+Payload = TypeVar("Payload")
+"""Stands for the payload of events, wherever these get their outcomes."""
 
 __all__ = ["DELETED", "BatchResult", "Deleted", "HandledRecord", "Outcome", "Remark", "Remarked", "Status"]
 

@@ -21,10 +21,9 @@ from kinesis_handler.errors import ParkedError, ProcessingError
 from kinesis_handler.fold import ABSENT, Rules, fold, is_new, is_past, repeated
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.record import arrival_time
-from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Status
+from kinesis_handler.outcome import DUPLICATE, HELD_BACK, Outcome, Payload, Status
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - as in fold
-Payload = TypeVar("Payload")
 
 DEFAULT_PARK_AFTER = 60.0
 """Seconds from an event's arrival for which it is retried. Its whole shard waits for as long."""

@@ -1,7 +1,7 @@
 """Saves events of one key in parts: together the store can never keep them, or one in between is rejected."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.batch import Batch
@@ -10,13 +10,10 @@ from kinesis_handler.errors import ProcessingError, RejectedError, conflict_erro
 from kinesis_handler.halving import Halving
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.key_outcomes import behind_change, broken_off, not_saved, to_quarantine
-from kinesis_handler.outcome import HELD_BACK, OUT_OF_TIME, Outcome, ReaderKey, Status, not_applied
-from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.outcome import HELD_BACK, OUT_OF_TIME, Outcome, Payload, ReaderKey, Status, not_applied
+from kinesis_handler.stores import Change, Repository, Saved, State
 from kinesis_handler.telemetry.metrics import CONFLICTS, count
 from kinesis_handler.telemetry.spans import span
-
-State = TypeVar("State")
-Payload = TypeVar("Payload")
 
 Fold = Callable[
     [Aggregate[State | None] | None, Key, Sequence[Event[Payload]]],

@@ -2,19 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, overload
 
 from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.functions import is_coroutine_function, require_plain, require_run
 from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.upcast import Upcasters
-from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Status, not_applied
+from kinesis_handler.outcome import APPLIED, HELD_BACK, Outcome, Payload, Status, not_applied
 
 if TYPE_CHECKING:
     from kinesis_handler.coroutines import CoroutineProcessor
 
-Payload = TypeVar("Payload")
 
 Schemas = Mapping[str, type[Any]]
 """Event types, each with the schema of its payload: a class that msgspec or pydantic can decode into."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Context, localcontext
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic
 
 from kinesis_handler.after_change import AfterChange
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key
@@ -26,15 +26,12 @@ from kinesis_handler.ingest.event import Event
 from kinesis_handler.ingest.upcast import Upcasters
 from kinesis_handler.key_outcomes import not_saved
 from kinesis_handler.loading import load_and_fold
-from kinesis_handler.outcome import Deleted, Outcome, Remarked, not_applied
+from kinesis_handler.outcome import Deleted, Outcome, Payload, Remarked, not_applied
 from kinesis_handler.parking import DEFAULT_PARK_AFTER, NOWHERE, REDRIVEN, Parking, fold_or_park
 from kinesis_handler.partial_save import Fold, PartialSave, Save, save
 from kinesis_handler.release import release
 from kinesis_handler.results import StateCheck, agreed_state_type
-from kinesis_handler.stores import Repository
-
-State = TypeVar("State")
-Payload = TypeVar("Payload")
+from kinesis_handler.stores import Repository, State
 
 
 class Projection(ABC, Generic[State, Payload]):

@@ -10,11 +10,10 @@ from kinesis_handler.batch import Batch
 from kinesis_handler.errors import ParkedError
 from kinesis_handler.fold import Rules, fold, is_new, repeated
 from kinesis_handler.ingest.event import Event
-from kinesis_handler.outcome import Outcome, Status
+from kinesis_handler.outcome import Outcome, Payload, Status
 from kinesis_handler.parking import shortened
 
 State = TypeVar("State", covariant=True)  # noqa: PLC0105 - as in fold
-Payload = TypeVar("Payload")
 
 _NOT_NOTED = Outcome(
     Status.FAILED,

@@ -1,13 +1,10 @@
 """Reads all that a store has, a chunk at a time: with what is vacant, and with what is damaged."""
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnreadableError
-from kinesis_handler.stores import Repository
-
-State = TypeVar("State")
+from kinesis_handler.stores import Repository, State
 
 Item = Aggregate[State | None] | UnreadableError
 """What is stored under a key; if it is damaged, or of another type, why it cannot be read."""

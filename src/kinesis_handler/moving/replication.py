@@ -6,16 +6,14 @@ the replica only rises.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic
 
 from msgspec import Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError, conflict_error
 from kinesis_handler.moving.lineage import is_newer
-from kinesis_handler.stores import Change, Loaded, Repository, Saved
-
-State = TypeVar("State")
+from kinesis_handler.stores import Change, Loaded, Repository, Saved, State
 
 ROUNDS = 5  # how often a key is read and written while other writers get in between
 

@@ -1,17 +1,15 @@
 """The two stores of a move as one repository. See `phase` for who decides, and who is written too."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.replication import write_behind, write_if_newer
-from kinesis_handler.stores import Change, Loaded, Page, ReadableRepository, Repository, Saved
+from kinesis_handler.stores import Change, Loaded, Page, ReadableRepository, Repository, Saved, State
 from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.unreadable import OnUnreadable
-
-State = TypeVar("State")
 
 
 class ReadSide(Generic[State]):

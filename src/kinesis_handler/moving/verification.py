@@ -7,7 +7,7 @@ with a pause, before it counts.
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import msgspec
 from msgspec import Struct
@@ -18,9 +18,7 @@ from kinesis_handler.moving.chunks import Chunk, Item, chunks_of
 from kinesis_handler.moving.lineage import is_newer
 from kinesis_handler.moving.phase import Side
 from kinesis_handler.moving.replication import write_if_newer
-from kinesis_handler.stores import Repository
-
-State = TypeVar("State")
+from kinesis_handler.stores import Repository, State
 
 CHUNK = 200
 SUSPECTS = 2_000

@@ -14,19 +14,17 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import count
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import msgspec
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.ingest.schema import CODEC_ERRORS
-from kinesis_handler.stores import Change, Loaded, Repository, Saved
+from kinesis_handler.stores import Change, Loaded, Repository, Saved, State
 from kinesis_handler.stores.expiry import Expiry
 from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.recent import RecentDocuments
 from kinesis_handler.telemetry.metrics import count as count_metric
-
-State = TypeVar("State")
 
 KEYS_READ, KEYS_REMEMBERED = "keys_read", "keys_remembered"
 """Counters of a batch: the keys that were read from the store, and those that need not be."""

@@ -2,14 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Generic
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved
+from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved, State
 from kinesis_handler.stores.unreadable import OnUnreadable
-
-State = TypeVar("State")
 
 
 class ForwardingRepository(ABC, Generic[State]):

@@ -6,18 +6,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from kinesis_handler.aggregate import Aggregate, Key, Parked
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.stores import Change, Loaded, Page, Saved, present, storable
+from kinesis_handler.stores import Change, Loaded, Page, Saved, State, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 __all__ = ["MemoryRepository"]
-
-State = TypeVar("State")
 
 
 class MemoryRepository(Generic[State]):

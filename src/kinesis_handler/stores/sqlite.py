@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import msgspec
 
@@ -15,7 +15,17 @@ from kinesis_handler.aggregate import Aggregate, Key, Parked
 from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
 from kinesis_handler.storable import key_problem
-from kinesis_handler.stores import BEGINNING, Change, Loaded, Page, Saved, is_present, present, storable
+from kinesis_handler.stores import (
+    BEGINNING,
+    Change,
+    Loaded,
+    Page,
+    Saved,
+    State,
+    is_present,
+    present,
+    storable,
+)
 from kinesis_handler.stores import sqlite_statements as sql
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
@@ -26,7 +36,6 @@ from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, UpgradeError, requir
 
 __all__ = ["SQLiteRepository"]
 
-State = TypeVar("State")
 
 DEFAULT_TABLE = "aggregates"
 SCAN_PAGE = 1_000

@@ -2,14 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from random import Random
-from typing import TypeVar
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnstorableError
-from kinesis_handler.stores import Change, Loaded, Repository, Saved
+from kinesis_handler.stores import Change, Loaded, Repository, Saved, State
 from kinesis_handler.stores.forwarding import ForwardingRepository
-
-State = TypeVar("State")
 
 
 class FaultyRepository(ForwardingRepository[State]):

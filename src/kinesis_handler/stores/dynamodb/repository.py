@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from msgspec import Raw
 
@@ -10,7 +10,17 @@ from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
 from kinesis_handler.retry import Backoff
 from kinesis_handler.storable import key_problem
-from kinesis_handler.stores import BEGINNING, Change, Loaded, Page, Saved, is_present, present, storable
+from kinesis_handler.stores import (
+    BEGINNING,
+    Change,
+    Loaded,
+    Page,
+    Saved,
+    State,
+    is_present,
+    present,
+    storable,
+)
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.dynamodb.answer import TOO_LATE, Problem
 from kinesis_handler.stores.dynamodb.attributes import Item, decode_item
@@ -30,8 +40,6 @@ from kinesis_handler.stores.dynamodb.statement import Statements
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
 from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, require_readable
-
-State = TypeVar("State")
 
 KEYS_PER_READ = 100
 KEYS_PER_DELETE = 25

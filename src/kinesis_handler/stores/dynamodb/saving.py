@@ -10,7 +10,7 @@ a conflict after a lost answer, for it may be with ourselves: what was lost can 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic
 
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from kinesis_handler.aggregate import Key
 from kinesis_handler.deadline import current_deadline
 from kinesis_handler.errors import RepositoryError, UnstorableError
 from kinesis_handler.retry import Backoff
-from kinesis_handler.stores import Change, Saved
+from kinesis_handler.stores import Change, Saved, State
 from kinesis_handler.stores.dynamodb.answer import (
     DUPLICATE_ITEM,
     TOO_LATE,
@@ -31,8 +31,6 @@ from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.operations import BATCH_EXECUTE_STATEMENT
 from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.statement import Statement, Statements
-
-State = TypeVar("State")
 
 STATEMENTS_PER_REQUEST = 25
 

@@ -7,14 +7,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.mu
 import math
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import msgspec
 from msgspec import Raw, Struct, field
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnstorableError
-from kinesis_handler.stores import Change
+from kinesis_handler.stores import Change, State
 from kinesis_handler.stores.dynamodb.attributes import (
     EXPIRES_AT,
     PARKED,
@@ -26,8 +26,6 @@ from kinesis_handler.stores.dynamodb.attributes import (
 from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.size import check_size
 from kinesis_handler.stores.expiry import Expiry
-
-State = TypeVar("State")
 
 
 class Statement(Struct, frozen=True, gc=False):
