@@ -6,9 +6,8 @@ from itertools import count
 import pytest
 
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.kcl.first_leases import BEHIND_ALL, first_leases
 from kinesis_handler.kcl.fleet import lease_table_name
-from kinesis_handler.kcl.leases import LeaseTable
+from kinesis_handler.kcl.leases import BEHIND_ALL, LeaseTable, first_leases
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.shards import Shard
 from kinesis_handler.stores.memory import MemoryRepository

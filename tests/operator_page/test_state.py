@@ -10,8 +10,7 @@ from kinesis_handler.local.minutes import MINUTES, Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in, known_checkpoints_in
 from kinesis_handler.local.stream.claim import LOST_AFTER
-from kinesis_handler.operator_page.remembered import REMEMBERED, RememberedQuarantine
-from kinesis_handler.operator_page.state import MAX_GROUPS, MAX_RECORDS
+from kinesis_handler.operator_page.state import MAX_GROUPS, MAX_RECORDS, REMEMBERED, RememberedQuarantine
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.testing import FakeClock

@@ -12,10 +12,9 @@ from typer.testing import CliRunner
 
 from kinesis_handler.cli.commands import app
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.project.artifact import Artifact, Contents, build_with_layer
+from kinesis_handler.project.artifact import Artifact, Contents, build_with_layer, dockerfile
 from kinesis_handler.project.artifact import build as build_artifact
 from kinesis_handler.project.dependencies import project_requirements, requirements_of
-from kinesis_handler.project.image import dockerfile
 from kinesis_handler.project.programs import ArtifactError, python_of
 from kinesis_handler.project.runtime import RUNTIMES, Runtime
 

@@ -12,10 +12,9 @@ from kinesis_handler.cli.application import ApplicationName, exit_on_error
 from kinesis_handler.cli.console import echo, echo_json
 from kinesis_handler.cli.project import project_settings
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.project.artifact import Artifact, Contents, build_with_layer
+from kinesis_handler.project.artifact import Artifact, Contents, build_with_layer, write_dockerfile
 from kinesis_handler.project.artifact import build as build_artifact
 from kinesis_handler.project.dependencies import project_requirements, requirements_of
-from kinesis_handler.project.image import write_dockerfile
 from kinesis_handler.project.pyproject import PYPROJECT, read_table
 from kinesis_handler.project.runtime import Architecture, PythonVersion, Runtime, own_runtime
 

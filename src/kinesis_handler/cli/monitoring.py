@@ -53,8 +53,7 @@ def monitoring(
         yield
         return
     with require_extra("--metrics-port", "metrics"):
-        from kinesis_handler.cli.figures import ConsumerFigures  # noqa: PLC0415 - an extra
-        from kinesis_handler.cli.metrics_server import serve_figures  # noqa: PLC0415 - an extra
+        from kinesis_handler.cli.figures import ConsumerFigures, serve_figures  # noqa: PLC0415 - an extra
     with serve_figures(ConsumerFigures(delivery, progress, recent), port, host) as chosen:
         structlog.get_logger(component="consumer").info("metrics are served", host=host, port=chosen)
         yield

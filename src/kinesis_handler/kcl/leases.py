@@ -4,7 +4,7 @@ It must belong to the store: leases say how far the shards have been read, into 
 another application, or those of a store that has been removed, records would be skipped in silence.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,8 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from kinesis_handler.aws import aws_client, explain
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.kcl.first_leases import first_leases
-from kinesis_handler.local.stream.checkpoint import Checkpoints
+from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.shards import Shard
 
 if TYPE_CHECKING:
@@ -163,3 +162,43 @@ class LeaseTable:
         except BotoCoreError as error:
             what = explain(error, "dynamodb")
             raise ConfigurationError(f"the lease table {self.name!r} cannot be used: {what}") from error
+
+
+BEHIND_ALL = 2**31 - 1
+"""A sub-sequence number that no KPL record reaches: a checkpoint at it is behind the whole record."""
+
+
+def first_leases(
+    shards: Collection[Shard], checkpoints: Mapping[str, Checkpoint], since: float | None
+) -> Iterator[dict[str, Any]]:
+    """Yield an item of the lease table for each shard still to be read, from where `consume` has come to.
+
+    Without them the KCL makes its own: each worker waits for up to half a minute whether another does so, and
+    all begin with the oldest record, also in a store into which `consume` has read.
+
+    Args:
+        shards: those of the stream.
+        checkpoints: by shard, how far they have been read into the store.
+        since: where to begin a shard without one: see `Fleet`.
+    """
+    ended = {shard for shard, checkpoint in checkpoints.items() if checkpoint.ended}
+    listed = {shard.id for shard in shards}
+    for shard in shards:
+        if shard.id in ended:
+            continue
+        known = checkpoints.get(shard.id)
+        if known is not None and known.after is not None:
+            checkpoint, last = known.after, BEHIND_ALL
+        else:
+            checkpoint, last = "TRIM_HORIZON" if since is None or known else "AT_TIMESTAMP", 0
+        item: dict[str, Any] = {
+            "leaseKey": {"S": shard.id},
+            "entityType": {"S": "LEASE"},
+            "checkpoint": {"S": checkpoint},
+            "checkpointSubSequenceNumber": {"N": str(last)},
+            "leaseCounter": {"N": "0"},
+            "ownerSwitchesSinceCheckpoint": {"N": "0"},
+        }
+        if parents := [each for each in shard.parents if each in listed and each not in ended]:
+            item["parentShardId"] = {"SS": parents}
+        yield item

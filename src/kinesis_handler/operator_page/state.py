@@ -1,7 +1,7 @@
 """Reads all that the page shows from the stores that the application names, whichever process wrote there."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,8 @@ from kinesis_handler.operator_page.documents import (
     shown,
     waiting_document,
 )
-from kinesis_handler.operator_page.remembered import RememberedQuarantine
 from kinesis_handler.operator_page.streams import read_streams, source_of
+from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import Contents, read_quarantines, waiting_in
 from kinesis_handler.quarantine.entry import Entry
 from kinesis_handler.quarantine.groups import Group, done_sentence, grouped, unfetched_in
@@ -150,3 +150,48 @@ class Watched:
         if self._checkpoints is None and self._application.store is not None:
             self._checkpoints = known_checkpoints_in(self._application.store)
         return ([], []) if self._checkpoints is None else read_streams(self._checkpoints, int(now * 1_000))
+
+
+REMEMBERED = 60.0
+"""Seconds for which an object is not read again: one that is delivered again replaces its own."""
+
+
+class RememberedQuarantine:
+    """A quarantine whose objects are read once a minute, and listed each time. Only to look at.
+
+    Args:
+        quarantine: the quarantine.
+        clock: seconds, from any starting point.
+    """
+
+    def __init__(self, quarantine: ReadableQuarantine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._quarantine = quarantine
+        self._clock = clock
+        self._objects: dict[str, tuple[float, bytes]] = {}
+
+    def names(self) -> Iterator[str]:
+        """See `ReadableQuarantine.names`. What is not there any more is forgotten."""
+        names = list(self._quarantine.names())
+        for name in self._objects.keys() - names:
+            del self._objects[name]
+        yield from names
+
+    def read(self, name: str) -> bytes:
+        """See `ReadableQuarantine.read`."""
+        at, content = self._objects.get(name, (-REMEMBERED, b""))
+        if self._clock() - at >= REMEMBERED:
+            content = self._quarantine.read(name)
+            self._objects[name] = self._clock(), content
+        return content
+
+    def forget(self) -> None:
+        """Forget all objects: something has been done with them."""
+        self._objects.clear()
+
+    def keep(self, name: str, content: bytes) -> None:
+        """See `Quarantine.keep`."""
+        self._quarantine.keep(name, content)
+
+    def delete(self, name: str) -> None:
+        """See `ReadableQuarantine.delete`."""
+        self._quarantine.delete(name)
