@@ -1,19 +1,27 @@
 """Serves the page and its API, as an application of ASGI, before that of the application."""
 
+import hashlib
 import time
 from asyncio import to_thread
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from kinesis_handler.application import Application, ASGIApp, Operators
 from kinesis_handler.errors import KinesisHandlerError
 from kinesis_handler.http_answer import Answer, as_problem
 from kinesis_handler.local.minutes import Minutes
-from kinesis_handler.operator_page.guard import Headers, RefusedError, check_host, check_origin, operator_of
-from kinesis_handler.operator_page.pages import PREFIX, page_files
+from kinesis_handler.operator_page.description import describe
+from kinesis_handler.operator_page.guard import RefusedError, check_host, check_origin, operator_of
 from kinesis_handler.operator_page.routes import METHODS, Routes
+from kinesis_handler.page_parts import INDEX, read_page
 
+FOLDER = Path(__file__).parent / "files"
+
+PREFIX = "/operator"
 API = f"{PREFIX}/api/"
 
 MAX_BODY = 32_768
@@ -92,19 +100,14 @@ class OperatorPage:
                 HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is allowed", {"allow": allowed}
             )
         if path in self._files:
-            return self._file(path, headers)
+            file = self._files[path]
+            is_known = file.headers["etag"] in headers.get("if-none-match", "")
+            return file._replace(status=HTTPStatus.NOT_MODIFIED, body=b"") if is_known else file
         operator = self._user if self._operators is None else await operator_of(headers, self._operators)
         if method == "GET":
             return await to_thread(self._routes.read, name, scope["query_string"].decode("latin-1"), operator)
         check_origin(headers)
         return self._routes.begin(name, await _body(receive), operator)
-
-    def _file(self, path: str, headers: Headers) -> Answer:
-        file = self._files[path]
-        sent = {"etag": file.tag, "cache-control": "no-cache", "content-type": file.content_type}
-        if file.tag in headers.get("if-none-match", ""):
-            return Answer(HTTPStatus.NOT_MODIFIED, b"", sent)
-        return Answer(HTTPStatus.OK, file.content, sent)
 
 
 async def _body(receive: Any) -> bytes:
@@ -118,3 +121,33 @@ async def _body(receive: Any) -> bytes:
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
         if not message.get("more_body"):
             return body
+
+
+def page_files(operators: Operators | None) -> Mapping[str, Answer]:
+    """Return the files by their paths; the page itself is at the prefix, and where an issuer sends back to.
+
+    Args:
+        operators: where an operator signs in; None if nobody has to.
+    """
+    files = {name: _file(*each) for name, each in read_page(FOLDER, _options(operators)).items()}
+    page = files.pop(INDEX)
+    paths = {f"{PREFIX}/{name}": file for name, file in files.items()}
+    description = msgspec.json.encode(describe(with_tokens=operators is not None))
+    paths[f"{PREFIX}/openapi.json"] = _file(description, "application/json")
+    return {**paths, PREFIX: page, f"{PREFIX}/": page, f"{PREFIX}/signed-in": page}
+
+
+def _file(content: bytes, content_type: str) -> Answer:
+    tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+    headers = {"etag": tag, "cache-control": "no-cache", "content-type": content_type}
+    return Answer(HTTPStatus.OK, content, headers)
+
+
+def _options(operators: Operators | None) -> Mapping[str, str]:
+    if operators is None:
+        return {}
+    return {
+        "oidc-issuer": operators.issuer,
+        "oidc-client-id": operators.client_id,
+        "oidc-scope": operators.scope,
+    }
