@@ -356,11 +356,14 @@ def test_a_decorated_coroutine_function_is_still_awaited_as_it_was() -> None:
         run(deliver(event))
 
 
-def test_a_concurrency_below_one_is_refused() -> None:
+@pytest.mark.parametrize("wrong", [0, 1.5, "16"])
+def test_a_concurrency_that_is_no_number_from_one_up_is_refused(wrong: Any) -> None:
     async def deliver(event: Event[Sent]) -> None: ...
 
-    with pytest.raises(ConfigurationError, match=r"the concurrency of deliver is 0; allowed: from 1 up"):
-        by_receiver(deliver, concurrency=0)
+    with pytest.raises(
+        ConfigurationError, match=f"the concurrency of deliver is {wrong!r}; allowed: a whole"
+    ):
+        by_receiver(deliver, concurrency=wrong)
 
 
 def test_a_concurrency_of_a_plain_function_is_refused() -> None:

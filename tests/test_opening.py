@@ -144,8 +144,28 @@ def test_states_of_another_shape_than_their_type_are_found_at_the_start(url: str
     upgrading = open_store(url)
     upgrading.repository(Longer, upgrade=lambda stored: {**stored, "length": 1})
     upgrading.check_states()
+    failing = open_store(url)
+    failing.repository(Longer, upgrade=lambda stored: {"length": stored["width"]})
+    with pytest.raises(ConfigurationError, match="Correct the `upgrade` of its repository"):
+        failing.check_states()
     longer.save([Change(None, replace(aggregate(("a", "3")), state=Longer("y", 1)))])
     again.check_states()  # as one of them can be, the others may be damaged
+
+
+async def later(stored: dict[str, Any]) -> dict[str, Any]:
+    return stored
+
+
+@pytest.mark.parametrize("wrong", [later, {"length": 1}], ids=["coroutine function", "no function"])
+@pytest.mark.parametrize(
+    "kept_in", ["inmemory:", "sqlite:///{folder}/a.db", "dynamodb://Longer?region=eu-west-1"]
+)
+def test_an_upgrade_that_runs_nothing_is_refused_when_its_repository_is_opened(
+    kept_in: str, wrong: Any, tmp_path: Path
+) -> None:
+    store = open_store(kept_in.format(folder=tmp_path))
+    with pytest.raises(ConfigurationError, match="the upgrade of Longer is "):
+        store.repository(Longer, upgrade=wrong)
 
 
 def test_of_a_table_that_does_not_answer_nothing_is_known_of_its_states(in_dynamodb: Store) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from kinesis_handler import ConfigurationError
+from kinesis_handler import ConfigurationError, KinesisHandler
 from kinesis_handler.envelopes import CloudEvents, Envelope, Native
 from kinesis_handler.errors import InvalidEventError
 from kinesis_handler.ingest.event import Event, EventDecoder
@@ -186,6 +186,14 @@ def test_a_struct_that_cannot_be_decoded_into_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match="it cannot be decoded into: name 'Nowhere' is not defined"):
         Envelope(Unresolved, id="uuid", type="uuid", created_at="uuid", payload="uuid")
+
+
+@pytest.mark.parametrize("wrong", [CloudEvents, Message, "cloudevents"], ids=["class", "Struct", "name"])
+def test_what_is_no_envelope_is_refused_by_the_handler(wrong: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"envelope is .+; allowed: an envelope, such as CloudEvents"
+    ):
+        KinesisHandler(envelope=wrong)
 
 
 async def later(_: bytes) -> object:

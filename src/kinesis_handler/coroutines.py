@@ -53,8 +53,10 @@ class CoroutineProcessor(Generic[Payload]):
         """Its name, if that is not the function's."""
         self._name = str(getattr(self, "__name__", type(self).__name__))
         require_plain(key, f"the key of {self._name}")
-        if concurrency < 1:
-            raise ConfigurationError(f"the concurrency of {self._name} is {concurrency}; allowed: from 1 up")
+        if type(concurrency) is not int or concurrency < 1:
+            raise ConfigurationError(
+                f"the concurrency of {self._name} is {concurrency!r}; allowed: a whole number from 1 up"
+            )
         self.event_types = event_types
         self.upcast = upcast
         self._function = function

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
+from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.ingest.documents import Documents
 from kinesis_handler.ingest.envelope import Envelope
 from kinesis_handler.ingest.facts import Context, FieldError, MappedFacts, NativeFacts, RequiredText, Text
@@ -45,6 +46,7 @@ class Native(Envelope):
         self._names = checked_names(headers)
         if not headers:
             self.open = Decoder(NativeFacts).decode  # decoded, it is what it says
+            self.has_headers = False
 
     def _open(self, content: bytes) -> MappedFacts:
         said: Any = self._decode(content)
@@ -60,6 +62,20 @@ class Native(Envelope):
             said.version,
             headers_of_members(content, frozenset(), self._names),
         )
+
+
+def checked_envelope(envelope: Envelope | None) -> Envelope:
+    """Return the envelope of a handler, the native one for None.
+
+    Raises ConfigurationError if it is no envelope, such as the class of one.
+    """
+    if envelope is None:
+        return Native()
+    if not isinstance(envelope, Envelope):
+        raise ConfigurationError(
+            f"envelope is {envelope!r}; allowed: an envelope, such as CloudEvents() or EventBridge(), or None"
+        )
+    return envelope
 
 
 class _CloudEvent(Struct, gc=False):

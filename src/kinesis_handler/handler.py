@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from kinesis_handler.batch import Batch, Source, put_into
 from kinesis_handler.deadline import ENDLESS, Deadline, within
-from kinesis_handler.envelopes import Envelope, Native
+from kinesis_handler.envelopes import Envelope, checked_envelope
 from kinesis_handler.errors import (
     ConfigurationError,
     InvalidInvocationError,
@@ -73,6 +73,8 @@ class KinesisHandler:
         tracer: OpenTelemetry's, which begins the spans of each batch; None for no spans.
         clock: seconds, for the duration in the log.
         now: seconds since epoch, for the age of an event that fails: see `Projection` and `park_after`.
+
+    Raises ConfigurationError if the envelope is none, and for a processor as `register` does.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default
@@ -89,7 +91,7 @@ class KinesisHandler:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._routes = RoutingTable()
-        self.envelope = envelope if envelope is not None else Native()
+        self.envelope = checked_envelope(envelope)
         """How a record says what event it is."""
         self._decoder = EventDecoder(self.envelope)
         self._quarantine = quarantine

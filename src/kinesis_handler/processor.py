@@ -139,7 +139,8 @@ def event_processor(
 
     Raises ConfigurationError if the function is a generator function, or `key` this or a coroutine function:
     its call would run nothing. Where a plain function returns a coroutine or a generator, its event fails.
-    Raises it also for a concurrency below 1, and for any if the function is no coroutine function.
+    Raises it also for a concurrency that is no whole number from 1 up, and for any if the function is no
+    coroutine function.
     """
 
     def decorate(function: Callable[[Event[Payload]], Any]) -> Any:

@@ -126,6 +126,8 @@ class Envelope:
         self._headers = [(".".join(each.names), each.get) for each in other_fields(kind, mapped)]
         self.open: Callable[[bytes], Facts] = self._open
         """Returns what an event says of itself. Raises an error that quotes nothing if it cannot be read."""
+        self.has_headers = True
+        """Whether that may have headers: of the native envelope only where they are named."""
 
     @property
     def payload_path(self) -> str:

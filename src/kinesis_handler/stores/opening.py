@@ -84,8 +84,8 @@ class Store:
                 that can. It is stored so with its next change. A field with a default is never missed.
                 Decimals are strings in SQLite.
 
-        Raises ConfigurationError if it cannot be opened, or says what has to be installed first; and if it is
-        memory, in a Lambda function.
+        Raises ConfigurationError if it cannot be opened, or says what has to be installed first; if it is
+        memory, in a Lambda function; and if `upgrade` is no plain function.
         """
         repository, table = self._open(state_type, keys, name, Expiry(ttl, vacant_ttl), upgrade)
         self._repositories.append(repository)
@@ -112,8 +112,8 @@ class Store:
     def check_states(self) -> None:
         """Raise ConfigurationError if the states of a repository have another shape than their type.
 
-        Looks at a few stored states, and raises if all of them do. Where they may not be scanned, as by a
-        function on Lambda, nothing is known: there each one fails its own key.
+        Looks at a few stored states, and raises if all of them do, and cannot be upgraded. Where they may not
+        be scanned, as by a function on Lambda, nothing is known: there each one fails its own key.
         """
         for repository in self._repositories:
             if (check := getattr(repository, "check_states", None)) is not None:
@@ -138,7 +138,9 @@ class Store:
             match self.address:
                 case InMemory():
                     from kinesis_handler.stores.memory import MemoryRepository
+                    from kinesis_handler.stores.upgrade import check_upgrade
 
+                    check_upgrade(upgrade, getattr(state_type, "__name__", str(state_type)))
                     if is_on_lambda(os.environ):
                         raise ConfigurationError(
                             f"the store is {url_of(self.address)!r}, which a Lambda function forgets; "

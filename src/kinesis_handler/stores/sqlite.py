@@ -31,8 +31,21 @@ from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.sqlite_file import open_file
 from kinesis_handler.stores.state_type import check_state_type
-from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable, unreadable
-from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, UpgradeError, require_readable, upgraded
+from kinesis_handler.stores.unreadable import (
+    OnUnreadable,
+    Unreadable,
+    UpgradeError,
+    only_readable,
+    unreadable,
+)
+from kinesis_handler.stores.upgrade import (
+    SAMPLE,
+    Upgrade,
+    check_upgrade,
+    reading_upgraded,
+    require_readable,
+    upgraded,
+)
 
 __all__ = ["SQLiteRepository"]
 
@@ -81,6 +94,7 @@ class SQLiteRepository(Generic[State]):
         self.state_type = state_type
         self._decode = msgspec.json.Decoder(Aggregate[state_type | None]).decode  # type: ignore[valid-type]
         self._state_name = getattr(state_type, "__name__", str(state_type))
+        check_upgrade(upgrade, self._state_name)
         self._upgrade = upgrade
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer
         self._connection = open_file(path, table)
@@ -248,7 +262,8 @@ class SQLiteRepository(Generic[State]):
                 raise
             row = msgspec.json.decode(document)
             row["state"] = upgraded(self._upgrade, row["state"])
-            return self._decode(msgspec.json.encode(row))
+            with reading_upgraded():
+                return self._decode(msgspec.json.encode(row))
 
     def _unreadable(self, key: Key, why: object) -> UnreadableError:
         return unreadable(key, f"table {self._table!r} of {str(self._path)!r}", self._state_name, why)

@@ -12,6 +12,14 @@ OnUnreadable = Callable[[Key, UnreadableError], object]
 """Called with the key of what cannot be read, and the reason."""
 
 
+IN_STATE = "$.state"
+"""Where msgspec says that a stored document is wrong, if it is its state."""
+
+
+class UpgradeError(ValueError):
+    """A stored state could not be upgraded. The message has no value of it."""
+
+
 class Unreadable(NamedTuple):
     """What a scan found and cannot read."""
 
@@ -28,7 +36,11 @@ def unreadable(key: Key, where: str, state_type: str, why: object) -> Unreadable
         state_type: name of the type that it should have.
         why: what is wrong with it.
     """
-    older = "Give its repository an `upgrade` if it has an older shape. " if "$.state" in str(why) else ""
+    older = ""
+    if isinstance(why, UpgradeError):
+        older = "Correct the `upgrade` of its repository. "
+    elif IN_STATE in str(why):
+        older = "Give its repository an `upgrade` if it has an older shape. "
     return UnreadableError(
         f"what is stored under {key!r} in {where} is no {state_type}: {why}. {older}Repair it there, or "
         "delete it and send the events of its key again"

@@ -1,13 +1,15 @@
 """Upgrades stored states of an older shape, and finds out early that one is needed. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from msgspec import ValidationError
 
 from kinesis_handler.aggregate import Aggregate
-from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.stores.unreadable import Unreadable
+from kinesis_handler.errors import ConfigurationError, raised
+from kinesis_handler.functions import require_plain, unrun
+from kinesis_handler.stores.unreadable import IN_STATE, Unreadable, UpgradeError
 
 State = TypeVar("State")
 
@@ -18,8 +20,22 @@ SAMPLE = 10
 """How many stored aggregates are looked at to find out whether their states can be read."""
 
 
-class UpgradeError(ValueError):
-    """A stored state could not be upgraded. The message has no value of it."""
+def check_upgrade(upgrade: Upgrade | None, state_type: str) -> None:
+    """See that an upgrade, if there is one, is a function that has done its work when it returns.
+
+    Args:
+        upgrade: of a repository.
+        state_type: name of the type of its states.
+
+    Raises ConfigurationError if it is not.
+    """
+    if upgrade is None:
+        return
+    if not callable(upgrade):
+        raise ConfigurationError(
+            f"the upgrade of {state_type} is {upgrade!r}; allowed: a function of the fields of a stored state"
+        )
+    require_plain(upgrade, f"the upgrade of {state_type}")
 
 
 def upgraded(upgrade: Upgrade, stored: Any) -> Mapping[str, Any]:
@@ -36,12 +52,27 @@ def upgraded(upgrade: Upgrade, stored: Any) -> Mapping[str, Any]:
     try:
         fields: Any = upgrade(stored)
     except Exception as error:
-        raise UpgradeError(f"`upgrade` raised {type(error).__name__}") from error
+        raise UpgradeError(f"`upgrade`: {raised(error)}") from error
     if not isinstance(fields, Mapping):
+        unrun(fields)  # a coroutine that is dropped would say on stderr that it was never awaited
         raise UpgradeError(
             f"`upgrade` returned a value of the type {type(fields).__qualname__}, and no fields"
         )
     return fields
+
+
+@contextmanager
+def reading_upgraded() -> Iterator[None]:
+    """Read an upgraded state in this block: where it does not fit, that is said of the upgrade.
+
+    Raises UpgradeError then.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        if IN_STATE not in str(error):
+            raise
+        raise UpgradeError(f"what `upgrade` returned does not fit: {error}") from error
 
 
 def require_readable(sample: Iterable[Aggregate[State | None] | Unreadable]) -> None:
@@ -55,7 +86,7 @@ def require_readable(sample: Iterable[Aggregate[State | None] | Unreadable]) -> 
     others = [
         each.error
         for each in states
-        if isinstance(each, Unreadable) and isinstance(each.error.__cause__, ValidationError)
+        if isinstance(each, Unreadable) and isinstance(each.error.__cause__, ValidationError | UpgradeError)
     ]
     if others and len(others) == len(states):
         raise ConfigurationError(f"none of the first {len(states)} stored states can be read: {others[0]}")

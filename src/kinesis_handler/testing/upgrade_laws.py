@@ -91,8 +91,10 @@ class UpgradeLaws(ABC):
         self._first()
         self._change(self.open_repository(Second, to_second), Second(1211, "eve"))
         reasons: dict[Upgrade, str] = {
-            lambda stored: {"cents": stored["pennies"]}: "`upgrade` raised KeyError",
-            lambda _: {"cents": 1}: "missing required field `owner`",
+            lambda stored: {"cents": stored["pennies"]}: "`upgrade`: KeyError raised at upgrade_laws.py",
+            lambda _: {
+                "cents": 1
+            }: "what `upgrade` returned does not fit: Object missing required field `owner`",
             lambda _: ["ada"]: "`upgrade` returned a value of the type list",  # type: ignore[return-value, dict-item]
         }
         for upgrade, reason in reasons.items():
@@ -101,6 +103,7 @@ class UpgradeLaws(ABC):
             error = loaded.failed[KEYS[1]]
             assert isinstance(error, UnreadableError)
             assert reason in str(error)
+            assert "Correct the `upgrade` of its repository" in str(error)
             assert "('a', '2')" in str(error)
             assert "ada" not in str(error)
 

@@ -34,7 +34,7 @@ from kinesis_handler.stores.dynamodb.trailing_zeros import lost_decimals, with_d
 from kinesis_handler.stores.dynamodb.typed_items import TypedItems
 from kinesis_handler.stores.state_type import check_state_type
 from kinesis_handler.stores.unreadable import unreadable
-from kinesis_handler.stores.upgrade import Upgrade, upgraded
+from kinesis_handler.stores.upgrade import Upgrade, check_upgrade, reading_upgraded, upgraded
 
 State = TypeVar("State")
 
@@ -91,6 +91,7 @@ class ItemCodec(Generic[State]):
         self._state_name = state_type.__name__
         self._state_type = state_type
         self._table = table
+        check_upgrade(upgrade, self._state_name)
         self._upgrade = upgrade
         self._typed = TypedItems(state_type, partition_key, sort_key)
         self._type = Aggregate[state_type | None]  # type: ignore[valid-type]
@@ -203,7 +204,9 @@ class ItemCodec(Generic[State]):
         others = _RESERVED | ({self.partition_key, self.sort_key} - self._state_names)
         stored = {name: value for name, value in row.items() if name not in others}
         older = stored.keys() - {self.partition_key, self.sort_key}
-        aggregate = self._converted(item, row, upgraded(upgrade, with_decimals(stored, row.get(DECIMALS))))
+        state = upgraded(upgrade, with_decimals(stored, row.get(DECIMALS)))
+        with reading_upgraded():
+            aggregate = self._converted(item, row, state)
         self._optional |= older
         return aggregate
 
