@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kinesis_handler import Event, Key, KinesisHandler, Projection
 from kinesis_handler.application import plain_view
 from kinesis_handler.json_api import JsonApi
+from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FaultyRepository, invocation
 from testkit.coroutines import run
@@ -76,6 +78,16 @@ def test_a_partition_is_read_page_by_page(api: JsonApi) -> None:
     assert first["data"][0] == LYON
     status, second = got(api, "/parcels/books%20%26%20co", f"limit=2&cursor={first['cursor']}")
     assert ([each["key"][1] for each in second["data"]], second["cursor"]) == (["p/3"], None)
+
+
+def test_a_deleted_key_is_neither_found_nor_listed(
+    api: JsonApi, repository: MemoryRepository[Parcel]
+) -> None:
+    gone = repository.load([("books & co", "p/2")]).found["books & co", "p/2"]
+    repository.save([Change(gone, replace(gone, state=None, version=2))])
+    assert got(api, "/parcels/books%20%26%20co/p%2F2")[0] == 404
+    _, page = got(api, "/parcels/books%20%26%20co")
+    assert [each["key"][1] for each in page["data"]] == ["p/1", "p/3"]
 
 
 def test_an_empty_partition_is_an_empty_list(api: JsonApi) -> None:
