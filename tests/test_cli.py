@@ -87,6 +87,7 @@ def test_people_get_a_table_and_the_count_of_each_outcome() -> None:
 def test_the_log_goes_to_standard_error_as_json_lines() -> None:
     lines = [json.loads(line) for line in run("run").stderr.splitlines()]
     assert [line["message"] for line in lines] == [
+        "no quarantine",
         "rebuilt",
         "drift",
         "record rejected",

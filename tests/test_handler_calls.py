@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from types import SimpleNamespace
 from typing import Any
@@ -206,10 +206,16 @@ def test_what_the_stores_have_counted_during_a_call_is_logged_with_it(log_lines:
     assert json.loads(log_lines.getvalue())["conflicts"] == 1
 
 
-def test_without_a_quarantine_the_first_call_warns_of_it_and_no_other(log_lines: io.StringIO) -> None:
+@pytest.mark.parametrize("call", [KinesisHandler.__call__, KinesisHandler.handle])
+def test_without_a_quarantine_the_first_batch_of_a_stream_warns_of_it_and_no_other(
+    log_lines: io.StringIO, call: Callable[..., object]
+) -> None:
     def warnings(handler: KinesisHandler) -> list[dict[str, Any]]:
-        handler(said("a"))
-        handler(said("a"))
+        for source in (Source.QUARANTINE, Source.PARKED):
+            handler.handle(said("a"), source=source)
+            assert not log_lines.getvalue().count("no quarantine")
+        call(handler, said("a"))
+        call(handler, said("a"))
         lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
         return [line for line in lines if line["level"] == "warning"]
 

@@ -64,7 +64,7 @@ class KinesisHandler:
         processors: what takes the events; more can be added by `register`.
         envelope: how a record says what event it is; None for `kinesis_handler.envelopes.Native()`.
         quarantine: where rejected and parked records are put. None to log and skip the former, and to park
-            nothing: the first call warns of it.
+            nothing: the first batch warns of it.
         max_unpacked_bytes: what one record may hold when it is unpacked. One that holds more is rejected.
         reserve_ms: milliseconds before the deadline at which no further record is unpacked, and no further
             slice begun. If the slowest slice so far took longer, its time counts instead, with half as much
@@ -153,9 +153,6 @@ class KinesisHandler:
 
         Raises InvalidInvocationError if they cannot be named: Lambda then retries the whole batch.
         """
-        if not self._warned:
-            self._warned = True
-            self._log.warning("no quarantine", detail=_NO_QUARANTINE)
         return self.handle(invocation, context).response()
 
     def handle(
@@ -177,6 +174,9 @@ class KinesisHandler:
             rebuild: whether they have been processed before, into another store: then no `on_change` is
                 called.
         """
+        if not self._warned and source is Source.STREAM:
+            self._warned = True
+            self._log.warning("no quarantine", detail=_NO_QUARANTINE)
         started = self._clock()
         cold_start, self._cold_start = self._cold_start, False
         request_id = context.aws_request_id if context is not None else None

@@ -28,6 +28,7 @@ from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.telemetry.logs import LEVEL_NAMES
 from kinesis_handler.testing import FakeClock, invocation
+from testkit.quarantine import MemoryQuarantine
 from user_limits.processor import UserLimitEventProcessor
 
 
@@ -50,7 +51,9 @@ def told(word: object, **fields: Any) -> dict[str, Any]:
 def logged(log_lines: io.StringIO, *events: object, level: Any = "info") -> list[dict[str, Any]]:
     configure_logging("tests", level, log_lines)
     context = LocalContext(FakeClock(), FakeClock()() + 60)
-    KinesisHandler([tell]).handle(invocation(events, partition_key="s3cr3t-key"), context)
+    KinesisHandler([tell], quarantine=MemoryQuarantine()).handle(
+        invocation(events, partition_key="s3cr3t-key"), context
+    )
     return [json.loads(line) for line in log_lines.getvalue().splitlines()]
 
 
@@ -79,7 +82,7 @@ def test_a_batch_is_one_info_line_with_the_count_of_every_outcome(log_lines: io.
 def test_every_line_of_an_invocation_has_its_request_id_and_only_the_first_is_a_cold_start(
     log_lines: io.StringIO,
 ) -> None:
-    handler = KinesisHandler([tell])
+    handler = KinesisHandler([tell], quarantine=MemoryQuarantine())
     contexts = [LocalContext(FakeClock(), 0) for _ in range(2)]
     for context in contexts:
         handler.handle(invocation([told("s3cr3t")]), context)
@@ -155,7 +158,8 @@ def test_at_debug_there_is_a_line_for_every_record(log_lines: io.StringIO) -> No
 def test_a_remark_is_a_warning_and_counted(log_lines: io.StringIO) -> None:
     payload = {"userId": "anna", "userLimitId": "bet", "value": 1, "progress": 2}
     event = {"eventId": "e", "type": "USER_LIMIT_CREATED", "createdAt": 1, "payload": payload}
-    KinesisHandler([UserLimitEventProcessor(MemoryRepository())]).handle(invocation([event]))
+    handler = KinesisHandler([UserLimitEventProcessor(MemoryRepository())], quarantine=MemoryQuarantine())
+    handler.handle(invocation([event]))
     remark, batch = (json.loads(line) for line in log_lines.getvalue().splitlines())
     assert (remark["level"], remark["message"], remark["event_id"]) == ("warning", "exceeded", "e")
     assert remark["detail"] == "the progress is above the limit's value"
@@ -190,7 +194,8 @@ def test_the_level_keeps_lower_lines_out(log_lines: io.StringIO) -> None:
 
 
 def test_of_a_user_record_its_index_in_the_kpl_record_is_reported(log_lines: io.StringIO) -> None:
-    KinesisHandler().handle(invocation([aggregate([("key", None, b"{}"), ("key", None, b"{")])]))
+    handler = KinesisHandler(quarantine=MemoryQuarantine())
+    handler.handle(invocation([aggregate([("key", None, b"{}"), ("key", None, b"{")])]))
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line.get("sub_sequence_number") for line in lines] == [None, 1, None]
 
@@ -200,7 +205,7 @@ def test_text_that_no_encoding_has_is_logged_all_the_same(log_lines: io.StringIO
     def fail(_event: Event[Secret]) -> None:
         raise BusinessError("a lone surrogate: \ud800")
 
-    KinesisHandler([fail]).handle(invocation([told("a")]))
+    KinesisHandler([fail], quarantine=MemoryQuarantine()).handle(invocation([told("a")]))
     failed, handled = (json.loads(line) for line in log_lines.getvalue().splitlines())
     assert failed["reason"] == "a lone surrogate: \ud800"
     assert handled["failed"] == 1
@@ -221,14 +226,14 @@ def test_on_a_terminal_lines_are_coloured_and_short() -> None:
 
 def logged_on(terminal: Terminal) -> None:
     configure_logging("tests", "info", terminal)
-    KinesisHandler([tell]).handle(invocation([told("s3cr3t")]))
+    KinesisHandler([tell], quarantine=MemoryQuarantine()).handle(invocation([told("s3cr3t")]))
 
 
 def test_without_a_stream_lines_go_to_standard_error_as_it_is_then(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_logging("tests")
-    KinesisHandler().handle(invocation([]))
+    KinesisHandler(quarantine=MemoryQuarantine()).handle(invocation([]))
     captured = capsys.readouterr()
     assert json.loads(captured.err)["message"] == "batch handled"
     assert captured.out == ""
@@ -239,7 +244,7 @@ def test_of_a_service_and_a_level_that_are_not_given_the_environment_decides(
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "my-function")
     configure_logging()
-    KinesisHandler([tell]).handle(invocation([told("a")]))
+    KinesisHandler([tell], quarantine=MemoryQuarantine()).handle(invocation([told("a")]))
     captured = capsys.readouterr()
     assert json.loads(captured.err)["service"] == "my-function"
     assert captured.out == ""
@@ -322,7 +327,7 @@ def test_a_handler_without_a_quarantine_warns_of_it_once(log_lines: io.StringIO,
     for quarantine in (None, DirectoryQuarantine(tmp_path)):
         handler = KinesisHandler([tell], quarantine=quarantine)
         for _ in range(2):
-            handler(invocation([told("a")]))
+            handler.handle(invocation([told("a")]))
     lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
     assert [line["message"] for line in lines] == ["no quarantine", *["batch handled"] * 4]
     assert (lines[0]["level"], "lost" in lines[0]["detail"]) == ("warning", True)
