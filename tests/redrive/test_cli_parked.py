@@ -1,6 +1,8 @@
 """`parked`, `quarantine drop`, and `redrive` of parked keys, as a person runs them."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,7 +59,10 @@ def test_parked_keys_are_listed_with_how_many_wait_and_why(shell: Shell) -> None
 
 def test_the_events_of_one_parked_key_are_shown_in_their_order(shell: Shell) -> None:
     done = shell("parked", "show", "anna", "bet")
-    assert [line for line in lines(done.stdout) if line.startswith("event ")] == [
+    [heading, *shown] = lines(done.stdout)
+    assert (done.returncode, heading.startswith("parked for UserLimitEventProcessor since 2")) == (0, True)
+    assert heading.endswith(", events: 3. BusinessError: e2 is refused for now")
+    assert [line for line in shown if line.startswith("event ")] == [
         f"event {name} of type USER_LIMIT_PROGRESS_CHANGED, parked for UserLimitEventProcessor (anna bet)"
         for name in ("e2", "e4", "e5")
     ]
@@ -70,14 +75,14 @@ def test_a_redrive_releases_the_key_in_the_order_of_the_stream(shell: Shell) -> 
     done = shell("redrive", "--through", "handler")
     assert (done.returncode, lines(done.stdout)[0]) == (0, "3 records: 3 applied")
     assert state_of(shell.store()) == clean_pass(on_shard(EVENTS))
-    assert shell("parked", "list").stdout.strip() == "no key is parked"
+    assert shell("parked", "list", "--scan").stdout.strip() == "no key is parked"
 
 
 def test_what_shall_never_be_applied_is_dropped_with_who_and_why(shell: Shell) -> None:
     key = ("--key", "anna", "bet")
     done = shell("quarantine", "drop", *key, "--because", "a test account", "--by", "ops", "--yes")
     assert (done.returncode, done.stdout.strip()) == (0, "3 events dropped, the key goes on")
-    assert shell("parked", "list").stdout.strip() == "no key is parked"
+    assert shell("parked", "list", "--scan").stdout.strip() == "no key is parked"
     assert shell("redrive", "--through", "handler").stdout.strip() == "0 records to send"
     marks = [content for name, content in shell.files().items() if "/done/" in name]
     assert b'"outcome":"dropped by ops: a test account"' in b"".join(marks)
@@ -105,10 +110,56 @@ def test_nothing_is_dropped_without_a_yes_or_a_reason_or_where_nothing_waits(she
 def test_a_key_of_which_something_is_missing_says_so_and_stays_parked(shell: Shell) -> None:
     for path in shell.files():
         Path(path).unlink()
-    assert shell("parked", "list").stdout.strip() == "no key is parked"
     readers = Parking(shell), ActivityProcessor(activities(shell), park_after=None)
     handler = KinesisHandler(readers, quarantine=shell.quarantine)
     handler({"Records": on_shard([*EVENTS, progress("e6", 2)])[5:]})
-    assert "4, of which 3 are not in the quarantine" in " ".join(lines(shell("parked", "list").stdout))
+    listed = " ".join(lines(shell("parked", "list").stdout))
+    assert "4, of which 3 are not in the quarantine" in listed
+    assert "restore its objects, or give it up by `kinesis-handler quarantine drop`" in listed
     done = shell("redrive", "--through", "handler")
     assert (done.returncode, lines(done.stdout)[0]) == (1, "1 record: 1 held back")
+
+
+def test_a_key_of_which_nothing_is_left_is_found_in_the_store_and_can_be_given_up(shell: Shell) -> None:
+    for path in shell.files():
+        Path(path).unlink()
+    listed = shell("parked", "list")
+    assert (listed.returncode, listed.stdout.startswith("no parked key in the quarantine; --scan")) == (
+        0,
+        True,
+    )
+    assert "3, of which 3 are not in the quarantine" in shell("parked", "list", "--scan").stdout
+    [entry] = json.loads(shell("parked", "list", "--scan", "--json").stdout)
+    assert (entry["partition"], entry["events"], entry["inQuarantine"]) == ("anna", 3, 0)
+    shown = shell("parked", "show", "anna", "bet")
+    assert (shown.returncode, ", of which 3 are not in the quarantine. " in shown.stdout) == (1, True)
+    assert "is not released: restore its objects" in shown.stderr
+    assert json.loads(shell("parked", "show", "anna", "bet", "--json").stdout) == []
+    dropped = shell("quarantine", "drop", "--key", "anna", "bet", "--because", "lost", "--yes")
+    assert (dropped.returncode, dropped.stdout.strip()) == (0, "0 events dropped, the key goes on")
+    assert shell("parked", "list", "--scan").stdout.strip() == "no key is parked"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("parked", "list"),
+        ("parked", "list", "--json"),
+        ("parked", "show", "anna", "bet"),
+        ("quarantine", "drop", "--key", "anna", "bet", "--because", "x", "--yes"),
+    ],
+)
+def test_an_object_that_cannot_be_read_is_named_because_it_may_hold_what_is_parked(
+    shell: Shell, command: tuple[str, ...]
+) -> None:
+    shell.quarantine.keep("2026-11-27/damaged.jsonl", b"{")
+    done = shell(*command)
+    assert (done.returncode, "not read: 2026-11-27/damaged.jsonl" in done.stderr) == (1, True)
+
+
+def test_a_damaged_row_stops_no_scan_and_is_named(shell: Shell) -> None:
+    with closing(sqlite3.connect(shell.folder / "limits.db")) as database, database:
+        database.execute("UPDATE aggregates SET document = '{' WHERE sort = 'bet' AND partition = 'ben'")
+    done = shell("parked", "list", "--scan")
+    assert (done.returncode, "anna" in done.stdout) == (1, True)
+    assert "what is stored under ('ben', 'bet')" in done.stderr

@@ -2,21 +2,35 @@
 
 import getpass
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.table import Column
 
 from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import echo_json, plain_table, standard_output, styled
-from kinesis_handler.cli.quarantine import AsJson, print_entries
+from kinesis_handler.cli.console import (
+    echo,
+    echo_json,
+    echo_problems,
+    plain_table,
+    standard_output,
+    styled,
+)
+from kinesis_handler.cli.quarantine import MAX_UNREADABLE, AsJson, print_entries, print_unreadable
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.local.redrive.notes import drop, parked_keys
+from kinesis_handler.local.redrive.notes import ParkedKey, all_parked_keys, drop, parked_keys
 from kinesis_handler.local.redrive.rounds import drop_question, dropped_sentence, nothing_waits, parked_for
 from kinesis_handler.quarantine.contents import read_quarantines
 
 Partition = Annotated[str, typer.Argument(help="First part of the key.")]
 Sort = Annotated[str, typer.Argument(help="Second part of the key.")]
+
+MISSING = (
+    "a key whose events are not all in the quarantine is not released: restore its objects, or give it up by "
+    "`kinesis-handler quarantine drop`"
+)
+NONE_KNOWN = "no parked key in the quarantine; --scan reads the whole store for those of which it has nothing"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,18 +42,69 @@ app = typer.Typer(
 def list_keys(
     application_name: ApplicationName = None,
     store: StoreUrl = None,
+    scan: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option("--scan", help="Read the whole store: find keys of which the quarantine has nothing."),
+    ] = False,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """List the parked keys: since when, how many events wait, and why. The longest wait comes first."""
+    """List the parked keys: since when, how many events wait, and why. The longest wait comes first.
+
+    The exit status is 1 if something cannot be read, and so may be missing.
+    """
+    damaged: list[str] = []
     with exit_on_error():
         application = load_application(application_name, store)
-        found = parked_keys(application.handler.repositories, read_quarantines(application.quarantines))
+        contents = read_quarantines(application.quarantines)
+        repositories = application.handler.repositories
+        if scan:
+            found = all_parked_keys(repositories, contents, lambda _, error: damaged.append(str(error)))
+        else:
+            found = parked_keys(repositories, contents)
     if as_json:
         echo_json(found)
-        return
+    else:
+        _print_keys(found, is_all=scan)
+    echo_problems(damaged, MAX_UNREADABLE)
+    raise typer.Exit(1 if print_unreadable(contents) or damaged else 0)
+
+
+@app.command()
+def show(
+    partition: Partition,
+    sort: Sort,
+    application_name: ApplicationName = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Show why one key is parked, and the events that wait for it, in their order.
+
+    The exit status is 1 if none wait, if some are not in the quarantine, or if something cannot be read.
+    """
+    key = (partition, sort)
+    with exit_on_error():
+        application = load_application(application_name, store)
+        contents = read_quarantines(application.quarantines)
+        found = parked_for(contents, key)
+        notes = parked_keys(application.handler.repositories, contents, key)
+    if as_json:
+        echo_json(found)
+    else:
+        for each in notes:
+            echo(f"parked for {each.reader} since {each.since}, events: {each.count}. {each.reason}")
+        print_entries(found)
+        if not found and not notes:
+            echo(nothing_waits(key))
+    missing = [MISSING for each in notes if each.is_incomplete]
+    echo_problems(missing, len(missing))
+    raise typer.Exit(1 if print_unreadable(contents) or missing or not found else 0)
+
+
+def _print_keys(found: Sequence[ParkedKey], *, is_all: bool) -> None:
+    """Print a table with a row for each parked key, and what to do."""
     console = standard_output()
     if not found:
-        console.print("no key is parked")
+        console.print("no key is parked" if is_all else NONE_KNOWN)
         return
     table = plain_table(
         *(Column(each, overflow="fold") for each in ("partition", "sort", "since", "reader")),
@@ -57,27 +122,8 @@ def list_keys(
         )
     console.print(table)
     console.print("when the cause is mended: `kinesis-handler redrive --through handler`", style="dim")
-
-
-@app.command()
-def show(
-    partition: Partition,
-    sort: Sort,
-    application_name: ApplicationName = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,  # noqa: FBT002
-) -> None:
-    """Show the events that wait for one key, in their order. The exit status is 1 if there are none."""
-    with exit_on_error():
-        application = load_application(application_name, store)
-        found = parked_for(read_quarantines(application.quarantines), (partition, sort))
-    if as_json:
-        echo_json(found)
-    elif found:
-        print_entries(found)
-    else:
-        standard_output().print(styled(nothing_waits((partition, sort))))
-    raise typer.Exit(0 if found else 1)
+    if any(each.is_incomplete for each in found):
+        console.print(MISSING, style="dim")
 
 
 def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
@@ -92,7 +138,7 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     """Give up the parked events of one key: none is applied, and the key goes on without them.
 
     They stay in the quarantine, marked as dropped, with who and why, until `redrive --delete`. The exit
-    status is 1 if nothing waits for the key.
+    status is 1 if nothing waits for the key, or if an object cannot be read, and so is not marked.
     """
     with exit_on_error():
         application = load_application(application_name, store)
@@ -106,7 +152,6 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
         notes, records = drop(application.handler.repositories, contents, key, why, time.time())
     if as_json:
         echo_json({"notes": notes, "records": records})
-        raise typer.Exit(0 if notes or records else 1)
-    standard_output().print(styled(dropped_sentence(key, notes, records)))
-    if not notes and not records:
-        raise typer.Exit(1)
+    else:
+        echo(dropped_sentence(key, notes, records))
+    raise typer.Exit(1 if print_unreadable(contents) or not (notes or records) else 0)

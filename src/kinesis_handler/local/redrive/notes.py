@@ -1,18 +1,19 @@
 """The notes of parked keys as a person sees them, and how one is taken back without applying anything."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from kinesis_handler.aggregate import Key
+from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import conflict_error
 from kinesis_handler.outcome import ReaderKey
 from kinesis_handler.quarantine.contents import Contents, Done, mark_all, waiting_in
 from kinesis_handler.quarantine.entry import rfc3339
 from kinesis_handler.release import up_to
 from kinesis_handler.stores import Change, Repository
+from kinesis_handler.stores.unreadable import OnUnreadable
 
 ATTEMPTS = 5
 
@@ -57,24 +58,68 @@ class ParkedKey(Struct, frozen=True, rename="camel"):
         )
 
 
-def parked_keys(repositories: Repositories, contents: Sequence[Contents]) -> list[ParkedKey]:
+def parked_keys(
+    repositories: Repositories, contents: Sequence[Contents], key: Key | None = None
+) -> list[ParkedKey]:
     """Return the keys for which events wait in a quarantine, those that have waited longest first.
+
+    Args:
+        repositories: of the handler's projections.
+        contents: the contents of the quarantines.
+        key: of this one alone, whether or not the quarantine has anything of it.
 
     Raises RepositoryError if a note cannot be read.
     """
-    waiting = Counter(who for each in waiting_in(contents).values() for who in each.entry.parked)
-    keys = list(dict.fromkeys(who.key for who in waiting if who.key is not None))
-    found = []
-    for reader, repository in repositories.items():
+    waiting = _waiting(contents)
+    keys = [key] if key is not None else list({who.key: None for who in waiting if who.key is not None})
+
+    def loaded(repository: Repository[Any]) -> Iterable[Aggregate[Any]]:
         loaded = repository.load(keys)
         for error in loaded.failed.values():
             raise error
-        for key, aggregate in loaded.stored().items():
-            if (note := aggregate.parked) is not None:
-                since = rfc3339(note.since / 1_000) or ""
-                found.append(
-                    ParkedKey(reader, *key, since, note.count, waiting[ReaderKey(reader, key)], note.reason)
-                )
+        return loaded.stored().values()
+
+    return _noted({reader: loaded(each) for reader, each in repositories.items()}, waiting)
+
+
+def all_parked_keys(
+    repositories: Repositories, contents: Sequence[Contents], on_unreadable: OnUnreadable
+) -> list[ParkedKey]:
+    """Read whole repositories, and return all keys that have a note: a quarantine may have lost its events.
+
+    Args:
+        repositories: of the handler's projections.
+        contents: the contents of the quarantines.
+        on_unreadable: called for what is damaged, and left out.
+
+    Raises RepositoryError if a repository cannot be read.
+    """
+    stored = {reader: each.scan_stored(on_unreadable=on_unreadable) for reader, each in repositories.items()}
+    return _noted(stored, _waiting(contents))
+
+
+def _waiting(contents: Sequence[Contents]) -> Counter[ReaderKey]:
+    """Count the events that wait for each reader and key."""
+    return Counter(who for each in waiting_in(contents).values() for who in each.entry.parked)
+
+
+def _noted(
+    stored: Mapping[str, Iterable[Aggregate[Any]]], waiting: Mapping[ReaderKey, int]
+) -> list[ParkedKey]:
+    """Return those of the aggregates that have a note, by reader, the oldest note first."""
+    found = [
+        ParkedKey(
+            reader,
+            *each.key,
+            rfc3339(note.since / 1_000) or "",
+            note.count,
+            waiting.get(ReaderKey(reader, each.key), 0),
+            note.reason,
+        )
+        for reader, aggregates in stored.items()
+        for each in aggregates
+        if (note := each.parked) is not None
+    ]
     return sorted(found, key=lambda each: (each.since, each.partition, each.sort, each.reader))
 
 
