@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
+from itertools import count, takewhile
 from random import Random
 from typing import Any
 
@@ -64,8 +64,12 @@ class Breaking(Accounts):
         self.failing: set[str] = set()
         self.rejecting: set[str] = set()
         self.snapshots: set[str] = set()
+        self.stream: list[dict[str, Any]] = []
+        self.out_of_order: list[str] = []
 
     def apply(self, state: Account | None, event: Event[Moved | Closed]) -> Account | Deleted:
+        if self.stream and (state.movements if state else ()) != self._movements_before(event):
+            self.out_of_order.append(event.id)
         if event.id in self.failing:
             raise BusinessError(f"{event.id} cannot be applied yet")
         if event.id in self.rejecting:
@@ -73,6 +77,18 @@ class Breaking(Accounts):
         if event.id in self.snapshots and isinstance(event.payload, Moved):
             return Account((event.payload.number,))
         return super().apply(state, event)
+
+    def _movements_before(self, event: Event[Moved | Closed]) -> tuple[int, ...]:
+        """Return what its account has seen when an event is applied, if no earlier one of it is missing."""
+        found: list[int] = []
+        for each in takewhile(lambda each: each["eventId"] != event.id, self.stream):
+            if each["payload"]["account"] != event.payload.account or each["eventId"] in self.rejecting:
+                continue
+            if each["type"] == "CLOSED":
+                found.clear()
+            else:
+                found.append(each["payload"]["number"])
+        return tuple(found)
 
     def is_snapshot(self, event: Event[Moved | Closed], state: Account | None) -> bool:
         return event.id in self.snapshots and (state is None or len(state.movements) < EVENTS)
@@ -99,6 +115,7 @@ class World:
         ids = [each["eventId"] for each in self.events]
         self.accounts.failing = {each for each in ids if random.random() < 0.25}
         self.accounts.snapshots = {each for each in ids if random.random() < snapshots}
+        self.accounts.stream = [] if snapshots else self.events
         self.parked = 0
         self.handler = KinesisHandler([self.accounts], quarantine=self.quarantine, now=self.clock)
 
@@ -206,6 +223,7 @@ def test_whatever_fails_the_end_is_that_of_one_clean_pass(
         world.deliver_all()
         world.release_all()
         assert world.applied() == expected(world.applicable())
+        assert world.accounts.out_of_order == []
         check_nothing_is_parked(world)
         parked.append(world.parked)
 
@@ -423,6 +441,16 @@ def test_what_was_given_up_is_applied_between_what_was_parked() -> None:
     assert bank.waiting() == []
 
 
+def test_in_a_rebuild_what_fails_is_parked_too_and_is_released() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1"}
+    result = bank.handler.handle({"Records": bank.records(*"aab")}, rebuild=True)
+    assert statuses(result) == ["parked", "parked", "applied"]
+    bank.accounts.failing.clear()
+    assert bank.redrive() == ["e1: applied", "e2: applied"]
+    assert visible(bank.repository) == {"a": (1, 2), "b": (3,)}
+
+
 def test_an_outage_of_the_store_parks_nothing() -> None:
     bank = Bank()
     down = FaultyRepository(bank.repository, Random(0), rate=1, budget=3)
@@ -443,13 +471,18 @@ def test_without_the_quarantine_nothing_is_noted_and_the_record_comes_again() ->
     assert accounts_of(bank.repository) == {}
 
 
-def test_a_thousand_keys_that_are_parked_at_once_are_one_object() -> None:
+@pytest.mark.parametrize(("rejected", "objects"), [(0, 1), (10, 2)])
+def test_a_thousand_keys_that_are_parked_at_once_are_one_object_or_two_if_others_are_rejected(
+    rejected: int, objects: int
+) -> None:
     bank = Bank()
     bank.accounts.failing = {f"e{number}" for number in range(1, 1_001)}
-    outcomes = bank.handle(bank.records(*(f"account-{number}" for number in range(1_000))))
-    assert set(outcomes) == {"parked"}
-    assert len(bank.quarantine.objects) == 1
-    assert len(bank.waiting()) == 1_000
+    bank.accounts.rejecting = {f"e{number}" for number in range(1_001, 1_001 + rejected)}
+    records = bank.records(*(f"account-{number}" for number in range(1_000 + rejected)))
+    outcomes = bank.handle([*records, *records_of([{}] * rejected)])
+    assert (outcomes.count("parked"), outcomes.count("rejected")) == (1_000, 2 * rejected)
+    assert len(bank.quarantine.objects) == objects
+    assert len(bank.waiting()) == 1_000 + 2 * rejected
 
 
 def test_parked_events_cannot_go_through_the_stream() -> None:

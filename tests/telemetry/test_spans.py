@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +136,23 @@ def test_a_batch_in_which_a_record_failed_is_an_error(traces: Traces) -> None:
 def test_a_batch_in_which_nothing_failed_is_none(traces: Traces) -> None:
     handle(traces, [created(1), b"{"])
     assert traces.named("process batch").status.status_code is StatusCode.UNSET
+
+
+def test_a_parked_record_is_counted_and_is_an_event_of_the_span_and_no_error(
+    traces: Traces, tmp_path: Path
+) -> None:
+    changed = {"userId": "anna", "userLimitId": "unknown", "amount": "1"}
+    event = {**created(1), "type": "USER_LIMIT_PROGRESS_CHANGED", "payload": changed}
+    processor = UserLimitEventProcessor(MemoryRepository(), park_after=0)
+    quarantine = DirectoryQuarantine(tmp_path)
+    handler = KinesisHandler([processor], tracer=traces.tracer, quarantine=quarantine)
+    handler.handle(invocation([event]))
+    batch = traces.named("process batch")
+    assert (batch.attributes or {})["kinesis_handler.parked"] == 1
+    [parked] = batch.events
+    assert (parked.name, (parked.attributes or {})["error"]) == ("record parked", "BusinessError")
+    assert batch.status.status_code is StatusCode.UNSET
+    assert traces.named("quarantine").parent is not None
 
 
 def test_to_keep_what_is_rejected_is_a_child_too(traces: Traces, tmp_path: Any) -> None:
