@@ -33,6 +33,7 @@ PARTS = {
     "load": "load:measure",
     "gathering": "gathering:measure",
     "coroutines": "coroutines:measure",
+    "parking": "parking:measure",
     "workers": "workers:measure",
 }
 """What measures each part."""

@@ -10,7 +10,7 @@ import msgspec
 import pybase64
 import pytest
 
-from benchmarks import gathering, results, workers
+from benchmarks import gathering, parking, results, workers
 from benchmarks.__main__ import PARTS
 from benchmarks.prices import HOURS, dollars_per_million
 from benchmarks.records import Limits, cut, data_bytes
@@ -165,6 +165,32 @@ def test_gathered_records_cost_no_reads_and_fewer_writes_the_longer_they_are_gat
     assert of_a_second["reads"] == of_four["reads"] == 0
     assert of_four["writes"] < of_a_second["writes"] < 1
     assert (plain["reads"], plain["writes"], plain["batch"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "with all figures",
+            {"invocations": 2, "waited": 0, "right_before_resets": 5, "parked": 0, "given_up": 0},
+        ),
+        ("without", {"invocations": 2, "waited": 0, "right_before_resets": 0, "parked": 20, "given_up": 0}),
+        ("without, not parked", {"right_before_resets": 0, "parked": 0, "given_up": 20}),
+    ],
+)
+def test_a_consumer_that_joins_waits_for_nothing_where_changes_say_all_or_are_parked(
+    name: str, expected: dict[str, int]
+) -> None:
+    figures = parking.joining(parking.JOINING[name], limits=5)
+    assert figures.items() >= {"batches": 2, "known": 5, "still_parked": 0, **expected}.items()
+    assert (figures["waited"] > 0) == (name == "without, not parked")
+
+
+def test_a_key_that_fails_holds_its_shard_for_a_minute_and_loses_nothing_if_it_is_parked() -> None:
+    parked, plain = (parking.failing(park_after, limits=5, seconds=400) for park_after in (60, None))
+    assert (parked["parked"], parked["applied_by_redrive"], parked["missing"]) == (160, 160, 0)
+    assert 60 < parked["longest"] < 64 < plain["longest"]
+    assert plain["missing"] == plain["too_late"] == plain["given_up"] > 0
 
 
 def test_a_batch_creates_each_limit_and_then_changes_it_and_is_the_same_each_time() -> None:

@@ -31,6 +31,8 @@ DEFAULT_PARK_AFTER = 60.0
 MAX_REASON = 256
 """Most characters of a reason in a note, which is stored in the aggregate: the quarantine has all of it."""
 
+_FAILED = Status.FAILED  # by itself: on its class Python 3.11 looks it up for as long as a call takes
+
 _BEHIND = ParkedError("an earlier event of the same key is parked")
 _WAITS = Outcome(
     Status.FAILED, ParkedError("its key is parked, and nothing can be parked here: redrive it first")
@@ -87,18 +89,22 @@ def fold_or_park(
         The aggregate, the very same object if nothing of it changed, and an outcome for each of the events.
     """
     outcomes: list[Outcome] = []
-    while left := len(events) - len(outcomes):
-        rest = events[-left:] if outcomes else events
+    if aggregate is None or aggregate.parked is None:
+        aggregate, outcomes = fold(aggregate, key, events, rules)
+        if outcomes[-1].status is not _FAILED:  # nearly always: it must cost next to nothing
+            return aggregate, outcomes
+        aggregate, outcomes = _parked(aggregate, key, events, outcomes, parking)
+    while rest := events[len(outcomes) :]:
         if aggregate is not None and aggregate.parked is not None:
             aggregate, outcome = _behind(aggregate, aggregate.parked, rest[0], rules, parking)
             outcomes.append(outcome)
             if outcome.status is Status.FAILED:
-                outcomes += [HELD_BACK] * (left - 1)
+                outcomes += [HELD_BACK] * (len(rest) - 1)
             continue
         aggregate, folded = fold(aggregate, key, rest, rules)
         if folded[-1].status is Status.FAILED:
             aggregate, folded = _parked(aggregate, key, rest, folded, parking)
-        outcomes = outcomes + folded if outcomes else folded
+        outcomes += folded
     return aggregate, outcomes
 
 
