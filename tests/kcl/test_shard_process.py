@@ -15,6 +15,8 @@ import pytest
 
 from kcl.library import ARN, SHARD
 from kinesis_handler.cli.worker import OPTIONS, SHARD_PROCESS, Options
+from kinesis_handler.quarantine.contents import read_contents, waiting_in
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from stream.facts import created, unknown
 from user_limits.limit import Limit
@@ -79,7 +81,9 @@ class Daemon:
 
 
 @contextmanager
-def shard_process(folder: Path, *, app: str = "user_limits.wiring:application") -> Iterator[Daemon]:
+def shard_process(
+    folder: Path, *, app: str = "user_limits.wiring:application", park_after: str = "never"
+) -> Iterator[Daemon]:
     options = Options(ARN, f"{ARN}:1", app, f"sqlite:///{folder / 'limits.db'}", 100, 0, None, 1)
     settings = {
         **os.environ,
@@ -87,7 +91,7 @@ def shard_process(folder: Path, *, app: str = "user_limits.wiring:application") 
         "LOG_LEVEL": "debug",
         "STORAGE_TTL": "0",
         "QUARANTINE_URL": (folder / "kept").as_uri(),
-        "PARK_AFTER": "never",
+        "PARK_AFTER": park_after,
     }
     with (
         (folder / "log").open("w") as log,
@@ -128,6 +132,21 @@ def test_logs_leave_standard_output_to_the_protocol_and_checkpoints_are_behind_w
     log = (tmp_path / "log").read_text()
     assert '"message":"batch handled"' in log
     assert len(list((tmp_path / "kept").iterdir())) > 0
+
+
+def test_what_fails_at_its_last_delivery_is_parked_and_what_comes_later_waits_behind_it(
+    tmp_path: Path,
+) -> None:
+    with shard_process(tmp_path, park_after="60") as daemon:
+        daemon.send(START)
+        daemon.process_records(record(1, unknown(1)), record(2, created(2)))
+        daemon.process_records(record(3, unknown(1)))
+    assert daemon.checkpoints == [("2", 0), ("3", 0)]
+    stored = SQLiteRepository(tmp_path / "limits.db", Limit).scan_stored()
+    assert [each.parked.count for each in stored if each.parked is not None] == [2]
+    assert applied(tmp_path) == 1
+    waiting = waiting_in([read_contents(DirectoryQuarantine(tmp_path / "kept"))]).values()
+    assert [each.entry.error for each in waiting] == ["BusinessError", "ParkedError"]
 
 
 def test_after_a_lost_lease_it_takes_no_more(tmp_path: Path) -> None:
