@@ -25,7 +25,8 @@ from kinesis_handler.aggregate import Parked
 from kinesis_handler.errors import QuarantineError
 from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
-from kinesis_handler.local.redrive import Redrive, Sent
+from kinesis_handler.local.redrive import Redrive, Result, Sent
+from kinesis_handler.local.redrive.rounds import Verdicts, redrive_all
 from kinesis_handler.local.redrive.through_handler import ThroughHandler
 from kinesis_handler.local.redrive.through_stream import ThroughStream
 from kinesis_handler.local.stream.writer import StreamWriter
@@ -439,6 +440,30 @@ def test_what_was_given_up_is_applied_between_what_was_parked() -> None:
     bank.redrive()
     assert visible(bank.repository) == {"a": (1, 2, 3)}
     assert bank.waiting() == []
+
+
+def test_a_redrive_goes_round_again_for_a_key_of_which_a_live_handler_parks_more_meanwhile() -> None:
+    bank = Bank()
+    bank.accounts.failing = {"e1", "e3"}
+    records = bank.records(*"aaba")
+    bank.handle(records[:3])
+    bank.accounts.failing = {"e3"}
+    read_before = [read_contents(bank.quarantine)]
+    assert bank.handle(records[3:]) == ["parked"]
+    rounds: list[dict[str | None, str]] = []
+
+    def send(sending: Redrive) -> Verdicts:
+        sent = [each for some in sending.run(ThroughHandler(bank.handler, bank.quarantine)) for each in some]
+        rounds.append({entry.event_id: verdict.result for entry, verdict in sent})
+        return {entry.position: (entry, verdict) for entry, verdict in sent}
+
+    verdicts, _ = redrive_all(read_before, lambda: [read_contents(bank.quarantine)], lambda _: True, send)
+    assert rounds == [
+        {"e1": "held back", "e2": "held back", "e3": "failed again"},
+        {"e1": "applied", "e2": "applied", "e4": "applied"},
+    ]
+    assert [verdict.result for _, verdict in verdicts.values()].count(Result.APPLIED) == 3
+    assert visible(bank.repository) == {"a": (1, 2, 4)}
 
 
 def test_in_a_rebuild_what_fails_is_parked_too_and_is_released() -> None:
