@@ -140,6 +140,19 @@ def test_a_key_of_which_nothing_is_left_is_found_in_the_store_and_can_be_given_u
     assert shell("parked", "list", "--scan").stdout.strip() == "no key is parked"
 
 
+def test_what_waits_for_a_reader_that_was_renamed_is_not_called_missing(tmp_path: Path) -> None:
+    class Renamed(Parking):
+        reader_name = "LimitProjection"
+
+    shell = Shell(tmp_path)
+    handler = KinesisHandler([Renamed(shell, "e2")], quarantine=shell.quarantine)
+    handler({"Records": on_shard(EVENTS)})
+    listed = shell("parked", "list").stdout
+    assert (" 3 " in listed, "not in the quarantine" in listed) == (True, False)
+    done = shell("redrive", "--through", "handler")
+    assert (done.returncode, lines(done.stdout)[0]) == (1, "3 records: 3 no reader")
+
+
 @pytest.mark.parametrize(
     "command",
     [

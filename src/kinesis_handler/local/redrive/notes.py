@@ -106,14 +106,21 @@ def _waiting(contents: Sequence[Contents]) -> Counter[ReaderKey]:
 def _noted(
     stored: Mapping[str, Iterable[Aggregate[Any]]], waiting: Mapping[ReaderKey, int]
 ) -> list[ParkedKey]:
-    """Return those of the aggregates that have a note, by reader, the oldest note first."""
+    """Return those of the aggregates that have a note, by reader, the oldest note first.
+
+    What waits for a reader that is not there is not missing: it may have been renamed, as `redrive` says.
+    """
+    of_no_reader: Counter[Key | None] = Counter()
+    for who, number in waiting.items():
+        if who.reader not in stored:
+            of_no_reader[who.key] += number
     found = [
         ParkedKey(
             reader,
             *each.key,
             rfc3339(note.since / 1_000) or "",
             note.count,
-            waiting.get(ReaderKey(reader, each.key), 0),
+            waiting.get(ReaderKey(reader, each.key), 0) + of_no_reader[each.key],
             note.reason,
         )
         for reader, aggregates in stored.items()
