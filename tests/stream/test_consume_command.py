@@ -225,9 +225,11 @@ def test_without_a_quarantine_what_fails_for_good_is_named_and_gone(
     stream: Stream, consume: Consume, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("QUARANTINE_URL")
+    monkeypatch.setenv("LOG_LEVEL", "warning")
     stream.put(unknown(1), b"no event", created(2))
     result = consume(CAUGHT_UP, "--retries", "0")
     assert result.exit_code == 1
+    assert result.stderr.count('"message":"no quarantine"') == 1
     assert "3 records: 1 applied, 1 rejected, 1 failed" in result.stdout
     assert not (tmp_path / "kept").exists()
     assert last_line(consume(CAUGHT_UP)) == "0 records"
