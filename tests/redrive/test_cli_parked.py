@@ -170,9 +170,14 @@ def test_an_object_that_cannot_be_read_is_named_because_it_may_hold_what_is_park
     assert (done.returncode, "not read: 2026-11-27/damaged.jsonl" in done.stderr) == (1, True)
 
 
-def test_a_damaged_row_stops_no_scan_and_is_named(shell: Shell) -> None:
+@pytest.mark.parametrize("command", [("list",), ("list", "--scan"), ("show", "ben", "bet")])
+def test_a_damaged_row_is_named_and_stops_nothing(shell: Shell, command: tuple[str, ...]) -> None:
+    readers = Parking(shell, "e7"), ActivityProcessor(activities(shell), park_after=None)
+    handler = KinesisHandler(readers, quarantine=shell.quarantine)
+    handler({"Records": on_shard([progress("e7", 1, "ben")], first=6)})
     with closing(sqlite3.connect(shell.folder / "limits.db")) as database, database:
         database.execute("UPDATE aggregates SET document = '{' WHERE sort = 'bet' AND partition = 'ben'")
-    done = shell("parked", "list", "--scan")
-    assert (done.returncode, "anna" in done.stdout) == (1, True)
+    done = shell("parked", *command)
+    assert (done.returncode, "anna" in done.stdout) == (1, command[0] == "list")
     assert "what is stored under ('ben', 'bet')" in done.stderr
+    assert ("event e7" in done.stdout) == (command[0] == "show")

@@ -56,11 +56,8 @@ def list_keys(
     with exit_on_error():
         application = load_application(application_name, store)
         contents = read_quarantines(application.quarantines)
-        repositories = application.handler.repositories
-        if scan:
-            found = all_parked_keys(repositories, contents, lambda _, error: damaged.append(str(error)))
-        else:
-            found = parked_keys(repositories, contents)
+        read = all_parked_keys if scan else parked_keys
+        found = read(application.handler.repositories, contents, lambda _, error: damaged.append(str(error)))
     if as_json:
         echo_json(found)
     else:
@@ -82,22 +79,24 @@ def show(
     The exit status is 1 if none wait, if some are not in the quarantine, or if something cannot be read.
     """
     key = (partition, sort)
+    problems: list[str] = []
     with exit_on_error():
         application = load_application(application_name, store)
         contents = read_quarantines(application.quarantines)
         found = parked_for(contents, key)
-        notes = parked_keys(application.handler.repositories, contents, key)
+        repositories = application.handler.repositories
+        notes = parked_keys(repositories, contents, lambda _, error: problems.append(str(error)), key)
     if as_json:
         echo_json(found)
     else:
         for each in notes:
             echo(f"parked for {each.reader} since {each.since}, events: {each.count}. {each.reason}")
         print_entries(found)
-        if not found and not notes:
+        if not found and not notes and not problems:
             echo(nothing_waits(key))
-    missing = [MISSING for each in notes if each.is_incomplete]
-    echo_problems(missing, len(missing))
-    raise typer.Exit(1 if print_unreadable(contents) or missing or not found else 0)
+    problems += [MISSING for each in notes if each.is_incomplete]
+    echo_problems(problems, len(problems))
+    raise typer.Exit(1 if print_unreadable(contents) or problems or not found else 0)
 
 
 def _print_keys(found: Sequence[ParkedKey], *, is_all: bool) -> None:

@@ -133,7 +133,11 @@ class Watched:
             read.problems["quarantine"] = shown(str(error))
         else:
             try:
-                read.parked = parked_keys(self._application.handler.repositories, read.contents)
+                read.parked = parked_keys(
+                    self._application.handler.repositories,
+                    read.contents,
+                    lambda _, error: read.problems.setdefault("parked", shown(str(error))),
+                )
             except KinesisHandlerError as error:
                 read.problems["parked"] = shown(str(error))
         read.entries = [each.entry for each in waiting_in(read.contents).values()]

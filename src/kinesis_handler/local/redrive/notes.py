@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import conflict_error
+from kinesis_handler.errors import UnreadableError, conflict_error
 from kinesis_handler.outcome import ReaderKey
 from kinesis_handler.quarantine.contents import Contents, Done, mark_all, waiting_in
 from kinesis_handler.quarantine.entry import rfc3339
@@ -59,24 +59,30 @@ class ParkedKey(Struct, frozen=True, rename="camel"):
 
 
 def parked_keys(
-    repositories: Repositories, contents: Sequence[Contents], key: Key | None = None
+    repositories: Repositories,
+    contents: Sequence[Contents],
+    on_unreadable: OnUnreadable,
+    key: Key | None = None,
 ) -> list[ParkedKey]:
     """Return the keys for which events wait in a quarantine, those that have waited longest first.
 
     Args:
         repositories: of the handler's projections.
         contents: the contents of the quarantines.
+        on_unreadable: called for what is damaged, and left out.
         key: of this one alone, whether or not the quarantine has anything of it.
 
-    Raises RepositoryError if a note cannot be read.
+    Raises RepositoryError if a repository cannot be read.
     """
     waiting = _waiting(contents)
     keys = [key] if key is not None else list({who.key: None for who in waiting if who.key is not None})
 
     def loaded(repository: Repository[Any]) -> Iterable[Aggregate[Any]]:
         loaded = repository.load(keys)
-        for error in loaded.failed.values():
-            raise error
+        for damaged, error in loaded.failed.items():
+            if not isinstance(error, UnreadableError):
+                raise error
+            on_unreadable(damaged, error)
         return loaded.stored().values()
 
     return _noted({reader: loaded(each) for reader, each in repositories.items()}, waiting)
