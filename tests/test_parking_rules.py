@@ -191,6 +191,21 @@ def test_a_snapshot_behind_a_note_releases_its_key_and_goes_beyond_the_highest_n
     )
 
 
+def test_what_fails_behind_a_snapshot_that_released_its_key_is_parked_again() -> None:
+    events = [event(letter, (21 + number, 0)) for number, letter in enumerate(("bS", "c", "!f", "d"))]
+    after, outcomes = parked(PARKED, *events)
+    assert statuses(outcomes) == ["applied", "applied", "parked", "parked"]
+    assert after is not None
+    assert (after.key, after.state, after.version) == (KEY, "abSc", 5)
+    assert after.parked is not None
+    assert (after.parked.count, after.parked.since) == (2, int(NOW * 1_000))
+    assert after.parked.position == (24, 0)
+    known, outcomes = parked(PARKED, *events, parking=NOWHERE)
+    assert statuses(outcomes) == ["applied", "applied", "failed", "failed"]
+    assert known is not None
+    assert known.parked is None
+
+
 def test_a_snapshot_above_the_highest_number_that_waits_keeps_its_own() -> None:
     known = replace(PARKED, parked=replace(NOTE, sequence_number=9))
     after, outcomes = parked(known, event("bS", (21, 0), 12))

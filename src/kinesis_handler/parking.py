@@ -89,22 +89,21 @@ def fold_or_park(
         The aggregate, the very same object if nothing of it changed, and an outcome for each of the events.
     """
     outcomes: list[Outcome] = []
-    if aggregate is None or aggregate.parked is None:
-        aggregate, outcomes = fold(aggregate, key, events, rules)
-        if outcomes[-1].status is not _FAILED:  # nearly always: it must cost next to nothing
-            return aggregate, outcomes
-        aggregate, outcomes = _parked(aggregate, key, events, outcomes, parking)
-    while rest := events[len(outcomes) :]:
-        if aggregate is not None and aggregate.parked is not None:
+    rest = events
+    while rest:
+        if aggregate is None or aggregate.parked is None:
+            aggregate, folded = fold(aggregate, key, rest, rules)
+            if folded[-1].status is _FAILED:
+                aggregate, folded = _parked(aggregate, key, rest, folded, parking)
+            elif not outcomes:  # nearly always: it must cost next to nothing
+                return aggregate, folded
+            outcomes += folded
+        else:
             aggregate, outcome = _behind(aggregate, aggregate.parked, rest[0], rules, parking)
             outcomes.append(outcome)
-            if outcome.status is Status.FAILED:
+            if outcome.status is _FAILED:
                 outcomes += [HELD_BACK] * (len(rest) - 1)
-            continue
-        aggregate, folded = fold(aggregate, key, rest, rules)
-        if folded[-1].status is Status.FAILED:
-            aggregate, folded = _parked(aggregate, key, rest, folded, parking)
-        outcomes += folded
+        rest = events[len(outcomes) :]
     return aggregate, outcomes
 
 
