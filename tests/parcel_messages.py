@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.internal.builder import BuildMessageAndEnumDescriptors, BuildTopDescriptorsAndMessages
 
 _TEXT, _INTEGER, _MESSAGE = (
     FieldDescriptorProto.TYPE_STRING,
@@ -30,7 +30,8 @@ _FIELDS: dict[str, dict[str, tuple[int, int]]] = {
 }
 
 
-def _message_class(name: str) -> Any:
+def _classes() -> dict[str, Any]:
+    """Make the classes as a compiled file does: each belongs to a module, which holds it."""
     file = FileDescriptorProto(name="parcels.proto", package="parcels", syntax="proto3")
     for message_name, fields in _FIELDS.items():
         message = file.message_type.add(name=message_name)
@@ -39,9 +40,12 @@ def _message_class(name: str) -> Any:
             field.label = FieldDescriptorProto.LABEL_OPTIONAL
             if kind == _MESSAGE:
                 field.type_name = ".parcels.Scanned"
-    pool = DescriptorPool()
-    pool.Add(file)
-    return GetMessageClass(pool.FindMessageTypeByName(f"parcels.{name}"))
+    made: dict[str, Any] = {}
+    described = DescriptorPool().AddSerializedFile(file.SerializeToString())
+    BuildMessageAndEnumDescriptors(described, made)
+    BuildTopDescriptorsAndMessages(described, __name__, made)
+    return made
 
 
-Envelope = _message_class("Envelope")
+_MADE = _classes()
+Envelope = _MADE["Envelope"]
