@@ -106,6 +106,9 @@ _OF_A_SHARD: tuple[tuple[str, str, Callable[[ShardProgress], float | None]], ...
 TIMEOUT = 10.0
 """Seconds that a client has for its request."""
 
+POLL = 0.1
+"""Seconds between two looks at whether the command ends: it waits for that."""
+
 
 @contextmanager
 def serve_figures(figures: ConsumerFigures, port: int, host: str) -> Iterator[int]:
@@ -124,7 +127,7 @@ def serve_figures(figures: ConsumerFigures, port: int, host: str) -> Iterator[in
             "of this machine"
         ) from error
     server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread = Thread(target=server.serve_forever, args=(POLL,), name="metrics", daemon=True)
     thread.start()
     try:
         yield server.server_address[1]

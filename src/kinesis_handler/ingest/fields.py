@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 from uuid import UUID
 
 from msgspec import UNSET, Raw, Struct, UnsetType
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.ingest.facts import MAX_NUMBER, MAX_TEXT, FieldError
@@ -125,7 +126,7 @@ def other_fields(
         mapped: the encoded names that lead to each attribute.
         outer: (name, encoded name) of the fields that lead to this Struct.
     """
-    for each in fields(kind):
+    for each in _fields(kind):
         lead = (*outer, (each.name, each.encode_name))
         encoded = tuple(name for _, name in lead)
         if encoded in mapped:
@@ -141,7 +142,7 @@ def other_fields(
 
 def _declared(owner: type[Struct], attribute: str, name: str, part: str) -> tuple[list[Any], str]:
     """Return the types that a field is declared with, and its encoded name."""
-    known = {each.name: each for each in fields(owner)}
+    known = {each.name: each for each in _fields(owner)}
     if part not in known:
         from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
 
@@ -152,6 +153,12 @@ def _declared(owner: type[Struct], attribute: str, name: str, part: str) -> tupl
             f"allowed: {', '.join(known) or 'none, it has no fields'}"
         )
     return list(_members(known[part].type)), known[part].encode_name
+
+
+@lru_cache(maxsize=32)
+def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    """Return the fields of a Struct. To evaluate its annotations takes long, and an envelope asks often."""
+    return fields(kind)
 
 
 def _members(declared: Any) -> list[Any]:
