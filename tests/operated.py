@@ -6,11 +6,8 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import create_server
-from threading import Thread
 from typing import Any
 
-import uvicorn
 from msgspec.json import encode
 
 from accounts import Account, Accounts, Closed, Moved
@@ -24,6 +21,7 @@ from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.contents import read_contents, waiting_in
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.stores.opening import open_store
+from testkit.serving import serving
 
 STREAM = "arn:aws:kinesis:eu-north-1:123456789012:stream/bank"
 SHARD = "shardId-000000000000"
@@ -121,14 +119,8 @@ class Operated:
 @contextmanager
 def served(page: OperatorPage) -> Iterator[str]:
     """Serve a page on a free port of loopback; yield its address."""
-    config = uvicorn.Config(page, log_config=None, lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    with create_server(("127.0.0.1", 0)) as listening:
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-            page.close()
+    try:
+        with serving(page) as url:
+            yield url
+    finally:
+        page.close()

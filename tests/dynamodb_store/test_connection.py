@@ -242,7 +242,7 @@ def server(certificate: ssl.SSLContext | None = None) -> Iterator[tuple[int, lis
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as running:
         if certificate is not None:
             running.socket = certificate.wrap_socket(running.socket, server_side=True)
-        thread = Thread(target=running.serve_forever)
+        thread = Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield running.server_address[1], asked
@@ -291,7 +291,7 @@ class TestProxy:
                 """Write nothing."""
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as running:
-            thread = Thread(target=running.serve_forever)
+            thread = Thread(target=running.serve_forever, args=(0.01,))
             thread.start()
             monkeypatch.setenv("HTTPS_PROXY", f"http://anna:secret@127.0.0.1:{running.server_address[1]}")
             with closing(dynamodb_connection(endpoint="https://table.example")) as connection:

@@ -1,19 +1,12 @@
-"""Limits in a repository, and a server to ask for them."""
+"""Limits in a repository, and a client to ask for them."""
 
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from threading import Thread
 from typing import Any
 
-import uvicorn
 from litestar.testing import TestClient
 
 from kinesis_handler import Aggregate
 from kinesis_handler.aggregate import Parked
-from kinesis_handler.application import ASGIApp
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
 from user_limits.api.app import Options, build_api
@@ -84,27 +77,3 @@ EXAMPLE = limit(
     next_reset_time=1_705_363_199_000,
     last_reset=LastReset(1_705_276_799_000, Decimal("320.50"), Decimal("32.05")),
 )
-
-
-@contextmanager
-def serving(app: ASGIApp, http: Any = "auto") -> Iterator[str]:
-    """Serve an application on loopback for as long as the context lasts; yield its URL.
-
-    Args:
-        app: what answers.
-        http: the protocol, as uvicorn takes it.
-    """
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=http, lifespan="off", ws="none", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        deadline = time.monotonic() + 10
-        while not server.started and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()

@@ -17,10 +17,11 @@ from litestar.testing import TestClient
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
-from api.stored import EXAMPLE, NOW, client, limit, repository_of, serving
+from api.stored import EXAMPLE, NOW, client, limit, repository_of
 from api.test_access import access, token
 from api.test_activity import activities_of
 from kinesis_handler.stores.cursor import encode_cursor
+from testkit.serving import serving
 from user_limits.api.app import Options, build_api
 from user_limits.api.documents import EXAMPLE as DESCRIBED
 from user_limits.api.documents import limit_response

@@ -8,9 +8,11 @@ from typing import Any, NoReturn
 import httpx
 import pytest
 
-from api.stored import EXAMPLE, client, repository_of, serving
+from api.stored import EXAMPLE, client, repository_of
+from kinesis_handler.application import ASGIApp
 from kinesis_handler.cli.http_protocol import BoundedProtocol
 from testkit.coroutines import run
+from testkit.serving import serving
 from user_limits.api.app import Options, build_api
 from user_limits.api.cors import Cors
 from user_limits.api.http_guard import MAX_BODY, MAX_URL, HttpGuard
@@ -97,7 +99,10 @@ def test_head_answers_as_get_without_a_body_and_the_connection_goes_on(
     http: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = build_api(repository_of(EXAMPLE), Options(page=PageOptions()))
-    with serving(app, http) as url, closing(HTTPConnection(url.removeprefix("http://"), timeout=20)) as asked:
+    with (
+        serving(app, http=http) as url,
+        closing(HTTPConnection(url.removeprefix("http://"), timeout=20)) as asked,
+    ):
         asked.connect()
         asked.auto_open = 0  # another connection would be an error
 
@@ -125,13 +130,17 @@ class Frozen(dict[str, Any]):
     __setitem__ = __delitem__ = update = setdefault = pop = popitem = clear = __ior__ = _refuse
 
 
+@pytest.fixture(scope="module")
+def local() -> ASGIApp:
+    """Make the API as `serve` does."""
+    return build_api(repository_of(EXAMPLE), Options(page=PageOptions(), local=True, timeout=20))
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
 @pytest.mark.parametrize("path", PATHS)
-def test_what_a_request_is_remains_what_the_server_said(method: str, path: str) -> None:
-    app = build_api(repository_of(EXAMPLE), Options(page=PageOptions(), local=True, timeout=20))
-
+def test_what_a_request_is_remains_what_the_server_said(method: str, path: str, local: ASGIApp) -> None:
     async def ask(scope: Any, receive: Any, send: Any) -> None:
-        await app(Frozen(scope), receive, send)
+        await local(Frozen(scope), receive, send)
 
     async def answer() -> httpx.Response:
         transport = httpx.ASGITransport(ask)

@@ -5,13 +5,16 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, get_args
 
 import httpx
 import pytest
 
-from api.stored import EXAMPLE, repository_of, serving
+from api.stored import EXAMPLE, repository_of
+from kinesis_handler.application import ASGIApp
 from kinesis_handler.cli.http_protocol import Bounds, bounded, process_bounds
+from testkit.serving import serving
 from user_limits.api.app import Options, build_api
 from user_limits.api.page import PageOptions
 from user_limits.api.problems import ProblemCode
@@ -21,11 +24,18 @@ HALF = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
 ENDLESS = 600.0
 """Seconds that no test lasts."""
 
+SOON = 0.25
+"""Seconds after which a test's request is late, where nothing has to arrive before."""
+
+
+@cache
+def api() -> ASGIApp:
+    return build_api(repository_of(EXAMPLE), Options(page=PageOptions()))
+
 
 @contextlib.contextmanager
 def server(app: Any = None, **bounds: Any) -> Iterator[str]:
-    made = app or build_api(repository_of(EXAMPLE), Options(page=PageOptions()))
-    with serving(made, bounded(Bounds(**{"seconds": ENDLESS, **bounds}))) as url:
+    with serving(app or api(), http=bounded(Bounds(**{"seconds": ENDLESS, **bounds}))) as url:
         yield url
 
 
@@ -125,13 +135,13 @@ def test_a_url_that_is_too_long_is_refused_by_the_api() -> None:
     ids=["line", "G", "half", "head"],
 )
 def test_a_request_that_does_not_arrive_is_ended_by_a_deadline(begun: bytes) -> None:
-    with server(seconds=1) as url, connection(url) as made:
+    with server(seconds=SOON) as url, connection(url) as made:
         made.sendall(begun)
         assert_is_problem(answer(made), 408)
 
 
 def test_a_deadline_is_for_the_whole_request_and_not_for_each_byte() -> None:
-    with server(seconds=1) as url, connection(url) as made:
+    with server(seconds=SOON) as url, connection(url) as made:
         made.sendall(HALF)
         made.settimeout(0.01)
         with contextlib.suppress(OSError):  # the answer has come, and the connection is gone
@@ -146,7 +156,7 @@ def test_a_deadline_is_for_the_whole_request_and_not_for_each_byte() -> None:
 
 
 def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word() -> None:
-    with server(seconds=1) as url, connection(url) as made:
+    with server(seconds=SOON) as url, connection(url) as made:
         assert made.recv(1) == b""
 
 
@@ -171,7 +181,7 @@ def test_what_is_no_http_is_refused_with_a_problem() -> None:
 
 
 def test_a_client_that_does_not_read_is_cut_off() -> None:
-    with server(seconds=1) as url, connection(url, receives=4_096) as made:
+    with server(seconds=SOON) as url, connection(url, receives=4_096) as made:
         request = f"GET /docs HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 1_000}\r\n\r\n".encode()
         with pytest.raises(OSError, match=r"reset|Broken pipe"):
             send_without_end(made, request)

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from api.stored import EXAMPLE, limit, repository_of, serving
+from api.stored import EXAMPLE, limit, repository_of
 from api.test_activity import activities_of
 from command_line import ROOT
 from testkit.npm_lock import installed
+from testkit.serving import serving
 from user_limits.api.app import build_api
 
 pytestmark = pytest.mark.other_programs

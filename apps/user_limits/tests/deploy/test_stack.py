@@ -120,7 +120,7 @@ def deployed(machine: Machine, url: str) -> None:
 def api(ready: Machine, request: pytest.FixtureRequest) -> Iterator[Api]:
     """Run an API, which is that of the stack once it is deployed."""
     api = Api(request.param)
-    thread = Thread(target=api.server.serve_forever)
+    thread = Thread(target=api.server.serve_forever, args=(0.01,))
     thread.start()
     deployed(ready, api.url)
     yield api
@@ -155,7 +155,7 @@ def kinesis(machine: Machine, **summary: str) -> Iterator[None]:
             """Keep quiet."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     machine.environment["AWS_ENDPOINT_URL_KINESIS"] = f"http://127.0.0.1:{server.server_port}"
     try:

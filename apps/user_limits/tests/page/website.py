@@ -2,19 +2,16 @@
 
 import itertools
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
 from typing import Any
-
-import uvicorn
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import invocation
+from testkit.serving import serving
 from user_limits.activity import Activity
 from user_limits.api.app import Options, build_api
 from user_limits.api.page import PageOptions
@@ -83,14 +80,5 @@ def website(options: Options | None = None) -> Iterator[Website]:
     activities: MemoryRepository[Activity] = MemoryRepository()
     app = build_api(limits, options or Options(page=PageOptions()), activities=activities)
     # Without a date: the page's clock stands still, and would be set right by the server's.
-    config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", date_header=False)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        # It listens already: whoever connects before the server runs is served as soon as it does.
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield Website(f"http://127.0.0.1:{listening.getsockname()[1]}", limits, activities)
-        finally:
-            server.should_exit = True
-            thread.join()
+    with serving(app, date_header=False) as url:
+        yield Website(url, limits, activities)
