@@ -25,7 +25,7 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.kinesis_local import kinesis_local
 
-pytest_plugins = ["testkit.fixtures"]
+pytest_plugins = ["testkit.fixtures", "testkit.garbage"]
 
 ROOT = Path(__file__).parent
 APPLICATION = "KINESIS_HANDLER_APP"

@@ -8,7 +8,9 @@ a second), or connects to another machine, fails: a new test cannot make `make c
 installation, without anybody noticing.
 """
 
+import os
 import re
+import shutil
 import sys
 from ipaddress import ip_address
 from pathlib import Path
@@ -30,14 +32,23 @@ PROGRAMS = frozenset({"make", "sh", "bash"})
 """Programs that `make check` itself takes."""
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it, for this user alone
+"""A file system in memory, where Linux has one. A SQLite file waits for the disk at each save."""
+
+ROOM = 1 << 30
+"""Bytes that must be free there: a container may have very few, and all tests take a tenth of it."""
+
+
 class NotAloneError(Exception):
     """A test of `make check` needs more than `make check` installs."""
 
 
 def pytest_configure() -> None:
-    """Search less long than `make test` does."""
+    """Search less long than `make test` does, and wait for no disk."""
     settings.register_profile("check", max_examples=10)
     settings.load_profile("check")
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.main
+import typer.testing
 from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
@@ -33,9 +35,18 @@ settings.load_profile("short")
 @pytest.fixture(scope="session", autouse=True)
 def descriptions_of_services() -> Iterator[None]:
     """Read each of botocore's own files once: by default it reads megabytes of JSON for each client."""
-    read = cache(JSONFileLoader().load_file)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        loaders: list[type[JSONFileLoader]] = [JSONFileLoader, *JSONFileLoader.__subclasses__()]
+        for loader in loaders:
+            patch.setattr(loader, "load_file", staticmethod(cache(loader().load_file)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands() -> Iterator[None]:
+    """Build the commands of a program once: by default each call builds all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
         yield
 
 
