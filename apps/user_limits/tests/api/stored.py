@@ -1,6 +1,7 @@
 """Limits in a repository, and a client to ask for them."""
 
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from litestar.testing import TestClient
@@ -77,3 +78,9 @@ EXAMPLE = limit(
     next_reset_time=1_705_363_199_000,
     last_reset=LastReset(1_705_276_799_000, Decimal("320.50"), Decimal("32.05")),
 )
+
+
+@cache
+def example_client(options: Options | None = None) -> TestClient[Any]:
+    """Return a client of the API on the example, for tests that only ask: it takes long to make one."""
+    return client(repository_of(EXAMPLE), options)

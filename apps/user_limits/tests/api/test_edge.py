@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import httpx
 import pytest
 
-from api.stored import EXAMPLE, client, repository_of
+from api.stored import EXAMPLE, client, example_client, repository_of
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.cli.http_protocol import BoundedProtocol
 from testkit.coroutines import run
@@ -26,7 +26,7 @@ SHOP = "https://shop.example"
     "path", [LIMITS, "/healthz", "/docs", "/openapi.json", "/", "/users/anna", "/nowhere"]
 )
 def test_every_answer_has_the_security_headers(path: str) -> None:
-    headers = client(repository_of(EXAMPLE), Options(page=PageOptions())).get(path).headers
+    headers = example_client(Options(page=PageOptions())).get(path).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -49,7 +49,7 @@ def test_every_answer_has_the_security_headers(path: str) -> None:
     ],
 )
 def test_slashes_and_dots_that_are_hidden_in_ids_are_refused(path: str) -> None:
-    response = client(repository_of(EXAMPLE)).get(path)
+    response = example_client().get(path)
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
 
@@ -66,14 +66,14 @@ def test_a_url_may_not_be_too_long() -> None:
 
 
 def test_a_body_may_not_be_too_large() -> None:
-    asked = client(repository_of(EXAMPLE))
+    asked = example_client()
     assert asked.request("GET", LIMITS, content=b"a" * MAX_BODY).status_code == 200
     assert asked.request("GET", LIMITS, content=b"a" * (MAX_BODY + 1)).status_code == 413
 
 
 @pytest.mark.parametrize("length", ["-1", "a", "1e9", "9" * 30, "²"])
 def test_a_length_that_is_none_is_refused(length: str) -> None:
-    response = client(repository_of(EXAMPLE)).get(LIMITS, headers={b"content-length": length.encode()})
+    response = example_client().get(LIMITS, headers={b"content-length": length.encode()})
     assert response.status_code in {400, 413}
     assert response.headers["content-type"] == "application/problem+json"
 
@@ -152,7 +152,7 @@ def test_what_a_request_is_remains_what_the_server_said(method: str, path: str, 
 
 @pytest.mark.parametrize("host", [":c", "[", "localhost:http", "a:65536", ""])
 def test_a_host_that_is_none_stops_no_answer(host: str) -> None:
-    asked = client(repository_of(EXAMPLE))
+    asked = example_client()
     assert asked.get(LIMITS, headers={"Host": host}).status_code == 200
     refused = asked.get(f"{LIMITS}?limit=", headers={"Host": host})
     assert (refused.status_code, refused.json()["parameter"]) == (400, "limit")
@@ -192,13 +192,13 @@ def test_a_host_that_is_none_stops_no_answer(host: str) -> None:
 def test_what_is_open_to_this_machine_is_shown_to_no_page_whose_name_leads_here(
     host: str, status: int
 ) -> None:
-    asked = client(repository_of(EXAMPLE), Options(local=True))
+    asked = example_client(Options(local=True))
     assert asked.get(LIMITS, headers={"host": host}).status_code == status
-    assert client(repository_of(EXAMPLE)).get(LIMITS, headers={"host": host}).status_code == 200
+    assert example_client().get(LIMITS, headers={"host": host}).status_code == 200
 
 
 def test_without_a_setting_no_other_origin_may_read() -> None:
-    response = client(repository_of(EXAMPLE)).get(LIMITS, headers={"origin": SHOP})
+    response = example_client().get(LIMITS, headers={"origin": SHOP})
     assert not [name for name in response.headers if name.startswith("access-control")]
     assert "vary" not in response.headers
 

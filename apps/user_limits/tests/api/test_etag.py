@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from api.stored import EXAMPLE, NOW, PARKED, aggregate, client, limit, repository_of, save
+from api.stored import EXAMPLE, NOW, PARKED, aggregate, client, example_client, limit, repository_of, save
 from user_limits.api.etag import is_known
 
 LIMITS = "/api/v1/users/usr_456/limits"
@@ -16,7 +16,7 @@ ROUTES = [ONE, LIMITS, ACTIVE]
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_what_the_caller_has_is_not_sent_again(route: str) -> None:
-    asked = client(repository_of(EXAMPLE))
+    asked = example_client()
     got = asked.get(route)
     assert got.headers["cache-control"] == "private, no-cache"
     again = asked.get(route, headers={"if-none-match": got.headers["etag"]})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.stored import EXAMPLE, client, limit, repository_of
+from api.stored import EXAMPLE, client, example_client, limit, repository_of
 from api.test_activity import PATH as ACTIVITY
 from api.test_activity import activities_of
 from api.test_activity import client as activity_client
@@ -24,7 +24,7 @@ BEYOND_DOUBLES = Decimal("9007199254740993.01")
 
 @pytest.mark.parametrize("path", [LIMITS, f"{LIMITS}/active", f"{LIMITS}/lmt_123"])
 def test_amounts_are_strings_for_those_whose_numbers_are_doubles(path: str) -> None:
-    asked = client(repository_of(EXAMPLE))
+    asked = example_client()
     as_numbers, as_strings = (asked.get(f"{path}?amounts={form}").text for form in ("number", "string"))
     assert as_numbers == asked.get(path).text
     amount = r'"(amount|progress|percentage|remainingAmount)":(-?[0-9.]+)'
@@ -46,7 +46,7 @@ def test_amounts_of_changes_are_strings_too() -> None:
 
 
 def test_other_words_for_amounts_are_refused() -> None:
-    answer = client(repository_of(EXAMPLE)).get(f"{LIMITS}?amounts=text")
+    answer = example_client().get(f"{LIMITS}?amounts=text")
     assert (answer.status_code, answer.json()["allowed"]) == (400, ["number", "string"])
 
 
@@ -97,7 +97,7 @@ class Down(MemoryRepository[Limit]):
     ],
 )
 def test_a_problem_has_a_code_for_programs(path: str, status: int, code: str) -> None:
-    answer = client(repository_of(EXAMPLE)).get(path)
+    answer = example_client().get(path)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
@@ -108,14 +108,14 @@ def test_the_code_of_a_store_that_is_down_and_of_a_wrong_method() -> None:
 
 @pytest.mark.parametrize("path", [LIMITS, f"{LIMITS}/none", "/healthz", "/openapi.json"])
 def test_the_callers_id_comes_back(path: str) -> None:
-    answer = client(repository_of(EXAMPLE)).get(path, headers={"x-correlation-id": "shop-7"})
+    answer = example_client().get(path, headers={"x-correlation-id": "shop-7"})
     assert answer.headers["x-correlation-id"] == "shop-7"
 
 
 @pytest.mark.parametrize("given", [None, "", "a b", "a" * 129, "a\x7f"])
 def test_a_request_without_an_id_that_can_be_written_down_gets_one(given: str | None) -> None:
     headers = {} if given is None else {"x-correlation-id": given}
-    asked = client(repository_of(EXAMPLE))
+    asked = example_client()
     first, second = (asked.get(LIMITS, headers=headers).headers["x-correlation-id"] for _ in range(2))
     assert re.fullmatch("[0-9a-f]{32}", first)
     assert first != second

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from api.stored import EXAMPLE, limit, repository_of
 from kinesis_handler import ConfigurationError
 from user_limits.api.app import build_api
 from user_limits.api.gateway import gateway_handler
+from user_limits.limit import Limit
 from user_limits.wiring import api
 
 LIMITS = "/api/v1/users/usr_456/limits"
@@ -44,9 +46,13 @@ def event(path: str, query: str = "", method: str = "GET", **more: Any) -> dict[
     }
 
 
-def invoke(told: dict[str, Any], *limits: Any) -> dict[str, Any]:
-    handler: Any = gateway_handler(build_api(repository_of(EXAMPLE, *limits)))
-    answer: dict[str, Any] = handler(told, None)
+@cache
+def handler(*limits: Limit) -> Any:
+    return gateway_handler(build_api(repository_of(EXAMPLE, *limits)))
+
+
+def invoke(told: dict[str, Any], *limits: Limit) -> dict[str, Any]:
+    answer: dict[str, Any] = handler(*limits)(told, None)
     json.dumps(answer)  # Lambda has to be able to
     return answer
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.stored import EXAMPLE, client, limit, repository_of
+from api.stored import client, example_client, limit, repository_of
 from kinesis_handler import Key, RepositoryError, configure_logging
 from kinesis_handler.stores import Loaded, Page
 from kinesis_handler.stores.memory import MemoryRepository
@@ -58,7 +58,7 @@ WRONG = {
 def test_a_wrong_parameter_is_named_with_what_is_allowed(
     path: str, parameter: str, allowed: list[str]
 ) -> None:
-    told = problem(client(repository_of(EXAMPLE)).get(path), 400)
+    told = problem(example_client().get(path), 400)
     assert (told["parameter"], told["allowed"]) == (parameter, allowed)
 
 
@@ -85,11 +85,11 @@ def test_ids_of_the_longest_are_allowed() -> None:
     ],
 )
 def test_an_unknown_path_is_not_found(path: str) -> None:
-    problem(client(repository_of(EXAMPLE)).get(path), 404)
+    problem(example_client().get(path), 404)
 
 
 def test_an_unknown_limit_is_not_found_and_its_id_is_not_repeated() -> None:
-    response = client(repository_of(EXAMPLE)).get(f"{LIMITS}/<script>alert(1)<")
+    response = example_client().get(f"{LIMITS}/<script>alert(1)<")
     problem(response, 404)
     assert "script" not in response.text
 
@@ -97,7 +97,7 @@ def test_an_unknown_limit_is_not_found_and_its_id_is_not_repeated() -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("path", [LIMITS, ACTIVE, f"{LIMITS}/lmt_123", "/healthz"])
 def test_nothing_can_be_changed(method: str, path: str) -> None:
-    response = client(repository_of(EXAMPLE)).request(method, path)
+    response = example_client().request(method, path)
     problem(response, 405)
     assert response.headers["allow"] == "GET, HEAD, OPTIONS"
 

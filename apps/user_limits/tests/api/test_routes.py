@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from api.stored import DAY, EXAMPLE, NOW, PARKED, aggregate, client, limit, repository_of, save
+from api.stored import (
+    DAY,
+    EXAMPLE,
+    NOW,
+    PARKED,
+    aggregate,
+    client,
+    example_client,
+    limit,
+    repository_of,
+    save,
+)
 from kinesis_handler import KinesisHandler
 from kinesis_handler.outcome import Status
 from kinesis_handler.quarantine.directory import DirectoryQuarantine
@@ -30,7 +41,7 @@ def ids(response: Any) -> list[str]:
 
 
 def test_one_limit_is_reported_as_the_domain_says() -> None:
-    response = client(repository_of(EXAMPLE)).get(ONE)
+    response = example_client().get(ONE)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert json.loads(response.text, parse_float=Decimal) == {
@@ -123,7 +134,7 @@ def test_a_limit_that_was_parked_before_it_was_known_is_not_shown(tmp_path: Path
 
 
 def test_a_user_without_limits_has_an_empty_list() -> None:
-    response = client(repository_of(EXAMPLE)).get("/api/v1/users/nobody/limits")
+    response = example_client().get("/api/v1/users/nobody/limits")
     assert response.status_code == 200
     assert response.json() == {"data": [], "meta": {"count": 0, "nextCursor": None}}
 
@@ -228,7 +239,7 @@ def test_an_id_may_have_any_characters_but_slashes(name: str) -> None:
 
 
 def test_head_shows_what_get_would_without_the_body() -> None:
-    asked = client(repository_of(EXAMPLE))
+    asked = example_client()
     for path in (ONE, LIMITS, ACTIVE, "/healthz", "/api/v1/users/usr_456/limits/none"):
         headers = {"x-correlation-id": "a"}
         got, head = asked.get(path, headers=headers), asked.head(path, headers=headers)
@@ -241,5 +252,5 @@ def test_a_store_that_waits_is_read_in_threads_and_answers_the_same() -> None:
     repository.save([])
     save(repository, aggregate(EXAMPLE))  # type: ignore[arg-type]
     asked = client(repository, Options(in_threads=True, timeout=5))
-    assert asked.get(ONE).text == client(repository_of(EXAMPLE)).get(ONE).text
+    assert asked.get(ONE).text == example_client().get(ONE).text
     assert ids(asked.get(ACTIVE)) == ids(asked.get(LIMITS)) == ["lmt_123"]
