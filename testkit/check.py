@@ -36,7 +36,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
 """A file system in memory, where Linux has one. A SQLite file waits for the disk at each save."""
 
 ROOM = 1 << 30
-"""Bytes that must be free there: a container may have very few, and all tests take a tenth of it."""
+"""Bytes that must be free there: a container may have few. The three runs that pytest keeps take a tenth."""
 
 
 class NotAloneError(Exception):

@@ -101,7 +101,8 @@ def read(path: Path) -> tuple[set[str], set[str], set[str]]:
     attributes: set[str] = set()
     strings: dict[int, str] = {}
     prose: set[int] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
         match node:
             case ast.Import():
                 imports |= {alias.name for alias in node.names}
