@@ -18,6 +18,7 @@ from kinesis_handler import BusinessError, Event, KinesisHandler, configure_logg
 from kinesis_handler.cli.console import PlainConsole, echo_error
 from kinesis_handler.printable import printable, printable_json
 from kinesis_handler.testing import invocation
+from testkit.quarantine import MemoryQuarantine
 
 HOSTILE = [
     "[/x]",
@@ -151,7 +152,9 @@ def test_a_line_of_the_log_is_one_line_whoever_wrote_what_is_in_it(event_id: str
         "payload": {},
         "context": {"correlationId": key},
     }
-    KinesisHandler([fail]).handle(invocation([json.dumps(event).encode()], partition_key="p"))
+    KinesisHandler([fail], quarantine=MemoryQuarantine()).handle(
+        invocation([json.dumps(event).encode()], partition_key="p")
+    )
     assert obeyed(terminal.getvalue()) == []
     assert len(terminal.getvalue().splitlines()) == 2
 
@@ -163,7 +166,7 @@ def test_a_traceback_cannot_pass_for_lines_of_the_log() -> None:
 
     terminal = Terminal()
     configure_logging("tests", "debug", terminal)
-    KinesisHandler([fail]).handle(
+    KinesisHandler([fail], quarantine=MemoryQuarantine()).handle(
         invocation([{"eventId": "e", "type": "TOLD", "createdAt": 1, "payload": {}}])
     )
     assert obeyed(terminal.getvalue()) == []

@@ -41,14 +41,20 @@ def test_what_has_gone_since_it_was_listed_is_named_and_the_others_are_read(
     assert len(waiting_in([contents])) == 1
 
 
+WITHOUT_A_NUMBER = (
+    b'{"stream":"s","shardId":"0","sequenceNumber":"(","subSequenceNumber":0,"through":"handler","at":""}'
+)
+
+
+@pytest.mark.parametrize("content", [b"nonsense", WITHOUT_A_NUMBER])
 def test_of_an_object_whose_marks_cannot_be_read_nothing_is_sent_and_nothing_removed(
-    quarantine: MemoryQuarantine,
+    quarantine: MemoryQuarantine, content: bytes
 ) -> None:
     give_up(quarantine, RECORDS[:2])
     give_up(quarantine, RECORDS[2:])
     mark(quarantine, 0, 1, 2, 3)
     damaged, *others = [name for name in quarantine.names() if name.startswith(DONE)]
-    quarantine.keep(damaged, b"nonsense")
+    quarantine.keep(damaged, content)
     contents = read_contents(quarantine)
     name = damaged.removeprefix(DONE).rpartition("/")[0]
     assert contents.unreadable.keys() == {damaged, name}

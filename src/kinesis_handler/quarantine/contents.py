@@ -22,6 +22,7 @@ from kinesis_handler.quarantine.entry import (
     Entry,
     Part,
     Position,
+    SequenceNumber,
     decode_entries,
     names_of,
     parts_of,
@@ -43,7 +44,7 @@ class Mark(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     stream: str
     shard_id: str
-    sequence_number: str
+    sequence_number: SequenceNumber
     sub_sequence_number: int
     through: str
     at: str
