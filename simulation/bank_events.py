@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from random import Random
 
+from simulation.faults import expires
 from simulation.stream import DAMAGED, Sent, packed
 
 EVENTS_PER_ACCOUNT, ACCOUNTS_PER_CUSTOMER = 25, 3
@@ -19,15 +20,23 @@ REMEMBERED = 8
 def events_of(seed: int, count: int) -> list[Sent]:
     """Generate events."""
     random = Random(f"{seed}/events")
-    producer = _Producer(random, count)
+    producer = _Producer(random, count, may_forget=expires(seed))
     return packed(random, count, (producer.send(number + 1) for number in range(count)))
 
 
 class _Producer:
-    """Sends events of several customers, some of them twice, too late, or damaged."""
+    """Sends events of several customers, some of them twice, too late, or damaged.
 
-    def __init__(self, random: Random, count: int) -> None:
+    Args:
+        random: draws them.
+        count: how many there will be.
+        may_forget: whether what was applied may be forgotten: then an event that comes again after one that
+            is rejected would be a new one that comes too late. Those before that one do not come again.
+    """
+
+    def __init__(self, random: Random, count: int, *, may_forget: bool) -> None:
         self._random = random
+        self._may_forget = may_forget
         per_customer = EVENTS_PER_ACCOUNT * ACCOUNTS_PER_CUSTOMER
         self._customers = [f"c{number}" for number in range(max(1, count // per_customer))]
         self._numbered = {each for each in self._customers if random.random() < 0.6}
@@ -53,6 +62,8 @@ class _Producer:
         if customer in self._troubled and draw() < self._failing:
             failing = self._random.choice((("accounts",), ("journal",), ("accounts", "journal")))
             sent = Sent(customer, sent.text, failing, rejects=draw() < 0.2)
+            if sent.rejects and self._may_forget:
+                self._recent[customer].clear()
         self._recent[customer].append(sent)
         return sent
 

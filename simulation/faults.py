@@ -85,6 +85,11 @@ EXPIRING = 0.25
 """Part of the seeds in which states expire. There no store is rebuilt: it would have what has expired."""
 
 
+def expires(seed: int) -> bool:
+    """Return whether states expire in the run of a seed, if they may."""
+    return Random(f"{seed}/expires").random() < EXPIRING
+
+
 class Plan:
     """Draws which fault occurs at a moment, or takes it from a list; notes those that occur.
 
@@ -110,7 +115,7 @@ class Plan:
         self._draw = random.random
         self._counts: Counter[str] = Counter()
         left_out = {fault for fault in Fault if random.random() < LEFT_OUT}
-        self.expires = may_expire and Random(f"{seed}/expires").random() < EXPIRING
+        self.expires = may_expire and expires(seed)
         """Whether what is stored expires."""
         left_out.add(Fault.REBUILD if self.expires else Fault.EXPIRED)
         factor = random.choice((0.3, 0.6, 1.5)) / 1_000

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from simulation.run import Case, Report, run
+from simulation.stream import Sent
 
 LONGEST = 60.0
 """Seconds of CPU after which the shortest case so far is good enough."""
@@ -32,7 +33,8 @@ def _without_some(best: Report, part: str, run: Callable[[Case], Report], ends: 
     while step >= 1:
         at = 0
         while at < len(items := _items(best.replayed, part)) and time.process_time() < ends:
-            tried = run(_with(best.replayed, part, [*items[:at], *items[at + step :]]))
+            left = _without(items, at, step) if part == "events" else [*items[:at], *items[at + step :]]
+            tried = run(_with(best.replayed, part, left))
             if tried.differences:
                 best = tried
             else:
@@ -43,6 +45,14 @@ def _without_some(best: Report, part: str, run: Callable[[Case], Report], ends: 
 
 def _items(case: Case, part: str) -> Sequence[Any]:
     return case.events if part == "events" else list((case.faults or {}).items())
+
+
+def _without(events: Sequence[Sent], at: int, step: int) -> list[Sent]:
+    """Leave out events. One that comes again goes with its first, without which it would be late."""
+    left_out = events[at : at + step]
+    before = {each.event_id for each in events[:at]}
+    firsts = {each.event_id for each in left_out if not each.is_damaged} - before
+    return [*events[:at], *(each for each in events[at + step :] if each.event_id not in firsts)]
 
 
 def _with(case: Case, part: str, items: Sequence[Any]) -> Case:

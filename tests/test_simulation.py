@@ -22,8 +22,9 @@ from simulation.faults import Fault
 from simulation.mutants import EVENTS, MUTANTS, applied
 from simulation.oracle.ledger import Arrived, Ledger
 from simulation.oracle.limit_rules import RULES
-from simulation.run import Report, case_of, read_case, run, write_case
+from simulation.run import Case, Report, case_of, read_case, run, write_case
 from simulation.shrink import shrunk
+from simulation.stream import Sent
 from testkit.tables import Tables
 
 SIMULATION = Path(__file__).parents[1] / "simulation"
@@ -109,6 +110,24 @@ def test_a_failure_is_shrunk_to_a_few_events_and_faults() -> None:
     assert shortest.differences
     assert len(shortest.case.events) <= 10
     assert len(shortest.struck) <= 5
+
+
+def test_an_event_that_comes_again_is_left_out_with_its_first() -> None:
+    first, again = (Sent("c", '{"eventId":"e1"}', packing=packing) for packing in ("plain", "gzip"))
+    others = [Sent("c", f'{{"eventId":"e{number}"}}') for number in (2, 3)]
+    report = run(case_of(0, 1))
+    tried: list[tuple[Sent, ...]] = []
+
+    def try_out(case: Case) -> Report:
+        tried.append(case.events)
+        found = ["e3 is in it"] if others[1] in case.events else []
+        return msgspec.structs.replace(report, case=case, differences=found, struck={})
+
+    events = (first, others[0], again, others[1])
+    case = msgspec.structs.replace(report.case, events=events)
+    begun = msgspec.structs.replace(report, case=case, differences=["e3 is in it"], struck={})
+    assert shrunk(begun, try_out).case.events == (others[1],)
+    assert not [each for each in tried if again in each and first not in each]
 
 
 def test_the_oracle_shares_no_code_with_what_it_judges() -> None:
