@@ -9,13 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kinesis_handler import ConfigurationError, Key, RepositoryError
-from kinesis_handler.stores import Change, Repository
+from kinesis_handler.retry import ATTEMPTS, Backoff
+from kinesis_handler.stores import Change, Repository, sqlite_file
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.stores.upgrade import Upgrade
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, StoredLaws
@@ -164,6 +167,31 @@ def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
             repositories = list(pool.map(lambda _, path=path: SQLiteRepository(path, LawState), range(8)))
             insert(repositories[0], aggregate(("a", "1")))
             assert all(len(list(each.scan())) == 1 for each in repositories)
+
+
+def test_a_new_file_that_another_process_sets_up_is_waited_for_though_sqlite_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "laws.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0)
+        monkeypatch.setattr(sqlite_file, "Backoff", partial(Backoff, lambda _: other.execute("ROLLBACK")))
+        insert(SQLiteRepository(path, LawState), aggregate(("a", "1")))
+
+
+def test_a_file_that_stays_locked_is_an_error_after_some_attempts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "laws.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        waited: list[float] = []
+        monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0)
+        monkeypatch.setattr(sqlite_file, "Backoff", partial(Backoff, waited.append))
+        with pytest.raises(ConfigurationError, match="cannot be used: database is locked"):
+            SQLiteRepository(path, LawState)
+        assert len(waited) == ATTEMPTS - 1
 
 
 def test_another_connection_sees_what_was_answered(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.retry import Backoff
 
 SCHEMA_VERSION = 1
 MEMORY = ":memory:"
@@ -13,6 +14,9 @@ MEMORY = ":memory:"
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait while another process writes: far longer than any batch takes."""
+
+_PRIMARY = 0xFF
+"""The bits of an extended result code that say of which kind it is. Source: https://sqlite.org/rescode.html"""
 
 # Readers and a writer do not wait for each other. FULL: what was answered is on the disk, or a power cut
 # would lose what the stream has been told is done.
@@ -54,18 +58,37 @@ def open_file(path: str | Path, table: str) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise ConfigurationError(f"{name} cannot be opened: {error}") from error
     try:
-        version, tables, is_there = connection.execute(_WHOSE, {"table": table}).fetchone()
-        problem = _problem(version, tables)
-        if problem is None:
-            connection.executescript(_OPEN)
-            if not is_there:  # else each start would wait for whoever is writing
-                connection.executescript(_SCHEMA.format(table=table, version=SCHEMA_VERSION))
+        problem = _prepare(connection, table)
     except sqlite3.Error as error:
         problem = f"cannot be used: {error}"
     if problem is not None:
         connection.close()
         raise ConfigurationError(f"{name} {problem}")
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, table: str) -> str | None:
+    """Set the connection up, and make the table if it is not there; return what is wrong, if so.
+
+    While another process does the same with a new file, SQLite does not wait, but says that it is busy: it
+    changes from reading to writing, where two that wait for each other would do so for ever.
+    Source: https://sqlite.org/c3ref/busy_handler.html
+    """
+    backoff = Backoff()
+    while True:
+        try:
+            version, tables, is_there = connection.execute(_WHOSE, {"table": table}).fetchone()
+            problem = _problem(version, tables)
+            if problem is None:
+                connection.executescript(_OPEN)
+                if not is_there:  # else each start would wait for whoever is writing
+                    connection.executescript(_SCHEMA.format(table=table, version=SCHEMA_VERSION))
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
+            if not (is_busy and backoff.wait()):
+                raise
+        else:
+            return problem
 
 
 def _create_private(path: str | Path) -> None:
