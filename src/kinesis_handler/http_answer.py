@@ -19,8 +19,12 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = NO_HEADERS
 
     async def send(self, send: Callable[..., Awaitable[None]], *, with_body: bool = True) -> None:
-        """Send it by an ASGI server: https://asgi.readthedocs.io/en/latest/specs/www.html."""
-        sent = {"content-length": str(len(self.body)), **self.headers}
+        """Send it by an ASGI server: https://asgi.readthedocs.io/en/latest/specs/www.html.
+
+        An answer 304 says no length: it would have to be that of the answer in its place (RFC 9110, 8.6).
+        """
+        is_known = self.status == HTTPStatus.NOT_MODIFIED
+        sent = {**({} if is_known else {"content-length": str(len(self.body))}), **self.headers}
         headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in sent.items()]
         await send({"type": "http.response.start", "status": int(self.status), "headers": headers})
         await send({"type": "http.response.body", "body": self.body if with_body else b""})

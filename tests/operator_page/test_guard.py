@@ -154,6 +154,7 @@ def test_a_file_that_is_known_is_not_sent_again(page: OperatorPage) -> None:
     first = ask(page, "/operator/theme.css")
     again = ask(page, "/operator/theme.css", headers={"if-none-match": first.headers["etag"]})
     assert (again.status, again.body) == (304, b"")
+    assert "content-length" not in again.headers
 
 
 def test_a_head_has_no_body(page: OperatorPage) -> None:
