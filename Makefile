@@ -16,7 +16,7 @@ run: $(VENV)/.run ## Run the events of apps/user_limits/data through the handler
 serve: $(VENV)/.serve ## Run the events of apps/user_limits/data, then serve the API and its page, with demo events, until Ctrl-C
 	@LOG_LEVEL=$${LOG_LEVEL:-error} STORAGE_TTL=$${STORAGE_TTL:-0} $(BIN)/kinesis-handler serve apps/user_limits/data/events.json --live
 
-check: $(VENV)/.check ## Lint, and run every test that needs no other program (40 seconds)
+check: $(VENV)/.check ## Lint, and run every test that needs no other program (half a minute)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy src apps/user_limits/src
