@@ -169,29 +169,33 @@ def test_several_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
             assert all(len(list(each.scan())) == 1 for each in repositories)
 
 
-def test_a_new_file_that_another_process_sets_up_is_waited_for_though_sqlite_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, sqlite3.Connection]]:
+    """A new file that another process has locked, for which SQLite itself does not wait."""
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0)
     path = tmp_path / "laws.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0)
-        monkeypatch.setattr(sqlite_file, "Backoff", partial(Backoff, lambda _: other.execute("ROLLBACK")))
-        insert(SQLiteRepository(path, LawState), aggregate(("a", "1")))
+        yield path, other
+
+
+def test_a_new_file_that_another_process_sets_up_is_waited_for_though_sqlite_does_not(
+    locked: tuple[Path, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = locked
+    monkeypatch.setattr(sqlite_file, "Backoff", partial(Backoff, lambda _: other.execute("ROLLBACK")))
+    insert(SQLiteRepository(path, LawState), aggregate(("a", "1")))
 
 
 def test_a_file_that_stays_locked_is_an_error_after_some_attempts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    locked: tuple[Path, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "laws.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        waited: list[float] = []
-        monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0)
-        monkeypatch.setattr(sqlite_file, "Backoff", partial(Backoff, waited.append))
-        with pytest.raises(ConfigurationError, match="cannot be used: database is locked"):
-            SQLiteRepository(path, LawState)
-        assert len(waited) == ATTEMPTS - 1
+    path, _ = locked
+    waited: list[float] = []
+    monkeypatch.setattr(sqlite_file, "Backoff", partial(Backoff, waited.append))
+    with pytest.raises(ConfigurationError, match="cannot be used: database is locked"):
+        SQLiteRepository(path, LawState)
+    assert len(waited) == ATTEMPTS - 1
 
 
 def test_another_connection_sees_what_was_answered(tmp_path: Path) -> None:
