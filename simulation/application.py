@@ -87,7 +87,7 @@ APPLICATIONS: dict[Name, Application] = {
         readers=bank.readers,
         rules=bank_rules.RULES,
         read_event=json.loads,
-        stored=lambda account: list(account.movements),
+        stored=lambda account: list(map(int, account.movements.split())),
     ),
     "limits": Application(
         states={"limits": Limit, "activity": Activity},

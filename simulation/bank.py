@@ -35,9 +35,9 @@ class Closed(Struct, frozen=True):
 
 
 class Account(Struct, frozen=True):
-    """The movements of an account since it was opened."""
+    """The movements of an account since it was opened, as text: a store checks a tuple number by number."""
 
-    movements: tuple[int, ...] = ()
+    movements: str = ""
 
 
 class Accounts(Projection[Account, Moved | Closed]):
@@ -87,4 +87,4 @@ class _Journal(Troubled[Account, Moved | Paid], Journal):  # type: ignore[misc] 
 
 
 def _moved(account: Account | None, number: int) -> Account:
-    return Account((*(account.movements if account else ()), number))
+    return Account(f"{account.movements} {number}" if account else str(number))

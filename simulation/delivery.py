@@ -35,7 +35,7 @@ class Delivery:
 
     def is_drained(self, shard: Shard) -> bool:
         """Return whether all records of a shard are settled."""
-        return self.settled[shard.name] == len(shard.records)
+        return self.settled[shard.name] == len(shard.sent)
 
     def begun(self) -> list[Shard]:
         """Return the shards that may be read: their parents are drained."""
@@ -59,12 +59,6 @@ class Delivery:
         """Return whether all that another one has settled is settled here too."""
         return all(self.settled[name] >= count for name, count in other.settled.items())
 
-    def arrive(self, record: LambdaRecord) -> None:
-        """Give a record that is delivered first its time of arrival."""
-        kinesis = record["kinesis"]
-        if not kinesis["approximateArrivalTimestamp"]:
-            kinesis["approximateArrivalTimestamp"] = self._clock.now
-
     def _mapping(self, shard: Shard, invoke: Invoke, batch_size: int) -> Iterator[list[LambdaRecord]]:
         mapping = EventSourceMapping(
             lambda invocation, context: invoke(shard, invocation, context),
@@ -78,6 +72,5 @@ class Delivery:
         return mapping.run(self._arriving(shard))
 
     def _arriving(self, shard: Shard) -> Iterator[LambdaRecord]:
-        for record in shard.records:
-            self.arrive(record)
-            yield record
+        for index in range(len(shard.sent)):
+            yield shard.deliver(index, self._clock.now)

@@ -75,17 +75,30 @@ def packed(random: Random, count: int, sent: Iterable[Sent]) -> list[Sent]:
 
 
 class Shard(Struct):
-    """A shard: its records, the events of each, and the shards that have to be drained before it is read."""
+    """A shard: the events of each record, and the shards that have to be drained before it is read.
+
+    Its records are made when they are delivered: all of a long run take more memory than all else.
+    """
 
     name: str
-    records: list[LambdaRecord]
     parents: tuple["Shard", ...] = ()
     sent: list[list[Sent]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """The sequence number of each record."""
+    arrived: dict[int, float] = field(default_factory=dict)
+    """When each record was delivered first, by its index."""
+
+    def deliver(self, index: int, now: float) -> LambdaRecord:
+        """Return a record as Lambda delivers it. It arrives when it is delivered first."""
+        sent, number = self.sent[index], str(self.numbers[index])
+        data = pybase64.b64encode_as_string(_packed(sent))
+        arrived_at = self.arrived.setdefault(index, now)
+        return lambda_record(STREAM, self.name, number, sent[0].partition_key, data, arrived_at)
 
 
 def shards_of(events: Sequence[Sent]) -> list[Shard]:
     """Put events on shards. Where an event says so all of these are closed, and others go on."""
-    shards = [Shard("shardId-000000000000", [])]
+    shards = [Shard("shardId-000000000000")]
     current, number = shards[:], FIRST_NUMBER
     shard_of: dict[str, Shard] = {}
     waiting: dict[str, list[Sent]] = {}
@@ -99,8 +112,7 @@ def shards_of(events: Sequence[Sent]) -> list[Shard]:
         if shard is None:
             index = blake2b(key.encode(), digest_size=1).digest()[0] % len(current)
             shard = shard_of[key] = current[index]
-        data = pybase64.b64encode(_packed(sent)).decode()
-        shard.records.append(lambda_record(STREAM, shard.name, str(number), key, data, 0))
+        shard.numbers.append(number)
         shard.sent.append(sent)
 
     for each in events:
@@ -110,9 +122,7 @@ def shards_of(events: Sequence[Sent]) -> list[Shard]:
             waiting.clear()
             shard_of.clear()
             parents = tuple(current)
-            current = [
-                Shard(f"shardId-{len(shards) + index:012d}", [], parents) for index in range(each.shards)
-            ]
+            current = [Shard(f"shardId-{len(shards) + index:012d}", parents) for index in range(each.shards)]
             shards += current
         before = waiting.get(each.partition_key)
         if before is not None and each.packing == "joined":

@@ -1,5 +1,6 @@
 """The verdict on a run: a line for each difference from the oracle."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from simulation.application import described, expected
@@ -34,8 +35,9 @@ def differences(world: World) -> list[str]:
 def _arrived(world: World) -> Iterator[Arrived]:
     """Yield the events, those of a key in their order, each with the day on which it was settled."""
     for shard in world.shards:
+        settled = [each[shard.name] for each in world.days]
         for index, sent in enumerate(shard.sent):
-            day = sum(settled[shard.name] <= index for settled in world.days)
+            day = bisect_right(settled, index)
             for each in sent:
                 if not each.is_damaged:
                     yield Arrived(world.application.read_event(each.data), day)

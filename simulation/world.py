@@ -236,9 +236,8 @@ class World:
         start = max(settled - random.randint(0, 2 * self._batch_size), oldest)
         end = settled + (len(self._current[0]) if self._current is not None else 0)
         count = random.randint(1, min(2 * self._batch_size, EARLIER))
-        records = shard.records[start : min(start + count, end)]
-        for record in records:
-            self._delivery.arrive(record)
+        end = min(start + count, end, len(shard.sent))
+        records = [shard.deliver(index, self.clock.now) for index in range(start, end)]
         if records:
             self._handle(self._next(), records, self._context(TIMEOUT))
 

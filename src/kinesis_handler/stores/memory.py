@@ -110,10 +110,10 @@ class MemoryRepository(Generic[State]):
         """See `Repository.scan_stored`. Later writes do not show."""
         now = self._clock()
         with self._lock:
-            keys = [(partition, sort) for partition, items in self._partitions.items() for sort in items]
-            if after is not None:
-                keys = sorted(key for key in keys if key > after)
-            aggregates = [aggregate for key in keys if (aggregate := self._get(key, now)) is not None]
+            stored = [each for items in self._partitions.values() for each in items.values()]
+        aggregates = [aggregate for aggregate, expires_at in stored if expires_at > now]
+        if after is not None:
+            aggregates = sorted((each for each in aggregates if each.key > after), key=lambda each: each.key)
         return iter(aggregates)
 
     def _sorts(self, partition: str) -> list[str]:
