@@ -121,9 +121,10 @@ def waiting_in(contents: Sequence[Contents]) -> dict[Position, Waiting]:
     for each in contents:
         for name, entries in each.objects.items():
             for entry in entries:
-                if left := _left_of(entry, done):
-                    known = found.get(entry.position)
-                    found[entry.position] = Waiting(each, name, _merged(left, known and known.entry))
+                position = entry.position
+                if left := _left_of(entry, done.get(position)):
+                    known = found.get(position)
+                    found[position] = Waiting(each, name, _merged(left, known and known.entry))
     return {position: found[position] for position in sorted(found)}
 
 
@@ -149,10 +150,9 @@ def _done_parts(contents: Sequence[Contents]) -> dict[Position, set[Part]]:
     return found
 
 
-def _left_of(entry: Entry, done: Mapping[Position, Collection[Part]]) -> Entry | None:
+def _left_of(entry: Entry, done: Collection[Part] | None) -> Entry | None:
     """Return an entry with those for whom it still waits; None if it has been dealt with."""
-    settled = done.get(entry.position)
-    return entry if settled is None else entry.only(entry.parts.difference(settled))
+    return entry if done is None else entry.only(entry.parts.difference(done))
 
 
 def _merged(entry: Entry, known: Entry | None) -> Entry:
@@ -179,7 +179,7 @@ def remove_finished(contents: Sequence[Contents]) -> int:
     removed = 0
     for each in contents:
         for name, entries in list(each.objects.items()):
-            if not any(_left_of(entry, done) for entry in entries):
+            if not any(_left_of(entry, done.get(entry.position)) for entry in entries):
                 each.quarantine.delete(name)
                 del each.objects[name]
                 removed += 1
