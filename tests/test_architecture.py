@@ -2,7 +2,9 @@
 
 import ast
 import re
+from collections import defaultdict
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,11 @@ OPENING = {"kinesis_handler.stores.opening", "kinesis_handler.quarantine.opening
 
 def part_of(path: Path) -> str:
     return next(part for part, folder in SOURCES.items() if path.is_relative_to(folder / part))
+
+
+def room_of(name: str) -> str:
+    """Return the folder in a part, or the module beside the folders, that a module is in."""
+    return ".".join(name.split(".")[:2])
 
 
 def name_of(path: Path) -> str:
@@ -203,6 +210,16 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
     for name in graph:
         walk(name, ())
+
+
+def test_each_folder_stands_above_all_that_it_imports() -> None:
+    """A folder is one room: files that import each other across two of them are a circle for a reader."""
+    rooms: dict[str, set[str]] = defaultdict(set)
+    for path in MODULES:
+        name = name_of(path)
+        if name != "kinesis_handler":  # the package's face: it hands names on
+            rooms[room_of(name)] |= {room_of(each) for each in imports_of(path)} - {room_of(name)}
+    TopologicalSorter(rooms).prepare()  # raises CycleError, which names them
 
 
 def test_the_public_names_are_those_that_the_package_lists() -> None:

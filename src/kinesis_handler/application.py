@@ -1,6 +1,6 @@
 """An application as the command line meets it: its handler, its store, the views onto what is in it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -8,7 +8,7 @@ from msgspec import Struct
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.handler import KinesisHandler
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.moving.phase import Phase, Side
+from kinesis_handler.moving.opening import Migration
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.stores import ReadableRepository, Repository, State, Store, Table
 
@@ -114,22 +114,6 @@ class Api(Struct, frozen=True):
     is_open: bool
     path: Callable[[str], str]
     operators: Callable[[], Operators] | None = None
-
-
-class Migration(Struct, frozen=True):
-    """A move of what is stored from a store to another, as the commands see it.
-
-    Args:
-        repositories: of the aggregates that move, in either store, by their names: "" is the first one's.
-        names: of the two stores, for people.
-        tables: what each of them needs, if that has to be made first.
-        phase: returns the phase; None if no handler follows a switch.
-    """
-
-    repositories: Mapping[str, Mapping[Side, Repository[Any]]]
-    names: Mapping[Side, str]
-    tables: Mapping[Side, Sequence[Table]]
-    phase: Callable[[], Phase] | None = None
 
 
 class Application(Struct, frozen=True):

@@ -15,9 +15,8 @@ from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCr
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 from botocore.loaders import JSONFileLoader, Loader
 
-from kinesis_handler.environment import read_matching
+from kinesis_handler.environment import REGION, REGION_FORM, read_matching
 from kinesis_handler.errors import ConfigurationError
-from kinesis_handler.stores.url import REGION, REGION_FORM
 
 if TYPE_CHECKING:
     from botocore.config import Config

@@ -22,6 +22,9 @@ LAMBDA_FUNCTION = "AWS_LAMBDA_FUNCTION_NAME"
 
 ANY_TEXT = "any text, or leave it out"
 
+REGION = "[a-z0-9-]+"
+REGION_FORM = "a region's code, such as eu-north-1"
+
 
 def read_environment(settings: type[S], environment: Mapping[str, str]) -> S:
     """Return settings, each field from the variable of its name in upper case.

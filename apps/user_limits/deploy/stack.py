@@ -23,11 +23,11 @@ import botocore.session
 from deploy.artifact import APPLICATION, FUNCTIONS, ROOT
 from kinesis_handler import ConfigurationError
 from kinesis_handler.aws import find_region
+from kinesis_handler.environment import REGION
 from kinesis_handler.errors import StreamError
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.ordering import order_problem
 from kinesis_handler.local.stream.reader import StreamReader
-from kinesis_handler.stores.url import REGION
 
 TEMPLATE = APPLICATION / "template.yaml"
 STACK = "user-limits"

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.application import Migration
 from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
 from kinesis_handler.cli.console import echo, echo_json, echo_problems
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.moving.chunks import named
 from kinesis_handler.moving.copy import MAX_NAMED, copy_store, read_progress
+from kinesis_handler.moving.opening import Migration
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.verification import Verification
 from kinesis_handler.stores.url import LASTING_STORE_FORMS

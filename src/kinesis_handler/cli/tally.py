@@ -4,8 +4,8 @@ from collections import Counter
 
 from kinesis_handler.errors import RetryableError
 from kinesis_handler.ingest.record import Record
-from kinesis_handler.local.event_source import DiscardedBatch
 from kinesis_handler.outcome import BatchResult, HandledRecord, Status, not_applied
+from kinesis_handler.quarantine.on_failure import DiscardedBatch
 
 MAX_FAILURES = 20
 """Most records that failed for good which a tally holds: there may be any number."""

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
@@ -20,34 +20,15 @@ from kinesis_handler.lambda_types import LambdaContext, LambdaRecord
 from kinesis_handler.local.batching import PAYLOAD_LIMIT, batches, exceeds_payload, lanes, refuse_foreign_keys
 from kinesis_handler.local.gathering import Bounds, Gathering
 from kinesis_handler.local.shard import SequenceNumbers, lambda_record, put_on_shard
+from kinesis_handler.quarantine.on_failure import TOO_LARGE, DiscardCondition, DiscardedBatch
 from kinesis_handler.retry import Pauses
 
 __all__ = ["DiscardedBatch", "EventSourceMapping", "SequenceNumbers", "lambda_record", "put_on_shard"]
 
 LambdaFunction = Callable[[dict[str, Any], LambdaContext], object]
 
-TOO_LARGE: Literal["RequestTooLargeException"] = "RequestTooLargeException"
-"""Lambda's error for an invocation that is too large; AWS documents no discard condition for it."""
-
 LONGEST_RETRY_WAIT = 60
 """Seconds between two retries."""
-
-DiscardCondition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded", "RequestTooLargeException"]
-
-
-class DiscardedBatch(Struct, frozen=True):
-    """Records that the mapping gave up, as passed to its on-failure destination.
-
-    Args:
-        condition: why, in Lambda's words; `RequestTooLargeException` for a single record that is too large
-            for an invocation.
-        records: as they were delivered, in stream order.
-        invocations: how often they were delivered.
-    """
-
-    condition: DiscardCondition
-    records: list[LambdaRecord]
-    invocations: int
 
 
 class LocalContext:

@@ -1,14 +1,31 @@
 """Opens a move from one store to another."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kinesis_handler.application import Migration
+from msgspec import Struct
+
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.moving.phase import Phase, Side
-from kinesis_handler.stores import Repository, Store
+from kinesis_handler.stores import Repository, Store, Table
 from kinesis_handler.stores.opening import named_by
 from kinesis_handler.stores.url import url_of
+
+
+class Migration(Struct, frozen=True):
+    """A move of what is stored from a store to another, as the commands see it.
+
+    Args:
+        repositories: of the aggregates that move, in either store, by their names: "" is the first one's.
+        names: of the two stores, for people.
+        tables: what each of them needs, if that has to be made first.
+        phase: returns the phase; None if no handler follows a switch.
+    """
+
+    repositories: Mapping[str, Mapping[Side, Repository[Any]]]
+    names: Mapping[Side, str]
+    tables: Mapping[Side, Sequence[Table]]
+    phase: Callable[[], Phase] | None = None
 
 
 def open_migration(

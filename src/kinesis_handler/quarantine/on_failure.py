@@ -6,14 +6,35 @@ records.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kinesis_handler.ingest.record import arrival_time, shard_of
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.local.event_source import TOO_LARGE, DiscardedBatch
 from kinesis_handler.quarantine.entry import Entry, SequenceNumber, object_name, rfc3339
+
+TOO_LARGE: Literal["RequestTooLargeException"] = "RequestTooLargeException"
+"""Lambda's error for an invocation that is too large; AWS documents no discard condition for it."""
+
+DiscardCondition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded", "RequestTooLargeException"]
+
+
+class DiscardedBatch(Struct, frozen=True):
+    """Records that an event source mapping gave up, as passed to its on-failure destination.
+
+    Args:
+        condition: why, in Lambda's words; `RequestTooLargeException` for a single record that is too large
+            for an invocation.
+        records: as they were delivered, in stream order.
+        invocations: how often they were delivered.
+    """
+
+    condition: DiscardCondition
+    records: list[LambdaRecord]
+    invocations: int
 
 
 class _RequestContext(Struct, rename="camel"):

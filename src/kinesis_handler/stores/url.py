@@ -5,12 +5,11 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
+from kinesis_handler.environment import REGION
 from kinesis_handler.errors import ConfigurationError
 
 TABLE_NAME = "[A-Za-z0-9_.-]{3,255}"
 TABLE_FORM = "3 to 255 letters, digits, _ . and -"
-REGION = "[a-z0-9-]+"
-REGION_FORM = "a region's code, such as eu-north-1"
 
 LASTING_STORE_FORMS = "sqlite:///FILE or dynamodb://TABLE?region=REGION&endpoint=URL"
 STORE_FORMS = f"inmemory:, {LASTING_STORE_FORMS}"

@@ -7,12 +7,19 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from kinesis_handler import ConfigurationError
-from kinesis_handler.environment import allowed_for, is_on_lambda, read_environment, read_text
+from kinesis_handler.environment import (
+    REGION,
+    REGION_FORM,
+    allowed_for,
+    is_on_lambda,
+    read_environment,
+    read_text,
+)
 from kinesis_handler.ingest.record import DEFAULT_MAX_UNPACKED_BYTES
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.parking import DEFAULT_PARK_AFTER
 from kinesis_handler.quarantine.opening import NO_QUARANTINE, QUARANTINE_FORMS, QUARANTINE_URL
-from kinesis_handler.stores.url import REGION, REGION_FORM, STORE_FORMS, TABLE_FORM, TABLE_NAME
+from kinesis_handler.stores.url import STORE_FORMS, TABLE_FORM, TABLE_NAME
 from kinesis_handler.telemetry.logs import LogLevel
 
 RepositoryType = Literal["inmemory", "sqlite", "dynamodb"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kinesis_handler import ConfigurationError, KinesisHandler, configure_logging, open_quarantine, open_store
-from kinesis_handler.application import Api, Application, ASGIApp, Migration, Operators, View
+from kinesis_handler.application import Api, Application, ASGIApp, Operators, View
 from kinesis_handler.extras import require_extra
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.moving.opening import open_migration
+from kinesis_handler.moving.opening import Migration, open_migration
 from kinesis_handler.moving.phase import Phase
 from kinesis_handler.stores import ReadableRepository, Repository, Store
 from kinesis_handler.telemetry.metrics import EmbeddedMetrics
