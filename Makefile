@@ -62,7 +62,7 @@ simulate: $(VENV)/.dev ## Simulate SEEDS seeds of 10,000 events (1,000), and a q
 	@$(BIN)/python -m simulation --seeds $(or $(SEEDS),1000)
 	@$(BIN)/python -m simulation --application limits --seeds $$(( ($(or $(SEEDS),1000) + 3) / 4 ))
 
-fuzz: $(VENV)/.dev ## Search for input that breaks a part that takes any: INPUTS inputs (200,000), then five minutes, or FUZZ_SECONDS
+fuzz: $(VENV)/.dev ## Search for input that breaks a part which takes input from outside: INPUTS inputs (200,000), then FUZZ_SECONDS (300)
 	@$(BIN)/python -m fuzz.counted --inputs $(or $(INPUTS),200000)
 	@$(PIP) --only-binary :all: --requirement requirements/fuzz.txt || true
 	@$(BIN)/python -m fuzz
@@ -104,7 +104,7 @@ deploy: build $(VENV)/.run ## Deploy to AWS. Options: STACK, REGION, BUCKET, YES
 	@PYTHONPATH=apps/user_limits $(BIN)/python -m deploy.stack $(PARAMETERS) $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
 	  $(if $(BUCKET),--bucket $(BUCKET)) $(if $(YES),--yes)
 
-pictures: $(VENV)/.dev browser ## Draw the pictures of the README
+pictures: $(VENV)/.dev browser ## Draw the pictures of the pages and of a terminal, for README and docs
 	@PYTHONPATH=apps/user_limits/tests:tests $(BIN)/python -m page.pictures
 
 clean: ## Remove everything that the other commands have created

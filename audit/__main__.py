@@ -40,7 +40,11 @@ def not_allowed() -> list[str]:
 
 def main() -> int:
     """Make all checks, print a line for each, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m audit", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m audit",
+        description="Check versions, licences and known vulnerabilities of all that is pinned; print a line"
+        " for each check.",
+    )
     parser.add_argument("--offline", action="store_true", help="do not look for known vulnerabilities")
     parser.add_argument("--osv-url", metavar="URL", help="ask this OSV database about the Python packages")
     given = parser.parse_args()

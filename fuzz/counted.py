@@ -225,10 +225,18 @@ def main() -> int:
     configure_logging("fuzz", "debug", Nowhere())  # each line is written: that may raise, too
     parser = argparse.ArgumentParser(prog="python -m fuzz.counted", description=main.__doc__)
     parser.add_argument(
-        "--inputs", type=int, default=100_000, help="how many inputs, over all targets or for the one"
+        "--inputs",
+        type=int,
+        default=100_000,
+        help="how many inputs, over all targets or for the one; default: %(default)s",
     )
     parser.add_argument("--seed", type=int, help="decides the inputs; by default a new one")
-    parser.add_argument("--target", choices=targets(), help="search this one only, in this process")
+    parser.add_argument(
+        "--target",
+        choices=targets(),
+        metavar="TARGET",
+        help=f"search this one only, in this process: {'; '.join(targets())}",
+    )
     parser.add_argument("--keep", action="store_true", help="store the shortest inputs in fuzz/corpus")
     parser.add_argument("--again", nargs="+", metavar="BASE64", help="give the target these inputs once more")
     options = parser.parse_args()

@@ -23,19 +23,23 @@ MOST_FAILURES = 3
 def main() -> None:
     """Simulate seeds, compare each with the oracle, and shrink those that fail."""
     parser = argparse.ArgumentParser(prog="python -m simulation", description=main.__doc__)
-    parser.add_argument("--seeds", type=positive, default=SEEDS, help="default: %(default)s")
+    parser.add_argument("--seeds", type=positive, default=SEEDS, help="how many; default: %(default)s")
     parser.add_argument("--first", type=int, default=0, help="the first seed; default: %(default)s")
-    parser.add_argument("--events", type=positive, default=EVENTS, help="of a seed; default: %(default)s")
+    parser.add_argument(
+        "--events", type=positive, default=EVENTS, help="events of each seed; default: %(default)s"
+    )
     parser.add_argument("--processes", type=positive, default=PROCESSES, help="default: %(default)s")
     parser.add_argument(
         "--case", type=Path, help="run this case, a file as a failure prints it, and no seeds"
     )
-    parser.add_argument("--application", choices=APPLICATIONS, default="bank", help="default: %(default)s")
+    parser.add_argument(
+        "--application", choices=APPLICATIONS, default="bank", help="what is simulated; default: %(default)s"
+    )
     parser.add_argument(
         "--report",
         type=Path,
         metavar="FILE",
-        help="write the figures into a file of JSON, also if it is interrupted",
+        help="write the figures into a file of JSON, also when it is interrupted",
     )
     parser.add_argument("--part", help="name of the figures in that file; default: the application")
     parser.add_argument(

@@ -271,15 +271,29 @@ def test_a_wrong_setting_stops_the_start_and_names_variable_value_and_what_is_al
     assert done.stderr == f"Error: LOG_LEVEL is 'loud'; allowed: {', '.join(LEVEL_NAMES)}\n"
 
 
-def test_every_command_and_option_has_help() -> None:
+def all_commands() -> dict[tuple[str, ...], Any]:
+    """Return the commands by what is typed for them, those of a group behind it."""
     from typer.main import get_command
 
     from kinesis_handler.cli.commands import app
 
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-        assert command.help, name
+    found: dict[tuple[str, ...], Any] = {(): get_command(app)}
+    for name, command in list(found[()].commands.items()):
+        found[name,] = command
+        found |= {(name, inner): each for inner, each in getattr(command, "commands", {}).items()}
+    return found
+
+
+def test_every_command_and_option_has_help() -> None:
+    for words, command in all_commands().items():
+        assert command.help, words
         for parameter in command.params:
-            assert parameter.help, f"{name} {parameter.name}"
+            assert parameter.help, f"{words} {parameter.name}"
+
+
+def test_help_cuts_no_word_on_a_terminal_of_80_columns() -> None:
+    for words in all_commands():
+        assert "…" not in call(*words, "--help", settings={"COLUMNS": "80"}).stdout, words
 
 
 def test_help_fills_the_lines_of_a_terminal_of_any_width(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,6 +318,18 @@ def test_an_application_of_ones_own_need_not_be_installed(tmp_path: Path) -> Non
     (tmp_path / "events.json").write_text(json.dumps(MINIMAL))
     done = run("run", "events.json", "--app", "mine:app", "--json", folder=tmp_path)
     assert json.loads(done.stdout)["outcomes"]["ignored"] == 1
+
+
+def test_an_application_that_shows_nothing_is_named_by_serve_wherever_its_name_stands(tmp_path: Path) -> None:
+    (tmp_path / "shows_nothing.py").write_text(
+        "from kinesis_handler import KinesisHandler\n"
+        "from kinesis_handler.application import Application\n"
+        "def app(): return Application(KinesisHandler())\n"
+    )
+    (tmp_path / "pyproject.toml").write_text('[tool.kinesis-handler]\napp = "shows_nothing:app"\n')
+    done = call("serve", folder=tmp_path, settings={"KINESIS_HANDLER_APP": ""})
+    assert done.returncode == 2
+    assert done.stderr == "Error: --app is 'shows_nothing:app', which has neither an API nor a view\n"
 
 
 def test_text_of_the_stream_cannot_command_the_terminal() -> None:

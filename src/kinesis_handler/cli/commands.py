@@ -154,9 +154,8 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
         api = application.api
         if api is None:
             if not application.views and not operator:
-                raise ConfigurationError(
-                    f"--app is {application_name!r}, which has neither an API nor a view"
-                )
+                name = application_name or project_settings().app
+                raise ConfigurationError(f"--app is {name!r}, which has neither an API nor a view")
             api = JsonApi(application.views).for_command_line()
         application.check(states=True)
         if events is not None:

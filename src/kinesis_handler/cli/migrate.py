@@ -15,7 +15,6 @@ from kinesis_handler.moving.copy import MAX_NAMED, copy_store, read_progress
 from kinesis_handler.moving.opening import Migration
 from kinesis_handler.moving.phase import Phase, Side
 from kinesis_handler.moving.verification import Verification
-from kinesis_handler.stores.url import LASTING_STORE_FORMS
 
 _COMPLETE = "after `migrate copy` and a `migrate verify` that finds nothing, with the consumer stopped"
 NEXT = {
@@ -29,7 +28,12 @@ NEXT = {
 
 FromUrl = Annotated[
     str | None,
-    typer.Option("--from", metavar="URL", help=f"{LASTING_STORE_FORMS}, in place of what the settings say."),
+    typer.Option(
+        "--from",
+        metavar="URL",
+        help="sqlite:///FILE or dynamodb://TABLE, in place of what the settings say. A table's URL may end"
+        " with ?region=REGION or ?endpoint=URL, or with both, joined by &.",
+    ),
 ]
 ToUrl = Annotated[
     str | None, typer.Option("--to", metavar="URL", help="Likewise, in place of MIGRATION_TARGET.")

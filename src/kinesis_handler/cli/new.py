@@ -21,7 +21,10 @@ def new(
     store: Annotated[
         ProjectStore, typer.Option(help="Where the state is; with sqlite there is nothing for AWS.")
     ] = "dynamodb",
-    envelope: Annotated[EnvelopeName, typer.Option(help="What the events are in.")] = "native",
+    envelope: Annotated[
+        EnvelopeName,
+        typer.Option(metavar="NAME", help="What the events are in: native, cloudevents or eventbridge."),
+    ] = "native",
     api: Annotated[bool, typer.Option("--api", help="Show the state over HTTP on AWS, as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Make a small project: a projection with its events, a test, and a template for AWS."""
