@@ -1,6 +1,7 @@
 """A quarantine is read as a whole: each record once, without those that are done with."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from kinesis_handler import KinesisHandler
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import DONE, Done, marks, read_contents, remove_finished, waiting_in
+from kinesis_handler.quarantine.directory import DirectoryQuarantine
 from kinesis_handler.quarantine.entry import WHOLE
 from redrive.documents import KEY, whole
 from redrive.waiting import (
@@ -44,6 +46,18 @@ def test_entries_and_documents_lie_side_by_side(quarantine: MemoryQuarantine) ->
     quarantine.keep(KEY, whole(RECORDS[2:]))
     assert open_in(quarantine) == [0, 1, 2, 3]
     assert len(read_contents(quarantine).objects) == 2
+
+
+def test_a_whole_bucket_is_a_quarantine_of_what_its_function_rejected_and_what_lambda_gave_up(
+    tmp_path: Path,
+) -> None:
+    bucket = DirectoryQuarantine(tmp_path)
+    reject(DirectoryQuarantine(tmp_path / "quarantine"), RECORDS[:2])
+    bucket.keep(KEY, whole(RECORDS[2:]))
+    mark(bucket, 1, 2)
+    reject(bucket, RECORDS[:1])  # once more, by a redrive
+    assert open_in(bucket) == [0, 3]
+    assert read_contents(bucket).unreadable == {}
 
 
 def test_what_is_marked_is_not_open_any_more_and_its_object_is_untouched(kept: ReadableQuarantine) -> None:

@@ -222,6 +222,13 @@ class TestAlarm:
         assert f"\n## {heading}\n" in page
 
 
+def test_the_costs_count_the_metrics_that_alarms_are_on() -> None:
+    alarms = of_type("AWS::CloudWatch::Alarm").values()
+    watched = sum("Expression" not in each for alarm in alarms for each in alarm.get("Metrics", [alarm]))
+    page = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
+    assert set(re.findall(r"alarms on (\d+)", page)) == {str(watched)}
+
+
 def test_the_page_has_no_alarm_that_there_is_not() -> None:
     page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
     headings = set(re.findall(r"^## ([a-z-]+)$", page, re.MULTILINE))
