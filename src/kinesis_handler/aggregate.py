@@ -31,7 +31,7 @@ class Parked(Struct, frozen=True, gc=False, rename="camel"):
         sequence_number: the note's end: the highest of the producer's numbers that was parked; None if none
             had one.
         record_sequence_number: Kinesis's number of the last parked event's record.
-        record_sub_sequence_number: its index in a KPL record; 0 in any other record.
+        record_sub_sequence_number: its index in a KPL record, or among the documents of a record; else 0.
     """
 
     count: int
@@ -80,7 +80,7 @@ class Aggregate(
         updated_at: when the last applied event was created, in milliseconds since epoch.
         sequence_number: the highest of the producer's numbers that was applied; None if none had one.
         record_sequence_number: Kinesis's number of the last applied event's record; None without a lineage.
-        record_sub_sequence_number: its index in a KPL record; 0 in any other record.
+        record_sub_sequence_number: its index in a KPL record, or among the documents of a record; else 0.
         recent_event_ids: ids of the last applied events, oldest first; as many as the projection remembers.
         parked: the note that events of this key wait; None if none do.
     """
