@@ -1,4 +1,4 @@
-"""A bank on CloudEvents: the balance of each account, and a ledger of each month, out of the same events."""
+"""A bank on CloudEvents: the balance of each account, and its ledger by months, out of the same events."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from bank_alarm import tell_owner
+from bank_alarm import notify_owner
 from kinesis_handler import DELETED, Aggregate, Deleted, Event, Key, KinesisHandler, Projection
 from kinesis_handler.application import Application, plain_view
 from kinesis_handler.envelopes import CloudEvents
@@ -63,7 +63,7 @@ class Accounts(Projection[Account, Moved | Closed]):
     ) -> None:
         known = before.state.overdrawn_by if before and before.state else None
         if after.state and after.state.overdrawn_by and after.state.overdrawn_by != known:
-            tell_owner(after.key[1], after.state.cents, idempotency_key=after.state.overdrawn_by)
+            notify_owner(after.key[1], after.state.cents, idempotency_key=after.state.overdrawn_by)
 
 
 class Month(Struct, frozen=True):
@@ -76,7 +76,8 @@ class Ledger(Projection[Month, Moved]):
     upcast = UPCAST
 
     def key(self, event: Event[Moved]) -> Key:
-        return "ledger", f"{datetime.fromtimestamp(event.created_at / 1_000, UTC):%Y-%m}"
+        # Of each account: its events are in order. Those of a month alone are on many shards, in no order.
+        return event.payload.account, f"{datetime.fromtimestamp(event.created_at / 1_000, UTC):%Y-%m}"
 
     def apply(self, state: Month | None, event: Event[Moved]) -> Month:
         month = state or Month()

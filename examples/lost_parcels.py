@@ -1,4 +1,4 @@
-"""Tells support of each lost parcel: a processor without state, in front of a FIFO queue."""
+"""Informs support of each lost parcel: a processor without state, in front of a FIFO queue."""
 
 import os
 
@@ -12,7 +12,7 @@ sqs = get_session().create_client("sqs")
 
 
 @event_processor({"PARCEL_LOST": Scanned})
-def tell_support(event: Event[Scanned]) -> None:
+def notify_support(event: Event[Scanned]) -> None:
     sqs.send_message(
         QueueUrl=os.environ["LOST_PARCELS_QUEUE_URL"],
         MessageBody=encode(event.payload).decode(),
@@ -21,4 +21,4 @@ def tell_support(event: Event[Scanned]) -> None:
     )
 
 
-handler = KinesisHandler([tell_support])  # this is a Lambda function
+handler = KinesisHandler([notify_support])  # this is a Lambda function

@@ -1,4 +1,4 @@
-"""The bank's events on the event source mapping: balances, ledger, and what its customers are told."""
+"""The bank's events on the event source mapping: balances, ledger, and the messages to its customers."""
 
 import json
 from collections.abc import Callable
@@ -8,14 +8,15 @@ from uuid import uuid4
 
 import pytest
 
+from kinesis_handler import Key
 from kinesis_handler.application import Application
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping
 from kinesis_handler.testing import invocation
 
 EVENTS = [json.loads(line) for line in Path(__file__).with_name("bank.jsonl").read_text().splitlines()]
 
-BALANCES = {"ada": (-6_000, "m-3")}
-LEDGER = {"2026-10": (2, 15_000), "2026-11": (2, -16_000)}
+BALANCES = {("accounts", "ada"): (-6_000, "m-3")}
+LEDGER = {("ada", "2026-10"): (1, 10_000), ("ada", "2026-11"): (2, -16_000), ("bob", "2026-10"): (1, 5_000)}
 
 Messages = Callable[[], list[str]]
 
@@ -36,11 +37,11 @@ def deliver(bank: Application, batch_size: int = 100) -> None:
     assert given_up == []
 
 
-def stored(bank: Application) -> list[dict[str, tuple[Any, ...]]]:
-    """Return the fields of each state by the second part of its key, for each view."""
+def stored(bank: Application) -> list[dict[Key, tuple[Any, ...]]]:
+    """Return the fields of each state by its key, for each view."""
     return [
         {
-            each.key[1]: tuple(getattr(each.state, name) for name in each.state.__struct_fields__)
+            each.key: tuple(getattr(each.state, name) for name in each.state.__struct_fields__)
             for each in found
         }
         for found in (view.repository.scan() for view in bank.views)
@@ -91,7 +92,7 @@ def test_an_owner_is_informed_once_even_if_the_process_is_killed_between_the_sav
 
     application = bank.application()
     with monkeypatch.context() as patch:
-        patch.setattr(bank, "tell_owner", killed)
+        patch.setattr(bank, "notify_owner", killed)
         with pytest.raises(Killed):
             application.handler(invocation(EVENTS))
     assert messages() == []

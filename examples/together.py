@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from kinesis_handler.application import Application, plain_view
-from lost_parcels import tell_support
+from lost_parcels import notify_support
 from parcels import Parcel, Parcels
 from user_limits.wiring import application as limits_application
 
@@ -13,5 +13,5 @@ def application(store: str = "inmemory:") -> Application:
     assert limits.store
     parcels = limits.store.repository(Parcel, keys=("shop", "parcel"), name="parcels")
     limits.handler.register(Parcels(parcels))
-    limits.handler.register(tell_support)
+    limits.handler.register(notify_support)
     return replace(limits, views=[*limits.views, plain_view("parcels", parcels, Parcel)])

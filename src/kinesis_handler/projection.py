@@ -126,6 +126,9 @@ class Projection(ABC, Generic[State, Payload]):
 
         They have at most 2,048 and 1,024 bytes of UTF-8, in every store: an event whose key is empty or
         longer is rejected. One whose key is anything else fails.
+
+        The events of a key must be one sequence: they have one partition key, and producer's numbers, if any,
+        rise over all of them. An event that is processed behind a later one is superseded: it is lost.
         """
         raise NotImplementedError  # a projection has either `key` or `keys`
 
@@ -133,7 +136,8 @@ class Projection(ABC, Generic[State, Payload]):
         """Return all keys whose states the event changes, if they may be several, or none.
 
         `apply` is called for each of them, with its state. The outcome of the event is the worst of theirs;
-        when it is delivered again, those that succeeded find a duplicate. An event of no key is ignored.
+        when it is delivered again, those that succeeded find a duplicate. An event of no key is ignored. The
+        events of each key must be one sequence: see `key`.
         """
         return (self.key(event),)
 
