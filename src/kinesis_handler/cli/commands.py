@@ -82,8 +82,8 @@ def kinesis_handler(
     It works with any application. The function that builds it is named by --app package.module:name, by
     KINESIS_HANDLER_APP, or by `app` of `tool.kinesis-handler` in the pyproject.toml here.
 
-    The exit status is 0 if nothing failed for good, 1 if something failed, 2 if the input, a setting or the
-    store cannot be used.
+    The exit status is 0 if nothing is left to do, 1 if something failed for good, is parked or cannot be
+    read, 2 if the input, a setting or the store cannot be used.
     """
 
 
@@ -101,8 +101,8 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 ) -> None:
     """Run events through the handler, as Lambda would, and show the resulting state.
 
-    The exit status is 0 if nothing failed for good, 1 if something did or stored state cannot be read, 2 if
-    there is nothing to run.
+    The exit status is 0 if nothing failed for good or is parked, 1 if something did or is, or stored state
+    cannot be read, 2 if there is nothing to run.
     """
     with exit_on_error():
         application = load_application(application_name, store)

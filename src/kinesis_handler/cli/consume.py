@@ -71,8 +71,8 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     for good go to the quarantine. Ctrl-C or SIGTERM end it after the current batches; the next start
     continues there. A second process that reads the same stream into the same store is refused.
 
-    The exit status is 0 if nothing failed for good, 1 if something did, if the stream had lost records, or if
-    stored state cannot be read, 2 if it cannot work.
+    The exit status is 0 if nothing failed for good or is parked, 1 if something did or is, if the stream had
+    lost records, or if stored state cannot be read, 2 if it cannot work.
     """
     with exit_on_error():
         application = load_application(application_name, store)

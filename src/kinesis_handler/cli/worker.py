@@ -140,8 +140,8 @@ def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     are those of `consume`.
 
     Ctrl-C or SIGTERM end it: it finishes what it has gathered, and gives up its leases. The exit status is 0,
-    or 1 if something failed for good, or 2 if it cannot work. With --daemon it is the daemon's: 143 after
-    SIGTERM.
+    or 1 if something failed for good or is parked, or 2 if it cannot work. With --daemon it is the daemon's:
+    143 after SIGTERM.
     """
     with exit_on_error():
         seconds = parse_span("--grace", grace, _GRACE, "from 5s to 10m, such as 25s")
