@@ -1,6 +1,7 @@
 """What the documentation names is there."""
 
 import re
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,17 @@ def test_every_decision_is_in_the_index() -> None:
 def test_a_link_to_a_decision_has_the_decisions_number(page: Path) -> None:
     linked = re.findall(r"\[(?:[Dd]ecision\s+)?(\d+)\]\((?:[^)]*/)?(\d{4})-[^)]*\)", page.read_text())
     assert not [(said, number) for said, number in linked if int(said) != int(number)]
+
+
+RELEASED = {"0.2.0": "f926503540237180"}
+"""Versions, with a digest of what the changelog says of each."""
+
+
+def test_what_the_changelog_says_of_a_released_version_is_what_it_said_then() -> None:
+    _, *parts = re.split(r"^## \[(.+)\].*\n", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    del sections["Unreleased"]
+    digests = {
+        version: blake2b(text.encode(), digest_size=8).hexdigest() for version, text in sections.items()
+    }
+    assert digests == RELEASED, "a change since then goes under Unreleased; a new version goes into RELEASED"
