@@ -156,11 +156,14 @@ browser:
 	  { apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } >/dev/null || true; \
 	fi
 
+# setuptools would warn of how it finds the application's package: that is as it should be.
+INSTALL_OURS = PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 define install
 	@echo "Installing $< into $(VENV) (once)"
 	@$(PIP) --requirement requirements/pip.txt
 	@$(PIP) --requirement $<
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable apps/user_limits
+	@$(INSTALL_OURS) --no-deps --no-build-isolation --editable . --editable apps/user_limits
 	@$(BIN)/python -m pip check --disable-pip-version-check >$(VENV)/.conflicts || { cat $(VENV)/.conflicts; false; }
 	@touch $@
 endef
