@@ -1,5 +1,6 @@
 """G2 (order per key), G7 (concurrent writers), and the rule by which each event is applied once, in order."""
 
+import io
 import json
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -248,6 +249,45 @@ def test_a_numbered_event_not_above_the_last_is_a_duplicate_or_superseded() -> N
     result = KinesisHandler([Letters(repository)]).handle(invocation(events))
     assert statuses(result) == ["applied", "applied", "superseded", "duplicate", "applied"]
     assert aggregate_of(repository, "x").state == "acd"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "number", "warns"),
+    [
+        ("a", "b", None, True),
+        (None, None, None, True),
+        ("a", "a", None, False),
+        ("a", "b", 2, False),
+    ],
+    ids=["two partition keys", "no partition key", "one partition key", "two partition keys, and numbers"],
+)
+def test_events_that_come_in_any_order_are_named_once(
+    first: str | None, last: str | None, number: int | None, warns: bool, log_lines: io.StringIO
+) -> None:
+    handler = KinesisHandler([Letters(MemoryRepository())], quarantine=MemoryQuarantine())
+    for letter in "ab":
+        records = [
+            *invocation([added("x", letter, number)], partition_key=first)["Records"],
+            *invocation([added("x", f"{letter}!", number)], partition_key=last)["Records"],
+            *invocation([added("y", letter, number)], partition_key="y")["Records"],
+        ]
+        handler({"Records": records})
+    lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+    warnings = [line for line in lines if line["level"] == "warning" and line["message"] != "record rejected"]
+    assert [line["message"] for line in warnings] == ["order not kept"] * warns
+    for line in warnings:
+        assert (line["projection"], line["component"]) == ("Letters", "projection")
+        assert line["event_ids"] == ["x-a-None", "x-a!-None"]
+        assert line["detail"].startswith("the events of a key have no producer's number, and not one partition")
+
+
+def test_what_lies_on_another_shard_may_be_superseded() -> None:
+    """This is what the warning is about: positions of two shards do not say what was sent first."""
+    repository: MemoryRepository[str] = MemoryRepository()
+    handler = KinesisHandler([Letters(repository)])
+    sent_first, sent_last = (invocation([added("x", letter)], partition_key=letter) for letter in "ab")
+    assert statuses(handler.handle(sent_last)) == ["applied"]
+    assert statuses(handler.handle(sent_first)) == ["superseded"]
 
 
 def test_an_event_without_a_number_is_ordered_by_its_record() -> None:

@@ -71,6 +71,20 @@ class Groups(Generic[Payload]):
             for key in keys:
                 self.by_key.setdefault(key, []).append(event)
 
+    def without_order(self) -> tuple[Event[Payload], Event[Payload]] | None:
+        """Return the first and the last event of a key whose events have no order; None if all have one.
+
+        These have no producer's number, and not one partition key: of events on several shards, positions do
+        not say which was sent first.
+        """
+        for events in self.by_key.values():
+            last = events[-1]
+            if last.sequence_number is None:
+                first, partition_key = events[0], last.record.partition_key
+                if partition_key is None or partition_key != first.record.partition_key:
+                    return first, last
+        return None
+
     def settled(
         self, keys: Iterable[Key], outcomes: Mapping[Key, list[Outcome]]
     ) -> dict[Event[Payload], Outcome]:

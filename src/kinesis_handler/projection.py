@@ -8,6 +8,8 @@ from decimal import Context, localcontext
 from functools import partial
 from typing import Generic
 
+import structlog
+
 from kinesis_handler.after_change import AfterChange
 from kinesis_handler.aggregate import MAX_RECENT_EVENT_IDS, RECENT_EVENT_IDS, Aggregate, Key
 from kinesis_handler.batch import Batch, Source
@@ -32,6 +34,11 @@ from kinesis_handler.partial_save import Fold, PartialSave, Save, save
 from kinesis_handler.release import release
 from kinesis_handler.results import StateCheck, agreed_state_type
 from kinesis_handler.stores import Repository, State
+
+_WITHOUT_ORDER = (
+    "the events of a key have no producer's number, and not one partition key: they come from several shards "
+    "in any order, and one that comes behind a later one is superseded"
+)
 
 
 class Projection(ABC, Generic[State, Payload]):
@@ -120,6 +127,8 @@ class Projection(ABC, Generic[State, Payload]):
         self._slice_size = slice_size
         self._attempts = attempts
         self._park_after = park_after
+        self._log = structlog.get_logger(component="projection")
+        self._warned = False
 
     def key(self, event: Event[Payload]) -> Key:
         """Return the key whose state the event changes: (partition, sort), both strings, neither empty.
@@ -198,6 +207,10 @@ class Projection(ABC, Generic[State, Payload]):
             groups.add_by_key(events, self.key)
         if groups.without_key:
             batch.settle(groups.without_key)
+        if not self._warned and (found := groups.without_order()) is not None:
+            self._warned = True
+            ids = [event.id for event in found]
+            self._log.warning("order not kept", projection=self._name, event_ids=ids, detail=_WITHOUT_ORDER)
         keys = list(groups.by_key)
         for start in range(0, len(keys), self._slice_size):
             if not batch.has_time:
