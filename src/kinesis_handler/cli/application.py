@@ -7,13 +7,14 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from kinesis_handler.application import Application
 from kinesis_handler.cli.console import echo_error, standard_error, styled
-from kinesis_handler.cli.project import VARIABLE, project_settings
+from kinesis_handler.cli.project import VARIABLE, named_application
 from kinesis_handler.errors import ConfigurationError, KinesisHandlerError
 from kinesis_handler.project.pyproject import PYPROJECT
 from kinesis_handler.stores.url import STORE_FORMS
@@ -29,6 +30,7 @@ ApplicationName = Annotated[
     ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, max=10_000, help="Records in a batch, at most.")]
+StreamName = Annotated[str, typer.Option("--stream", metavar="NAME", help="The stream: its name or its ARN.")]
 Retries = Annotated[int, typer.Option(min=0, help="Deliveries of a failed batch after the first.")]
 StoreUrl = Annotated[
     str | None,
@@ -53,7 +55,7 @@ def load_application(name: str | None, store: str | None = None) -> Application:
     Raises ConfigurationError if it cannot be found, takes no store, or what is found builds no application,
     and BrokenApplicationError if its own code raises anything else.
     """
-    name = project_settings().app if name is None else name
+    name = named_application(name)
     module_name, _, attribute = name.partition(":")
     if not (module_name.strip() and attribute.strip()):
         raise ConfigurationError(
@@ -113,6 +115,15 @@ def exit_on_error() -> Iterator[None]:
     except KinesisHandlerError as error:
         echo_error(str(error))
         raise typer.Exit(2) from error
+
+
+class Commands(TyperGroup):
+    """The commands, of which each prints an error that the user can correct as `exit_on_error` does."""
+
+    def invoke(self, ctx: Any) -> Any:  # typer has a context of its own, which in older versions is click's
+        """Run the command that the arguments name."""
+        with exit_on_error():
+            return super().invoke(ctx)
 
 
 def _print_traceback(error: BaseException | None) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from kinesis_handler.cli.application import ApplicationName, exit_on_error
+from kinesis_handler.cli.application import ApplicationName
 from kinesis_handler.cli.console import echo, echo_json
-from kinesis_handler.cli.project import project_settings
+from kinesis_handler.cli.project import named_application
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.project.artifact import Artifact, Contents, build_with_layer, write_dockerfile
 from kinesis_handler.project.artifact import build as build_artifact
@@ -58,20 +58,19 @@ def build(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     The same input gives the same bytes. Nothing of the application is run.
     """
-    with exit_on_error():
-        if layer and image:
-            raise ConfigurationError("--layer and --image exclude each other: an image has no layers")
-        name = project_settings().app if application_name is None else application_name
-        built_for = Runtime(runtime or own_runtime(), architecture)
-        sources = [_source(each) for each in [name.partition(":")[0].partition(".")[0], *(include or [])]]
-        contents = Contents(_project_name(sources[0].stem), _pinned(requirements, built_for), sources)
-        options: dict[str, Any] = {"cache": into / CACHE, "python": python}
-        artifacts: Sequence[Artifact]
-        if layer:
-            artifacts = build_with_layer(contents, built_for, into, **options)
-        else:
-            artifacts = [build_artifact(contents, built_for, into, **options)]
-        file = write_dockerfile(artifacts[0].folder, built_for, image) if image is not None else None
+    if layer and image:
+        raise ConfigurationError("--layer and --image exclude each other: an image has no layers")
+    name = named_application(application_name)
+    built_for = Runtime(runtime or own_runtime(), architecture)
+    sources = [_source(each) for each in [name.partition(":")[0].partition(".")[0], *(include or [])]]
+    contents = Contents(_project_name(sources[0].stem), _pinned(requirements, built_for), sources)
+    options: dict[str, Any] = {"cache": into / CACHE, "python": python}
+    artifacts: Sequence[Artifact]
+    if layer:
+        artifacts = build_with_layer(contents, built_for, into, **options)
+    else:
+        artifacts = [build_artifact(contents, built_for, into, **options)]
+    file = write_dockerfile(artifacts[0].folder, built_for, image) if image is not None else None
     if as_json:
         echo_json(_described(contents, built_for, artifacts))
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Column
 
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, StreamName, load_application
 from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.consume import open_checkpoints
 from kinesis_handler.cli.starting_point import starting_point
@@ -16,8 +16,6 @@ from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints, goe
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.outages import as_utc
 from kinesis_handler.local.stream.reader import StreamReader
-
-StreamName = Annotated[str, typer.Option("--stream", metavar="NAME", help="The stream: its name or its ARN.")]
 
 PLAIN_WIDTH = 160
 """Width of the output without a terminal, in columns: a sequence number alone has 56."""
@@ -39,12 +37,11 @@ def show(
 
     The first line names the process that reads the stream into this store, if there is one.
     """
-    with exit_on_error():
-        application = load_application(application_name, store)
-        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
-        stored = Checkpoints(open_checkpoints(application), reader.identity)
-        rows, owner = stored.rows(), stored.owner()
-        listed = [each.id for each in reader.shards()]
+    application = load_application(application_name, store)
+    reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
+    stored = Checkpoints(open_checkpoints(application), reader.identity)
+    rows, owner = stored.rows(), stored.owner()
+    listed = [each.id for each in reader.shards()]
     described = [
         {
             "shard": shard,
@@ -92,16 +89,15 @@ def reset(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     Records that are read again are recognised, and counted once. Skipped records are missing in the store.
     The command is refused while a process reads the stream into this store.
     """
-    with exit_on_error():
-        application = load_application(application_name, store)
-        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
-        targets = _targets(reader, starting_point("--to", to, reader, numbers=True), shard)
-        stored = Checkpoints(open_checkpoints(application), reader.identity)
-        what = f"{shard} of {stream}" if shard else f"every shard of {stream} ({len(targets)})"
-        if not yes:
-            raise ConfigurationError(f"this puts {what} to {to}, wherever they have been read to: say --yes")
-        stored.reset(targets, time.time())
-        echo(f"put {what} to {to}")
+    application = load_application(application_name, store)
+    reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
+    targets = _targets(reader, starting_point("--to", to, reader, numbers=True), shard)
+    stored = Checkpoints(open_checkpoints(application), reader.identity)
+    what = f"{shard} of {stream}" if shard else f"every shard of {stream} ({len(targets)})"
+    if not yes:
+        raise ConfigurationError(f"this puts {what} to {to}, wherever they have been read to: say --yes")
+    stored.reset(targets, time.time())
+    echo(f"put {what} to {to}")
 
 
 def _targets(reader: StreamReader, target: Checkpoint, shard: str | None) -> Mapping[str, Checkpoint]:

@@ -5,13 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.cli.application import (
-    ApplicationName,
-    Retries,
-    StoreUrl,
-    exit_on_error,
-    load_application,
-)
+from kinesis_handler.cli.application import ApplicationName, Commands, Retries, StoreUrl, load_application
 from kinesis_handler.cli.build import build
 from kinesis_handler.cli.checkpoints import app as checkpoint_commands
 from kinesis_handler.cli.console import echo, standard_output
@@ -23,7 +17,7 @@ from kinesis_handler.cli.migrate import app as migrate_commands
 from kinesis_handler.cli.new import new
 from kinesis_handler.cli.parked import app as parked_commands
 from kinesis_handler.cli.parked import drop_key
-from kinesis_handler.cli.project import project_settings
+from kinesis_handler.cli.project import events_file, named_application
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
 from kinesis_handler.cli.redrive import redrive
@@ -39,6 +33,7 @@ from kinesis_handler.local.minutes import Minutes
 from kinesis_handler.version import __version__
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",  # else a paragraph keeps the line breaks of its source
     pretty_exceptions_enable=False,
@@ -104,15 +99,14 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     The exit status is 0 if nothing failed for good or is parked, 1 if something did or is, or stored state
     cannot be read, 2 if there is nothing to run.
     """
-    with exit_on_error():
-        application = load_application(application_name, store)
-        application.check(states=True)
-        path = events or project_settings().events
-        with open_events(path) as file:
-            records = read_records(file, str(path), application.handler.envelope)
-            tally = run_locally(application, records, batch_size=batch_size, retries=retries)
-        show = print_json if as_json else print_tables
-        all_read = show(application, tally)
+    application = load_application(application_name, store)
+    application.check(states=True)
+    path = events_file(events)
+    with open_events(path) as file:
+        records = read_records(file, str(path), application.handler.envelope)
+        tally = run_locally(application, records, batch_size=batch_size, retries=retries)
+    show = print_json if as_json else print_tables
+    all_read = show(application, tally)
     raise typer.Exit(1 if tally.unfinished or not all_read else 0)
 
 
@@ -149,28 +143,27 @@ def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     With AUTH=none it listens on this machine only, unless --insecure is given; with --operator always.
     """
     minutes = Minutes() if live or events is not None else None
-    with exit_on_error():
-        application = load_application(application_name, store)
-        api = application.api
-        if api is None:
-            if not application.views and not operator:
-                name = application_name or project_settings().app
-                raise ConfigurationError(f"--app is {name!r}, which has neither an API nor a view")
-            api = JsonApi(application.views).for_command_line()
-        application.check(states=True)
-        if events is not None:
-            with open_events(events) as file:
-                records = read_records(file, str(events), application.handler.envelope)
-                moved = application.demo_recording if live else None
-                tally = run_locally(application, moved(records) if moved else records, minutes=minutes)
-            print_outcomes(standard_output(), tally)
-        serve_api(
-            application,
-            api,
-            host=host,
-            port=port,
-            live=live,
-            insecure=insecure,
-            minutes=minutes,
-            operator=operator,
-        )
+    application = load_application(application_name, store)
+    api = application.api
+    if api is None:
+        if not application.views and not operator:
+            name = named_application(application_name)
+            raise ConfigurationError(f"--app is {name!r}, which has neither an API nor a view")
+        api = JsonApi(application.views).for_command_line()
+    application.check(states=True)
+    if events is not None:
+        with open_events(events) as file:
+            records = read_records(file, str(events), application.handler.envelope)
+            moved = application.demo_recording if live else None
+            tally = run_locally(application, moved(records) if moved else records, minutes=minutes)
+        print_outcomes(standard_output(), tally)
+    serve_api(
+        application,
+        api,
+        host=host,
+        port=port,
+        live=live,
+        insecure=insecure,
+        minutes=minutes,
+        operator=operator,
+    )

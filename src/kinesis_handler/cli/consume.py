@@ -10,7 +10,7 @@ from kinesis_handler.cli.application import (
     BatchSize,
     Retries,
     StoreUrl,
-    exit_on_error,
+    StreamName,
     load_application,
 )
 from kinesis_handler.cli.console import echo
@@ -36,7 +36,7 @@ from kinesis_handler.stores import Repository
 
 
 def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
-    stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
+    stream: StreamName,
     begin: Annotated[
         str | None,
         typer.Option(
@@ -74,55 +74,54 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     The exit status is 0 if nothing failed for good or is parked, 1 if something did or is, if the stream had
     lost records, or if stored state cannot be read, 2 if it cannot work.
     """
-    with exit_on_error():
-        application = load_application(application_name, store)
-        if application.store is None:
-            raise ConfigurationError(f"--app is {application_name!r}, which has no store for checkpoints")
-        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
-        stop, outages = Stop(), Outages()
-        states = OwnedStates(application.handler, remember_mb * 1_024 * 1_024)
-        delivery = Delivery(
-            application,
-            batch_size=batch_size,
-            gather=gather_bounds(gather, gather_records),
-            retries=retries,
-            outages=outages,
-            rebuild=rebuild,
-        )
-        with ended_by_signals(stop.set):
-            try:
-                consumer = outages.wait_out(
-                    lambda: StreamConsumer(
-                        Reading(
-                            begin=starting_point("--from", begin or "trim-horizon", reader),
-                            stream=reader,
-                            checkpoints=_checkpoints(application, reader, begin, delivery),
-                            make_mapping=delivery.mapping,
-                            until_caught_up=until_caught_up,
-                            stop=stop,
-                            on_batch=delivery.settle,
-                            outages=outages,
-                        )
-                    ),
-                    lambda seconds, why="": stop.pause(seconds),  # noqa: ARG005 - it is in the log
-                )
-                with (
-                    monitoring(metrics_port, metrics_host, delivery, consumer.progress, states.recent),
-                    live(consumer.progress, delivery.tallies),
-                ):
-                    consumer.run()
-                lost = [each.lost for each in consumer.progress.values() if each.lost]
-            except Stopped:  # before reading began
-                lost = []
-        tally = delivery.total()
-        caught_up = until_caught_up and not stop.is_set()
-        if as_json:
-            all_read = print_json(application, tally, with_views=caught_up)
-        elif caught_up:
-            all_read = print_tables(application, tally)
-        else:
-            print_summary(tally)
-            all_read = True
+    application = load_application(application_name, store)
+    if application.store is None:
+        raise ConfigurationError(f"--app is {application_name!r}, which has no store for checkpoints")
+    reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
+    stop, outages = Stop(), Outages()
+    states = OwnedStates(application.handler, remember_mb * 1_024 * 1_024)
+    delivery = Delivery(
+        application,
+        batch_size=batch_size,
+        gather=gather_bounds(gather, gather_records),
+        retries=retries,
+        outages=outages,
+        rebuild=rebuild,
+    )
+    with ended_by_signals(stop.set):
+        try:
+            consumer = outages.wait_out(
+                lambda: StreamConsumer(
+                    Reading(
+                        begin=starting_point("--from", begin or "trim-horizon", reader),
+                        stream=reader,
+                        checkpoints=_checkpoints(application, reader, begin, delivery),
+                        make_mapping=delivery.mapping,
+                        until_caught_up=until_caught_up,
+                        stop=stop,
+                        on_batch=delivery.settle,
+                        outages=outages,
+                    )
+                ),
+                lambda seconds, why="": stop.pause(seconds),  # noqa: ARG005 - it is in the log
+            )
+            with (
+                monitoring(metrics_port, metrics_host, delivery, consumer.progress, states.recent),
+                live(consumer.progress, delivery.tallies),
+            ):
+                consumer.run()
+            lost = [each.lost for each in consumer.progress.values() if each.lost]
+        except Stopped:  # before reading began
+            lost = []
+    tally = delivery.total()
+    caught_up = until_caught_up and not stop.is_set()
+    if as_json:
+        all_read = print_json(application, tally, with_views=caught_up)
+    elif caught_up:
+        all_read = print_tables(application, tally)
+    else:
+        print_summary(tally)
+        all_read = True
     for sentence in lost:
         echo(f"lost: {sentence}", "red", err=as_json)
     raise typer.Exit(1 if tally.unfinished or lost or not all_read else 0)

@@ -11,9 +11,9 @@ import typer
 from rich.table import Column
 
 from kinesis_handler.aws import find_region
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, load_application
 from kinesis_handler.cli.console import echo, echo_json, plain_grid, standard_output, styled
-from kinesis_handler.cli.project import project_settings
+from kinesis_handler.cli.project import named_application
 from kinesis_handler.errors import KinesisHandlerError
 from kinesis_handler.project.needs import Needs, Permission, Setting, needs_of
 from kinesis_handler.project.variables import recorded_variables
@@ -31,14 +31,13 @@ def describe(
 
     Nothing is asked of AWS. Name the store that the function will have: --store dynamodb://TABLE.
     """
-    with exit_on_error():
-        name = project_settings().app if application_name is None else application_name
-        package = name.partition(":")[0].partition(".")[0]
-        with _region_as_on_lambda(), recorded_variables(package) as variables:
-            application = load_application(name, store)
-            if store is not None:
-                _load_on_its_own_store(name)
-        needs = needs_of(application, name, sorted(variables.values(), key=lambda each: each.name))
+    name = named_application(application_name)
+    package = name.partition(":")[0].partition(".")[0]
+    with _region_as_on_lambda(), recorded_variables(package) as variables:
+        application = load_application(name, store)
+        if store is not None:
+            _load_on_its_own_store(name)
+    needs = needs_of(application, name, sorted(variables.values(), key=lambda each: each.name))
     if as_json:
         echo_json(msgspec.to_builtins(needs))
     else:

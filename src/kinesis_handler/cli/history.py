@@ -11,7 +11,7 @@ from rich.table import Column
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.application import Application, View
 from kinesis_handler.batch import Source
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, StreamName, load_application
 from kinesis_handler.cli.console import echo, echo_json, plain_table, standard_output, styled
 from kinesis_handler.cli.stored import Partition, Sort, ViewName, load_stored, view_of
 from kinesis_handler.errors import ConfigurationError
@@ -55,7 +55,7 @@ class Difference(Struct, frozen=True):
 def history(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     partition: Partition,
     sort: Sort,
-    stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
+    stream: StreamName,
     view_name: ViewName = None,
     application_name: ApplicationName = None,
     store: StoreUrl = None,
@@ -68,19 +68,18 @@ def history(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
     The exit status is 0 if both are the same, 1 if they differ, 2 if store or stream cannot be used.
     """
-    with exit_on_error():
-        application, key = load_stored(application_name, store), (partition, sort)
-        view = view_of(application, view_name)
-        stored = view.repository.load([key]).found.get(key)
-        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
+    application, key = load_stored(application_name, store), (partition, sort)
+    view = view_of(application, view_name)
+    stored = view.repository.load([key]).found.get(key)
+    reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
 
-        def from_nothing() -> Application:
-            return load_application(application_name, FROM_NOTHING)
+    def from_nothing() -> Application:
+        return load_application(application_name, FROM_NOTHING)
 
-        fresh = from_nothing()
-        configure_logging(level="critical")  # what is read has been logged before
-        records = list(_records_of(key, view.name, reader, from_nothing))
-        lines, folded = _folded(key, view.name, fresh, records)
+    fresh = from_nothing()
+    configure_logging(level="critical")  # what is read has been logged before
+    records = list(_records_of(key, view.name, reader, from_nothing))
+    lines, folded = _folded(key, view.name, fresh, records)
     differences = _differences(stored, folded)
     if as_json:
         echo_json(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, load_application
 from kinesis_handler.cli.console import echo, echo_json, echo_problems
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.errors import ConfigurationError
@@ -63,19 +63,18 @@ def copy(
 
     The exit status is 0 if the other store has all of it now, 1 if not, 2 if it cannot work.
     """
-    with exit_on_error():
-        move, decides = _opened(application_name, source, target)
-        so_far = read_progress(file, (move.names[decides], move.names[decides.other]))
-        if so_far.seen:
-            echo(f"resumes behind {so_far.seen:,} items")
-        try:
-            with progress("read", lambda: so_far.seen, lambda: _items(move, decides)[0]):
-                copy_store(move.repositories, decides, so_far, file, rate=rate)
-        finally:  # of one that is interrupted too: the next one resumes
-            parts = [f"{so_far.written:,} written", f"{so_far.present:,} there already"]
-            parts += [f"{so_far.uncopied:,} not copied"] if so_far.uncopied else []
-            echo(f"{so_far.seen:,} read: {', '.join(parts)}")
-            echo_problems([f"not copied: {each}" for each in so_far.named], MAX_NAMED, so_far.uncopied)
+    move, decides = _opened(application_name, source, target)
+    so_far = read_progress(file, (move.names[decides], move.names[decides.other]))
+    if so_far.seen:
+        echo(f"resumes behind {so_far.seen:,} items")
+    try:
+        with progress("read", lambda: so_far.seen, lambda: _items(move, decides)[0]):
+            copy_store(move.repositories, decides, so_far, file, rate=rate)
+    finally:  # of one that is interrupted too: the next one resumes
+        parts = [f"{so_far.written:,} written", f"{so_far.present:,} there already"]
+        parts += [f"{so_far.uncopied:,} not copied"] if so_far.uncopied else []
+        echo(f"{so_far.seen:,} read: {', '.join(parts)}")
+        echo_problems([f"not copied: {each}" for each in so_far.named], MAX_NAMED, so_far.uncopied)
     raise typer.Exit(1 if so_far.uncopied else 0)
 
 
@@ -95,13 +94,12 @@ def verify(
 
     The exit status is 0 if nothing differs, or all has been repaired, 1 if not, 2 if it cannot work.
     """
-    with exit_on_error():
-        move, decides = _opened(application_name, source, target)
-        work = Verification(decides, repair=repair)
-        with progress("read", lambda: work.scanned, lambda: sum(_items(move, side)[0] for side in Side)):
-            found = ((name, each) for name, sides in move.repositories.items() for each in work.run(sides))
-            listed = list(islice(found, MAX_NAMED))
-            more = sum(1 for _ in found)
+    move, decides = _opened(application_name, source, target)
+    work = Verification(decides, repair=repair)
+    with progress("read", lambda: work.scanned, lambda: sum(_items(move, side)[0] for side in Side)):
+        found = ((name, each) for name, sides in move.repositories.items() for each in work.run(sides))
+        listed = list(islice(found, MAX_NAMED))
+        more = sum(1 for _ in found)
     ending = typer.Exit(1 if work.differ > work.repaired else 0)
     if as_json:
         counts = {"compared": work.compared, "differ": work.differ, "repaired": work.repaired}
@@ -132,10 +130,9 @@ def status(
 
     What cannot be read in a file is named. A table is not read: `verify` does that.
     """
-    with exit_on_error():
-        move, decides = _opened(application_name, source, target)
-        phase = move.phase() if move.phase is not None else None
-        items = {side: _items(move, side) for side in Side}
+    move, decides = _opened(application_name, source, target)
+    phase = move.phase() if move.phase is not None else None
+    items = {side: _items(move, side) for side in Side}
     other = "replica" if phase and phase.replica else "not written"
     roles = {side: "decides" if side is decides else other for side in Side}
     if as_json:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.cli.application import exit_on_error
 from kinesis_handler.cli.console import echo
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.project.envelope import EnvelopeName
@@ -29,10 +28,9 @@ def new(
 ) -> None:
     """Make a small project: a projection with its events, a test, and a template for AWS."""
     folder = into if into is not None else Path(name)
-    with exit_on_error():
-        if api and store == "sqlite":
-            raise ConfigurationError("--api is for AWS: without it, `kinesis-handler serve` shows any store")
-        files = make_project(name, folder, Choices(store, api, envelope))
+    if api and store == "sqlite":
+        raise ConfigurationError("--api is for AWS: without it, `kinesis-handler serve` shows any store")
+    files = make_project(name, folder, Choices(store, api, envelope))
     lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
     echo(f"made {folder}: {len(files)} files, {lines} lines. Two commands to begin with:")
     if folder.resolve() != Path.cwd():

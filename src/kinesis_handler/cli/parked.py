@@ -8,15 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Column
 
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
-from kinesis_handler.cli.console import (
-    echo,
-    echo_json,
-    echo_problems,
-    plain_table,
-    standard_output,
-    styled,
-)
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, load_application
+from kinesis_handler.cli.console import echo, echo_json, echo_problems, plain_table, standard_output, styled
 from kinesis_handler.cli.quarantine import MAX_UNREADABLE, AsJson, print_entries, print_unreadable
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.redrive.notes import ParkedKey, all_parked_keys, drop, parked_keys
@@ -53,11 +46,10 @@ def list_keys(
     The exit status is 1 if something cannot be read, and so may be missing.
     """
     damaged: list[str] = []
-    with exit_on_error():
-        application = load_application(application_name, store)
-        contents = read_quarantines(application.quarantines)
-        read = all_parked_keys if scan else parked_keys
-        found = read(application.handler.repositories, contents, lambda _, error: damaged.append(str(error)))
+    application = load_application(application_name, store)
+    contents = read_quarantines(application.quarantines)
+    read = all_parked_keys if scan else parked_keys
+    found = read(application.handler.repositories, contents, lambda _, error: damaged.append(str(error)))
     if as_json:
         echo_json(found)
     else:
@@ -80,12 +72,11 @@ def show(
     """
     key = (partition, sort)
     problems: list[str] = []
-    with exit_on_error():
-        application = load_application(application_name, store)
-        contents = read_quarantines(application.quarantines)
-        found = parked_for(contents, key)
-        repositories = application.handler.repositories
-        notes = parked_keys(repositories, contents, lambda _, error: problems.append(str(error)), key)
+    application = load_application(application_name, store)
+    contents = read_quarantines(application.quarantines)
+    found = parked_for(contents, key)
+    repositories = application.handler.repositories
+    notes = parked_keys(repositories, contents, lambda _, error: problems.append(str(error)), key)
     if as_json:
         echo_json(found)
     else:
@@ -139,16 +130,15 @@ def drop_key(  # noqa: PLR0913, PLR0917 - a command has as many options as it ha
     They stay in the quarantine, marked as dropped, with who and why, until `redrive --delete`. The exit
     status is 1 if nothing waits for the key, or if an object cannot be read, and so is not marked.
     """
-    with exit_on_error():
-        application = load_application(application_name, store)
-        contents = read_quarantines(application.quarantines)
-        question = drop_question(key, len(parked_for(contents, key)))
-        if not because.strip():
-            raise ConfigurationError("--because is empty: say why these events shall never be applied")
-        if not yes and not typer.confirm(question, err=as_json):
-            raise typer.Exit(1)
-        why = f"by {by or getpass.getuser()}: {because}"
-        notes, records = drop(application.handler.repositories, contents, key, why, time.time())
+    application = load_application(application_name, store)
+    contents = read_quarantines(application.quarantines)
+    question = drop_question(key, len(parked_for(contents, key)))
+    if not because.strip():
+        raise ConfigurationError("--because is empty: say why these events shall never be applied")
+    if not yes and not typer.confirm(question, err=as_json):
+        raise typer.Exit(1)
+    why = f"by {by or getpass.getuser()}: {because}"
+    notes, records = drop(application.handler.repositories, contents, key, why, time.time())
     if as_json:
         echo_json({"notes": notes, "records": records})
     else:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, StreamName, load_application
 from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.events_file import open_events, read_contents
-from kinesis_handler.cli.project import project_settings
+from kinesis_handler.cli.project import events_file, names_application
 from kinesis_handler.envelopes import Native
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.writer import MAX_RECORDS, StreamWriter, create_stream
@@ -18,7 +18,7 @@ from kinesis_handler.printable import counted
 
 
 def put(
-    stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
+    stream: StreamName,
     events: Annotated[
         Path | None,
         typer.Argument(help="A JSON array, JSON lines, or a Lambda event with Records; - is standard input."),
@@ -38,23 +38,21 @@ def put(
     The exit status is 0 if all were put, 1 if some were refused for good, 2 if it cannot work.
     """
     put_count, refused = 0, 0
-    with exit_on_error():
-        settings = project_settings()
-        path = events or settings.events
-        has_application = application_name is not None or settings.names_app
-        envelope = load_application(application_name).handler.envelope if has_application else Native()
-        client = kinesis_client()
-        if shards is not None:
-            create_stream(client, stream, shards)
-        writer = StreamWriter(client, stream, time.sleep)
-        with open_events(path) as file:
-            records = read_contents(file, str(path), envelope)
-            while batch := list(islice(records, MAX_RECORDS)):
-                left = writer.put(batch)
-                put_count += len(batch) - len(left)
-                refused += len(left)
-                for reason in sorted(set(left.values())):
-                    echo(reason, "red", err=True)
+    path = events_file(events)
+    has_application = application_name is not None or names_application()
+    envelope = load_application(application_name).handler.envelope if has_application else Native()
+    client = kinesis_client()
+    if shards is not None:
+        create_stream(client, stream, shards)
+    writer = StreamWriter(client, stream, time.sleep)
+    with open_events(path) as file:
+        records = read_contents(file, str(path), envelope)
+        while batch := list(islice(records, MAX_RECORDS)):
+            left = writer.put(batch)
+            put_count += len(batch) - len(left)
+            refused += len(left)
+            for reason in sorted(set(left.values())):
+                echo(reason, "red", err=True)
     refusals = f", {refused:,} refused" if refused else ""
     echo(f"{counted(put_count, 'record')} put onto {stream}{refusals}")
     raise typer.Exit(1 if refused else 0)

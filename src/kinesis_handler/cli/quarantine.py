@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.table import Column
 
-from kinesis_handler.cli.application import ApplicationName, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, load_application
 from kinesis_handler.cli.console import echo_json, echo_problems, plain_table, standard_output, styled
 from kinesis_handler.quarantine.contents import Contents, read_quarantines, waiting_in
 from kinesis_handler.quarantine.entry import Entry, described, readable
@@ -117,7 +117,6 @@ def matches(entry: Entry, reason: str) -> bool:
 
 def _waiting(application_name: str | None, reason: str) -> tuple[list[Contents], list[Entry]]:
     """Return all contents, and the waiting entries, in the order of the stream."""
-    with exit_on_error():
-        contents = read_quarantines(load_application(application_name).quarantines)
+    contents = read_quarantines(load_application(application_name).quarantines)
     entries = [each.entry for each in waiting_in(contents).values()]
     return contents, [entry for entry in entries if matches(entry, reason)]

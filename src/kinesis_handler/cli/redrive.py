@@ -3,14 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import cache, partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from kinesis_handler.application import Application
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, load_application
 from kinesis_handler.cli.console import echo_json, standard_output
 from kinesis_handler.cli.progress import progress
 from kinesis_handler.cli.quarantine import Reason, matches, print_groups, print_unreadable
@@ -32,11 +31,8 @@ MAX_NAMED = 5
 """Most omitted records that are named."""
 
 
-class Through(StrEnum):
-    """The targets of a redrive."""
-
-    HANDLER = "handler"
-    STREAM = "stream"
+Through = Literal["handler", "stream"]
+"""The targets of a redrive."""
 
 
 def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
@@ -80,33 +76,29 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     The exit status is 0 if all records are done, 1 if some are left or could not be read, 2 if it cannot
     work.
     """
-    with exit_on_error():
-        application = load_application(application_name, store)
-        earliest = parse_moment("--since", since, time.time()) if since else 0.0
-        target = _target(through, application, stream, accept_too_late=accept_too_late)
-        if queue is not None and application.quarantine is None:
-            raise ConfigurationError(
-                "--queue needs a quarantine to keep the records in: the settings name none"
-            )
-        reader_of = stream_readers(application.default_region)
-        problems = [] if dry_run else _fetch(application, queue, reader_of)
-        read = partial(read_quarantines, application.quarantines)
-        contents: Sequence[Contents] = read()
-        problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
-        chosen = partial(_is_chosen, reason=reason, earliest=earliest)
-        undated = _undated(contents, reason) if since else []
-        if dry_run:
-            would_send = grouped(Redrive(contents, chosen).entries)
-        if dry_run and as_json:
+    application = load_application(application_name, store)
+    earliest = parse_moment("--since", since, time.time()) if since else 0.0
+    target = _target(through, application, stream, accept_too_late=accept_too_late)
+    if queue is not None and application.quarantine is None:
+        raise ConfigurationError("--queue needs a quarantine to keep the records in: the settings name none")
+    reader_of = stream_readers(application.default_region)
+    problems = [] if dry_run else _fetch(application, queue, reader_of)
+    read = partial(read_quarantines, application.quarantines)
+    contents: Sequence[Contents] = read()
+    problems += [] if dry_run else [each for some in contents for each in fetch_records(some, reader_of)]
+    chosen = partial(_is_chosen, reason=reason, earliest=earliest)
+    undated = _undated(contents, reason) if since else []
+    if dry_run:
+        would_send = grouped(Redrive(contents, chosen).entries)
+        if as_json:
             echo_json({"wouldSend": would_send})
-            raise typer.Exit(1 if print_unreadable(contents) else 0)
-        if dry_run:
+        else:
             print_groups(would_send)
             _print_unfetched(contents, _queue(application, queue))
             _print_undated(undated, since)
-            raise typer.Exit(1 if print_unreadable(contents) else 0)
-        verdicts, contents = redrive_all(contents, read, chosen, lambda sending: _send(sending, target))
-        removed = remove_finished(contents) if delete else 0
+        raise typer.Exit(1 if print_unreadable(contents) else 0)
+    verdicts, contents = redrive_all(contents, read, chosen, lambda sending: _send(sending, target))
+    removed = remove_finished(contents) if delete else 0
     results = list(verdicts.values())
     if as_json:
         _print_json(results, problems, undated, removed)
@@ -119,12 +111,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
 
 
 def _is_chosen(entry: Entry, *, reason: str, earliest: float) -> bool:
-    return matches(entry, reason) and _arrived(entry, earliest)
-
-
-def _arrived(entry: Entry, earliest: float) -> bool:
-    """Tell whether --since selects an entry: without it, all entries."""
-    return earliest == 0 or (entry.arrived is not None and entry.arrived >= earliest)
+    """Tell whether --reason and --since select an entry: without --since, whenever it arrived."""
+    is_recent = earliest == 0 or (entry.arrived is not None and entry.arrived >= earliest)
+    return matches(entry, reason) and is_recent
 
 
 def _undated(contents: Sequence[Contents], reason: str) -> list[Entry]:
@@ -136,7 +125,7 @@ def _undated(contents: Sequence[Contents], reason: str) -> list[Entry]:
 def _target(
     through: Through, application: Application, stream: str | None, *, accept_too_late: bool
 ) -> RedriveTarget:
-    if through is Through.HANDLER:
+    if through == "handler":
         if stream is not None:
             raise ConfigurationError(f"--stream is {stream!r}; it is only for --through stream")
         application.check(states=True)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.application import Application, View
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, load_application
 from kinesis_handler.cli.console import echo, echo_json, plain_grid, plain_table, standard_output, styled
 from kinesis_handler.errors import ConfigurationError, UnreadableError
 from kinesis_handler.local.stream.outages import as_utc
@@ -44,10 +44,9 @@ def get(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     The exit status is 0 if it was found, 1 if nothing is stored there or it cannot be read, 2 if the store
     cannot be used.
     """
-    with exit_on_error():
-        application = load_stored(application_name, store)
-        view, key = view_of(application, view_name), (partition, sort)
-        loaded = view.repository.load([key])
+    application = load_stored(application_name, store)
+    view, key = view_of(application, view_name), (partition, sort)
+    loaded = view.repository.load([key])
     found = loaded.found.get(key)
     if as_json:
         echo_json(view.document(found) if found is not None else None)
@@ -75,17 +74,16 @@ def list_partition(  # noqa: PLR0913, PLR0917 - a command has as many options as
 
     The exit status is 0, or 1 if something in it cannot be read, 2 if the store cannot be used.
     """
-    with exit_on_error():
-        application = load_stored(application_name, store)
-        view = view_of(application, view_name)
-        unreadable: dict[Key, UnreadableError] = {}
-        found: list[Aggregate[Any]] = []
-        more = False
-        for each in _stored_in(view, partition, limit + 1, unreadable):
-            more = len(found) == limit
-            if more:
-                break
-            found.append(each)
+    application = load_stored(application_name, store)
+    view = view_of(application, view_name)
+    unreadable: dict[Key, UnreadableError] = {}
+    found: list[Aggregate[Any]] = []
+    more = False
+    for each in _stored_in(view, partition, limit + 1, unreadable):
+        more = len(found) == limit
+        if more:
+            break
+        found.append(each)
     if as_json:
         echo_json([view.document(each) for each in found])
     else:

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table as Grid
 
 from kinesis_handler.application import Application
-from kinesis_handler.cli.application import ApplicationName, StoreUrl, exit_on_error, load_application
+from kinesis_handler.cli.application import ApplicationName, StoreUrl, load_application
 from kinesis_handler.cli.console import echo, echo_json, standard_output
 from kinesis_handler.errors import ConfigurationError
 from kinesis_handler.local.stream.checkpoint_repository import checkpoint_table_in
@@ -28,11 +28,10 @@ def create(
     ] = False,
 ) -> None:
     """Make each table that is missing: on demand, its keys strings, its time to live on."""
-    with exit_on_error():
-        tables = _own_tables(load_application(application_name, store))
-        for each in [table for table in tables if not table.exists()] or tables:
-            each.create(deletion_protection=protect)
-            echo(f"made the table {each.name}")
+    tables = _own_tables(load_application(application_name, store))
+    for each in [table for table in tables if not table.exists()] or tables:
+        each.create(deletion_protection=protect)
+        echo(f"made the table {each.name}")
 
 
 @app.command()
@@ -42,8 +41,7 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,  # noqa: FBT002
 ) -> None:
     """Show what each table is like."""
-    with exit_on_error():
-        described = [each.describe() for each in _tables(load_application(application_name, store))]
+    described = [each.describe() for each in _tables(load_application(application_name, store))]
     if as_json:
         echo_json(described)
         return
@@ -61,15 +59,14 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,  # noqa: FBT002
 ) -> None:
     """Remove each table with all that is in it, if --yes is given."""
-    with exit_on_error():
-        application = load_application(application_name, store)
-        tables = [*_own_tables(application), *_checkpoint_tables(application)]
-        if not yes:
-            names = ", ".join(each.name for each in tables)
-            raise ConfigurationError(f"this removes {names} with all that is in it, for good: say --yes")
-        for each in tables:
-            each.delete()
-            echo(f"removed the table {each.name}")
+    application = load_application(application_name, store)
+    tables = [*_own_tables(application), *_checkpoint_tables(application)]
+    if not yes:
+        names = ", ".join(each.name for each in tables)
+        raise ConfigurationError(f"this removes {names} with all that is in it, for good: say --yes")
+    for each in tables:
+        each.delete()
+        echo(f"removed the table {each.name}")
 
 
 def _tables(application: Application) -> Sequence[Table]:

@@ -19,7 +19,7 @@ from kinesis_handler.cli.application import (
     BatchSize,
     Retries,
     StoreUrl,
-    exit_on_error,
+    StreamName,
     load_application,
 )
 from kinesis_handler.cli.consume import open_checkpoints
@@ -98,7 +98,7 @@ class Options(Struct, frozen=True):
 
 
 def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
-    stream: Annotated[str, typer.Option(metavar="NAME", help="The stream: its name or its ARN.")],
+    stream: StreamName,
     begin: Annotated[
         str,
         typer.Option(
@@ -143,54 +143,53 @@ def worker(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     or 1 if something failed for good or is parked, or 2 if it cannot work. With --daemon it is the daemon's:
     143 after SIGTERM.
     """
-    with exit_on_error():
-        seconds = parse_span("--grace", grace, _GRACE, "from 5s to 10m, such as 25s")
-        application = load_application(application_name, store)
-        reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
-        stop, outages = Stop(), Outages()
-        with ended_by_signals(stop.set):
-            try:
-                fleet, table = outages.wait_out(
-                    lambda: _prepared(application, reader, begin, leases),
-                    lambda pause, why="": stop.pause(pause),  # noqa: ARG005 - it is in the log
-                )
-            except Stopped:
-                raise typer.Exit from None
-        options = Options(
-            reader.arn,
-            reader.identity,
-            application_name,
-            store,
-            batch_size,
-            retries,
-            gather,
-            gather_records,
-            remember_mb,
-        )
-        delivery = options.delivery(application, outages)
-        if daemon and metrics_port is not None:
-            raise ConfigurationError(
-                "--metrics-port and --daemon are both given: the daemon starts a process for each shard, and "
-                "none of them knows all; allowed: one of the two"
+    seconds = parse_span("--grace", grace, _GRACE, "from 5s to 10m, such as 25s")
+    application = load_application(application_name, store)
+    reader = StreamReader(kinesis_client(default_region=application.default_region), stream)
+    stop, outages = Stop(), Outages()
+    with ended_by_signals(stop.set):
+        try:
+            fleet, table = outages.wait_out(
+                lambda: _prepared(application, reader, begin, leases),
+                lambda pause, why="": stop.pause(pause),  # noqa: ARG005 - it is in the log
             )
-        if daemon:
-            _become_daemon(fleet, options, seconds)
-        states = options.states(application)
-        work = Work(
-            stream_arn=reader.arn,
-            make_mapping=delivery.mapping,
-            on_batch=delivery.settle,
-            stop=stop,
-            on_lease_lost=states.forget,
-            timer=True,
+        except Stopped:
+            raise typer.Exit from None
+    options = Options(
+        reader.arn,
+        reader.identity,
+        application_name,
+        store,
+        batch_size,
+        retries,
+        gather,
+        gather_records,
+        remember_mb,
+    )
+    delivery = options.delivery(application, outages)
+    if daemon and metrics_port is not None:
+        raise ConfigurationError(
+            "--metrics-port and --daemon are both given: the daemon starts a process for each shard, and "
+            "none of them knows all; allowed: one of the two"
         )
-        with (
-            ended_by_signals(stop.set),
-            monitoring(metrics_port, metrics_host, delivery, work.progress, states.recent),
-            live(work.progress, delivery.tallies),
-            options.reporting(application, delivery, work.progress),
-        ):
-            run_native(work, fleet, table, seconds)
+    if daemon:
+        _become_daemon(fleet, options, seconds)
+    states = options.states(application)
+    work = Work(
+        stream_arn=reader.arn,
+        make_mapping=delivery.mapping,
+        on_batch=delivery.settle,
+        stop=stop,
+        on_lease_lost=states.forget,
+        timer=True,
+    )
+    with (
+        ended_by_signals(stop.set),
+        monitoring(metrics_port, metrics_host, delivery, work.progress, states.recent),
+        live(work.progress, delivery.tallies),
+        options.reporting(application, delivery, work.progress),
+    ):
+        run_native(work, fleet, table, seconds)
     tally = delivery.total()
     print_summary(tally)
     raise typer.Exit(1 if tally.unfinished else 0)
