@@ -16,7 +16,7 @@ def check_state_type(state_type: Any) -> None:
     Raises ConfigurationError if a Struct in it is declared with `omit_defaults`: what it left out would
     change, in states that are stored long since, with the default.
     """
-    for each in _structs(state_type, set()):
+    for each in structs_in(state_type):
         if each.__struct_config__.omit_defaults:
             raise ConfigurationError(
                 f"{each.__name__} has omit_defaults=True: a state is stored with all of its fields, or a new "
@@ -24,8 +24,9 @@ def check_state_type(state_type: Any) -> None:
             )
 
 
-def _structs(type_: Any, seen: set[Any]) -> Iterator[type[Struct]]:
-    """Yield the Structs that values of a type may have in them."""
+def structs_in(type_: Any, seen: set[Any] | None = None) -> Iterator[type[Struct]]:
+    """Yield the Structs that values of a type may have in them, but for those that have been seen."""
+    seen = set() if seen is None else seen
     try:
         is_new = type_ not in seen
         seen.add(type_)
@@ -42,4 +43,4 @@ def _structs(type_: Any, seen: set[Any]) -> Iterator[type[Struct]]:
             with suppress(NameError):
                 parts = [*parts, *get_type_hints(type_).values()]
     for each in parts:
-        yield from _structs(each, seen)
+        yield from structs_in(each, seen)

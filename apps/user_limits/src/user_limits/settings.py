@@ -141,9 +141,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     oidc_client_id: Annotated[str, Meta(description="the id of a public client")] = ""
     oidc_scope: Annotated[str, Meta(description="scopes with spaces between")] = "openid"
     oidc_origins: tuple[Origin, ...] = ()
-    operator_scope: Annotated[str, _text(r"[!#-\[\]-~]{1,255}", "one scope, without spaces")] = (
-        "limits:operate"
-    )
+    operator_scope: Annotated[str, _text(_SCOPE, "one scope, without spaces")] = "limits:operate"
     cors_allow_origins: tuple[Origin, ...] = ()
     help_text: Annotated[str, Meta(max_length=300, description="at most 300 characters")] = ""
     help_url: HelpUrl = ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, get
@@ -18,7 +19,7 @@ from user_limits.api.conditional_json import ConditionalJson
 from user_limits.api.etag import tag_of
 from user_limits.api.routes import (
     ALLOWED,
-    PREFIX,
+    LIMIT,
     AmountsParameter,
     Cursor,
     LimitId,
@@ -124,14 +125,9 @@ def activity_routes(
         activities: what happened to them.
         in_threads: read in threads, because reading blocks.
     """
+    read = partial(get, sync_to_thread=in_threads, opt={"allowed": ALLOWED})
 
-    @get(
-        f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}/activity",
-        operation_id="getLimitActivity",
-        summary="What happened to a limit",
-        sync_to_thread=in_threads,
-        opt={"allowed": ALLOWED},
-    )
+    @read(f"{LIMIT}/activity", operation_id="getLimitActivity", summary="What happened to a limit")
     def get_limit_activity(  # noqa: PLR0913, PLR0917 - one for each parameter
         request: Request[Any, Any, Any],
         userId: UserId,
@@ -210,14 +206,6 @@ def _number(cursor: str | None) -> int | None:
         raise InvalidCursorError("the cursor is none of this list")
     return int(text[:MAX_DIGITS])
 
-
-DOCUMENTS: Sequence[type[Struct]] = (
-    ActivityResponse,
-    ActivityData,
-    ChangeDocument,
-    PeriodDocument,
-    ActivityMeta,
-)
 
 EXAMPLE = Aggregate(
     key=("usr_456", "lmt_123"),

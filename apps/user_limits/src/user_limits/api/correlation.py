@@ -2,9 +2,6 @@
 
 import re
 import uuid
-from contextlib import AbstractContextManager
-
-from structlog.contextvars import bound_contextvars
 
 HEADER = b"x-correlation-id"
 
@@ -15,8 +12,3 @@ _FORM = re.compile(r"[!-~]{1,128}")
 def correlation_id(given: str | None) -> str:
     """Return the id that a caller gave, or a new one if there is none or it cannot be taken over."""
     return given if given is not None and _FORM.fullmatch(given) else uuid.uuid4().hex
-
-
-def correlated(identifier: str) -> AbstractContextManager[None]:
-    """Write the id on every log line while the context lasts."""
-    return bound_contextvars(correlation_id=identifier)

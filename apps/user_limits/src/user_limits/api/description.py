@@ -15,21 +15,19 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from msgspec import UNSET, Struct, to_builtins
 
+from kinesis_handler.stores.state_type import structs_in
 from kinesis_handler.version import __version__
 from user_limits.api import activity
 from user_limits.api.documents import (
     EXAMPLE,
-    LimitMeta,
     LimitResponse,
     LimitsResponse,
-    PageMeta,
     limit_response,
     limits_response,
 )
 from user_limits.api.health import Health
 from user_limits.api.problems import MEDIA_TYPE, METHODS, Problem, ProblemError, wrong_parameter
 from user_limits.api.routes import ALLOWED
-from user_limits.view import LastResetDocument, LimitData, LimitDocument
 
 Json = dict[str, Any]
 
@@ -37,18 +35,8 @@ INTRODUCTION = """\
 The current state of users' limits, from the events on the stream. The API is read-only: only events change a
 limit. Numbers are exact, times are in UTC. Errors are problem documents (RFC 9457)."""
 
-DOCUMENTS: Sequence[type[Struct]] = (
-    LimitResponse,
-    LimitData,
-    LastResetDocument,
-    LimitMeta,
-    LimitsResponse,
-    LimitDocument,
-    PageMeta,
-    *activity.DOCUMENTS,
-    Problem,
-    Health,
-)
+DOCUMENTS = [*structs_in(LimitResponse | LimitsResponse | activity.ActivityResponse | Problem | Health)]
+"""All documents that an answer may have in it."""
 
 ANSWERS: dict[str, Struct] = {
     "listLimits": limits_response([EXAMPLE], None),

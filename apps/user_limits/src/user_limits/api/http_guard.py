@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from structlog.contextvars import bound_contextvars
+
 from kinesis_handler.application import ASGIApp
 from kinesis_handler.deadline import current_deadline, within
 from kinesis_handler.hosts import is_this_machine
 from user_limits.api.conditional_json import header
-from user_limits.api.correlation import HEADER, correlated, correlation_id
+from user_limits.api.correlation import HEADER, correlation_id
 from user_limits.api.cors import Cors, Headers
 from user_limits.api.problems import METHODS, ProblemError, encoded, unavailable
 
@@ -81,7 +83,7 @@ class HttpGuard:
         identifier = correlation_id(header(scope, HEADER))
         headers = [*self._headers, *self._cors.headers(origin), (HEADER, identifier.encode())]
         answer = _Sender(send, headers, without_body=scope["method"] == "HEAD")
-        with correlated(identifier):
+        with bound_contextvars(correlation_id=identifier):  # on every line of the log
             await self._answer(scope, receive, answer, origin)
 
     async def _answer(self, scope: Any, receive: Any, answer: "_Sender", origin: str | None) -> None:

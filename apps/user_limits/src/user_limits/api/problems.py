@@ -7,7 +7,7 @@ Source: https://www.rfc-editor.org/rfc/rfc9457
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from logging import DEBUG
 from typing import Annotated, Any, Literal
@@ -114,10 +114,9 @@ def encoded(error: ProblemError) -> tuple[int, list[tuple[bytes, bytes]], bytes]
 
 def unexpected(error: Exception) -> ProblemError:
     """Log an unexpected error, and return a problem that only names its instance in the log."""
-    instance = f"urn:uuid:{uuid.uuid4()}"
-    log = structlog.get_logger(component="api")
-    fields = {"exc_info": error} if log.is_enabled_for(DEBUG) else {}
-    log.error("request failed", instance=instance, reason=str(UnexpectedError(error)), **fields)
+    is_debug = structlog.get_logger(component="api").is_enabled_for(DEBUG)
+    fields = {"reason": str(UnexpectedError(error)), **({"exc_info": error} if is_debug else {})}
+    instance = _logged("request failed", **fields)
     return ProblemError(
         500, "something went wrong here; the log knows more under this instance", instance=instance
     )
@@ -125,28 +124,26 @@ def unexpected(error: Exception) -> ProblemError:
 
 def unreadable(error: Exception) -> ProblemError:
     """Log that a stored limit cannot be read, and return a problem: waiting does not help."""
-    instance = f"urn:uuid:{uuid.uuid4()}"
-    structlog.get_logger(component="api").error("limit not readable", instance=instance, reason=str(error))
     return ProblemError(
         500,
         "this limit is stored and cannot be read; the log knows more under this instance",
         code="unreadable-limit",
-        instance=instance,
+        instance=_logged("limit not readable", reason=str(error)),
     )
 
 
 def unavailable(error: Exception) -> ProblemError:
     """Log that the store did not answer, and return a problem that says so."""
+    instance = _logged("store not available", error=type(error).__name__, reason=str(error))
+    headers = {"retry-after": str(RETRY_AFTER)}
+    return ProblemError(503, "the limits cannot be read now; try again", headers, instance=instance)
+
+
+def _logged(event: str, **fields: object) -> str:
+    """Log why a request fails, and return the instance under which that is found."""
     instance = f"urn:uuid:{uuid.uuid4()}"
-    structlog.get_logger(component="api").error(
-        "store not available", instance=instance, error=type(error).__name__, reason=str(error)
-    )
-    return ProblemError(
-        503,
-        "the limits cannot be read now; try again",
-        {"retry-after": str(RETRY_AFTER)},
-        instance=instance,
-    )
+    structlog.get_logger(component="api").error(event, instance=instance, **fields)
+    return instance
 
 
 def _of_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
@@ -154,16 +151,11 @@ def _of_problem(_: Request[Any, Any, Any], error: ProblemError) -> Response[byte
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=error.headers)
 
 
-def _of_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return _of_problem(request, unexpected(error))
-
-
-def _of_damage(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return _of_problem(request, unreadable(error))
-
-
-def _of_store(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return _of_problem(request, unavailable(error))
+def _of(
+    problem: Callable[[Exception], ProblemError],
+) -> Callable[[Request[Any, Any, Any], Exception], Response[bytes]]:
+    """Return what answers an error with the problem that is made of it."""
+    return lambda request, error: _of_problem(request, problem(error))
 
 
 def _of_cursor(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]:
@@ -200,7 +192,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     ValidationException: _of_validation,
     HTTPException: _of_http,
     InvalidCursorError: _of_cursor,
-    UnreadableError: _of_damage,
-    RepositoryError: _of_store,
-    Exception: _of_unexpected,
+    UnreadableError: _of(unreadable),
+    RepositoryError: _of(unavailable),
+    Exception: _of(unexpected),
 }

@@ -1,6 +1,7 @@
 """Defines the three routes. Each reads limits, and answers 304 if the caller already has them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from litestar import Request, get
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from kinesis_handler.errors import UnreadableError
 
 PREFIX = "/api/v1"
+LIMITS = f"{PREFIX}/users/{{userId:str}}/limits"
+LIMIT = f"{LIMITS}/{{limitId:str}}"
+"""Paths of a user's limits, and of one."""
 
 MAX_NAME = 64
 """Most characters of an unknown parameter's name that a problem repeats."""
@@ -88,14 +92,9 @@ def limit_routes(
         clock: seconds since epoch, to find active limits.
         in_threads: read in threads, because reading blocks.
     """
+    read = partial(get, sync_to_thread=in_threads, opt={"allowed": ALLOWED})
 
-    @get(
-        f"{PREFIX}/users/{{userId:str}}/limits",
-        operation_id="listLimits",
-        summary="All limits of a user",
-        sync_to_thread=in_threads,
-        opt={"allowed": ALLOWED},
-    )
+    @read(LIMITS, operation_id="listLimits", summary="All limits of a user")
     def list_limits(
         request: Request[Any, Any, Any],
         userId: UserId,
@@ -111,13 +110,7 @@ def limit_routes(
         page = limits.find(userId, limit=limit, cursor=cursor)
         return _page(page, amounts)
 
-    @get(
-        f"{PREFIX}/users/{{userId:str}}/limits/active",
-        operation_id="listActiveLimits",
-        summary="The limits of a user that hold now",
-        sync_to_thread=in_threads,
-        opt={"allowed": ALLOWED},
-    )
+    @read(f"{LIMITS}/active", operation_id="listActiveLimits", summary="The limits of a user that hold now")
     def list_active_limits(  # noqa: PLR0913, PLR0917 - one for each filter
         request: Request[Any, Any, Any],
         userId: UserId,
@@ -144,13 +137,7 @@ def limit_routes(
 
         return _page(_find(limits, userId, is_wanted, limit, cursor), amounts)
 
-    @get(
-        f"{PREFIX}/users/{{userId:str}}/limits/{{limitId:str}}",
-        operation_id="getLimit",
-        summary="One limit of a user",
-        sync_to_thread=in_threads,
-        opt={"allowed": ALLOWED},
-    )
+    @read(LIMIT, operation_id="getLimit", summary="One limit of a user")
     def get_limit(
         request: Request[Any, Any, Any],
         userId: UserId,
