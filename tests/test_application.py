@@ -11,7 +11,7 @@ from kinesis_handler import ConfigurationError, KinesisHandler, open_store
 from kinesis_handler.application import Application, Cell, plain_view
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.memory import MemoryRepository
-from kinesis_handler.testing.laws import aggregate
+from kinesis_handler.testing.law_states import aggregate
 from testkit.tables import Tables
 
 

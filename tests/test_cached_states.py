@@ -35,7 +35,7 @@ from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.recent import RecentDocuments
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, invocation
-from kinesis_handler.testing.laws import after, aggregate, insert
+from kinesis_handler.testing.law_states import after, aggregate, insert
 from kinesis_handler.testing.vacant_laws import parked, vacant
 from testkit.quarantine import MemoryQuarantine
 

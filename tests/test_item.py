@@ -13,7 +13,7 @@ from kinesis_handler.errors import UnstorableError
 from kinesis_handler.stores.dynamodb.attributes import to_attribute
 from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import aggregate
+from kinesis_handler.testing.law_states import aggregate
 
 T = TypeVar("T")
 

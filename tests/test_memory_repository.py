@@ -10,7 +10,8 @@ from kinesis_handler.errors import RepositoryError
 from kinesis_handler.stores import Change, Repository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository, LawState, RepositoryLaws
-from kinesis_handler.testing.laws import TTL, aggregate
+from kinesis_handler.testing.law_states import aggregate
+from kinesis_handler.testing.laws import TTL
 
 SORTS = st.sampled_from("abcdefg")
 STEPS = st.one_of(

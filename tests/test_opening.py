@@ -15,7 +15,7 @@ from kinesis_handler.quarantine.opening import QUARANTINE_FORMS
 from kinesis_handler.stores import Change, Repository, Store
 from kinesis_handler.stores.url import LASTING_STORE_FORMS, STORE_FORMS, Address, DynamoDB, InMemory, SQLite
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import aggregate
+from kinesis_handler.testing.law_states import aggregate
 from testkit.tables import Tables
 
 

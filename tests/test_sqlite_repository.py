@@ -22,7 +22,7 @@ from kinesis_handler.stores import Change, Repository, sqlite_file
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.stores.upgrade import Upgrade
 from kinesis_handler.testing import FakeClock, LawState, RepositoryLaws, StoredLaws
-from kinesis_handler.testing.laws import aggregate, insert
+from kinesis_handler.testing.law_states import aggregate, insert
 from user_limits.limit import Limit
 
 if TYPE_CHECKING:

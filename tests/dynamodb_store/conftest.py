@@ -9,8 +9,8 @@ from dynamodb_store.faulty_store import KEY, TTL, Store, new
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.dynamodb import Connection, dynamodb_connection
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import after as changed
-from kinesis_handler.testing.laws import aggregate, insert
+from kinesis_handler.testing.law_states import after as changed
+from kinesis_handler.testing.law_states import aggregate, insert
 from testkit.emulators.fault_proxy import FaultProxy, fault_proxy
 from testkit.emulators.wire import Wire
 from testkit.tables import Tables

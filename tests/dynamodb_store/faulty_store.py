@@ -13,7 +13,7 @@ from kinesis_handler.retry import (
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.testing import FakeClock, LawState
-from kinesis_handler.testing.laws import aggregate
+from kinesis_handler.testing.law_states import aggregate
 from testkit.emulators.wire import Wire, cut, server_error, timeout
 from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 

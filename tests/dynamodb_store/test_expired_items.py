@@ -23,8 +23,8 @@ from kinesis_handler.retry import (
     ATTEMPTS,
 )
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import after as changed
-from kinesis_handler.testing.laws import aggregate, find_all, insert
+from kinesis_handler.testing.law_states import after as changed
+from kinesis_handler.testing.law_states import aggregate, find_all, insert
 from testkit.emulators.wire import Answer, Call, Fault, Wire, after, then, undelivered, unreachable
 
 

@@ -8,7 +8,7 @@ from dynamodb_store.faulty_store import DELETE, KEY, READ, THROTTLED, WRITE, Sto
 from kinesis_handler.stores import Change
 from kinesis_handler.stores.dynamodb import Connection
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import aggregate, find_all, insert, load
+from kinesis_handler.testing.law_states import aggregate, find_all, insert, load
 from testkit.emulators.fault_proxy import FaultProxy
 from testkit.emulators.wire import Wire
 

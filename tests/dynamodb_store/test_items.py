@@ -29,8 +29,8 @@ from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.dynamodb import DynamoDBRepository
 from kinesis_handler.stores.dynamodb.attributes import to_attribute, to_python
 from kinesis_handler.stores.dynamodb.size import MAX_ITEM_BYTES, item_bytes
-from kinesis_handler.testing.laws import after as changed
-from kinesis_handler.testing.laws import aggregate, insert, load
+from kinesis_handler.testing.law_states import after as changed
+from kinesis_handler.testing.law_states import aggregate, insert, load
 from testkit.emulators.wire import Wire, undelivered
 from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
 

@@ -21,8 +21,8 @@ from kinesis_handler.retry import (
 )
 from kinesis_handler.stores import Change
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import after as changed
-from kinesis_handler.testing.laws import aggregate, insert
+from kinesis_handler.testing.law_states import after as changed
+from kinesis_handler.testing.law_states import aggregate, insert
 from testkit.emulators.wire import (
     FOR_EVER,
     Answer,

@@ -29,7 +29,7 @@ from kinesis_handler.retry import (
 )
 from kinesis_handler.stores.dynamodb.connection import CONNECTIONS, READ_TIMEOUT
 from kinesis_handler.testing import LawState  # noqa: TC001 - likewise
-from kinesis_handler.testing.laws import insert
+from kinesis_handler.testing.law_states import insert
 from testkit.emulators.wire import (
     FOR_EVER,
     Answer,

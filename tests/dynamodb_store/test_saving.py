@@ -24,7 +24,7 @@ from kinesis_handler.stores.dynamodb.saving import Failed, Saving
 from kinesis_handler.stores.dynamodb.statement import Statement, Statements
 from kinesis_handler.stores.expiry import Expiry
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import after, aggregate
+from kinesis_handler.testing.law_states import after, aggregate
 
 if TYPE_CHECKING:
     from kinesis_handler.stores.dynamodb.connection import Connection

@@ -17,7 +17,7 @@ from kinesis_handler.stores.dynamodb.attributes import Item, to_attribute
 from kinesis_handler.stores.dynamodb.item import ItemCodec
 from kinesis_handler.stores.dynamodb.typed_items import TypedItems
 from kinesis_handler.testing.hard_values import NUMBERS
-from kinesis_handler.testing.laws import aggregate
+from kinesis_handler.testing.law_states import aggregate
 
 NOW = 1_700_000_000.0
 

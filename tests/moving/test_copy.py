@@ -16,7 +16,7 @@ from kinesis_handler.stores import Change, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, LawState
-from kinesis_handler.testing.laws import aggregate, insert
+from kinesis_handler.testing.law_states import aggregate, insert
 
 NAMES = ("old", "new")
 ITEMS = [aggregate(("p", f"{number:03}")) for number in range(10)]

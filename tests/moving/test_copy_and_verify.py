@@ -18,7 +18,7 @@ from kinesis_handler.moving.verification import Verification
 from kinesis_handler.stores import Loaded
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import FakeClock, LawState
-from kinesis_handler.testing.laws import aggregate, insert
+from kinesis_handler.testing.law_states import aggregate, insert
 from kinesis_handler.testing.vacant_laws import parked, vacant
 from moving.test_two_stores import at_call, fail
 from testkit.tables import Tables

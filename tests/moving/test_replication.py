@@ -16,7 +16,7 @@ from kinesis_handler.stores import Change, Loaded, Repository, Saved
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import aggregate, insert
+from kinesis_handler.testing.law_states import aggregate, insert
 from kinesis_handler.testing.vacant_laws import vacant
 
 ONE, TWO, THREE = (aggregate(("p", key)) for key in ("1", "2", "3"))

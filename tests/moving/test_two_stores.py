@@ -33,7 +33,7 @@ from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, FaultyRepository, LawState, RepositoryLaws
-from kinesis_handler.testing.laws import aggregate
+from kinesis_handler.testing.law_states import aggregate
 from testkit.tables import Tables
 
 SOURCE, TARGET = Side

@@ -13,7 +13,7 @@ from kinesis_handler.moving.verification import LOOKS, PAUSE, Verification, diff
 from kinesis_handler.stores import Loaded
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.testing import LawState
-from kinesis_handler.testing.laws import aggregate, insert
+from kinesis_handler.testing.law_states import aggregate, insert
 
 A, B, C, D = (aggregate(("p", key), 2) for key in "abcd")
 

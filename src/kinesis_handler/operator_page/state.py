@@ -26,7 +26,7 @@ from kinesis_handler.operator_page.documents import (
     shown,
     waiting_document,
 )
-from kinesis_handler.operator_page.streams import read_streams, source_of
+from kinesis_handler.operator_page.streams import read_streams
 from kinesis_handler.quarantine import ReadableQuarantine
 from kinesis_handler.quarantine.contents import Contents, read_quarantines, waiting_in
 from kinesis_handler.quarantine.entry import Entry
@@ -146,8 +146,9 @@ class Watched:
             each for each in read.entries if not each.is_only_parked or keys.isdisjoint(each.parked_keys)
         )
         if self._minutes is not None:
-            own = source_of(self._minutes.report(now), "this process", int(now * 1_000))
-            read.sources = [own, *read.sources]
+            own = self._minutes.report(now)
+            reported = Source("this process", "", int(now * 1_000), own.begin, own.outcomes, own.ages)
+            read.sources = [reported, *read.sources]
         return read
 
     def _streams(self, now: float) -> tuple[Sequence[Stream], Sequence[Source]]:

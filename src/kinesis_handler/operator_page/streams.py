@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from msgspec import UNSET
 
-from kinesis_handler.local.minutes import Report
 from kinesis_handler.local.stream.checkpoint import Checkpoint, goes_on, is_shard
 from kinesis_handler.local.stream.checkpoint_store import Row
 from kinesis_handler.local.stream.claim import CLAIM, LOST_AFTER, described
@@ -46,16 +45,18 @@ def read_streams(repository: Repository[Checkpoint], now: int) -> tuple[list[Str
             )
         )
         sources += [
-            source_of(
-                row.state.report,
+            Source(
                 _process(row),
+                shown(stream),
                 row.updated_at,
-                stream=shown(stream),
+                report.begin,
+                report.outcomes,
+                report.ages,
                 is_over=row.state.ended,
                 is_silent=_is_silent(row, now),
             )
             for row in readers
-            if row.state.report is not UNSET
+            if (report := row.state.report) is not UNSET
         ]
     return streams, sources
 
@@ -66,28 +67,6 @@ def _is_silent(row: Row, now: int) -> bool:
 
 def _process(row: Row) -> str:
     return shown(described(row.state.owner))
-
-
-def source_of(  # noqa: PLR0913 - as many as a source has
-    report: Report,
-    process: str,
-    reported_at: int,
-    *,
-    stream: str = "",
-    is_over: bool = False,
-    is_silent: bool = False,
-) -> Source:
-    """Return a report as a document."""
-    return Source(
-        process=process,
-        stream=stream,
-        reported_at=reported_at,
-        is_over=is_over,
-        is_silent=is_silent,
-        begin=report.begin,
-        outcomes=report.outcomes,
-        ages=report.ages,
-    )
 
 
 def _shard(row: Row) -> Shard:

@@ -18,7 +18,6 @@ from kinesis_handler.stores import BEGINNING, Change
 from kinesis_handler.testing.hard_values import NUMBERS, STRANGE, UNSTORABLE_KEYS, UNSTORABLE_NUMBERS
 from kinesis_handler.testing.law_states import (
     LawRepository,
-    LawState,
     after,
     aggregate,
     amount_of,
@@ -29,18 +28,6 @@ from kinesis_handler.testing.law_states import (
 )
 from kinesis_handler.testing.records import FakeClock
 from kinesis_handler.testing.vacant_laws import VacantLaws
-
-__all__ = [
-    "TTL",
-    "LawRepository",
-    "LawState",
-    "RepositoryLaws",
-    "after",
-    "aggregate",
-    "find_all",
-    "insert",
-    "load",
-]
 
 TTL = 3_600
 

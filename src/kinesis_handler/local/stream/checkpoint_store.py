@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.errors import RepositoryError
+from kinesis_handler.fold import ABSENT
 from kinesis_handler.local.minutes import Report
 from kinesis_handler.stores import Change, Repository, pages_of
 
@@ -105,21 +106,10 @@ class CheckpointStore:
 
     def _change(self, name: str, checkpoint: Checkpoint, at: float) -> Change[Checkpoint]:
         before = self._known.get(name)
-        checkpoint, updated_at = replace(checkpoint, owner=self.owner), int(at * 1_000)
-        if before is not None:
-            after = replace(before, state=checkpoint, version=before.version + 1, updated_at=updated_at)
-            return Change(before, after)
+        known = before if before is not None else replace(ABSENT, key=(self.stream, name))
+        state = replace(checkpoint, owner=self.owner)
         return Change(
-            None,
-            Aggregate(
-                key=(self.stream, name),
-                state=checkpoint,
-                version=1,
-                updated_at=updated_at,
-                record_sequence_number=None,
-                record_sub_sequence_number=0,
-                recent_event_ids=(),
-            ),
+            before, replace(known, state=state, version=known.version + 1, updated_at=int(at * 1_000))
         )
 
     def _is_written(self, change: Change[Checkpoint]) -> bool:
