@@ -6,9 +6,10 @@ https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
 
 import gzip
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
@@ -47,13 +48,6 @@ _CREDENTIAL_SERVICES = ["sts", "sso", "sso-oidc", "signin"]
 """Services that the SDK asks for credentials: a role's, or a person's."""
 
 
-class HasCredentials(Protocol):
-    """A session of the SDK, or what stands for one."""
-
-    def get_credentials(self) -> Any:
-        """Return credentials, or None."""
-
-
 def aws_client(
     service: str,
     config: "Config",
@@ -76,7 +70,7 @@ def aws_client(
     region = find_region(region, default_region)
     try:
         session = sdk_session(service, region)
-        credentials = find_credentials(session)
+        credentials = find_credentials(session.get_credentials)
         client = session.create_client(service, endpoint_url=endpoint, config=config)
     except BotoCoreError as error:
         raise wrong_settings(explain(error, service)) from error
@@ -151,18 +145,17 @@ def wrong_endpoint(what: str, service: str) -> ConfigurationError:
     return wrong_settings(f"{what}; look at AWS_ENDPOINT_URL_{service.upper()} and AWS_ENDPOINT_URL")
 
 
-def find_credentials(session: HasCredentials) -> Credentials | None:
-    """Find credentials as making a client does: it may run a program and read files.
+def find_credentials(get_credentials: Callable[[], Credentials | None]) -> Credentials | None:
+    """Find credentials, by the method of a session, as making a client does: it may run programs, read files.
 
     Raises BotoCoreError, whatever went wrong.
     """
     try:
-        found: Credentials | None = session.get_credentials()
+        return get_credentials()
     except BotoCoreError:
         raise
     except Exception as error:
         raise CredentialRetrievalError(provider="the SDK's settings", error_msg=_text(error)) from error
-    return found
 
 
 def freeze(credentials: Credentials) -> ReadOnlyCredentials:

@@ -92,7 +92,7 @@ def read_settings(
     try:
         session = _Environment() if _is_all_in_environment() else sdk_session(service, region)
         setting = session.get_config_variable
-        credentials = find_credentials(session)
+        credentials = find_credentials(session.get_credentials)
         if endpoint is None and not setting("ignore_configured_endpoint_urls"):
             endpoint = ConfiguredEndpointProvider(
                 session.full_config, session.get_scoped_config(), service

@@ -17,10 +17,10 @@ import msgspec
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.utils import canonicalize_name
 
+from kinesis_handler.project.dependencies import LIBRARY
 from kinesis_handler.version import __version__
 
 ENDING = ".cdx.json"
-LIBRARY = "kinesis-handler"
 
 Json = dict[str, Any]
 

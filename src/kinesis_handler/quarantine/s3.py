@@ -93,13 +93,11 @@ class S3Quarantine:
 
     @contextmanager
     def _bucket_errors(self) -> Iterator[None]:
-        """Raise QuarantineError for errors of the SDK."""
+        """Raise QuarantineError for errors of the SDK, or of its settings."""
         try:
             yield
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, ConfigurationError) as error:
             raise QuarantineError(f"the bucket {self._bucket!r}: {explain(error, 's3')}") from error
-        except ConfigurationError as error:
-            raise QuarantineError(f"the bucket {self._bucket!r}: {error}") from error
 
     @cached_property
     def _writing_client(self) -> "S3Client":

@@ -164,6 +164,8 @@ class Repository(ReadableRepository[State], Protocol[State]):
 
     An aggregate that has expired is absent for every method, even if it is still stored; see `expiry` for
     when it does. All methods may be called from several threads at once.
+
+    A subclass need not define `refusal` and `scan`.
     """
 
     def save(self, changes: Sequence[Change[State]]) -> Saved:
@@ -178,6 +180,8 @@ class Repository(ReadableRepository[State], Protocol[State]):
 
         `save` may still find out that it cannot be stored.
         """
+        del aggregate  # by default nothing is known
+        return None
 
     def delete(self, keys: Collection[Key]) -> None:
         """Remove these aggregates, whatever their version. A missing key does nothing.
@@ -190,6 +194,12 @@ class Repository(ReadableRepository[State], Protocol[State]):
         self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
         """Read as `scan` does, vacant aggregates too: all that a copy of the store needs."""
+
+    def scan(
+        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
+    ) -> Iterator[Aggregate[State]]:
+        """Read all aggregates that have a state: by default those of `scan_stored`, but for vacant ones."""
+        return present(self.scan_stored(after, on_unreadable=on_unreadable))
 
 
 def pages_of(repository: ReadableRepository[State], partition: str, size: int) -> Iterator[Page[State]]:

@@ -1,8 +1,7 @@
 """A repository that forwards to another one, for those that change some of its methods."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from typing import Generic
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import UnstorableError
@@ -10,7 +9,7 @@ from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved, Stat
 from kinesis_handler.stores.unreadable import OnUnreadable
 
 
-class ForwardingRepository(ABC, Generic[State]):
+class ForwardingRepository(Repository[State]):
     """Forwards each method of `Repository`, for which see there, to the one that is chosen for that call."""
 
     @abstractmethod
@@ -40,12 +39,6 @@ class ForwardingRepository(ABC, Generic[State]):
     def delete(self, keys: Collection[Key]) -> None:
         """See `Repository.delete`."""
         self._written().delete(keys)
-
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`."""
-        return self._read().scan(after, on_unreadable=on_unreadable)
 
     def scan_stored(
         self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None

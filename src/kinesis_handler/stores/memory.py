@@ -6,11 +6,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from threading import Lock
-from typing import Any, Generic
+from typing import Any
 
 from kinesis_handler.aggregate import Aggregate, Key, Parked
-from kinesis_handler.errors import UnstorableError
-from kinesis_handler.stores import Change, Loaded, Page, Saved, State, present, storable
+from kinesis_handler.stores import Change, Loaded, Page, Repository, Saved, State, present, storable
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.unreadable import OnUnreadable
@@ -18,7 +17,7 @@ from kinesis_handler.stores.unreadable import OnUnreadable
 __all__ = ["MemoryRepository"]
 
 
-class MemoryRepository(Generic[State]):
+class MemoryRepository(Repository[State]):
     """Stores aggregates in a dictionary for each partition.
 
     Args:
@@ -73,10 +72,6 @@ class MemoryRepository(Generic[State]):
                 self._partitions.setdefault(partition, {})[sort] = (after, expires_at)
         return saved
 
-    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:  # noqa: ARG002
-        """See `Repository.refusal`. Memory refuses nothing."""
-        return None
-
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`. The cursor is the sort key of the last aggregate before the page."""
         after, now = decode_cursor(cursor), self._clock()
@@ -94,12 +89,6 @@ class MemoryRepository(Generic[State]):
             for partition, sort in keys:
                 if self._partitions.get(partition, {}).pop(sort, None) is not None:
                     self._sorted.pop(partition, None)
-
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. Later writes do not show."""
-        return present(self.scan_stored(after, on_unreadable=on_unreadable))
 
     def scan_stored(
         self,

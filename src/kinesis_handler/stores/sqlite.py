@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, Generic
+from typing import Any
 
 import msgspec
 
@@ -20,10 +20,10 @@ from kinesis_handler.stores import (
     Change,
     Loaded,
     Page,
+    Repository,
     Saved,
     State,
     is_present,
-    present,
     storable,
 )
 from kinesis_handler.stores import sqlite_statements as sql
@@ -54,7 +54,7 @@ DEFAULT_TABLE = "aggregates"
 SCAN_PAGE = 1_000
 
 
-class SQLiteRepository(Generic[State]):
+class SQLiteRepository(Repository[State]):
     """Stores aggregates in a table of a SQLite file, each as one JSON document.
 
     A save is one transaction: a process that is killed leaves all of it or nothing.
@@ -145,10 +145,6 @@ class SQLiteRepository(Generic[State]):
                     saved.conflicts.add(key)
         return saved
 
-    def refusal(self, aggregate: Aggregate[State | None]) -> UnstorableError | None:  # noqa: ARG002
-        """See `Repository.refusal`. Nothing is known before the file is asked."""
-        return None
-
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """See `Repository.find`."""
         page: Page[State] = Page([], None)
@@ -176,16 +172,10 @@ class SQLiteRepository(Generic[State]):
         with self._transaction("IMMEDIATE") as connection:
             connection.executemany(self._sql(sql.DELETE), map(_named, stored))
 
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. Reads a page at a time, so that no writer waits for it."""
-        return present(self.scan_stored(after, on_unreadable=on_unreadable))
-
     def scan_stored(
         self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
-        """See `Repository.scan_stored`."""
+        """See `Repository.scan_stored`. Reads a page at a time, so that no writer waits for it."""
         return only_readable(self._scan(after or BEGINNING), on_unreadable)
 
     def check_states(self) -> None:

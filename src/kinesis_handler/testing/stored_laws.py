@@ -190,11 +190,7 @@ class StoredLaws(UpgradeLaws):
         return loaded.found[KEY]
 
     def _update(self, state: New) -> None:
-        before = self._load(New)
-        after = replace(before, state=state, version=before.version + 1)
-        saved = self.open_repository(New).save([Change(before, after)])
-        assert not saved.conflicts
-        assert not saved.failed
+        self._change(self.open_repository(New), state)
 
     def _fields_read_later(self) -> Mapping[str, object]:
         return _fields(self._load(Later).state)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Generic
+from typing import Any
 
 from msgspec import Raw
 
@@ -15,10 +15,10 @@ from kinesis_handler.stores import (
     Change,
     Loaded,
     Page,
+    Repository,
     Saved,
     State,
     is_present,
-    present,
     storable,
 )
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
@@ -49,7 +49,7 @@ SEGMENTS = 4
 _UNPROCESSED = "DynamoDB: throttled: left unprocessed"
 
 
-class DynamoDBRepository(Generic[State]):
+class DynamoDBRepository(Repository[State]):
     """Stores aggregates as items of a table: see `item` for what they look like.
 
     `load` reads consistently. `find` and `scan` read at half the price what was true a moment ago.
@@ -168,19 +168,13 @@ class DynamoDBRepository(Generic[State]):
                 if left and not backoff.wait():
                     raise RepositoryError(_UNPROCESSED)
 
-    def scan(
-        self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
-    ) -> Iterator[Aggregate[State]]:
-        """See `Repository.scan`. Reads several segments of the table at once, or one behind the other.
-
-        Raises RepositoryError if the table cannot be read.
-        """
-        return present(self.scan_stored(after, on_unreadable=on_unreadable))
-
     def scan_stored(
         self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
-        """See `Repository.scan_stored`. Raises as `scan` does."""
+        """See `Repository.scan_stored`. Reads several segments of the table at once, or one behind the other.
+
+        Raises RepositoryError if the table cannot be read.
+        """
         return only_readable(self._scan(after), on_unreadable)
 
     def check_states(self) -> None:
