@@ -21,7 +21,7 @@ from kinesis_handler.cli.project import events_file, named_application
 from kinesis_handler.cli.put import put
 from kinesis_handler.cli.quarantine import app as quarantine_commands
 from kinesis_handler.cli.redrive import redrive
-from kinesis_handler.cli.report import print_json, print_outcomes, print_tables
+from kinesis_handler.cli.report import print_outcomes, print_result
 from kinesis_handler.cli.run import run_locally
 from kinesis_handler.cli.serve import serve_api
 from kinesis_handler.cli.stored import get, list_partition
@@ -105,8 +105,7 @@ def run(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
     with open_events(path) as file:
         records = read_records(file, str(path), application.handler.envelope)
         tally = run_locally(application, records, batch_size=batch_size, retries=retries)
-    show = print_json if as_json else print_tables
-    all_read = show(application, tally)
+    all_read = print_result(application, tally, as_json=as_json)
     raise typer.Exit(1 if tally.unfinished or not all_read else 0)
 
 

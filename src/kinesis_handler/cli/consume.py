@@ -17,7 +17,7 @@ from kinesis_handler.cli.console import echo
 from kinesis_handler.cli.delivery import Delivery
 from kinesis_handler.cli.gather import RECORDS, Gather, GatherRecords, RememberMb, gather_bounds
 from kinesis_handler.cli.monitoring import ONLY_HERE, MetricsHost, MetricsPort, monitoring
-from kinesis_handler.cli.report import print_json, print_summary, print_tables
+from kinesis_handler.cli.report import print_result
 from kinesis_handler.cli.shards import live
 from kinesis_handler.cli.signals import ended_by_signals
 from kinesis_handler.cli.starting_point import starting_point
@@ -115,13 +115,7 @@ def consume(  # noqa: PLR0913, PLR0917 - a command has as many options as it has
             lost = []
     tally = delivery.total()
     caught_up = until_caught_up and not stop.is_set()
-    if as_json:
-        all_read = print_json(application, tally, with_views=caught_up)
-    elif caught_up:
-        all_read = print_tables(application, tally)
-    else:
-        print_summary(tally)
-        all_read = True
+    all_read = print_result(application, tally, as_json=as_json, with_views=caught_up)
     for sentence in lost:
         echo(f"lost: {sentence}", "red", err=as_json)
     raise typer.Exit(1 if tally.unfinished or lost or not all_read else 0)

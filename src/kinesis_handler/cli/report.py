@@ -1,5 +1,6 @@
 """Prints the result of a run: tables for people, one JSON object for machines."""
 
+from collections.abc import Iterator
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
@@ -8,10 +9,10 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
+from kinesis_handler.aggregate import Aggregate
 from kinesis_handler.application import Application, View
 from kinesis_handler.cli.console import echo_json, echo_problems, plain_table, standard_output, styled
 from kinesis_handler.cli.tally import Tally
-from kinesis_handler.errors import UnreadableError
 from kinesis_handler.outcome import Status
 from kinesis_handler.printable import counted
 
@@ -27,27 +28,30 @@ _STYLES = {
 }
 
 
-def print_json(application: Application, tally: Tally, *, with_views: bool = True) -> bool:
-    """Print the outcomes and every view, numbers exact; return whether all of it could be read."""
-    unreadable: list[UnreadableError] = []
-    documents = {}
-    for view in application.views if with_views else ():
-        found = sorted(
-            view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error)),
-            key=attrgetter("key"),
-        )
-        documents[view.name] = [view.document(aggregate) for aggregate in found]
-    echo_json({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
-    echo_problems([f"cannot be read: {error}" for error in unreadable], MAX_ROWS)
-    return not unreadable
+def print_result(application: Application, tally: Tally, *, as_json: bool, with_views: bool = True) -> bool:
+    """Print every view, and what has become of the records; return whether all of it could be read.
 
-
-def print_tables(application: Application, tally: Tally) -> bool:
-    """Print a table for each view, then the summary; return whether all of it could be read."""
-    unreadable: list[UnreadableError] = []
-    for view in application.views:
-        _print_view(standard_output(), view, unreadable)
-    print_summary(tally)
+    Args:
+        application: has the views.
+        tally: counts the records.
+        as_json: print one JSON object, with numbers exact, instead of tables.
+        with_views: False to print what has become of the records alone.
+    """
+    unreadable: list[Exception] = []
+    stored = [
+        (view, view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error)))
+        for view in (application.views if with_views else ())
+    ]
+    if as_json:
+        documents = {
+            view.name: [view.document(each) for each in sorted(aggregates, key=attrgetter("key"))]
+            for view, aggregates in stored
+        }
+        echo_json({"outcomes": tally.outcomes, "remarks": tally.remarks, **documents})
+    else:
+        for view, aggregates in stored:
+            _print_view(standard_output(), view, aggregates)
+        print_summary(tally)
     echo_problems([f"cannot be read: {error}" for error in unreadable], MAX_ROWS)
     return not unreadable
 
@@ -81,9 +85,8 @@ def print_outcomes(console: Console, tally: Tally) -> None:
     console.print(line)
 
 
-def _print_view(console: Console, view: View[Any], unreadable: list[UnreadableError]) -> None:
-    """Print a table with the aggregates of each partition below its name; collect read errors."""
-    found = view.repository.scan(on_unreadable=lambda _key, error: unreadable.append(error))
+def _print_view(console: Console, view: View[Any], found: Iterator[Aggregate[Any]]) -> None:
+    """Print a table with the aggregates of each partition below its name."""
     aggregates = sorted(islice(found, MAX_READ), key=attrgetter("key"))
     table = plain_table(*(Column(heading, overflow="fold") for heading in view.headings))
     for partition, group in groupby(aggregates[:MAX_ROWS], key=lambda aggregate: aggregate.key[0]):

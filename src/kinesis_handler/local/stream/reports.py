@@ -11,6 +11,7 @@ from functools import cached_property
 from threading import Event
 
 import structlog
+from msgspec import Struct
 
 from kinesis_handler.errors import KinesisHandlerError
 from kinesis_handler.local.background import in_background
@@ -29,7 +30,7 @@ LAST = 2.0
 """Seconds for which the end of a worker waits for its last report."""
 
 
-class Reporter:
+class Reporter(Struct, dict=True, eq=False):  # its `dict` has the cached properties
     """Writes the reports of one worker.
 
     Args:
@@ -39,25 +40,18 @@ class Reporter:
         clock: seconds since epoch.
     """
 
-    def __init__(
-        self,
-        open_checkpoints: Callable[[], Repository[Checkpoint]],
-        stream: str,
-        report: MakeReport,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._open = open_checkpoints
-        self._stream = stream
-        self._report = report
-        self._clock = clock
+    open_checkpoints: Callable[[], Repository[Checkpoint]]
+    stream: str
+    report: MakeReport
+    clock: Callable[[], float] = time.time
 
     @cached_property
     def _repository(self) -> Repository[Checkpoint]:
-        return self._open()
+        return self.open_checkpoints()
 
     @cached_property
     def _store(self) -> CheckpointStore:
-        return CheckpointStore(self._repository, self._stream)
+        return CheckpointStore(self._repository, self.stream)
 
     def reporting(self) -> AbstractContextManager[None]:
         """Report every few seconds while the block runs, from a thread, and once at its end."""
@@ -73,12 +67,12 @@ class Reporter:
 
     def write(self, *, is_over: bool = False) -> None:
         """Write a report. Raises RepositoryError if it is not known to be written."""
-        at, name = self._clock(), f"{REPORT}{self._store.owner}"
-        self._store.write([(name, Checkpoint(ended=is_over, report=self._report(at)))], at)
+        at, name = self.clock(), f"{REPORT}{self._store.owner}"
+        self._store.write([(name, Checkpoint(ended=is_over, report=self.report(at)))], at)
 
     def forget_old(self) -> None:
         """Remove the rows of workers that have not reported for long. Raises RepositoryError."""
-        oldest = (self._clock() - FORGOTTEN_AFTER) * 1_000
+        oldest = (self.clock() - FORGOTTEN_AFTER) * 1_000
         reports = (row for name, row in self._store.load().items() if is_report(name))
         self._repository.delete([row.key for row in reports if row.updated_at < oldest])
 
