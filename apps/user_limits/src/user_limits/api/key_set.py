@@ -80,7 +80,7 @@ def fetcher(
 
     def fetch() -> bytes:
         opened = _OpenSocket()
-        opener = urllib.request.build_opener(_NoRedirects, _Http(opened), _Https(opened))
+        opener = urllib.request.build_opener(_NoRedirects, _TrackedRequests(opened))
         # The time-out restarts with each byte: a server that sends single bytes never exceeds it.
         timer = Timer(deadline, opened.cut)
         timer.daemon = True
@@ -144,19 +144,15 @@ class _TrackedSecureConnection(_TrackedConnection, HTTPSConnection):
     """A tracked connection with TLS; the time-out covers the whole handshake."""
 
 
-class _Http(urllib.request.HTTPHandler):
+class _TrackedRequests(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens tracked connections."""
+
     def __init__(self, opened: _OpenSocket) -> None:
         super().__init__()
         self._opened = opened
 
     def http_open(self, req: urllib.request.Request) -> HTTPResponse:
         return self.do_open(cast("Any", _TrackedConnection), req, opened=self._opened)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, opened: _OpenSocket) -> None:
-        super().__init__()
-        self._opened = opened
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
         return self.do_open(cast("Any", _TrackedSecureConnection), req, opened=self._opened)
