@@ -63,8 +63,7 @@ def show(
     headings = ("shard", "goes on", "arrived", "moved")
     table = plain_table(*(Column(heading, overflow="fold") for heading in headings))
     for each in described:
-        names = ("shard", "goesOn", "arrived", "moved")
-        table.add_row(*(styled(str(each[name] or "")) for name in names))
+        table.add_row(*(styled(str(value or "")) for value in each.values()))
     console.print(table)
 
 
