@@ -85,7 +85,8 @@ def measure(part: str, *, full: bool) -> None:
     results.write(part, figures, full=full)
     progress("")
     known = results.read()
-    print(f"\n## {part} ({time.monotonic() - begun:,.0f} s)\n\n{documents.table(part, known)}")
+    print(f"\n## {part} ({time.monotonic() - begun:,.0f} s)\n")
+    print(documents.filled(documents.TABLES, part, known))
     documents.update(known)
 
 

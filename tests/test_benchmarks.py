@@ -12,11 +12,9 @@ import pytest
 
 from benchmarks import gathering, parking, results, workers
 from benchmarks.__main__ import PARTS
-from benchmarks.prices import HOURS, dollars_per_million
 from benchmarks.records import Limits, cut, data_bytes
 from benchmarks.report import documents, scale
 from benchmarks.report.figures import dollars, figure, times
-from benchmarks.report.svg import Bar, bar_chart
 from benchmarks.results import rounded
 from benchmarks.rounds import Rounds, Timed, take_turns
 from kinesis_handler.local.gathering import Bounds
@@ -32,7 +30,7 @@ def test_readme_docs_and_pictures_say_what_was_measured() -> None:
 
 
 def test_every_mark_on_a_page_is_filled_and_everything_measured_stands_on_one() -> None:
-    assert documents.marks() == documents.tables()
+    assert documents.marks() == documents.macros(documents.TABLES)
 
 
 def test_a_page_that_says_something_else_is_found() -> None:
@@ -98,13 +96,25 @@ def test_a_figure_has_three_digits_that_mean_something() -> None:
 
 
 def test_a_bar_is_as_long_as_its_figure() -> None:
-    bars = bar_chart("t", {"": [Bar("a", [(2, 0)], "2"), Bar("b", [(1, 1)], "1")]})
-    long, short = (float(each) for each in re.findall(r'class="f\d"[^>]* width="([\d.]+)"', bars))
-    assert long == 2 * short
+    known = json.loads(json.dumps(MEASURED))
+    known["start"]["ms"] |= {
+        "dynamodb": {"start": 300, "first": 100},
+        "memory": {"start": 100, "first": 50},
+        "powertools": {"start": 150, "first": 50},
+        "api": {"start": 100, "first": 100},
+        "fastapi": {"start": 25, "first": 75},
+    }
+    picture = documents.filled(documents.DRAWN, "start", known)
+    bars = re.findall(r'class="(ours|peer|grey)" x="([\d.]+)" y="\d+" width="([\d.]+)"', picture)
+    assert [kind for kind, _, _ in bars[::2]] == ["ours", "ours", "peer", "ours", "peer"]
+    assert {kind for kind, _, _ in bars[1::2]} == {"grey"}
+    assert [float(width) for *_, width in bars] == [279, 93, 93, 46.5, 139.5, 46.5, 93, 93, 23.2, 69.8]
+    assert [float(left) for _, left, _ in bars[:4]] == [214, 214 + 279, 214, 214 + 93]
+    assert [f">{each} ms<" in picture for each in (400, 150, 200, 100)] == [True] * 4
 
 
 def test_dollars_come_from_the_units() -> None:
-    assert dollars_per_million(200, 200, events=1_000) == pytest.approx(0.2 * 0.625 + 0.2 * 0.125)
+    assert scale.table_cost({"writes": 200, "reads": 200}) == pytest.approx(0.2 * 0.625 + 0.2 * 0.125)
 
 
 def test_shards_are_as_many_as_records_or_bytes_need() -> None:
@@ -137,8 +147,8 @@ def test_users_in_groups_are_counted_nearly_as_one_by_one() -> None:
 
 def test_a_month_costs_what_its_units_hours_and_gigabytes_cost() -> None:
     figures = {"reads": 0.0, "writes": 500.0, "requests": 20.0, "cpu_ms": 50.0}
-    million_events = 1_000_000 / (HOURS * 3_600)  # in a second
-    assert scale.table_month(million_events, figures) == pytest.approx(0.5 * 0.625)
+    assert scale.million_events(1_000_000) == 730 * 3_600
+    assert scale.table_cost(figures) == pytest.approx(0.5 * 0.625)
     assert scale.provisioned_table_month(1_399, figures) == pytest.approx(1_000 * 0.00065 * 730)
     assert [scale.tasks(rate, figures) for rate in (1_000, 20_000, 100_000)] == [2, 2, 10]
     assert scale.fleet_month(1_000, figures) == pytest.approx(2 * (0.03238 + 4 * 0.00356) * 730)
@@ -152,7 +162,7 @@ def test_the_cpu_of_a_batch_lies_between_what_was_measured_for_few_keys_and_for_
         "known 50": {"cpu_ms": 10.0, "writes": 20.0},
         "known 1": {"cpu_ms": 108.0, "writes": 1_000.0},
     }
-    figures = scale.per_1000({"reads": 0.0, "writes": 0.5}, known)
+    figures = scale.between({"reads": 0.0, "writes": 0.5}, known)
     assert (figures["cpu_ms"], figures["requests"], figures["writes"]) == (58.0, 20.0, 500.0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.prices import PRICE_LIST
+from benchmarks.report.scale import PRICE_LIST
 
 ROOT = Path(__file__).parent.parent
 OUTSIDE = (

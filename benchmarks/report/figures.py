@@ -14,3 +14,8 @@ def times(ratio: float) -> str:
 def dollars(value: float) -> str:
     """Write an amount of money."""
     return f"${value:,.2f}" if value >= 0.1 else f"${value:.3f}"  # noqa: PLR2004 - below ten cents cents are too coarse
+
+
+def whole(value: float) -> str:
+    """Write a whole number."""
+    return f"{round(float(value)):,}"
