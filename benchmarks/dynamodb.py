@@ -10,7 +10,7 @@ of fewer records: their work per record does not depend on the number of records
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,9 +28,8 @@ from benchmarks.records import EVENTS_PER_LIMIT, Handler, Invocation, Limits, ch
 from benchmarks.results import Figures
 from benchmarks.rounds import Rounds, Timed, clocked, take_turns
 from kinesis_handler.aggregate import RECENT_EVENT_IDS
-from kinesis_handler.stores.dynamodb import dynamodb_connection
+from kinesis_handler.stores.dynamodb import Connection
 from kinesis_handler.stores.dynamodb.size import item_bytes
-from kinesis_handler.stores.memory import MemoryRepository
 from testkit.emulators.dynamodb_local import dynamodb_local
 from testkit.emulators.wire import Call, Tap
 from testkit.tables import Tables
@@ -47,20 +46,25 @@ PEER_EVENTS = 250
 UNIT = 1_024
 """Bytes that a write unit writes."""
 
-GET_AND_PUT, IDEMPOTENT = "get_and_put", "idempotent"
-PEERS = (GET_AND_PUT, IDEMPOTENT)
+PEERS = ("get_and_put", "idempotent")
 IN_MEMORY = "in memory: "
 
 
-class Work(NamedTuple):
-    """Batches that are measured, and what is handled before."""
+class Contender(NamedTuple):
+    """What makes a function on an empty store, the batches that are measured, and those before."""
 
+    start: Callable[[], Handler | GetAndPut]
     batches: Sequence[Invocation]
     before: Sequence[Invocation] = ()
 
     @property
     def events(self) -> int:
         return sum(len(batch["Records"]) for batch in self.batches)
+
+    def prepare(self) -> Timed:
+        function = self.start()
+        handle_all(function, self.before)
+        return clocked(partial(handle_all, function, self.batches), self.events)
 
 
 class Idempotent(GetAndPut):
@@ -71,13 +75,19 @@ class Idempotent(GetAndPut):
     https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str, events_table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
         super().__init__(client, table)
+        client.create_table(
+            TableName=f"{table}-events",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
         self._config = IdempotencyConfig()
         self._once = idempotent_function(
             self._handle_once,
             data_keyword_argument="event_id",
-            persistence_store=DynamoDBPersistenceLayer(events_table, boto3_client=client),
+            persistence_store=DynamoDBPersistenceLayer(f"{table}-events", boto3_client=client),
             config=self._config,
         )
 
@@ -95,80 +105,17 @@ class Idempotent(GetAndPut):
         super().handle(record)
 
 
-class Lab:
-    """Starts contenders in new tables, and counts what they send, if this is not timed.
-
-    Requests are listed as their read and write units.
-    """
-
-    def __init__(self, tables: Tables, *, counts: bool = False) -> None:
-        self.sent: list[tuple[int, int]] = []  # a list, because threads append to it concurrently
-        self._tables = tables
-        self._connection = dynamodb_connection(endpoint=tables.endpoint)
-        self._peers_client: DynamoDBClient = boto3.client("dynamodb", endpoint_url=tables.endpoint)
-        if counts:
-            Tap(self._connection, self._count)
-            self._peers_client.meta.events.register("before-send.dynamodb", self._count_a_peers)
-
-    def start(self, name: str) -> Handler | GetAndPut:
-        if name.startswith(IN_MEMORY):
-            return Handler(MemoryRepository())
-        if name not in PEERS:
-            return Handler(self._tables.repository(Limit, self._connection))
-        table = self._tables.table().name
-        if name == GET_AND_PUT:
-            return GetAndPut(self._peers_client, table)
-        self._tables.client.create_table(
-            TableName=f"{table}-events",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        return Idempotent(self._peers_client, table, f"{table}-events")
-
-    def prepare(self, name: str, work: Work) -> Timed:
-        function = self.start(name)
-        handle_all(function, work.before)
-        return clocked(partial(handle_all, function, work.batches), work.events)
-
-    def _count(self, call: Call) -> None:
-        keys = [key for table in call.body.get("RequestItems", {}).values() for key in table["Keys"]]
-        self.sent.append((len(keys), len(call.body.get("Statements", ()))))
-
-    def _count_a_peers(self, *, event_name: str, **_: object) -> None:
-        reads = event_name.endswith(".GetItem")
-        self.sent.append((reads, not reads))
-
-
-def our_work() -> dict[str, Work]:
-    """Return batches with new limits, with known ones, and with as many events of these as of those."""
-    return {
-        **{f"new {number}": Work(passes(number).before) for number in NUMBERS},
-        **{f"known {number}": passes(number) for number in NUMBERS},
-        "mix": passes(EVENTS_PER_LIMIT, known=0.5),
-    }
-
-
-def passes(events: int, *, known: float = 1) -> Work:
-    """Return batches with limits of their own; before them, some with the first part of each one's limits."""
-    limits, size = Limits(), BATCH_SIZE // events
-    of_batch = [range(begin, begin + size) for begin in range(0, BATCHES * size, size)]
-    before = [limits.batch(each[: int(known * size)], events) for each in of_batch]
-    return Work([limits.batch(each, events) for each in of_batch], before)
-
-
 def measure(*, full: bool) -> Figures:
     """Return the requests, units, CPU and wall time of each contender for 1,000 events."""
     rounds = 7 if full else 2
-    ours = our_work()
-    few = Work([Limits().batch(range(PEER_EVENTS // EVENTS_PER_LIMIT))])
-    tabled = ours | dict.fromkeys(PEERS, few)
-    timed = tabled | {IN_MEMORY + name: each for name, each in ours.items()}
     with dynamodb_local() as endpoint:
         tables = Tables(endpoint)
-        counting, lab = Lab(tables, counts=True), Lab(tables)
-        counted = {name: check_and_count(counting, name, each) for name, each in tabled.items()}
-        taken = take_turns({name: partial(lab.prepare, name, each) for name, each in timed.items()}, rounds)
+        tables.connection.client = boto3.client("dynamodb", endpoint_url=endpoint)  # the peers'
+        ours = handlers(tables)
+        stored = ours | peers(tables)
+        counted = {name: check_and_count(name, each, tables.connection) for name, each in stored.items()}
+        in_memory = {IN_MEMORY + name: each._replace(start=Handler) for name, each in ours.items()}
+        taken = take_turns({name: each.prepare for name, each in (stored | in_memory).items()}, rounds)
     return {
         "batch_size": BATCH_SIZE,
         "peer_events": PEER_EVENTS,
@@ -178,19 +125,62 @@ def measure(*, full: bool) -> Figures:
     }
 
 
-def check_and_count(lab: Lab, name: str, work: Work) -> tuple[Figures, Figures]:
+def handlers(tables: Tables) -> dict[str, Contender]:
+    """Return the handler with new limits, with known ones, and with as many events of these as of those."""
+
+    def storing() -> Handler:
+        return Handler(tables.repository(Limit))
+
+    known = {number: Contender(storing, *batches(number)) for number in NUMBERS}
+    return {
+        **{f"new {number}": Contender(storing, each.before) for number, each in known.items()},
+        **{f"known {number}": each for number, each in known.items()},
+        "mix": Contender(storing, *batches(EVENTS_PER_LIMIT, known=0.5)),
+    }
+
+
+def batches(events: int, *, known: float = 1) -> tuple[list[Invocation], list[Invocation]]:
+    """Return batches with limits of their own, and those before: with the first part of their limits."""
+    limits, size = Limits(), BATCH_SIZE // events
+    of_batch = [range(begin, begin + size) for begin in range(0, BATCHES * size, size)]
+    before = [limits.batch(each[: int(known * size)], events) for each in of_batch]
+    return [limits.batch(each, events) for each in of_batch], before
+
+
+def peers(tables: Tables) -> dict[str, Contender]:
+    few = [Limits().batch(range(PEER_EVENTS // EVENTS_PER_LIMIT))]
+    return {
+        "get_and_put": Contender(lambda: GetAndPut(tables.client, tables.table().name), few),
+        "idempotent": Contender(lambda: Idempotent(tables.client, tables.table().name), few),
+    }
+
+
+def check_and_count(name: str, contender: Contender, connection: Connection) -> tuple[Figures, Figures]:
     """Return the requests and units, and the sizes of items; exit if these are not the expected limits."""
-    function, expected = lab.start(name), Handler(MemoryRepository())
-    handle_all(expected, [*work.before, *work.batches])
-    handle_all(function, work.before)
-    before = len(lab.sent)
-    handle_all(function, work.batches)
-    sent = lab.sent[before:]
+    function, expected = contender.start(), Handler()
+    handle_all(expected, [*contender.before, *contender.batches])
+    handle_all(function, contender.before)
+    sent: list[tuple[int, int]] = []  # a list, because threads append to it concurrently
+    with Tap(connection, lambda call: sent.append(units(call))):
+        handle_all(function, contender.batches)
     check(name, function.limits(), expected)
     reads, writes = map(sum, zip(*sent, strict=True))
     used = {"requests": len(sent), "reads": reads, "writes": writes}
-    scaled = {unit: number / work.events * 1_000 for unit, number in used.items()}
+    scaled = {unit: number / contender.events * 1_000 for unit, number in used.items()}
     return scaled, item_sizes([item_of(each) for each in expected.repository.scan()])
+
+
+def units(call: Call) -> tuple[int, int]:
+    """Return the read and the write units of a request."""
+    match call.operation:
+        case "BatchGetItem":
+            return sum(len(table["Keys"]) for table in call.body["RequestItems"].values()), 0
+        case "BatchExecuteStatement":
+            return 0, len(call.body["Statements"])
+        case "GetItem":
+            return 1, 0
+        case _:
+            return 0, 1
 
 
 def item_sizes(items: Sequence[Mapping[str, Any]]) -> Figures:

@@ -29,7 +29,6 @@ from kinesis_handler.envelopes import Native
 from kinesis_handler.ingest.event import EventDecoder
 from kinesis_handler.ingest.record import unpack
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.stores.memory import MemoryRepository
 from testkit.emulators.npm_package import run
 from user_limits.events import EVENT_TYPES
 
@@ -65,7 +64,7 @@ def compare(batches: Sequence[Invocation], size: int, node: NodePeer, rounds: in
     contenders: dict[str, Prepare] = {
         "floor": lambda: clocked(partial(decode, batches), EVENTS),
         "validated": lambda: clocked(partial(validate, decoder, batches), EVENTS),
-        "ours": lambda: clocked(partial(handle_all, Handler(MemoryRepository()), batches), EVENTS),
+        "ours": lambda: clocked(partial(handle_all, Handler(), batches), EVENTS),
         "powertools": lambda: clocked(partial(handle_all, PowertoolsPeer(), batches), EVENTS),
         "node": lambda: lambda: {"us": node.run(size)["seconds"] / EVENTS * 1_000_000},
     }
@@ -94,7 +93,7 @@ def validate(decoder: EventDecoder, batches: Sequence[Invocation]) -> None:
 
 def check_all(records: Sequence[LambdaRecord], node: NodePeer) -> None:
     """Exit unless all compute the same limits from a stream."""
-    ours, peer = Handler(MemoryRepository()), PowertoolsPeer()
+    ours, peer = Handler(), PowertoolsPeer()
     for each in (ours, peer):
         handle_all(each, cut(records, CHECKED_SIZE))
     check("Powertools", peer.limits(), ours)

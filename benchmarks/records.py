@@ -15,6 +15,7 @@ from kinesis_handler.lambda_types import LambdaRecord
 from kinesis_handler.local.event_source import LocalContext, put_on_shard
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.dynamodb.item import ItemCodec
+from kinesis_handler.stores.memory import MemoryRepository
 from testkit.tables import PARTITION_KEY, SORT_KEY
 from user_limits.limit import Limit
 from user_limits.processor import UserLimitEventProcessor
@@ -84,11 +85,11 @@ def fact(event_type: str, key: Key, number: int, **payload: object) -> bytes:
 
 
 class Handler(KinesisHandler):
-    """The handler that stores limits in a repository."""
+    """The handler that stores limits in a repository, or in memory."""
 
-    def __init__(self, repository: Repository[Limit]) -> None:
-        super().__init__([UserLimitEventProcessor(repository)])
-        self.repository = repository
+    def __init__(self, repository: Repository[Limit] | None = None) -> None:
+        self.repository = MemoryRepository() if repository is None else repository
+        super().__init__([UserLimitEventProcessor(self.repository)])
 
     def limits(self) -> Iterable[StoredLimit]:
         """Return each limit, with its key and its version."""
