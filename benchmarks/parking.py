@@ -9,9 +9,9 @@ progress, with all figures or without; then each is reset. *Failing*: an hour of
 which one cannot be changed until the hour is over. What waits is then redriven.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from itertools import islice
+from itertools import chain, count, islice
 from math import ceil
 from statistics import quantiles
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from benchmarks.records import fact, key_of
 from benchmarks.results import Figures
 from benchmarks.rounds import progress
-from kinesis_handler import BusinessError, Event, Key, KinesisHandler, Remarked
+from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, put_on_shard
 from kinesis_handler.local.redrive import Redrive, Result
@@ -38,7 +38,6 @@ from user_limits.processor import UserLimitEventProcessor
 BATCH, WINDOW, RETRIES = 1_000, 1.0, 10
 CALL_SECONDS, RECORD_SECONDS = 0.01, 0.0001
 JOINED_LIMITS, CHANGES, JOINED_BATCH, VALUE = 200, 4, 100, 1_000_000
-RIGHT = Decimal(VALUE), Decimal(CHANGES)
 HOUR = 3_600.0
 RATE = 0.4
 """Changes of a limit, a second."""
@@ -63,8 +62,6 @@ JOINING = {
 class Failing(UserLimitEventProcessor):
     """Cannot change one limit until some time."""
 
-    reader_name = "UserLimitEventProcessor"
-
     def __init__(self, limits: MemoryRepository[Limit], clock: FakeClock, park_after: float | None) -> None:
         super().__init__(limits, park_after=park_after)
         self.fails_until, self._clock = 0.0, clock
@@ -81,16 +78,15 @@ class Shard:
     def __init__(self, park_after: float | None, batch_size: int) -> None:
         self.clock = FakeClock()
         self.arrival = self.clock()
-        self.numbers = SequenceNumbers()
         self.limits: MemoryRepository[Limit] = MemoryRepository()
         self.quarantine = MemoryQuarantine()
         self.processor = Failing(self.limits, self.clock, park_after)
-        self.ages: list[float] = []
-        self.counts = dict.fromkeys(Status, 0)
-        self.invocations = self.given_up = 0
-        self.waited = 0.0
         self.handler = KinesisHandler([self.processor], quarantine=self.quarantine, now=self.clock)
-        self.mapping = EventSourceMapping(
+        self.counts, self.ages = Counter[Status](), list[float]()
+        self.batches = self.invocations = self.given_up = 0
+        self.waited = 0.0
+        self._numbers, self._sequence_numbers = count(1), SequenceNumbers()
+        self._mapping = EventSourceMapping(
             self._invoke,
             batch_size=batch_size,
             maximum_retry_attempts=RETRIES,
@@ -100,29 +96,30 @@ class Shard:
             sleep=self._wait,
         )
 
-    def put(self, events: Iterable[tuple[str, bytes]]) -> Iterator[LambdaRecord]:
-        """Yield records that arrive at `arrival`."""
-        return put_on_shard(events, clock=lambda: self.arrival, numbers=self.numbers)
+    def put(self, kind: str, limits: Iterable[int], **payload: object) -> Iterator[LambdaRecord]:
+        """Yield the record of an event of each limit, which arrives at `arrival`."""
+        keys = map(key_of, limits)
+        events = ((key[0], fact(f"USER_LIMIT_{kind}", key, next(self._numbers), **payload)) for key in keys)
+        return put_on_shard(events, clock=lambda: self.arrival, numbers=self._sequence_numbers)
 
-    def redrive(self) -> dict[Result, int]:
+    def deliver(self, records: Iterable[LambdaRecord]) -> None:
+        """Deliver records until they are settled."""
+        self.batches += sum(1 for _ in self._mapping.run(records))
+
+    def redrive(self) -> Counter[Result]:
         """Redrive all that waits, and count what became of it."""
-        target = ThroughHandler(self.handler, self.quarantine)
-        sent = Redrive([read_contents(self.quarantine)]).run(target)
+        sent = Redrive([read_contents(self.quarantine)]).run(ThroughHandler(self.handler, self.quarantine))
         last = {entry.position: verdict.result for each in sent for entry, verdict in each}
-        return {result: [*last.values()].count(result) for result in Result}
+        return Counter(last.values())
 
     def _invoke(self, invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
         self.invocations += 1
         self.clock.advance(CALL_SECONDS + RECORD_SECONDS * len(invocation["Records"]))
         result = self.handler.handle(invocation, context)
-        for status, number in result.counts().items():
-            self.counts[status] += number
-        now = self.clock()
-        self.ages += (
-            now - each.record.source["kinesis"]["approximateArrivalTimestamp"]
-            for each in result.applied()
-            if self.processor.key(each) != FAILS
-        )
+        self.counts.update(result.counts())
+        others = (each for each in result.applied() if self.processor.key(each) != FAILS)
+        arrivals = (each.record.source["kinesis"]["approximateArrivalTimestamp"] for each in others)
+        self.ages += (self.clock() - arrival for arrival in arrivals)
         return result.response()
 
     def _give_up(self, discarded: DiscardedBatch) -> None:
@@ -137,13 +134,10 @@ class Shard:
 def measure(*, full: bool) -> Figures:
     """Return the figures of both."""
     limits = 500 if full else 100
-    joined, failed = {}, {}
-    for name, contender in JOINING.items():
-        progress(f"joining, {name}")
-        joined[name] = joining(contender)
-    for name, park_after in PARK_AFTER.items():
-        progress(f"failing, {name}")
-        failed[name] = failing(park_after, limits)
+    progress("a consumer that joins")
+    joined = {name: joining(each) for name, each in JOINING.items()}
+    progress("a key that fails")
+    failed = {name: failing(each, limits) for name, each in PARK_AFTER.items()}
     return {
         "joining": {"limits": JOINED_LIMITS, "changes": CHANGES, "batch": JOINED_BATCH, "of": joined},
         "failing": {"rate": RATE * limits, "limits": limits, "batch": BATCH, "of": failed},
@@ -152,14 +146,17 @@ def measure(*, full: bool) -> Figures:
 
 def joining(contender: Contender, limits: int = JOINED_LIMITS) -> Figures:
     """Let a consumer meet changes of limits that it does not know, and then the reset of each."""
-    shard = Shard(contender.park_after, JOINED_BATCH)
+    shard, every = Shard(contender.park_after, JOINED_BATCH), range(limits)
     shard.arrival -= HOUR
-    changes, resets = _before_and_resets(contender, limits)
-    batches = sum(1 for _ in shard.mapping.run(shard.put(changes)))
-    right = sum((each.state.value, each.state.progress) == RIGHT for each in shard.limits.scan())
-    batches += sum(1 for _ in shard.mapping.run(shard.put(resets)))
+    before = [{"previousProgress": each, "remainingAmount": VALUE - 1 - each} for each in range(CHANGES)]
+    carried = before if contender.has_figures else [{}] * CHANGES
+    changes = (shard.put("PROGRESS_CHANGED", every, amount=1, **figures) for figures in carried)
+    shard.deliver(chain.from_iterable(changes))
+    right = sum(each.state.value == VALUE and each.state.progress == CHANGES for each in shard.limits.scan())
+    whole = {"type": "BET", "period": "DAY", "resetAmount": CHANGES, "unusedAmount": VALUE - CHANGES}
+    shard.deliver(shard.put("RESET", every, **whole))
     return {
-        "batches": batches,
+        "batches": shard.batches,
         "invocations": shard.invocations,
         "waited": shard.waited,
         "right_before_resets": right,
@@ -173,63 +170,31 @@ def joining(contender: Contender, limits: int = JOINED_LIMITS) -> Figures:
 def failing(park_after: float | None, limits: int, seconds: float = HOUR) -> Figures:
     """Deliver changes of limits, one of which fails for all the time; redrive what waits then."""
     shard, rate = Shard(park_after, BATCH), RATE * limits
-    for _ in shard.mapping.run(shard.put(_created(limits))):
-        pass
+    shard.deliver(shard.put("CREATED", range(limits), value=VALUE))
     shard.ages.clear()
     begun, due, taken = shard.clock(), ceil(seconds * rate), 0
     shard.processor.fails_until = begun + seconds
 
-    def changes() -> Iterator[tuple[str, bytes]]:
+    def changed() -> Iterator[int]:
         for number in range(due):
             shard.arrival = begun + number / rate
-            key = key_of(number % limits)
-            yield _event("PROGRESS_CHANGED", key, limits + number + 1, amount="1")
+            yield number % limits
 
-    records = shard.put(changes())
+    records = shard.put("PROGRESS_CHANGED", changed(), amount=1)
     while taken < due:
         shard.clock.advance(max(0.0, begun + taken / rate + WINDOW - shard.clock()))
         batch = min(BATCH, int((shard.clock() - begun) * rate) - taken, due - taken)
-        for _ in shard.mapping.run(islice(records, batch)):
-            taken += batch
-    ages = quantiles(shard.ages, n=100)
-    results = shard.redrive()
-    [failed] = [each.state for each in shard.limits.scan() if each.key == FAILS]
+        shard.deliver(islice(records, batch))
+        taken += batch
+    ages, longest, results = quantiles(shard.ages, n=100), max(shard.ages), shard.redrive()
+    failed = shard.limits.load([FAILS]).found[FAILS].state
     return {
         "p50": ages[49],
         "p99": ages[98],
-        "longest": max(shard.ages),
+        "longest": longest,
         "parked": shard.counts[Status.PARKED],
         "given_up": shard.given_up,
         "applied_by_redrive": results[Result.APPLIED],
         "too_late": results[Result.TOO_LATE],
         "missing": due // limits - int(failed.progress),
     }
-
-
-def _created(limits: int) -> Iterator[tuple[str, bytes]]:
-    for limit in range(limits):
-        yield _event("CREATED", key_of(limit), limit + 1, value=f"{VALUE}")
-
-
-def _before_and_resets(
-    contender: Contender, limits: int
-) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
-    changes = []
-    for number in range(CHANGES):
-        figures = {"previousProgress": f"{number}", "remainingAmount": f"{VALUE - 1 - number}"}
-        carried = figures if contender.has_figures else {}
-        for limit in range(limits):
-            at = number * limits + limit + 1
-            changes.append(_event("PROGRESS_CHANGED", key_of(limit), at, amount="1", **carried))
-    whole = {
-        "type": "BET",
-        "period": "DAY",
-        "resetAmount": f"{CHANGES}",
-        "unusedAmount": f"{VALUE - CHANGES}",
-    }
-    resets = [_event("RESET", key_of(limit), len(changes) + limit + 1, **whole) for limit in range(limits)]
-    return changes, resets
-
-
-def _event(kind: str, key: Key, number: int, **payload: str) -> tuple[str, bytes]:
-    return key[0], fact(f"USER_LIMIT_{kind}", key, number, **payload)
