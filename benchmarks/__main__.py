@@ -8,12 +8,12 @@
 Prints the tables of each part; writes results.json, the tables in README and docs, and docs/pictures.
 """
 
-import argparse
 import io
 import pkgutil
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 from benchmarks import results
 from benchmarks.report import documents
@@ -44,18 +44,12 @@ LONG = {"workers"}
 
 def main() -> None:
     """Measure the requested parts."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = ArgumentParser(
+        "python -m benchmarks", description=__doc__, formatter_class=RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument(
-        "--full", action="store_true", help="more rounds, larger stores, a soak of ten minutes"
-    )
-    parser.add_argument(
-        "--docs", action="store_true", help="write README, docs and pictures, measure nothing"
-    )
+    parser.add_argument("--full", action="store_true", help="more rounds, larger stores, a longer soak")
+    parser.add_argument("--docs", action="store_true", help="measure nothing, write what stands on pages")
     options = parser.parse_args()
     if unknown := set(options.parts) - PARTS.keys():
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")

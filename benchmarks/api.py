@@ -163,12 +163,9 @@ def events() -> Iterator[bytes]:
     """Yield the events of all limits: each is created, reset, and changed."""
     for user, limits in USER_LIMITS.items():
         for number in range(limits):
-            key, value, used = (
-                (user, f"limit-{number}"),
-                f"{1_000 + number}.{number % 10}",
-                f"{number % 500}.50",
-            )
+            key, value = (user, f"limit-{number}"), f"{1_000 + number}.{number % 10}"
             kinds = {"type": TYPES[number % 5], "period": PERIODS[number // 5 % 2]}
+            used = f"{number % 500}.50"
             created = {"value": value, "progress": used, "activeFrom": BEGIN - DAY, **kinds}
             yield fact("USER_LIMIT_CREATED", key, 3 * number, **created)
             yield fact("USER_LIMIT_RESET", key, 3 * number + 1, resetAmount=used, resetPercentage="1.25")

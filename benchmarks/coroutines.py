@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -17,6 +18,7 @@ from msgspec.json import decode
 
 from benchmarks.records import handle_all
 from benchmarks.results import Figures
+from benchmarks.rounds import one_by_one
 from kinesis_handler import Event, KinesisHandler, event_processor
 from kinesis_handler.testing import invocation
 
@@ -33,19 +35,17 @@ class Sent(Struct):
 
 
 class Receiver:
-    """Waits for each event as long as for an answer, and sees which of them another one has overtaken."""
+    """Waits for each event as long as for an answer, and counts those that a later one has overtaken."""
 
     def __init__(self) -> None:
-        self._random, self._last = Random(1), dict[str, int]()
-        self.overtaken = 0
+        self._random, self._last, self.overtaken = Random(1), Counter[str](), 0
 
     def wait(self) -> float:
         return self._random.uniform(0.5, 1.5) * WAIT
 
     def take(self, sent: Sent) -> None:
-        last = self._last.get(sent.to, -1)
-        self.overtaken += sent.number < last
-        self._last[sent.to] = max(sent.number, last)
+        self.overtaken += sent.number < self._last[sent.to]
+        self._last[sent.to] = max(sent.number, self._last[sent.to])
 
     def one_by_one(self, event: Event[Sent]) -> None:
         time.sleep(self.wait())
@@ -80,7 +80,7 @@ def measure(*, full: bool) -> Figures:  # noqa: ARG001 - there is one length
         **{str(number): partial(ours, at_once=number) for number in AT_ONCE},
         "powertools": powertools,
     }
-    return {"events": EVENTS, "keys": KEYS, "ways": {name: run(way) for name, way in ways.items()}}
+    return {"events": EVENTS, "keys": KEYS, "ways": one_by_one(ways, run)}
 
 
 def run(way: Callable[[Receiver], Function]) -> Figures:

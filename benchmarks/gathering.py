@@ -7,19 +7,20 @@ begun of the larger of what was stored and what is.
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from hashlib import md5
+from functools import partial
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
 from benchmarks.records import Handler, Limits, handle_all, item_of
 from benchmarks.results import Figures
-from benchmarks.rounds import progress
+from benchmarks.rounds import one_by_one
 from kinesis_handler import Key
 from kinesis_handler.lambda_types import LambdaRecord
-from kinesis_handler.local.event_source import put_on_shard
+from kinesis_handler.local.batching import lanes
 from kinesis_handler.local.gathering import Bounds, Gathering
 from kinesis_handler.local.owned_states import OwnedStates
+from kinesis_handler.local.shard import put_on_shard
 from kinesis_handler.stores import Change, Loaded, Saved
 from kinesis_handler.stores.dynamodb.size import item_bytes
 from kinesis_handler.stores.memory import MemoryRepository
@@ -71,10 +72,7 @@ def measure(*, full: bool) -> Figures:
     """Return the units of an event of each contender."""
     seconds = 120 if full else 60  # of simulated time: whole batches of the longest gathering
     events = list(zipf(seconds))
-    per_event = {}
-    for name, contender in CONTENDERS.items():
-        progress(name)
-        per_event[name] = units(events, contender)
+    per_event = one_by_one(CONTENDERS, partial(units, events))
     return {"rate": RATE, "limits": LIMITS, "shards": SHARDS, "seconds": seconds, "per_event": per_event}
 
 
@@ -83,18 +81,10 @@ def zipf(seconds: int, limits: int = LIMITS, rate: int = RATE) -> Iterator[list[
     random, events = Random(1), Limits()
     ranked = random.sample(range(limits), limits)
     shares = list(accumulate(1 / rank for rank in range(1, limits + 1)))
-
-    def on_shards(chosen: Sequence[int]) -> list[list[LambdaRecord]]:
-        content: list[list[tuple[str, bytes]]] = [[] for _ in range(SHARDS)]
-        for limit in chosen:
-            key, data = events.event(limit)
-            digest = md5(key.encode(), usedforsecurity=False).digest()
-            content[int.from_bytes(digest) % SHARDS].append((key, data))
-        return [list(put_on_shard(each)) for each in content]
-
-    yield on_shards(ranked)
+    yield lanes(put_on_shard(map(events.event, ranked)), SHARDS)
     for _ in range(seconds):
-        yield on_shards(random.choices(ranked, cum_weights=shares, k=rate))
+        chosen = random.choices(ranked, cum_weights=shares, k=rate)
+        yield lanes(put_on_shard(map(events.event, chosen)), SHARDS)
 
 
 def units(events: Sequence[Sequence[Sequence[LambdaRecord]]], contender: Contender) -> Figures:

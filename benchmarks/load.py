@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.results import ROOT, Figures
-from benchmarks.rounds import progress
+from benchmarks.rounds import one_by_one, progress
 
 RATES = (1_000, 5_000, 10_000, 20_000)
 SOAK_RATE = 2_000
@@ -22,12 +23,13 @@ MB = 1_024 * 1_024
 def measure(*, full: bool) -> Figures:
     """Return ages by rate, and the memory over the time of the soak."""
     seconds, soak = (10, 600) if full else (3, 20)
-    return {"rates": {str(rate): run(rate, seconds) for rate in RATES}, "soak": run(SOAK_RATE, soak)}
+    rates = one_by_one({str(rate): rate for rate in RATES}, partial(run, seconds=seconds))
+    progress(f"soak of {soak} seconds")
+    return {"rates": rates, "soak": run(SOAK_RATE, soak)}
 
 
 def run(rate: int, seconds: int) -> Figures:
     """Run a load; return its figures, with its CPU, and its memory half-way and near the end."""
-    progress(f"{rate:,} events a second for {seconds} seconds")
     options = ["--rate", str(rate), "--for", f"{seconds}s", "--store", "inmemory:", "--json"]
     before = os.times()
     with subprocess.Popen(  # noqa: S603 - our own code

@@ -11,6 +11,7 @@ which one cannot be changed until the hour is over. What waits is then redriven.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, count, islice
 from math import ceil
 from statistics import quantiles
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.records import fact, key_of
 from benchmarks.results import Figures
-from benchmarks.rounds import progress
+from benchmarks.rounds import one_by_one
 from kinesis_handler import BusinessError, Event, KinesisHandler, Remarked
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
 from kinesis_handler.local.event_source import DiscardedBatch, EventSourceMapping, put_on_shard
@@ -134,10 +135,8 @@ class Shard:
 def measure(*, full: bool) -> Figures:
     """Return the figures of both."""
     limits = 500 if full else 100
-    progress("a consumer that joins")
-    joined = {name: joining(each) for name, each in JOINING.items()}
-    progress("a key that fails")
-    failed = {name: failing(each, limits) for name, each in PARK_AFTER.items()}
+    joined = one_by_one(JOINING, joining)
+    failed = one_by_one(PARK_AFTER, partial(failing, limits=limits))
     return {
         "joining": {"limits": JOINED_LIMITS, "changes": CHANGES, "batch": JOINED_BATCH, "of": joined},
         "failing": {"rate": RATE * limits, "limits": limits, "batch": BATCH, "of": failed},

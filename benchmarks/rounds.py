@@ -12,8 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median, quantiles
+from typing import TypeVar
 
-Run = Callable[[], object]
+from benchmarks.results import Figures
+
+T = TypeVar("T")
+
 Measured = Mapping[str, float]
 """What was measured in a run, by the names of the figures."""
 
@@ -64,7 +68,16 @@ def take_turns(contenders: Mapping[str, Prepare], rounds: int) -> Rounds:
     return Rounds(taken)
 
 
-def clocked(run: Run, events: int) -> Timed:
+def one_by_one(contenders: Mapping[str, T], measure: Callable[[T], Figures]) -> dict[str, Figures]:
+    """Measure contenders one after the other, once each: for what is simulated, or takes long."""
+    measured = {}
+    for name, contender in contenders.items():
+        progress(name)
+        measured[name] = measure(contender)
+    return measured
+
+
+def clocked(run: Callable[[], object], events: int) -> Timed:
     """Measure a run: the µs that an event takes, and those of this process's CPU, in all its threads."""
 
     def timed() -> Measured:

@@ -63,18 +63,11 @@ IN_MEMORY = {**CONSUMERS, "powertools": Contender("benchmarks.powertools_peer", 
 def measure(*, full: bool) -> Figures:
     """Return the ms of each contender's start and first invocation."""
     rounds = 20 if full else 5
-    request = payload(
-        method="GET",
-        target="/api/v1/users/user-1/limits",
-        headers=[("host", "limits.example")],
-        body=b"",
-        source_ip="192.0.2.7",
-        route="$default",
-    )
+    headers = [("host", "limits.example")]
+    request = payload(method="GET", target="/api/v1/users/user-1/limits", headers=headers)
     batch = Limits().batch(range(FIRST_BATCH // EVENTS_PER_LIMIT))
-    taken = start_in_turns(
-        CONSUMERS | APIS, dict.fromkeys(CONSUMERS, batch) | dict.fromkeys(APIS, request), rounds
-    )
+    invocations = dict.fromkeys(CONSUMERS, batch) | dict.fromkeys(APIS, request)
+    taken = start_in_turns(CONSUMERS | APIS, invocations, rounds)
     medians = {name: taken.medians(name) for name in taken.taken}
     return {
         "rounds": rounds,
@@ -124,14 +117,9 @@ def start(contender: Contender, file: Path) -> dict[str, float]:
     """Start a contender in a separate process, and return the figures that this prints: see fresh.py."""
     hidden = sorted(packages_distributions().keys() - modules(contender.shipped) - _OWN)
     code = "import sys; from benchmarks.fresh import main; main(*sys.argv[1:])"
-    done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code, contender.module, str(file), json.dumps(hidden)],
-        cwd=ROOT,
-        env={**os.environ, **contender.settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-c", code, contender.module, str(file), json.dumps(hidden)]
+    environment = {**os.environ, **contender.settings}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode:
         sys.exit(f"{contender.module} did not start:\n{last_lines(done.stderr)}")
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # behind its log

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
+from itertools import count
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from benchmarks.results import ROOT, Figures
-from benchmarks.rounds import progress
+from benchmarks.rounds import one_by_one
 from kinesis_handler.local.stream.client import kinesis_client
 from kinesis_handler.local.stream.writer import MAX_RECORDS, create_stream
 from kinesis_handler.stores.dynamodb import dynamodb_connection
@@ -42,7 +44,10 @@ PATIENCE = 240.0
 """Seconds for each step of a contender."""
 
 GATHERED = ("--gather", "10s", "--remember-mb", "64")
-CONTENDERS: dict[str, tuple[int, Sequence[str]]] = {
+Contender = tuple[int, Sequence[str]]
+"""In how many processes which command runs."""
+
+CONTENDERS: dict[str, Contender] = {
     "`consume`": (1, ["consume"]),
     "`consume`, gathered 10 s": (1, ["consume", *GATHERED]),
     "one `worker`": (1, ["worker"]),
@@ -50,7 +55,8 @@ CONTENDERS: dict[str, tuple[int, Sequence[str]]] = {
     "two `worker`s": (2, ["worker"]),
     "two `worker`s, gathered 10 s": (2, ["worker", *GATHERED]),
 }
-"""In how many processes which command runs."""
+
+_numbers = count()
 
 
 class Lab(NamedTuple):
@@ -65,7 +71,6 @@ def measure(*, full: bool) -> Figures:
     """Return the events a second of each contender, its batches, and the seconds that go by before them."""
     users, now = SyntheticUsers(1, USERS), time.time_ns() // 1_000_000
     events = [users.event(now) for _ in range(20_000 if full else 12_000)]
-    measured = {}
     with kinesis_local() as kinesis, dynamodb_local(briefly=False) as dynamodb, line_to(kinesis) as line:
         os.environ |= {
             "AWS_ENDPOINT_URL_KINESIS": line.endpoint,
@@ -75,18 +80,15 @@ def measure(*, full: bool) -> Figures:
             "STORAGE_TTL": "0",
         }
         lab = Lab(kinesis_client(endpoint=kinesis), line, dynamodb_connection(endpoint=dynamodb).client)
-        run(lab, "warm-up", 1, ["consume"], events[:WARM_UP])
-        for number, (title, (processes, command)) in enumerate(CONTENDERS.items()):
-            progress(title)
-            measured[title] = run(lab, f"{number}", processes, command, events)
+        run(lab, events[:WARM_UP], (1, ["consume"]))
+        measured = one_by_one(CONTENDERS, partial(run, lab, events))
     return {"records": len(events), "contenders": measured}
 
 
-def run(
-    lab: Lab, name: str, processes: int, command: Sequence[str], events: Sequence[SyntheticEvent]
-) -> Figures:
+def run(lab: Lab, events: Sequence[SyntheticEvent], contender: Contender) -> Figures:
     """Let a contender handle all records, and return its figures."""
-    stream, table = f"facts-{name}", f"Limits-{name}"
+    number, (processes, command) = next(_numbers), contender
+    stream, table = f"facts-{number}", f"Limits-{number}"
     create_stream(lab.kinesis, stream, SHARDS)
     application(os.environ, f"dynamodb://{table}").store.provision()  # type: ignore[union-attr]
     arguments = [*command, "--stream", stream, "--store", f"dynamodb://{table}"]

@@ -23,7 +23,7 @@ from benchmarks.results import ROOT, Figures
 DOCS = ROOT / "docs"
 PICTURES = DOCS / "pictures"
 
-_MARKED = re.compile(r"(<!-- measured: ([^>]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- measured: ([^>]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
 _templates = Environment(  # noqa: S701 - Markdown and SVG, from our own figures
     loader=FileSystemLoader(Path(__file__).parent),
     undefined=StrictUndefined,
@@ -36,7 +36,7 @@ TABLES = _templates.get_template("tables.md.j2").module
 DRAWN = _templates.get_template("pictures.svg.j2").module
 
 PAGES = [
-    page for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if _MARKED.search(page.read_text())
+    page for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if MARKED.search(page.read_text())
 ]
 
 
@@ -58,23 +58,9 @@ def contents(results: dict[str, Figures]) -> Iterator[tuple[Path, str]]:
         return f"{mark[1]}\n{filled(TABLES, mark[2], results)}\n\n{mark[3]}"
 
     for page in PAGES:
-        yield page, _MARKED.sub(table, page.read_text())
+        yield page, MARKED.sub(table, page.read_text())
     for name in macros(DRAWN):
         yield PICTURES / f"{name.replace(' ', '-')}.svg", filled(DRAWN, name, results) + "\n"
-
-
-def marks() -> set[str]:
-    """Return the names of all marks."""
-    return {mark[2] for page in PAGES for mark in _MARKED.finditer(page.read_text())}
-
-
-def stale(results: dict[str, Figures]) -> list[str]:
-    """Return the pages and pictures that do not show the measured figures."""
-    return [
-        str(file.relative_to(ROOT))
-        for file, text in contents(results)
-        if not file.exists() or file.read_text() != text
-    ]
 
 
 def update(results: dict[str, Figures]) -> None:

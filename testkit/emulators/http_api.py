@@ -57,7 +57,13 @@ def http_api(function: Function, routes: tuple[str, ...] = (STAGE,)) -> Iterator
 
 
 def payload(  # noqa: PLR0913 - a request has that many parts
-    *, method: str, target: str, headers: list[tuple[str, str]], body: bytes, source_ip: str, route: str
+    *,
+    method: str,
+    target: str,
+    headers: list[tuple[str, str]],
+    body: bytes = b"",
+    source_ip: str = "127.0.0.1",
+    route: str = STAGE,
 ) -> dict[str, Any]:
     """Return the payload for a request, in format 2.0.
 
