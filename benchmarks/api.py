@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -71,6 +71,7 @@ class Server(NamedTuple):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def get(self, path: str) -> Any:
+        """Return an answer, in which an amount may be a number or text."""
         with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
             return json.load(answer, parse_float=str, parse_int=str)
 
@@ -78,12 +79,11 @@ class Server(NamedTuple):
 def measure(*, full: bool) -> Figures:
     """Return requests per second, latencies and CPU of both, by kind of request."""
     rounds, seconds = (7, 1.5) if full else (3, 0.7)
-    with ExitStack() as stack:
-        servers = {name: stack.enter_context(serving(name)) for name in ("ours", "fastapi")}
+    with serving("ours") as ours, serving("fastapi") as fastapi:
         for path in (path for paths in PATHS.values() for path in paths[::50]):
-            # Apart from whether an amount is a number or text.
-            if servers["ours"].get(path) != servers["fastapi"].get(path):
+            if ours.get(path) != fastapi.get(path):
                 sys.exit(f"the two differ in {path}: nothing was measured")
+        servers = {"ours": ours, "fastapi": fastapi}
         asked = {kind: compare(servers, paths, rounds, seconds) for kind, paths in PATHS.items()}
     return {"connections": CONNECTIONS, "rounds": rounds, "seconds": seconds, "asked": asked}
 

@@ -171,7 +171,7 @@ def test_the_cpu_of_a_batch_lies_between_what_was_measured_for_few_keys_and_for_
         "known 50": {"cpu_ms": 10.0, "writes": 20.0},
         "known 1": {"cpu_ms": 108.0, "writes": 1_000.0},
     }
-    figures = scale.between({"reads": 0.0, "writes": 0.5}, known)
+    figures = scale.estimated({"reads": 0.0, "writes": 0.5}, known)
     assert (figures["cpu_ms"], figures["requests"], figures["writes"]) == (58.0, 20.0, 500.0)
 
 

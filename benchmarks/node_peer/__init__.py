@@ -1,8 +1,4 @@
-"""The Node peer: how it is installed, and how it is run beside the others. See handler.cjs.
-
-Its dependencies are pinned by package-lock.json, which names no registry: npm downloads each package from its
-configured source, and refuses one with another integrity. They go into the user's cache, once.
-"""
+"""The Node peer: how it is run, beside the others, on the packages of its lock file. See handler.cjs."""
 
 import json
 import os

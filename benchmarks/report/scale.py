@@ -79,7 +79,7 @@ def distinct_limits(events: int, users: int) -> float:
     return sum(count * LIMITS_PER_USER * (1 - (1 - weight / total) ** events) for count, weight in groups)
 
 
-def between(units: Figures, known: dict[str, Figures]) -> Figures:
+def estimated(units: Figures, known: dict[str, Figures]) -> Figures:
     """Return the figures of 1,000 events with these units; the CPU is between that of few and many keys."""
     few, many = known["known 50"], known["known 1"]
     cpu_of_a_key = (many["cpu_ms"] - few["cpu_ms"]) / (many["writes"] - few["writes"])
