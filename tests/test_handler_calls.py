@@ -1,5 +1,6 @@
 """What a call of the handler hands to its processors, and what it leaves in log, metrics and quarantine."""
 
+import gc
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -372,3 +373,23 @@ def test_a_processor_that_is_refused_is_registered_nowhere() -> None:
         handler.register(Recorder.__new__(type("Recorder", (Recorder,), {"event_types": {"SAID": 7}})))
     assert not handler.processors
     assert statuses(handler.handle(said("a"))) == ["ignored"]
+
+
+class Forgetful:
+    """A quarantine that has what it is given elsewhere."""
+
+    def keep(self, name: str, content: bytes) -> None:
+        pass
+
+
+def test_a_batch_leaves_nothing_in_memory() -> None:
+    handler = KinesisHandler([Words(MemoryRepository())], quarantine=Forgetful())
+
+    def held_after(batches: int) -> int:
+        for _ in range(batches):
+            counts = handler.handle(invocation([*documents("a", "b"), b"{"])).counts()
+        assert (counts[Status.DUPLICATE], counts[Status.REJECTED]) == (2, 1)
+        gc.collect()
+        return len(gc.get_objects())
+
+    assert held_after(5) == held_after(20)

@@ -212,11 +212,13 @@ def decode_entries(content: bytes) -> list[Entry]:
     return entries
 
 
-def _without_repeats(entries: Sequence[Entry]) -> Iterator[Entry]:
-    before: str | None = None
-    for entry in entries:
-        yield replace(entry, data="") if entry.sequence_number == before else entry
-        before = entry.sequence_number
+def _without_repeats(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries, the data of each record once. A list: msgspec never lets go of an iterator of lines."""
+    before = [None, *(entry.sequence_number for entry in entries)]
+    return [
+        replace(entry, data="") if entry.sequence_number == number else entry
+        for entry, number in zip(entries, before, strict=False)
+    ]
 
 
 def _entry(handled: HandledRecord, reader: str) -> Entry:
