@@ -1,12 +1,11 @@
 """What the documentation names is there."""
 
 import re
+import tomllib
 from hashlib import blake2b
 from pathlib import Path
 
 import pytest
-
-from benchmarks.report.scale import PRICE_LIST
 
 ROOT = Path(__file__).parent.parent
 OUTSIDE = (
@@ -69,7 +68,8 @@ def test_the_page_of_the_package_links_nowhere_into_the_repository_and_has_the_s
 def test_pages_have_their_prices_from_one_day() -> None:
     dated = re.compile(r"on-demand\s+prices\s+of\s+us-east-1,\s+(\w+\s+\d{4})")
     dates = {found for page in PAGES for found in dated.findall(page.read_text())}
-    assert dates == {PRICE_LIST.rpartition(", ")[2]}
+    prices = tomllib.loads((ROOT / "benchmarks" / "prices.toml").read_text())
+    assert dates == {prices["list"].rpartition(", ")[2]}
 
 
 def test_every_guarantee_is_on_its_page() -> None:
