@@ -71,3 +71,11 @@ def test_whatever_came_went_or_expired_since_the_page_before_the_next_one_is_in_
             assert [each.key[1] for each in page.aggregates] == behind[:argument]
             assert (page.cursor is not None) == (len(behind) > argument)
             cursor, last = page.cursor, behind[argument - 1] if page.cursor is not None else ""
+
+
+def test_a_repository_that_lacks_a_method_cannot_be_made() -> None:
+    class WithoutDelete(MemoryRepository[LawState]):
+        delete = Repository.delete
+
+    with pytest.raises(TypeError, match=r"abstract method.*delete"):
+        WithoutDelete()

@@ -3,6 +3,7 @@
 `kinesis_handler.testing.RepositoryLaws` tests any implementation of it.
 """
 
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeGuard, TypeVar, cast
 
@@ -134,9 +135,11 @@ class Page(Struct, Generic[State], frozen=True):
 class ReadableRepository(Protocol[State]):
     """The reading half of `Repository`. Of vacant aggregates only `load` says anything."""
 
+    @abstractmethod
     def load(self, keys: Collection[Key]) -> Loaded[State]:
         """Read the aggregates of these keys, with every write that was answered before the call."""
 
+    @abstractmethod
     def find(self, partition: str, *, limit: int = 100, cursor: str | None = None) -> Page[State]:
         """Read up to `limit` aggregates of a partition, in the order of their sort keys.
 
@@ -145,6 +148,7 @@ class ReadableRepository(Protocol[State]):
         Raises InvalidCursorError if `cursor` was not handed out by this method.
         """
 
+    @abstractmethod
     def scan(
         self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State]]:
@@ -165,9 +169,10 @@ class Repository(ReadableRepository[State], Protocol[State]):
     An aggregate that has expired is absent for every method, even if it is still stored; see `expiry` for
     when it does. All methods may be called from several threads at once.
 
-    A subclass need not define `refusal` and `scan`.
+    A subclass need not define `refusal` and `scan`; one that lacks another method cannot be made.
     """
 
+    @abstractmethod
     def save(self, changes: Sequence[Change[State]]) -> Saved:
         """Write each change if its key is still as it was loaded: absent, or of the same version and note.
 
@@ -183,6 +188,7 @@ class Repository(ReadableRepository[State], Protocol[State]):
         del aggregate  # by default nothing is known
         return None
 
+    @abstractmethod
     def delete(self, keys: Collection[Key]) -> None:
         """Remove these aggregates, whatever their version. A missing key does nothing.
 
@@ -190,6 +196,7 @@ class Repository(ReadableRepository[State], Protocol[State]):
         copied to another store may come back. A projection that returns `DELETED` leaves their lineage.
         """
 
+    @abstractmethod
     def scan_stored(
         self, after: Key | None = None, *, on_unreadable: OnUnreadable | None = None
     ) -> Iterator[Aggregate[State | None]]:
