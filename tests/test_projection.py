@@ -283,9 +283,11 @@ def test_events_that_come_in_any_order_are_named_once(
 
 def test_what_lies_on_another_shard_may_be_superseded() -> None:
     """This is what the warning is about: positions of two shards do not say what was sent first."""
-    repository: MemoryRepository[str] = MemoryRepository()
-    handler = KinesisHandler([Letters(repository)])
-    sent_first, sent_last = (invocation([added("x", letter)], partition_key=letter) for letter in "ab")
+    handler = KinesisHandler([Letters(MemoryRepository())])
+    sent_first, sent_last = (
+        {"Records": list(put_on_shard([(letter, encode(added("x", letter)))], shard_id=f"shard-{letter}"))}
+        for letter in "ab"
+    )
     assert statuses(handler.handle(sent_last)) == ["applied"]
     assert statuses(handler.handle(sent_first)) == ["superseded"]
 
