@@ -110,8 +110,9 @@ pictures: $(VENV)/.dev browser ## Draw the pictures of the pages and of a termin
 clean: ## Remove everything that the other commands have created
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* .cache build dist site
 
-# The tests that need Python and the packages of requirements/check.txt only: testkit/check.py selects them. Two at a time.
-ALONE := -p testkit.check --quiet --numprocesses 2 --dist loadfile
+# The tests that need Python and the packages of requirements/check.txt only: testkit/check.py selects them. Three at
+# a time, for two cores: some of them wait.
+ALONE := -p testkit.check --quiet --numprocesses 3 --dist load
 
 # One file serves every platform and Python from 3.11 on; hashes replace the address of an index.
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

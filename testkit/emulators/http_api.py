@@ -47,7 +47,7 @@ def http_api(function: Function, routes: tuple[str, ...] = (STAGE,)) -> Iterator
     server = _Server(("127.0.0.1", 0), _Handler)
     server.function = function
     server.routes = routes
-    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -77,7 +77,7 @@ class RuntimeApi:
         self._current: Invocation | None = None
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
-        Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def address(self) -> str:

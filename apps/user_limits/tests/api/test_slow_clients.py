@@ -170,13 +170,13 @@ def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word() -> No
 
 
 def test_a_body_that_does_not_arrive_holds_a_connection_no_longer() -> None:
-    with server(seconds=1) as url, connection(url) as made:
+    with server(seconds=2 * SOON) as url, connection(url) as made:
         made.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
         assert answer(made)[0] == 200, "the answer did not need it, and there is no second one"
 
 
 def test_after_an_answer_the_next_request_has_a_deadline_too() -> None:
-    with server(seconds=1) as url, connection(url) as made:
+    with server(seconds=2 * SOON) as url, connection(url) as made:
         made.sendall(HALF + b"\r\n\r\n")
         assert is_answered(made)
         made.sendall(HALF)
