@@ -17,8 +17,9 @@ from benchmarks.rounds import one_by_one, progress
 
 RATES = (1_000, 5_000, 10_000, 20_000)
 USERS = 1_000
-SOAK_RATE, SOAK_USERS = 2_000, 50
-"""So few that each limit's latest changes and periods, which are bounded, are all there half-way."""
+SOAK_RATE = 2_000
+SOAK_USERS = 50
+"""So few that each limit has as many latest changes and past periods half-way as it ever will."""
 MB = 1_024 * 1_024
 
 

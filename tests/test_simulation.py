@@ -34,6 +34,7 @@ BOTH: list[Name] = ["bank", "limits"]
 LONG = "bank, long seeds"
 MEASURED = pages.read()
 SEEDS = range(settings().max_examples // 4)
+"""As many as the profile's searches are long: 12 in `make test`, 2 in `make check`."""
 
 
 @pytest.mark.parametrize("application", BOTH)
