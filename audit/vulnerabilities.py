@@ -103,7 +103,7 @@ def _fixed_in(vulnerability: Mapping[str, Any]) -> str:
 
 
 def _ask_npm(npm: str, folder: Path) -> list[str]:
-    answer, said = _json([npm, "audit", "--package-lock-only", "--json", "--prefix", str(folder)])
+    answer, said = _json([npm, "audit", "--package-lock-only", "--json"], folder)
     if "vulnerabilities" not in answer:
         raise NotCheckedError(str(answer.get("message", said)))
     advisories = {
@@ -115,10 +115,10 @@ def _ask_npm(npm: str, folder: Path) -> list[str]:
     return [f"{name}: {severity}, {url}" for name, severity, url in sorted(advisories)]
 
 
-def _json(command: list[str]) -> tuple[dict[str, Any], str]:
+def _json(command: list[str], folder: Path = ROOT) -> tuple[dict[str, Any], str]:
     """Run a program, and return what it prints as JSON, and the last line of what else it says."""
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"}
+        command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"}
     )
     lines = done.stderr.strip().splitlines() or [f"{command[0]} ended with {done.returncode}"]
     try:

@@ -31,7 +31,7 @@ def installed(folder: Path, name: str, *, purpose: str) -> Path:
         made.mkdir()
         for each in _PINNED:
             shutil.copy(folder / each, made)
-        done = run([npm, "ci", "--prefix", str(made), "--ignore-scripts", "--no-audit", "--no-fund"])
+        done = run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], made)
         if done.returncode:
             raise EmulatorError(f"npm could not fetch {purpose}; try again:\n{last_lines(done.stdout)}")
 

@@ -142,10 +142,16 @@ def on_path(name: str, complaint: str) -> str:
     raise EmulatorError(f"There is no {name} on the PATH. {complaint}")
 
 
-def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, with standard error in its standard output."""
+def run(command: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with standard error in its standard output.
+
+    Args:
+        command: the program, and its arguments.
+        folder: where it runs. Npm is run in the folder of a package: with `--prefix` it would look for its
+            global settings (registry, certificates) below that folder, and miss those of the machine.
+    """
     return subprocess.run(  # noqa: S603
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 
 
