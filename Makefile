@@ -24,7 +24,7 @@ check: $(VENV)/.check ## Lint, and run every test that needs no other program (h
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(ALONE)
 
 test: $(VENV)/.dev browser ## Run all tests
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(ALL)
 
 matrix: $(VENV)/.check ## Run the tests of `make check` on each Python of 3.11 to 3.14, against the built wheels
 	@.ci/matrix $(BIN)/python $(ALONE)
@@ -33,7 +33,7 @@ e2e: $(VENV)/.dev ## Run the template's resources and several workers on this ma
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest apps/user_limits/tests/end_to_end tests/project/test_end_to_end.py endurance
 
 coverage: $(VENV)/.dev browser ## Run all tests, and list the branches that no test executes
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report term-missing
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(ALL) --cov --cov-report term-missing
 
 lint: $(VENV)/.dev ## Check style, format and types, and find dead code
 	@$(BIN)/ruff check .
@@ -110,8 +110,11 @@ pictures: $(VENV)/.dev browser ## Draw the pictures of the pages and of a termin
 clean: ## Remove everything that the other commands have created
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* .cache build dist site
 
-# The tests that need Python and the packages of requirements/check.txt only: testkit/check.py selects them. Three at
-# a time, for two cores: some of them wait.
+# Three processes for two cores: some tests wait. All tests go file by file, in the order of their folders; xdist would
+# begin with the files that have most tests, and the few slow ones would come last, beside nothing.
+ALL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+# The tests that need Python and the packages of requirements/check.txt only: testkit/check.py selects them.
 ALONE := -p testkit.check --quiet --numprocesses 3 --dist load
 
 # One file serves every platform and Python from 3.11 on; hashes replace the address of an index.
