@@ -144,6 +144,8 @@ class Projection(ABC, Generic[State, Payload]):
     def keys(self, event: Event[Payload]) -> Collection[Key]:
         """Return all keys whose states the event changes, if they may be several, or none.
 
+        A projection that overrides both is asked for `keys` alone; by default these are the one `key`.
+
         `apply` is called for each of them, with its state. The outcome of the event is the worst of theirs;
         when it is delivered again, those that succeeded find a duplicate. An event of no key is ignored. The
         events of each key must be one sequence: see `key`.

@@ -138,8 +138,10 @@ class Store:
             match self.address:
                 case InMemory():
                     from kinesis_handler.stores.memory import MemoryRepository
+                    from kinesis_handler.stores.state_type import check_state_type
                     from kinesis_handler.stores.upgrade import check_upgrade
 
+                    check_state_type(state_type)
                     check_upgrade(upgrade, getattr(state_type, "__name__", str(state_type)))
                     if is_on_lambda(os.environ):
                         raise ConfigurationError(

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from kinesis_handler.aggregate import Aggregate, Key, Parked
-from kinesis_handler.errors import ConfigurationError, RepositoryError, UnreadableError, UnstorableError
-from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
+from kinesis_handler.errors import RepositoryError, UnreadableError, UnstorableError
+from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again
 from kinesis_handler.storable import key_problem
 from kinesis_handler.stores import (
     BEGINNING,
@@ -89,8 +89,6 @@ class SQLiteRepository(Repository[State]):
         """When its aggregates expire."""
         self._clock = clock
         check_state_type(state_type)
-        if (problem := type_problem(state_type, written=True)) is not None:
-            raise ConfigurationError(f"no state of type {state_type!r} can be kept in SQLite: {problem}")
         self.state_type = state_type
         self._decode = msgspec.json.Decoder(Aggregate[state_type | None]).decode  # type: ignore[valid-type]
         self._state_name = getattr(state_type, "__name__", str(state_type))

@@ -8,14 +8,21 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from kinesis_handler.errors import ConfigurationError
+from kinesis_handler.ingest.schema import type_problem
 
 
 def check_state_type(state_type: Any) -> None:
-    """See that a state is written with all of its fields.
+    """See that a state can be read again, and is written with all of its fields.
 
-    Raises ConfigurationError if a Struct in it is declared with `omit_defaults`: what it left out would
-    change, in states that are stored long since, with the default.
+    Raises ConfigurationError if msgspec does not know a type in it; and if a Struct in it is declared with
+    `omit_defaults`: what it left out would change, in states that are stored long since, with the default.
     """
+    if (problem := type_problem(state_type, written=True)) is not None:
+        name = getattr(state_type, "__name__", str(state_type))
+        raise ConfigurationError(
+            f"no state of type {name} can be stored: {problem}; allowed: a type that msgspec can write as "
+            "JSON and read again, such as a Struct"
+        )
     for each in structs_in(state_type):
         if each.__struct_config__.omit_defaults:
             raise ConfigurationError(

@@ -19,7 +19,7 @@ from msgspec.structs import fields
 
 from kinesis_handler.aggregate import Aggregate, Key
 from kinesis_handler.errors import ConfigurationError, UnreadableError, UnstorableError
-from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again, type_problem
+from kinesis_handler.ingest.schema import CODEC_ERRORS, not_readable_again
 from kinesis_handler.results import classes_of
 from kinesis_handler.stores.dynamodb.attributes import (
     DECIMALS,
@@ -221,8 +221,6 @@ def _checked(state_type: Any) -> type[Struct]:
         problem = "is none"
     elif state_type.__struct_config__.array_like:
         problem = "is array_like: its fields have no names to be attributes by"
-    elif (unknown := type_problem(state_type, written=True)) is not None:
-        problem = f"cannot be read again: {unknown}"
     else:
         return state_type
     raise ConfigurationError(
