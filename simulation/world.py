@@ -7,17 +7,16 @@ from typing import Any
 
 from kinesis_handler import KinesisHandler
 from kinesis_handler.lambda_types import BatchResponse, LambdaContext, LambdaRecord
-from kinesis_handler.local.event_source import LocalContext
 from kinesis_handler.moving.phase import Phase
-from kinesis_handler.outcome import BatchResult
 from kinesis_handler.quarantine.entry import Position
 from kinesis_handler.stores import Repository
 from kinesis_handler.stores.expiry import VACANT_TTL
 from kinesis_handler.testing import FakeClock
 from simulation.application import Application
-from simulation.delivery import TIMEOUT, Delivery
+from simulation.delivery import Delivery
 from simulation.deployment import HANDLERS, Deployment
 from simulation.faults import Fault, Place, Plan
+from simulation.invocation import Invocations, KilledError
 from simulation.operator import redrive, remove_objects, waiting_for_all, waiting_records
 from simulation.stores import MakeRepository, Rebuild, any_phase, in_memory
 from simulation.stream import Sent, Shard, shards_of
@@ -25,8 +24,6 @@ from simulation.tally import Tally
 from simulation.troubles import Options, Troubles
 from simulation.wire import Wire
 
-LITTLE_TIME = 1.0, 1.2
-"""Seconds of a short invocation; the handler has one of them in reserve."""
 LONGEST_OUTAGE = 60
 BATCHES_LATER = 4
 """How many batches are settled while a handler is held up."""
@@ -41,10 +38,6 @@ DEEPEST = 2
 ROUNDS = 30  # redrives until nothing changes any more
 TTL = VACANT_TTL
 """Seconds for which states last, in the seeds in which they expire: longer than all else lasts."""
-
-
-class KilledError(BaseException):
-    """Lambda ends the process. No handler can catch that."""
 
 
 class World:
@@ -72,6 +65,7 @@ class World:
         self.events = events
         self.shards = shards_of(events)
         self.tally = Tally()
+        self._invocations = Invocations(self.plan, self.clock, self.tally)
         self.days: list[dict[str, int]] = []
         """For each time that all that was stored had expired, how many records of each shard were settled."""
         self._left = set[Position]()
@@ -97,7 +91,6 @@ class World:
         self.stores = self._deployment.stores(any_phase(random))
         self._down_until = 0.0
         self._depth = 0
-        self._deliveries = 0
         self._current: tuple[list[LambdaRecord], Shard] | None = None
         """What a mapping delivers at the moment."""
         self._held_up_in = 0
@@ -153,34 +146,7 @@ class World:
 
     def _invoke(self, shard: Shard, invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
         self._current = invocation["Records"], shard
-        return self._invoke_one(self._next(), invocation["Records"], context)
-
-    def _invoke_one(
-        self, handler: KinesisHandler, records: list[LambdaRecord], context: LambdaContext
-    ) -> BatchResponse:
-        fault = self.plan.at("invoke")
-        if fault is Fault.NOT_INVOKED:
-            raise TimeoutError("injected: the handler was not called")
-        if fault is Fault.LITTLE_TIME:
-            context = self._context(self.plan.random().uniform(*LITTLE_TIME))
-        try:
-            result = self._handle(handler, records, context)
-        except KilledError:
-            raise TimeoutError("injected: the invocation was killed") from None
-        if fault is Fault.ANSWER_LOST:
-            raise TimeoutError("injected: the answer is lost")
-        return result.response()
-
-    def _handle(
-        self, handler: KinesisHandler, records: list[LambdaRecord], context: LambdaContext
-    ) -> BatchResult:
-        self._deliveries += 1
-        result = handler.handle({"Records": records}, context)
-        self.tally.add(records, result)
-        return result
-
-    def _context(self, seconds: float) -> LocalContext:
-        return LocalContext(self.clock, self.clock() + seconds)
+        return self._invocations.invoke(self._next(), invocation["Records"], context)
 
     def _interrupt(self, fault: Fault) -> None:
         """Do what a fault means in the middle of a request."""
@@ -217,7 +183,7 @@ class World:
         random = self.plan.random()
         match fault:
             case Fault.SECOND if self._current is not None:
-                self._handle(self._next(), self._current[0], self._context(TIMEOUT))
+                self._invocations.invoke_once(self._next(), self._current[0])
             case Fault.EARLIER if self._current is not None:
                 self._take_earlier(self._current[1], random)
             case Fault.OTHER_SHARD:
@@ -239,10 +205,10 @@ class World:
         end = min(start + count, end, len(shard.sent))
         records = [shard.deliver(index, self.clock.now) for index in range(start, end)]
         if records:
-            self._handle(self._next(), records, self._context(TIMEOUT))
+            self._invocations.invoke_once(self._next(), records)
 
     def _next(self) -> KinesisHandler:
-        return self._handlers[self._deliveries % HANDLERS]
+        return self._handlers[self._invocations.handled % HANDLERS]
 
     def _turn(self) -> None:
         """Do what occurs between two batches."""
@@ -310,7 +276,7 @@ class World:
 
         def invoke(_: Shard, invocation: dict[str, Any], context: LambdaContext) -> BatchResponse:
             with self._in_no_batch():
-                return self._invoke_one(handler, invocation["Records"], context)
+                return self._invocations.invoke(handler, invocation["Records"], context)
 
         return Rebuild(stores, Delivery(self.shards, invoke, self._batch_size, self.clock))
 
