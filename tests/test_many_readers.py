@@ -165,6 +165,13 @@ def test_two_readers_of_one_name_are_distinguished() -> None:
     assert KinesisHandler([one, two]).handle(sent("a")).readers.keys() == {"take", "take-2"}
 
 
+@given(st.lists(st.sampled_from(["take", "take-2", "take-2-2", "to-take"]), max_size=8))
+def test_no_two_readers_have_one_name_whatever_they_are_called(names: list[str]) -> None:
+    handler = KinesisHandler(reader(name)[0] for name in names)
+    assert len(handler.readers) == len(names)
+    assert set(names) <= handler.readers.keys()
+
+
 def test_the_remarks_of_all_readers_are_on_the_record() -> None:
     def noting(name: str) -> Projection[str, Sent]:
         class Noting(Projection[str, Sent]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import update_wrapper
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Generic, Protocol, overload
 
 from kinesis_handler.batch import Batch
@@ -191,9 +192,13 @@ class RoutingTable:
             others = self.indexes_of.get(event_type, ())
             self.indexes_of[event_type] = (*others, len(self.processors))
         self.processors.append(processor)
+        self.names.append(self._own_name(processor))
+
+    def _own_name(self, processor: EventProcessor) -> str:
+        """Return the processor's name, with a number behind it if another one has it already."""
         name = name_of(processor)
-        alike = sum(each.partition("-")[0] == name for each in self.names)
-        self.names.append(f"{name}-{alike + 1}" if alike else name)
+        numbered = chain([name], (f"{name}-{number}" for number in count(2)))
+        return next(each for each in numbered if each not in self.names)
 
 
 def _require_apart(one: EventProcessor, other: EventProcessor, event_type: str) -> None:
