@@ -3,23 +3,26 @@
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
 
 import pytest
 
 from kinesis_handler.errors import RepositoryError, StreamError
 from kinesis_handler.local.stream.checkpoint import Checkpoint, Checkpoints
 from kinesis_handler.local.stream.checkpoint_repository import checkpoints_in
-from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.stores import Change, Repository, Saved, open_store
 from kinesis_handler.stores.expiry import Expiry
 from kinesis_handler.stores.forwarding import ForwardingRepository
 from kinesis_handler.stores.memory import MemoryRepository
 from kinesis_handler.stores.sqlite import SQLiteRepository
 from kinesis_handler.testing import FakeClock, LawState
 from kinesis_handler.testing.law_states import aggregate, insert
+from testkit.emulators.wire import Answer, Call, Tap
 from user_limits.wiring import application
 
 if TYPE_CHECKING:
+    from kinesis_handler.stores.dynamodb import Connection
     from testkit.tables import Tables
 
 STREAM, SHARD = "arn:aws:kinesis:us-east-1:000000000000:stream/facts:1700000000", "shardId-000000000000"
@@ -223,3 +226,21 @@ def test_the_application_keeps_them_beside_its_limits_and_for_ever(
     assert list(view.repository.scan()) == []
     expiries = [getattr(each, "expiry", None) for each in (view.repository, checkpoints)]
     assert expiries == [Expiry(1), Expiry(0)]
+
+
+@pytest.mark.other_programs
+def test_a_process_that_starts_at_once_goes_on_where_the_last_one_ended(dynamodb_endpoint: str) -> None:
+    """DynamoDB may answer a query as things were a moment before, unless it is asked to be consistent."""
+
+    def stale(call: Call) -> Answer | None:
+        is_stale = call.operation == "Query" and not call.body.get("ConsistentRead")
+        return {"Items": [], "Count": 0} if is_stale else None
+
+    store = open_store(f"dynamodb://Stale-{uuid4()}?endpoint={dynamodb_endpoint}")
+    first, second = (Checkpoints(checkpoints_in(store), STREAM) for _ in range(2))
+    latest = [Checkpoint(since=1), Checkpoint(since=2)]
+    with Tap(cast("Connection", store._connection), stale):
+        assert first.begin(lambda: [SHARD], latest[0], at=0) == {SHARD: latest[0]}
+        save(first, BEHIND_7)
+        first.claim.release(at=0)
+        assert second.begin(lambda: [SHARD], latest[1], at=0) == {SHARD: BEHIND_7}

@@ -98,11 +98,14 @@ class Store:
     ) -> "tuple[Repository[State], Table | None]":
         """Open a repository that no handler needs, such as that of the checkpoints; nothing in it expires.
 
+        Its `find` finds all that had been saved before: a process that goes on where another one has ended
+        would begin anew at a checkpoint that it does not find.
+
         Returns it with its table, which is none of `tables`; with None in a store that needs none to be made.
 
         Raises ConfigurationError as `repository` does.
         """
-        return self._open(state_type, keys, name, Expiry())
+        return self._open(state_type, keys, name, Expiry(), finds_consistently=True)
 
     def check(self) -> None:
         """Raise ConfigurationError, which says what to do, if one of `tables` cannot be used."""
@@ -126,13 +129,15 @@ class Store:
             if not table.exists():
                 table.create()
 
-    def _open(
+    def _open(  # noqa: PLR0913 - what a repository has, and what no handler needs
         self,
         state_type: type[State],
         keys: tuple[str, str],
         name: str,
         expiry: Expiry,
         upgrade: "Upgrade | None" = None,
+        *,
+        finds_consistently: bool = False,
     ) -> "tuple[Repository[State], Table | None]":
         with named_by(self.setting):
             match self.address:
@@ -182,6 +187,7 @@ class Store:
                         ttl=expiry.ttl,
                         vacant_ttl=expiry.vacant_ttl,
                         upgrade=upgrade,
+                        finds_consistently=finds_consistently,
                     )
                     made_of = DynamoDBTable(
                         self._connection,

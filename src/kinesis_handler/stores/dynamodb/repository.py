@@ -63,6 +63,7 @@ class DynamoDBRepository(Repository[State]):
         ttl: seconds after its last write at which an aggregate expires; 0 for never.
         vacant_ttl: seconds after which a vacant one does; 0 for never.
         upgrade: turns a state of an older shape into one that can be read.
+        finds_consistently: whether `find` reads consistently too, at the full price.
         clock: seconds since epoch.
         make_backoff: how long to go on trying, for each load and each save.
 
@@ -80,6 +81,7 @@ class DynamoDBRepository(Repository[State]):
         ttl: int = 0,
         vacant_ttl: int = VACANT_TTL,
         upgrade: Upgrade | None = None,
+        finds_consistently: bool = False,
         clock: Callable[[], float] = time.time,
         make_backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
@@ -89,6 +91,7 @@ class DynamoDBRepository(Repository[State]):
         self._codec = ItemCodec(state_type, partition_key, sort_key, table, upgrade)
         self.expiry = Expiry(ttl, vacant_ttl)
         """When its aggregates expire."""
+        self._finds_consistently = finds_consistently
         self._clock = clock
 
     def load(self, keys: Collection[Key]) -> Loaded[State]:
@@ -136,6 +139,7 @@ class DynamoDBRepository(Repository[State]):
             "KeyConditionExpression": "#partition = :partition",
             "ExpressionAttributeNames": {"#partition": self._codec.partition_key},
             "ExpressionAttributeValues": {":partition": {"S": partition}},
+            "ConsistentRead": self._finds_consistently,
             "Limit": limit + 1,  # one more shows if there is a next page
         }
         if after:
