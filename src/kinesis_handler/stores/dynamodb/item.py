@@ -135,6 +135,11 @@ class ItemCodec(Generic[State]):
             row[DECIMALS] = lost
         return row
 
+    @property
+    def names(self) -> set[str]:
+        """The names of all attributes that an item may have beside its key."""
+        return (_RESERVED | self._state_names) - {self.partition_key, self.sort_key}
+
     def absent(self, attributes: Collection[str]) -> set[str]:
         """Return the names of attributes that an item may have, and one with these has not."""
         return self._optional.difference(attributes)

@@ -11,9 +11,10 @@ from typing import Any, Generic
 
 import msgspec
 from msgspec import Raw, Struct, field
+from msgspec.structs import fields
 
 from kinesis_handler.aggregate import Aggregate, Key
-from kinesis_handler.errors import UnstorableError
+from kinesis_handler.errors import ConfigurationError, UnstorableError
 from kinesis_handler.stores import Change, State
 from kinesis_handler.stores.dynamodb.attributes import (
     EXPIRES_AT,
@@ -44,6 +45,28 @@ _AS_LOADED = f'"{VERSION}"=? AND ("{EXPIRES_AT}" IS MISSING OR "{EXPIRES_AT}" > 
 _NOT_PARKED, _AS_PARKED = f' AND "{PARKED}" IS MISSING', f' AND "{PARKED}"=?'
 _AS_READ = f'"{EXPIRES_AT}"=?'
 """Enough for an item that has expired: every writer changes that."""
+
+
+MAX_CHARACTERS = 8_192
+"""Longest text of a statement.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchStatementRequest.html
+"""
+
+
+def check_length(table: str, state_type: type[Any], codec: ItemCodec[Any]) -> None:
+    """See that a statement may name all attributes: one too long would reject every event of a state.
+
+    Raises ConfigurationError if the state has too many fields, or too long names.
+    """
+    keys, names = (codec.partition_key, codec.sort_key), codec.names
+    longest = len(_update_text(table, keys, (), frozenset(names), _AS_LOADED + _AS_PARKED))
+    if longest > MAX_CHARACTERS:
+        raise ConfigurationError(
+            f"the names of the {len(fields(state_type))} fields of {state_type.__name__} make a statement of "
+            f"{longest:,} characters; DynamoDB takes {MAX_CHARACTERS:,}. Move some of them into a Struct of "
+            "their own: it is one field"
+        )
 
 
 class Statements(Generic[State]):

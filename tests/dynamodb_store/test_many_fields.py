@@ -1,0 +1,62 @@
+"""How many fields a state may have: a statement names them all, and its text has a limit."""
+
+from bisect import bisect_left
+from typing import Any
+
+import pytest
+from msgspec import Struct, defstruct
+from msgspec.structs import replace
+
+from dynamodb_store.faulty_store import KEY
+from kinesis_handler import Aggregate, ConfigurationError
+from kinesis_handler.aggregate import Parked
+from kinesis_handler.stores import Change, Repository, Saved
+from kinesis_handler.stores.dynamodb import DynamoDBRepository
+from kinesis_handler.testing.law_states import aggregate
+from testkit.tables import PARTITION_KEY, SORT_KEY, Tables
+
+MANY = 1_000
+
+
+def wide(fields: int) -> type[Struct]:
+    return defstruct("Wide", [(f"the_field_{number:04}", int, 0) for number in range(fields)])
+
+
+def opened(tables: Tables, table: str, state_type: type[Struct]) -> Repository[Any]:
+    return DynamoDBRepository(
+        tables.connection, table, state_type, partition_key=PARTITION_KEY, sort_key=SORT_KEY
+    )
+
+
+def is_refused(tables: Tables, table: str, fields: int) -> bool:
+    try:
+        opened(tables, table, wide(fields))
+    except ConfigurationError:
+        return True
+    return False
+
+
+def test_a_state_of_as_many_fields_as_are_taken_is_stored_in_every_way(tables: Tables) -> None:
+    table = tables.table().name
+    state_type = wide(bisect_left(range(MANY), x=True, key=lambda each: is_refused(tables, table, each)) - 1)
+    repository = opened(tables, table, state_type)
+    made: Aggregate[Any] = replace(aggregate(KEY), state=state_type())
+    note = Parked(
+        count=1,
+        since=1,
+        reason="",
+        sequence_number=None,
+        record_sequence_number="1",
+        record_sub_sequence_number=0,
+    )
+    parked = replace(made, parked=note)
+    deleted = replace(made, version=made.version + 1, state=None)
+    for before, after in ((None, made), (made, parked), (parked, made), (made, deleted)):
+        assert repository.save([Change(before, after)]) == Saved()
+        assert repository.load([KEY]).stored() == {KEY: after}
+
+
+def test_one_of_more_is_refused_when_its_repository_is_opened(tables: Tables) -> None:
+    table = tables.table().name
+    with pytest.raises(ConfigurationError, match="the names of the 1000 fields of Wide make a statement of"):
+        opened(tables, table, wide(MANY))
