@@ -36,7 +36,7 @@ from kinesis_handler.stores.dynamodb.operations import (
 )
 from kinesis_handler.stores.dynamodb.requests import Requests
 from kinesis_handler.stores.dynamodb.saving import Failed, Saving
-from kinesis_handler.stores.dynamodb.statement import Statements, check_length
+from kinesis_handler.stores.dynamodb.statement import Statements, check_names
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.unreadable import OnUnreadable, Unreadable, only_readable
 from kinesis_handler.stores.upgrade import SAMPLE, Upgrade, require_readable
@@ -89,7 +89,7 @@ class DynamoDBRepository(Repository[State]):
         self._table = table
         self.state_type = state_type
         self._codec = ItemCodec(state_type, partition_key, sort_key, table, upgrade)
-        check_length(table, state_type, self._codec)
+        check_names(table, state_type, self._codec)
         self.expiry = Expiry(ttl, vacant_ttl)
         """When its aggregates expire."""
         self._finds_consistently = finds_consistently

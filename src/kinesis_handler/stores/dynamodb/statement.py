@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.mu
 """
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Generic
@@ -54,12 +55,17 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Batch
 """
 
 
-def check_length(table: str, state_type: type[Any], codec: ItemCodec[Any]) -> None:
-    """See that a statement may name all attributes: one too long would reject every event of a state.
+def check_names(table: str, state_type: type[Any], codec: ItemCodec[Any]) -> None:
+    """See that a statement may name all attributes: with one that it may not, every event would be rejected.
 
-    Raises ConfigurationError if the state has too many fields, or too long names.
+    Raises ConfigurationError if a name cannot be in a statement, or if there are more than one can have.
     """
     keys, names = (codec.partition_key, codec.sort_key), codec.names
+    if wrong := sorted(name for name in {*keys, *names} if not re.fullmatch("[^#:'][^']*", name)):
+        raise ConfigurationError(
+            f"{state_type.__name__} is stored with the attribute {wrong[0]!r}, which no statement can name; "
+            "allowed: a name without ', that does not begin with # or :"
+        )
     longest = len(_update_text(table, keys, (), frozenset(names), _AS_LOADED + _AS_PARKED))
     if longest > MAX_CHARACTERS:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""How many fields a state may have: a statement names them all, and its text has a limit."""
+"""What the fields of a state may be called, and how many there may be: a statement names them all."""
 
 from bisect import bisect_left
 from typing import Any
@@ -54,6 +54,26 @@ def test_a_state_of_as_many_fields_as_are_taken_is_stored_in_every_way(tables: T
     for before, after in ((None, made), (made, parked), (parked, made), (made, deleted)):
         assert repository.save([Change(before, after)]) == Saved()
         assert repository.load([KEY]).stored() == {KEY: after}
+
+
+@pytest.mark.parametrize("name", ["", "a'b", "#a", ":a"])
+def test_a_name_that_no_statement_can_have_is_refused_when_the_repository_is_opened(
+    tables: Tables, name: str
+) -> None:
+    renamed = defstruct("Renamed", [("field", int, 0)], rename={"field": name})
+    with pytest.raises(ConfigurationError, match="Renamed is stored with the attribute"):
+        opened(tables, "Table", renamed)
+
+
+@pytest.mark.parametrize("name", ["a.b", "a b", "a-b", "ü", "select", "a#b:c", "a?b", "0"])
+def test_any_other_name_is_stored(tables: Tables, name: str) -> None:
+    renamed = defstruct("Renamed", [("field", int, 0)], rename={"field": name})
+    repository = opened(tables, tables.table().name, renamed)
+    made: Aggregate[Any] = replace(aggregate(KEY), state=renamed(1))
+    after = replace(made, version=made.version + 1, state=renamed(2))
+    for change in (Change(None, made), Change(made, after)):
+        assert repository.save([change]) == Saved()
+        assert repository.load([KEY]).found == {KEY: change.after}
 
 
 def test_one_of_more_is_refused_when_its_repository_is_opened(tables: Tables) -> None:
