@@ -59,7 +59,9 @@ class LeaseTable:
         and RepositoryError if the store does not answer.
         """
         with self._errors():
-            has_leases = self._make() and bool(self._client.scan(TableName=self.name, Limit=1)["Items"])
+            has_leases = self._make() and bool(
+                self._client.scan(TableName=self.name, Limit=1, ConsistentRead=True)["Items"]
+            )
             self._may_write()
         own = checkpoints.lease_table()  # after the leases: another worker may be starting, in that order
         if own is None and has_leases:
@@ -95,7 +97,7 @@ class LeaseTable:
         """
         released = 0
         with self._errors():
-            for page in self._client.get_paginator("scan").paginate(TableName=self.name):
+            for page in self._client.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True):
                 for lease in page["Items"]:
                     if lease.get(OWNER, {}).get("S") == worker:
                         released += self._release(lease[KEY], worker)
