@@ -143,11 +143,11 @@ class Store:
             match self.address:
                 case InMemory():
                     from kinesis_handler.stores.memory import MemoryRepository
-                    from kinesis_handler.stores.state_type import check_state_type
+                    from kinesis_handler.stores.state_type import check_state_type, name_of
                     from kinesis_handler.stores.upgrade import check_upgrade
 
                     check_state_type(state_type)
-                    check_upgrade(upgrade, getattr(state_type, "__name__", str(state_type)))
+                    check_upgrade(upgrade, name_of(state_type))
                     if is_on_lambda(os.environ):
                         raise ConfigurationError(
                             f"the store is {url_of(self.address)!r}, which a Lambda function forgets; "

@@ -30,7 +30,7 @@ from kinesis_handler.stores import sqlite_statements as sql
 from kinesis_handler.stores.cursor import decode_cursor, encode_cursor
 from kinesis_handler.stores.expiry import VACANT_TTL, Expiry
 from kinesis_handler.stores.sqlite_file import open_file
-from kinesis_handler.stores.state_type import check_state_type
+from kinesis_handler.stores.state_type import check_state_type, name_of
 from kinesis_handler.stores.unreadable import (
     OnUnreadable,
     Unreadable,
@@ -91,7 +91,7 @@ class SQLiteRepository(Repository[State]):
         check_state_type(state_type)
         self.state_type = state_type
         self._decode = msgspec.json.Decoder(Aggregate[state_type | None]).decode  # type: ignore[valid-type]
-        self._state_name = getattr(state_type, "__name__", str(state_type))
+        self._state_name = name_of(state_type)
         check_upgrade(upgrade, self._state_name)
         self._upgrade = upgrade
         self._lock = Lock()  # one connection for all threads: SQLite has but one writer

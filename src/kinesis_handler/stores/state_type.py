@@ -18,10 +18,9 @@ def check_state_type(state_type: Any) -> None:
     `omit_defaults`: what it left out would change, in states that are stored long since, with the default.
     """
     if (problem := type_problem(state_type, written=True)) is not None:
-        name = getattr(state_type, "__name__", str(state_type))
         raise ConfigurationError(
-            f"no state of type {name} can be stored: {problem}; allowed: a type that msgspec can write as "
-            "JSON and read again, such as a Struct"
+            f"no state of type {name_of(state_type)} can be stored: {problem}; allowed: a type that msgspec "
+            "can write as JSON and read again, such as a Struct"
         )
     for each in structs_in(state_type):
         if each.__struct_config__.omit_defaults:
@@ -29,6 +28,11 @@ def check_state_type(state_type: Any) -> None:
                 f"{each.__name__} has omit_defaults=True: a state is stored with all of its fields, or a new "
                 "default would change the old states. Leave it out; a field may be absent by `UNSET`"
             )
+
+
+def name_of(state_type: Any) -> str:
+    """Return the name of a state's type, for errors: that of its class, if it is one."""
+    return str(getattr(state_type, "__name__", state_type))
 
 
 def structs_in(type_: Any, seen: set[Any] | None = None) -> Iterator[type[Struct]]:

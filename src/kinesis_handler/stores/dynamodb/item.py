@@ -32,7 +32,7 @@ from kinesis_handler.stores.dynamodb.attributes import (
 )
 from kinesis_handler.stores.dynamodb.trailing_zeros import lost_decimals, with_decimals
 from kinesis_handler.stores.dynamodb.typed_items import TypedItems
-from kinesis_handler.stores.state_type import check_state_type
+from kinesis_handler.stores.state_type import check_state_type, name_of
 from kinesis_handler.stores.unreadable import unreadable
 from kinesis_handler.stores.upgrade import Upgrade, check_upgrade, reading_upgraded, upgraded
 
@@ -221,7 +221,6 @@ class ItemCodec(Generic[State]):
 
 def _checked(state_type: Any) -> type[Struct]:
     """Return the type of a state if its fields can be attributes; else raise ConfigurationError."""
-    name = getattr(state_type, "__name__", str(state_type))
     if not (isinstance(state_type, type) and issubclass(state_type, Struct)):
         problem = "is none"
     elif state_type.__struct_config__.array_like:
@@ -229,7 +228,7 @@ def _checked(state_type: Any) -> type[Struct]:
     else:
         return state_type
     raise ConfigurationError(
-        f"a state kept in DynamoDB is a msgspec.Struct with named fields; {name} {problem}"
+        f"a state kept in DynamoDB is a msgspec.Struct with named fields; {name_of(state_type)} {problem}"
     )
 
 
