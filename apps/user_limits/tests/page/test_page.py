@@ -38,12 +38,14 @@ def field(page: Page) -> Locator:
 def wait_for_refresh(page: Page) -> Response:
     """Let time pass until the page refreshes, and wait for the answer.
 
-    Not just the three seconds: the page may still be at the last answer, and wait only from then on.
+    Not just the three seconds: the page may still be at the last answer, and wait only from then on. And not
+    until any request: it also asks for files of its own, after which no answer of the API would come.
     """
     asked: list[Request] = []
 
     def keep(request: Request) -> None:
-        asked.append(request)
+        if "/api/" in request.url:
+            asked.append(request)
 
     page.on("request", keep)
     with page.expect_response(lambda response: "/api/" in response.url) as answer:
